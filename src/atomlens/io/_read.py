@@ -1,0 +1,236 @@
+"""`read` and `signals`: from any supported file to a DataArray."""
+
+import hashlib
+from pathlib import Path
+
+from atomlens.io import _plain, _rosetta, _stores
+from atomlens.io._errors import FormatError
+from atomlens.io._signal import check_options, to_array
+
+LAZY_BYTES = 256 * 2**20
+HASH_BYTES = 4 * 2**30
+_OWN = {
+    ".png": _plain.open_image,
+    ".jpg": _plain.open_image,
+    ".jpeg": _plain.open_image,
+    ".npy": _plain.open_npy,
+    ".npz": _plain.open_npz,
+    ".nc": _stores.open_netcdf,
+    ".zarr": _stores.open_zarr,
+}
+_HDF5 = (".h5", ".hdf5", ".nxs")
+_FOLDERS = (".zarr", ".zspy")
+READABLE = sorted({*_rosetta.MODULES, *_OWN, *_HDF5})
+
+
+def read(path, *, kind=None, signal=None, pixel_size=None, units=None, lazy=None):
+    """Read a microscopy file as a DataArray with named dims, calibrated coordinates and provenance.
+
+    Formats: dm3, dm4, emd, hspy, zspy, mrc, tif, ser, nxs and h5 (through rosettasciio), png, jpg, npy, npz, and
+    the zarr and NetCDF that :func:`write` makes. Dimensions are recognised by units and names, whatever order the
+    file has; lengths come out in nm, energies in eV, times in s, reciprocal lengths in 1/nm.
+
+    Parameters
+    ----------
+    path : str or path-like
+        The file (for zarr and zspy: the folder).
+    kind : {"image", "spectrum", "line_scan", "spectrum_image", "movie"}, optional
+        What the data is. Only needed where the file does not tell, such as a 3-D ``.npy``; without units,
+        ``"spectrum_image"`` takes the axes as (y, x, channel), ``"movie"`` as (time, y, x).
+    signal : int or str, optional
+        Which one, of a file with several signals: the index or title that :func:`signals` lists.
+    pixel_size : float, optional
+        Replaces the calibration of the spatial axes.
+    units : str, optional
+        Unit of `pixel_size` (default "nm"); alone, the unit of a scale that the file gives without one.
+    lazy : bool, optional
+        True for a Dask array, False for one in memory. By default files over 256 MB are lazy.
+
+    Returns
+    -------
+    xarray.DataArray
+        Dims ``(y, x)``, ``(y, x, energy)``, ``(x, energy)``, ``(energy,)`` or ``(time, y, x)``; an axis that is none
+        of these keeps the file's own name. ``coord.attrs["units"]`` holds the unit ("px", "channel" or "frame" where
+        there is no calibration). Attrs: ``file``, ``sha256``, ``reader``, ``title``, ``kind``, the instrument's
+        metadata (such as ``beam_energy_keV``), ``not_finite`` (a count, if there are any NaN or inf) and, where
+        something was decided, ``note_*``, ``colour`` or ``scale_without_unit``.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    FormatError
+        If it is of an unknown type, damaged, not numeric, holds several signals, or does not fit `kind`.
+    ValueError
+        If an option is not valid.
+
+    Notes
+    -----
+    Nothing is ever unpickled. A tif whose scale lacks a unit stays in pixels, with ``scale_without_unit`` in the
+    attrs. Files over 4 GB are not hashed.
+
+    Examples
+    --------
+    >>> from atomlens import datasets, io
+    >>> image = io.read(datasets.sample_path("image.tif"))
+    >>> image.dims, image.x.attrs["units"]
+    (('y', 'x'), 'nm')
+    """
+    check_options(kind, pixel_size, units)
+    path = _existing(path)
+    lazy = size_of(path) > LAZY_BYTES if lazy is None else lazy
+    found = _open(path, lazy=lazy)
+    chosen = _choose(found, signal, path.name)
+    what = path.name if len(found) == 1 else f"signal {chosen.title!r} of {path.name}"
+    array = _guarded(path, lambda: to_array(chosen, what, kind=kind, pixel_size=pixel_size, units=units))
+    if lazy and not array.chunks:
+        array = array.chunk()
+    source = {"file": path.name} | ({"sha256": sha256(path)} if size_of(path) <= HASH_BYTES else {})
+    array.attrs = source | array.attrs | source
+    array.attrs.setdefault("title", chosen.title)
+    return array
+
+
+def signals(path):
+    """List what a file holds, without loading it.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``title``, ``shape``, ``axes`` (name, unit) and ``dtype``; the index is what ``read(signal=...)`` takes.
+
+    Raises
+    ------
+    FileNotFoundError, FormatError
+        As in :func:`read`.
+
+    Examples
+    --------
+    >>> from atomlens import datasets, io
+    >>> io.signals(datasets.sample_path("curves.npz")).title.tolist()
+    ['bias', 'current']
+    """
+    import pandas as pd
+
+    path = _existing(path)
+    rows = [
+        {
+            "title": s.title,
+            "shape": " x ".join(map(str, s.shape)),
+            "axes": ", ".join(f"{a.name or '?'} ({a.units or 'no unit'})" for a in s.axes),
+            "dtype": str(s.dtype),
+        }
+        for s in _open(path, lazy=True)
+    ]
+    return pd.DataFrame(rows, columns=["title", "shape", "axes", "dtype"])
+
+
+def sha256(path):
+    """Return the SHA-256 of a file, read in chunks; of a folder, that of its files' names and contents in order.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = pathlib.Path(folder, "empty")
+    ...     file.touch()
+    ...     sha256(file)[:8]
+    'e3b0c442'
+    """
+    path, digest = Path(path), hashlib.sha256()
+    for file in sorted(p for p in path.rglob("*") if p.is_file()) if path.is_dir() else [path]:
+        if path.is_dir():
+            digest.update(file.relative_to(path).as_posix().encode())
+        with file.open("rb") as stream:
+            while block := stream.read(1 << 20):
+                digest.update(block)
+    return digest.hexdigest()
+
+
+def size_of(path):
+    """Bytes of a file, or of all the files of a folder."""
+    return sum(p.stat().st_size for p in path.rglob("*") if p.is_file()) if path.is_dir() else path.stat().st_size
+
+
+def _existing(path):
+    path = Path(path).expanduser()
+    suffix = path.suffix.lower()
+    if not path.exists():
+        folder = path.parent
+        seen = sorted(p.name for p in folder.glob("*") if p.suffix.lower() in READABLE)[:8] if folder.is_dir() else []
+        hint = f"; readable there: {', '.join(seen)}" if seen else ""
+        raise FileNotFoundError(f"there is no file {path}: check the name and the folder{hint}")
+    if suffix not in READABLE:
+        what = "a folder" if path.is_dir() else f"of the type {suffix or '(no extension)'!r}"
+        raise FormatError(f"{path.name} is {what}: give a file of one of the types {', '.join(READABLE)}")
+    if path.is_dir() and suffix not in _FOLDERS:
+        raise FormatError(f"{path.name} is a folder, not a file: give one file in it")
+    if size_of(path) == 0:
+        raise FormatError(f"{path.name} is empty (0 bytes): copy or download it again")
+    return path
+
+
+def _open(path, *, lazy):
+    """Return the signals of a file, with every failure of a reader put in one sentence."""
+    suffix = path.suffix.lower()
+
+    def open_it():
+        if suffix in _HDF5:
+            module = _plain.hdf5_convention(path)
+            if module:
+                return _rosetta.open_file(path, module, lazy=lazy) or _plain.open_hdf5(path, lazy=lazy)
+            return _plain.open_hdf5(path, lazy=lazy)
+        if suffix in _OWN:
+            return _OWN[suffix](path, lazy=lazy)
+        return _rosetta.open_file(path, _rosetta.MODULES[suffix], lazy=lazy)
+
+    found = _guarded(path, open_it)
+    if not found:
+        raise FormatError(f"{path.name} holds no signal that can be read")
+    return found
+
+
+def _guarded(path, step):
+    try:
+        return step()
+    except (FormatError, MemoryError, PermissionError, ImportError):
+        raise
+    except Exception as error:  # readers fail in many ways on a damaged file, all meaning the same here
+        if isinstance(error, ValueError) and error.__traceback__ and str(error).startswith(path.name):
+            raise
+        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise FormatError(
+            f"{path.name} could not be read as {path.suffix.lower().lstrip('.')}: it seems truncated or damaged, or is "
+            f"of another type than its name says; copy or export it again ({reason})"
+        ) from error
+
+
+def _choose(found, signal, name):
+    listing = "; ".join(f"{i}: {s.title!r} ({' x '.join(map(str, s.shape))})" for i, s in enumerate(found))
+    if signal is None:
+        if len(found) > 1:
+            raise FormatError(f"{name} holds {len(found)} signals, choose one with signal=: {listing}")
+        return found[0]
+    if isinstance(signal, int) and not isinstance(signal, bool):
+        if 0 <= signal < len(found):
+            return found[signal]
+    else:
+        same = [s for s in found if s.title == signal] or [s for s in found if s.title.lower() == str(signal).lower()]
+        if len(same) == 1:
+            return same[0]
+        if same:
+            raise FormatError(f"{name} holds {len(same)} signals titled {signal!r}, choose by index: {listing}")
+    raise FormatError(f"{name} holds no signal {signal!r}, choose one of {listing}")

@@ -1,0 +1,576 @@
+"""Spectrum images, line scans and libraries whose phases are planted.
+
+One forward model serves every recipe here::
+
+    expected = thickness x sum over phases of (abundance x endmember), shifted in energy
+    measured = Poisson(expected) + detector noise + cosmic-ray spikes
+
+`forward` is that model; `eels`, `low_loss`, `current_voltage` and `composition_spread` feed it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+from scipy.ndimage import gaussian_filter
+
+from atomlens._sample import Sample
+
+__all__ = ["composition_spread", "current_voltage", "eels", "forward", "low_loss", "phase_map"]
+
+# Onsets in eV of the white lines used by `eels` (lower, upper) and their rough widths. La M5 and Ni L3 lie
+# 23 eV apart, V L3 and the oxygen K edge 19 eV: the close pairs that make the twin hard.
+_OXIDES = {
+    "La2O3": (832.0, 849.0),
+    "NiO": (855.0, 872.0),
+    "V2O5": (513.0, 521.0),
+    "CoO": (779.0, 794.0),
+    "Fe2O3": (708.0, 721.0),
+    "CeO2": (883.0, 901.0),
+}
+_OXYGEN_K = 532.0
+
+
+def phase_map(shape, fractions, *, correlation_length=6.0, random_state=0):
+    """Random grains with given area fractions.
+
+    Each phase owns a smooth Gaussian random field; every pixel goes to the phase whose field plus
+    offset is largest, and the offsets are moved until the areas are right.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Scan shape: (H, W) for a map, (N,) for a line.
+    fractions : sequence of float
+        Area of each phase; normalised to sum 1.
+    correlation_length : float
+        Grain size, in pixels.
+    random_state : int or numpy.random.Generator
+
+    Returns
+    -------
+    ndarray of int, of the given shape
+        Phase of every pixel.
+
+    Raises
+    ------
+    ValueError
+        If a fraction is not positive, or there are more phases than pixels.
+
+    Examples
+    --------
+    >>> labels = phase_map((40, 40), [0.7, 0.25, 0.05])
+    >>> np.bincount(labels.ravel()) / labels.size
+    array([0.7 , 0.25, 0.05])
+    """
+    fractions = np.asarray(fractions, dtype=float)
+    if np.any(fractions <= 0):
+        raise ValueError(f"every phase needs a positive area fraction, got {fractions.tolist()}")
+    n_pixels = int(np.prod(shape))
+    if fractions.size > n_pixels:
+        raise ValueError(f"{fractions.size} phases do not fit into {n_pixels} pixels: enlarge `shape`")
+    rng = np.random.default_rng(random_state)
+    fields = gaussian_filter(
+        rng.standard_normal((fractions.size, *shape)), (0, *[correlation_length] * len(shape)), mode="wrap"
+    ).reshape(fractions.size, -1)
+    fields /= fields.std(axis=1, keepdims=True)
+    target = np.diff(np.round(np.cumsum([0, *fractions / fractions.sum()]) * n_pixels)).astype(int)
+    offsets = np.zeros((fractions.size, 1))
+    for step in 2.0 * 0.97 ** np.arange(300):
+        areas = np.bincount((fields + offsets).argmax(axis=0), minlength=fractions.size)
+        offsets += step * (target - areas)[:, None] / n_pixels
+    # The last few pixels are dealt out by need, the least contested first, so that areas are exact.
+    values = fields + offsets
+    labels = values.argmax(axis=0)
+    for phase in np.argsort(target):
+        missing = target[phase] - np.count_nonzero(labels == phase)
+        if missing > 0:
+            surplus = np.bincount(labels, minlength=fractions.size) - target
+            candidates = np.flatnonzero(surplus[labels] > 0)
+            loss = values[labels[candidates], candidates] - values[phase, candidates]
+            for pixel in candidates[np.argsort(loss, kind="stable")]:
+                if missing and surplus[labels[pixel]] > 0:
+                    surplus[labels[pixel]] -= 1
+                    labels[pixel] = phase
+                    missing -= 1
+    return labels.reshape(shape)
+
+
+def forward(
+    endmembers,
+    abundances,
+    *,
+    counts=None,
+    thickness=None,
+    shift=None,
+    noise=0.0,
+    spike_fraction=0.0,
+    spike_height=10.0,
+    random_state=0,
+    source=None,
+):
+    """Measure a mixture of endmembers: the forward model of every simulated spectral set.
+
+    Parameters
+    ----------
+    endmembers : DataArray of shape (phase, L)
+        Spectrum of each phase. The name of its last dimension, coordinate and units carry over.
+    abundances : DataArray of shape (..., phase)
+        Fraction of each phase at every scan point.
+    counts : float, optional
+        Detected counts a spectrum, averaged over the scan; adds Poisson noise. Without it the
+        endmembers' own units are kept and only `noise` is added.
+    thickness : array_like of shape (...), optional
+        Scales every spectrum (mean 1 is not required).
+    shift : array_like of shape (...), optional
+        Shift of the spectral axis at every scan point, in channels.
+    noise : float
+        Standard deviation of Gaussian detector noise, in the units of the result.
+    spike_fraction : float
+        Fraction of spectra hit by a cosmic ray.
+    spike_height : float
+        Height of the spikes in units of the largest expected value of the spectrum; each spike is
+        drawn between half and twice this.
+    random_state : int or numpy.random.Generator
+    source : dict, optional
+        Entries for the sample's ``source``.
+
+    Returns
+    -------
+    Sample
+        ``data`` of shape (..., L); ``truth`` a Dataset of ``labels`` (largest abundance),
+        ``abundances``, ``endmembers`` (scaled as they enter the data at mean thickness),
+        ``thickness``, ``shift`` (channels) and ``spikes`` (how many channels were hit).
+
+    Raises
+    ------
+    ValueError
+        If dimensions do not match, an abundance is negative, or counts are not positive.
+
+    Examples
+    --------
+    >>> ends = xr.DataArray([[1.0, 3.0, 1.0], [3.0, 1.0, 1.0]], dims=("phase", "energy"))
+    >>> mix = xr.DataArray([[1.0, 0.0], [0.2, 0.8]], dims=("x", "phase"))
+    >>> forward(ends, mix).truth.labels.values
+    array([0, 1])
+    """
+    if endmembers.ndim != 2 or endmembers.dims[0] != "phase" or abundances.dims[-1] != "phase":
+        raise ValueError("endmembers need dims (phase, <spectral axis>) and abundances (..., phase)")
+    if endmembers.sizes["phase"] != abundances.sizes["phase"]:
+        raise ValueError(
+            f"{endmembers.sizes['phase']} endmembers cannot be mixed with abundances of "
+            f"{abundances.sizes['phase']} phases"
+        )
+    if float(abundances.min()) < 0:
+        raise ValueError("abundances must not be negative")
+    if counts is not None and not counts > 0:
+        raise ValueError(f"counts must be positive, got {counts}")
+    rng = np.random.default_rng(random_state)
+    scan_dims, axis_dim = abundances.dims[:-1], endmembers.dims[-1]
+    shape = abundances.shape[:-1]
+    thickness = np.ones(shape) if thickness is None else np.broadcast_to(np.asarray(thickness, float), shape)
+    shift = np.zeros(shape) if shift is None else np.broadcast_to(np.asarray(shift, float), shape)
+
+    weights = abundances.values * thickness[..., None]
+    scale = 1.0
+    if counts is not None:
+        scale = counts / (weights @ endmembers.values.sum(axis=1)).mean()
+    expected = _shifted_mixture(weights, endmembers.values * scale, shift)
+    measured = rng.poisson(expected).astype(np.float32) if counts is not None else expected.astype(np.float32)
+    if noise:
+        measured += rng.normal(0, noise, measured.shape).astype(np.float32)
+    spikes = _add_spikes(measured, expected, spike_fraction, spike_height, rng)
+
+    coords = {d: abundances.coords[d] for d in scan_dims if d in abundances.coords}
+    coords |= {n: c for n, c in abundances.coords.items() if n not in coords and set(c.dims) <= set(scan_dims)}
+    if axis_dim in endmembers.coords:
+        coords[axis_dim] = endmembers.coords[axis_dim]
+    data = xr.DataArray(measured, dims=(*scan_dims, axis_dim), coords=coords, name="spectra")
+    data.attrs = {"long_name": "intensity", "units": "counts" if counts is not None else endmembers.attrs.get("units", "")}
+    scan = {n: c for n, c in coords.items() if n != axis_dim}
+
+    def on_scan(values, **attrs):
+        return xr.DataArray(values, dims=scan_dims, coords=scan, attrs=attrs)
+
+    truth = xr.Dataset(
+        {
+            "labels": on_scan(abundances.values.argmax(axis=-1), long_name="planted phase"),
+            "abundances": abundances,
+            "endmembers": endmembers * (scale * thickness.mean()),
+            "thickness": on_scan(thickness, long_name="relative thickness"),
+            "shift": on_scan(shift, long_name="shift of the spectral axis", units="channels"),
+            "spikes": on_scan(spikes, long_name="channels hit by a cosmic ray"),
+        }
+    )
+    seed = random_state if isinstance(random_state, int | np.integer) else None
+    return Sample(data, truth, {"name": "forward", "real": False, "random_state": seed, **(source or {})})
+
+
+def _shifted_mixture(weights, endmembers, shift):
+    """Mix the endmembers; where the axis is shifted, interpolate them first (edges are held)."""
+    if not np.any(shift):
+        return weights @ endmembers
+    channels = np.arange(endmembers.shape[1])
+    flat, moved = weights.reshape(-1, weights.shape[-1]), shift.ravel()
+    expected = np.empty((flat.shape[0], channels.size))
+    for i, (mix, by) in enumerate(zip(flat, moved, strict=True)):
+        expected[i] = np.interp(channels - by, channels, mix @ endmembers)
+    return expected.reshape(*shift.shape, channels.size)
+
+
+def _add_spikes(measured, expected, fraction, height, rng):
+    """Hit a fraction of the spectra, in place, with one- or two-channel spikes."""
+    hit_count = np.zeros(measured.shape[:-1], dtype=int)
+    flat, model, hits = measured.reshape(-1, measured.shape[-1]), expected.reshape(-1, expected.shape[-1]), hit_count.reshape(-1)
+    struck = rng.choice(len(flat), size=round(fraction * len(flat)), replace=False)
+    for i in struck:
+        width = int(rng.integers(1, 3))
+        start = int(rng.integers(0, flat.shape[1] - width + 1))
+        peak = height * rng.uniform(0.5, 2.0) * max(np.abs(model[i]).max(), 1.0)
+        flat[i, start : start + width] += np.float32(round(peak))
+        hits[i] = width
+    return hit_count
+
+
+def _abundances(labels, n_phases, mixing, pixel_size):
+    """One-hot maps blurred by the probe: the fraction of each phase that the beam meets."""
+    one_hot = np.eye(n_phases)[labels]
+    if mixing:
+        one_hot = gaussian_filter(one_hot, (*[mixing] * labels.ndim, 0), mode="nearest")
+        one_hot /= one_hot.sum(axis=-1, keepdims=True)
+    dims = ("y", "x")[-labels.ndim :]
+    coords = {
+        d: xr.DataArray(np.arange(n) * pixel_size, dims=d, attrs={"units": "nm", "long_name": d})
+        for d, n in zip(dims, labels.shape, strict=True)
+    }
+    return xr.DataArray(one_hot, dims=(*dims, "phase"), coords=coords)
+
+
+def _areas(n_phases, smallest, rng):
+    """Area fractions: one phase of the smallest size, the others random but at least twice as large."""
+    if n_phases == 1:
+        return np.ones(1)
+    if not 0 < smallest <= 1 / n_phases:
+        raise ValueError(f"smallest={smallest} is not an area that the smallest of {n_phases} phases can have")
+    rest = rng.dirichlet(np.full(n_phases - 1, 5.0))
+    floor = min(2 * smallest, (1 - smallest) / (n_phases - 1))
+    rest = floor + (1 - smallest - floor * (n_phases - 1)) * rest
+    return np.array([*rest, smallest])
+
+
+def _wedge(shape, ratio, rng):
+    """Thickness rising by `ratio` along a random direction, with gentle hills on it."""
+    grid = np.meshgrid(*[np.linspace(-1, 1, n) for n in shape], indexing="ij")
+    direction = rng.standard_normal(len(shape))
+    plane = sum(d * g for d, g in zip(direction, grid, strict=True))
+    hills = gaussian_filter(rng.standard_normal(shape), [n / 6 for n in shape], mode="nearest")
+    surface = plane / np.ptp(plane) + 0.2 * hills / max(np.ptp(hills), 1e-12)
+    surface = (surface - surface.min()) / np.ptp(surface)
+    return 1 + (ratio - 1) * surface
+
+
+def _edge(energy, onset, *, decay=3.0, width=2.0):
+    """Hydrogenic continuum: a smooth step at the onset, then a power law."""
+    step = 0.5 * (1 + np.tanh((energy - onset) / width))
+    return step * (np.maximum(energy, onset) / onset) ** -decay
+
+
+def _lorentzian(axis, centre, fwhm):
+    return (fwhm / 2) ** 2 / ((axis - centre) ** 2 + (fwhm / 2) ** 2)
+
+
+def _core_loss(energy, lines):
+    """An oxide's core-loss spectrum: background, oxygen K edge, two white lines on their continuum."""
+    background = (energy / energy[0]) ** -2.5
+    oxygen = 0.5 * _edge(energy, _OXYGEN_K) + 0.3 * _lorentzian(energy, _OXYGEN_K + 8, 14.0)
+    lower, upper = lines
+    metal = (
+        0.35 * _edge(energy, lower)
+        + 0.7 * _lorentzian(energy, lower + 2, 5.0) * _edge(energy, lower, decay=0)
+        + 0.4 * _lorentzian(energy, upper + 2, 5.0)
+    )
+    return background + oxygen + metal
+
+
+def _plural(energy, spectrum, probability, plasmon=25.0):
+    """Scatter a fraction of the electrons a second time: a copy shifted by the plasmon energy."""
+    return (1 - probability) * spectrum + probability * np.interp(energy - plasmon, energy, spectrum)
+
+
+def eels(
+    n_phases=4,
+    *,
+    shape=(64, 64),
+    counts=5000.0,
+    thickness_ratio=3.0,
+    smallest=0.05,
+    mixing=0.5,
+    spike_fraction=0.02,
+    shift_sd=0.0,
+    n_channels=260,
+    pixel_size=1.0,
+    random_state=0,
+):
+    """Core-loss EELS of oxide grains under a thickness gradient: the hard twin of lesson 01.
+
+    Parameters
+    ----------
+    n_phases : int
+        1 to 6 of La2O3, NiO, V2O5, CoO, Fe2O3 and CeO2, chosen at random, the close pair La2O3/NiO first.
+    shape : tuple of int
+        Scan shape; one number in the tuple makes a line scan.
+    counts : float
+        Mean detected counts a spectrum.
+    thickness_ratio : float
+        Thickest over thinnest place. Thicker places also scatter twice: their spectra change *shape*,
+        as in a real wedge.
+    smallest : float
+        Area fraction of the smallest phase.
+    mixing : float
+        Standard deviation of the probe, in pixels, which mixes phases at interfaces.
+    spike_fraction : float
+        Fraction of spectra hit by a cosmic ray.
+    shift_sd : float
+        Standard deviation of the energy drift from spectrum to spectrum, in channels.
+    n_channels : int
+        Channels between 480 and 1000 eV.
+    pixel_size : float
+        Scan step, in nm.
+    random_state : int or numpy.random.Generator
+
+    Returns
+    -------
+    Sample
+        ``data`` (y, x, energy) in counts; for ``truth`` see `forward`.
+
+    Raises
+    ------
+    ValueError
+        If `n_phases` is not 1 to 6, or `smallest` is larger than an equal share.
+
+    Notes
+    -----
+    Edge onsets are the textbook ones; line widths and heights are plausible, not fitted.
+
+    References
+    ----------
+    Egerton, Electron Energy-Loss Spectroscopy in the Electron Microscope, 3rd ed. (2011), for onsets,
+    power-law decay and plural scattering.
+
+    Examples
+    --------
+    >>> sample = eels(3, shape=(16, 16), random_state=1)
+    >>> sample.data.shape, float(sample.data.energy[0])
+    ((16, 16, 260), 480.0)
+    """
+    if not 1 <= n_phases <= len(_OXIDES):
+        raise ValueError(f"n_phases must be 1 to {len(_OXIDES)}, got {n_phases}")
+    rng = np.random.default_rng(random_state)
+    names = [*_OXIDES][:2] + list(rng.permutation([*_OXIDES][2:]))
+    names = list(rng.permutation(names[:n_phases]))
+    energy = np.linspace(480.0, 1000.0, n_channels)
+    # Thickness enters twice: as a scale, and through the share of electrons that scattered twice, so each
+    # phase brings a thin and a thick endmember, mixed by the local thickness and reported as one.
+    labels = phase_map(shape, _areas(n_phases, smallest, rng), random_state=rng)
+    thickness = _wedge(shape, thickness_ratio, rng)
+    share = (thickness - thickness.min()) / max(np.ptp(thickness), 1e-12)
+    thin = np.array([_plural(energy, _core_loss(energy, _OXIDES[n]), 0.05) for n in names])
+    thick = np.array([_plural(energy, _core_loss(energy, _OXIDES[n]), 0.05 * thickness_ratio) for n in names])
+    axis = xr.DataArray(energy, dims="energy", attrs={"units": "eV", "long_name": "energy loss"})
+    mix = _abundances(labels, n_phases, mixing, pixel_size)
+    both = xr.concat([mix * (1 - share)[..., None], mix * share[..., None]], dim="phase")
+    sample = forward(
+        xr.DataArray(np.concatenate([thin, thick]), dims=("phase", "energy"), coords={"energy": axis}),
+        both,
+        counts=counts,
+        thickness=thickness,
+        shift=rng.normal(0, shift_sd, shape) if shift_sd else None,
+        spike_fraction=spike_fraction,
+        random_state=rng,
+        source=_source("eels_twin", locals()),
+    )
+    ends = sample.truth.endmembers.values
+    truth = sample.truth.drop_dims("phase").assign(
+        labels=sample.truth.labels.copy(data=mix.values.argmax(axis=-1)),
+        abundances=mix,
+        endmembers=(("phase", "energy"), (ends[:n_phases] + ends[n_phases:]) / 2),
+    )
+    return Sample(sample.data, truth.assign_coords(phase=names), sample.source)
+
+
+def low_loss(*, shape=(48, 48), counts=2e4, shift_sd=1.5, mixing=0.5, spike_fraction=0.0, random_state=0):
+    """Low-loss EELS: a zero-loss peak that jitters, and three phases told apart by their plasmons.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Scan shape.
+    counts : float
+        Mean detected counts a spectrum.
+    shift_sd : float
+        Standard deviation of the zero-loss position, in channels of 0.25 eV.
+    mixing : float
+        Standard deviation of the probe, in pixels.
+    spike_fraction : float
+        Fraction of spectra hit by a cosmic ray.
+    random_state : int or numpy.random.Generator
+
+    Returns
+    -------
+    Sample
+        ``data`` (y, x, energy), -10 to 60 eV; ``truth.shift`` is the planted jitter in channels.
+
+    Examples
+    --------
+    >>> low_loss(shape=(4, 4)).truth["shift"].dims
+    ('y', 'x')
+    """
+    rng = np.random.default_rng(random_state)
+    energy = np.arange(-10.0, 60.0, 0.25)
+    zero_loss = np.exp(-0.5 * (energy / 0.6) ** 2)
+    ends = []
+    for plasmon, width in ((15.0, 3.5), (17.0, 4.0), (22.0, 7.0)):
+        loss = _lorentzian(energy, plasmon, width) * (energy > 2)
+        ends.append(zero_loss + 0.12 * loss + 0.02 * _lorentzian(energy, 2 * plasmon, 2 * width) * (energy > 2))
+    axis = xr.DataArray(energy, dims="energy", attrs={"units": "eV", "long_name": "energy loss"})
+    labels = phase_map(shape, [0.5, 0.3, 0.2], random_state=rng)
+    return forward(
+        xr.DataArray(np.array(ends), dims=("phase", "energy"), coords={"energy": axis}),
+        _abundances(labels, 3, mixing, 0.5),
+        counts=counts,
+        thickness=_wedge(shape, 2.0, rng),
+        shift=rng.normal(0, shift_sd, shape),
+        spike_fraction=spike_fraction,
+        random_state=rng,
+        source=_source("low_loss_twin", locals()),
+    )
+
+
+def current_voltage(*, shape=(48, 48), noise=0.03, spike_fraction=0.01, mixing=0.6, random_state=0):
+    """Current-voltage curves of a scanning probe over metallic, gapped and rectifying regions.
+
+    Parameters
+    ----------
+    shape : tuple of int
+        Scan shape.
+    noise : float
+        Standard deviation of the current noise, in nA.
+    spike_fraction : float
+        Fraction of curves with a current spike.
+    mixing : float
+        Standard deviation of the tip's footprint, in pixels.
+    random_state : int or numpy.random.Generator
+
+    Returns
+    -------
+    Sample
+        ``data`` (y, x, bias) in nA, with negative values as they should be.
+
+    Examples
+    --------
+    >>> current_voltage(shape=(8, 8)).data.bias.attrs["units"]
+    'V'
+    """
+    rng = np.random.default_rng(random_state)
+    bias = np.linspace(-1.0, 1.0, 101)
+    gapped = np.sign(bias) * np.maximum(np.abs(bias) - 0.4, 0) ** 1.5 * 2.0
+    rectifying = 0.15 * np.expm1(np.minimum(bias, 1.0) / 0.45)
+    ends = xr.DataArray(
+        np.array([0.8 * bias, gapped, rectifying]),
+        dims=("phase", "bias"),
+        coords={"bias": xr.DataArray(bias, dims="bias", attrs={"units": "V", "long_name": "bias"})},
+        attrs={"units": "nA"},
+    ).assign_coords(phase=["metallic", "gapped", "rectifying"])
+    labels = phase_map(shape, [0.55, 0.35, 0.10], random_state=rng)
+    sample = forward(
+        ends,
+        _abundances(labels, 3, mixing, 0.4).assign_coords(phase=ends.phase),
+        noise=noise,
+        spike_fraction=spike_fraction,
+        spike_height=3.0,
+        random_state=rng,
+        source=_source("current_voltage_twin", locals()),
+    )
+    sample.data.attrs.update(long_name="current", units="nA")
+    return sample
+
+
+def composition_spread(*, n_spots=300, counts=8000.0, random_state=0):
+    """A combinatorial library: diffraction patterns of a ternary composition spread on scattered spots.
+
+    Three structures share the library; between their fields lie two-phase regions, and lattice
+    parameters follow the composition (Vegard), so the peaks move inside each field.
+
+    Parameters
+    ----------
+    n_spots : int
+        Measured spots, scattered over a wafer of 50 mm radius.
+    counts : float
+        Mean counts a pattern.
+    random_state : int or numpy.random.Generator
+
+    Returns
+    -------
+    Sample
+        ``data`` (spot, two_theta) with coordinates ``x_mm``, ``y_mm`` and the fractions ``a``, ``b``, ``c``
+        along ``spot``.
+
+    References
+    ----------
+    Kusne et al., Sci. Rep. 4, 6367 (2014), on clustering the diffraction patterns of such libraries.
+
+    Examples
+    --------
+    >>> composition_spread(n_spots=20).data.dims
+    ('spot', 'two_theta')
+    """
+    rng = np.random.default_rng(random_state)
+    radius, angle = 50 * np.sqrt(rng.uniform(0, 1, n_spots)), rng.uniform(0, 2 * np.pi, n_spots)
+    x, y = radius * np.cos(angle), radius * np.sin(angle)
+    corners = 50 * np.array([[np.cos(t), np.sin(t)] for t in np.radians([90, 210, 330])])
+    distance = np.hypot(x[:, None] - corners[:, 0], y[:, None] - corners[:, 1])
+    fractions = np.exp(-((distance / 45.0) ** 2))
+    fractions /= fractions.sum(axis=1, keepdims=True)
+    # Steep softmax: wide single-phase fields with narrow two-phase regions between them.
+    abundances = fractions**12
+    abundances /= abundances.sum(axis=1, keepdims=True)
+
+    two_theta = np.linspace(20.0, 80.0, 400)
+    peaks = (  # (position in degrees, height) of each structure
+        ((38.2, 1.0), (44.4, 0.5), (64.6, 0.3), (77.5, 0.3)),
+        ((40.3, 1.0), (58.3, 0.25), (73.2, 0.35)),
+        ((36.3, 0.4), (39.1, 0.5), (43.2, 1.0), (54.3, 0.3), (70.7, 0.35)),
+    )
+    patterns = np.array([[sum(h * _lorentzian(two_theta, p, 0.5) for p, h in s) for s in peaks]])[0]
+    ends = xr.DataArray(
+        patterns + 0.05 + 0.1 * np.exp(-(two_theta - 20) / 25),
+        dims=("phase", "two_theta"),
+        coords={
+            "two_theta": xr.DataArray(two_theta, dims="two_theta", attrs={"units": "deg", "long_name": "diffraction angle"})
+        },
+    )
+    spot = {
+        "x_mm": ("spot", x, {"units": "mm", "long_name": "x"}),
+        "y_mm": ("spot", y, {"units": "mm", "long_name": "y"}),
+        **{name: ("spot", fractions[:, i], {"units": "1"}) for i, name in enumerate("abc")},
+    }
+    return forward(
+        ends,
+        xr.DataArray(abundances, dims=("spot", "phase"), coords=spot),
+        counts=counts,
+        shift=3.0 * (fractions[:, 0] - fractions[:, 1]),
+        random_state=rng,
+        source=_source("composition_spread_twin", locals()),
+    )
+
+
+def _source(name, arguments):
+    """Pedigree of a recipe: its own arguments, as they were given."""
+    simple = {k: v for k, v in arguments.items() if isinstance(v, int | float | tuple) and k not in ("random_state",)}
+    seed = arguments["random_state"]
+    return {
+        "name": name,
+        "real": False,
+        "parameters": simple,
+        "random_state": int(seed) if isinstance(seed, int | np.integer) else None,
+    }

@@ -1,0 +1,42 @@
+"""Spectrum images: preprocess, cluster, choose how many clusters, unmix.
+
+The spectral axis may be anything (energy, bias, diffraction angle), and the scan anything too: a map,
+a line, scattered spots.
+"""
+
+from atomlens.spectra._cluster import ClusterResult, cluster
+from atomlens.spectra.clusterer import METHODS, SpectralClusterer
+from atomlens.spectra.components import NoiseRankPCA
+from atomlens.spectra.pipelines import guess_noise, recommended_pipeline
+from atomlens.spectra.preprocess import (
+    AlignZeroLoss,
+    Crop,
+    Denoise,
+    Despike,
+    Normalise,
+    PoissonWeight,
+    RemoveBackground,
+)
+from atomlens.spectra.selection import KChoice, choose_k
+from atomlens.spectra.unmixing import Unmixing, unmix
+
+__all__ = [
+    "METHODS",
+    "AlignZeroLoss",
+    "ClusterResult",
+    "Crop",
+    "Denoise",
+    "Despike",
+    "KChoice",
+    "NoiseRankPCA",
+    "Normalise",
+    "PoissonWeight",
+    "RemoveBackground",
+    "SpectralClusterer",
+    "Unmixing",
+    "choose_k",
+    "cluster",
+    "guess_noise",
+    "recommended_pipeline",
+    "unmix",
+]

@@ -1,0 +1,293 @@
+"""`cluster`: from a spectrum image to label map, cluster spectra and fitted pipeline in one call."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from sklearn.metrics import calinski_harabasz_score, silhouette_score
+from sklearn.pipeline import Pipeline
+
+from atomlens.spectra._matrix import as_spectra
+from atomlens.spectra.clusterer import SpectralClusterer
+from atomlens.spectra.pipelines import recommended_pipeline
+
+__all__ = ["ClusterResult", "cluster"]
+
+_SCORED_POINTS = 2000  # the silhouette compares all pairs
+
+
+@dataclass(frozen=True)
+class ClusterResult:
+    """What `cluster` found.
+
+    Attributes
+    ----------
+    labels : DataArray of int over the scan
+        0 is the largest cluster; -1 marks points left out (masked, or HDBSCAN's noise).
+    spectra : DataArray of shape (cluster, L)
+        Mean spectrum of each cluster, in the units of the data.
+    spread : DataArray of shape (cluster, L)
+        Standard deviation inside each cluster, channel by channel.
+    pipeline : sklearn.pipeline.Pipeline
+        Every fitted step; ``pipeline.predict(spectra)`` labels new spectra.
+    scores : pandas.Series
+        ``n_clusters``, ``n_components``, ``silhouette`` and ``calinski_harabasz`` in the space of the
+        components, and ``smallest_share``, the smallest cluster's part of the scan.
+    scores_map : DataArray over the scan and ``component``
+        Principal-component scores, the space in which the clustering was done.
+    """
+
+    labels: xr.DataArray
+    spectra: xr.DataArray
+    spread: xr.DataArray
+    pipeline: Pipeline
+    scores: pd.Series
+    scores_map: xr.DataArray
+
+    def table(self):
+        """Cluster spectra as a table.
+
+        Returns
+        -------
+        DataFrame
+            One row a channel: the axis, then ``mean_k`` and ``sd_k`` of every cluster.
+
+        Examples
+        --------
+        >>> from atomlens import simulate
+        >>> result = cluster(simulate.spectra.eels(3, shape=(12, 12)).data, 2)
+        >>> list(result.table().columns)
+        ['energy', 'mean_0', 'sd_0', 'mean_1', 'sd_1']
+        """
+        dim = self.spectra.dims[-1]
+        columns = {dim: self.spectra[dim].values if dim in self.spectra.coords else np.arange(self.spectra.shape[1])}
+        for k in range(self.spectra.sizes["cluster"]):
+            columns[f"mean_{k}"] = self.spectra.values[k]
+            columns[f"sd_{k}"] = self.spread.values[k]
+        return pd.DataFrame(columns)
+
+    def export(self, folder, *, overwrite=False):
+        """Write the result for other programs: CSV, TIFF and hspy.
+
+        Parameters
+        ----------
+        folder : path-like
+            Made if it is not there.
+        overwrite : bool
+            Replace files of an earlier export.
+
+        Returns
+        -------
+        list of Path
+            ``cluster_spectra.csv``, ``labels.csv``, ``labels.tif`` (maps only) and ``cluster_spectra.hspy``.
+
+        Raises
+        ------
+        FileExistsError
+            If a file is there already and `overwrite` is False; nothing is written then.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from atomlens import simulate
+        >>> result = cluster(simulate.spectra.eels(3, shape=(12, 12)).data, 2)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     [path.name for path in result.export(folder)]
+        ['cluster_spectra.csv', 'labels.csv', 'labels.tif', 'cluster_spectra.hspy']
+        """
+        from atomlens import io
+
+        folder = Path(folder)
+        labels = self.labels.rename("label")
+        outputs = {
+            "cluster_spectra.csv": self.table(),
+            "labels.csv": labels.to_dataframe().reset_index(),
+            **({"labels.tif": labels.astype(np.int16)} if labels.ndim == 2 else {}),
+            "cluster_spectra.hspy": self.spectra,
+        }
+        existing = [name for name in outputs if (folder / name).exists()]
+        if existing and not overwrite:
+            raise FileExistsError(
+                f"{folder} already holds {', '.join(existing)}: pass overwrite=True to replace them, or another folder"
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, item in outputs.items():
+            io.write(item, folder / name, overwrite=overwrite)
+        return [folder / name for name in outputs]
+
+
+def cluster(
+    si,
+    n_clusters=None,
+    method="kmeans",
+    *,
+    preprocess="recommended",
+    mask=None,
+    max_points=4000,
+    random_state=0,
+    progress=True,
+):
+    """Cluster the spectra of an image, a line scan or a library.
+
+    Parameters
+    ----------
+    si : DataArray or array_like of shape (..., L)
+        Any scan, any spectral axis. Dask-backed data larger than memory are streamed through the same
+        steps block by block, on the local cores or on the active ``distributed`` client.
+    n_clusters : int, optional
+        Number of clusters (`choose_k` recommends one); not needed by ``"hdbscan"``.
+    method : {"kmeans", "gmm", "ward", "spectral", "hdbscan"}
+        See `SpectralClusterer`.
+    preprocess : "recommended", Pipeline or None
+        Steps before clustering: those of `recommended_pipeline`, your own transformers (which are
+        cloned, not changed), or None to cluster the raw channels.
+    mask : array_like of bool over the scan, optional
+        True where a spectrum takes part; the others get label -1.
+    max_points : int
+        Points that the pairwise methods compare; see `SpectralClusterer`.
+    random_state : int
+    progress : bool
+        Show a progress bar while data larger than memory are streamed.
+
+    Returns
+    -------
+    ClusterResult
+
+    Raises
+    ------
+    ValueError
+        If there is no scan or spectral axis, a spectrum is not finite or zero everywhere, there are
+        more clusters than spectra, or the mask does not fit; the message says what to do.
+
+    Examples
+    --------
+    >>> from atomlens import metrics, simulate
+    >>> sample = simulate.spectra.eels(3, shape=(32, 32))
+    >>> result = cluster(sample.data, 3)
+    >>> metrics.adjusted_rand_index(result.labels, sample.truth.labels) > 0.98
+    True
+    """
+    spectra = as_spectra(si, check_finite=mask is None)
+    keep = _as_mask(mask, spectra.scan)
+    steps = _steps(si, preprocess)
+    clusterer = SpectralClusterer(n_clusters, method=method, max_points=max_points, random_state=random_state)
+    n_kept = int(keep.sum()) if keep is not None else spectra.matrix.shape[0]
+    clusterer._check(n_kept)  # before the expensive steps
+    if n_kept < 2:
+        raise ValueError(f"{n_kept} spectrum is too few to cluster: at least 2 are needed")
+    if spectra.is_lazy:
+        from atomlens.spectra import _streaming
+
+        points, fitted, means = _streaming.transform(spectra.matrix, steps, keep, random_state, progress)
+        labels = clusterer.fit(points).labels_
+        mean, sd = means(labels, clusterer.n_clusters_)
+    else:
+        matrix = spectra.matrix if keep is None else spectra.matrix[keep]
+        if keep is not None:
+            as_spectra(xr.DataArray(matrix, dims=("kept", "channel")))  # what is kept must be finite
+        fitted = Pipeline(steps)
+        points = fitted.fit_transform(matrix) if steps else matrix
+        labels = clusterer.fit(points).labels_
+        shown = fitted.named_steps["despike"].transform(matrix) if "despike" in fitted.named_steps else matrix
+        mean, sd = cluster_moments(shown, labels, clusterer.n_clusters_)
+    if keep is not None:
+        everywhere = np.full(keep.size, -1)
+        everywhere[keep] = labels
+        full = np.full((keep.size, points.shape[1]), np.nan, dtype=np.float32)
+        full[keep] = points
+    else:
+        everywhere, full = labels, points
+    units = {"long_name": spectra.attrs.get("long_name", "intensity"), "units": spectra.attrs.get("units", "")}
+    pipeline = Pipeline([*fitted.steps, ("cluster", clusterer)])
+    return ClusterResult(
+        labels=spectra.on_scan(everywhere, long_name="cluster").rename("labels"),
+        spectra=spectra.on_axis(mean, **units).rename("spectra"),
+        spread=spectra.on_axis(sd, **units).rename("spread"),
+        pipeline=pipeline,
+        scores=_scores(points, labels, clusterer.n_clusters_, random_state),
+        scores_map=xr.DataArray(
+            full.reshape(*spectra.scan.shape, -1),
+            dims=(*spectra.scan.dims, "component"),
+            coords=spectra.scan.coords,
+        ),
+    )
+
+
+def _steps(si, preprocess):
+    """Unfitted copies of the steps before clustering."""
+    from sklearn.base import clone
+
+    if preprocess is None:
+        return []
+    if isinstance(preprocess, str):
+        if preprocess != "recommended":
+            raise ValueError(f'preprocess must be "recommended", a Pipeline or None, got {preprocess!r}')
+        return recommended_pipeline(si).steps
+    if not isinstance(preprocess, Pipeline):
+        raise TypeError(
+            f"preprocess must be a scikit-learn Pipeline, got {type(preprocess).__name__}: "
+            "`recommended_pipeline(si, ...)` makes one"
+        )
+    return clone(preprocess).steps
+
+
+def _as_mask(mask, scan):
+    if mask is None:
+        return None
+    mask = np.asarray(mask)
+    if mask.dtype != bool or mask.shape != scan.shape:
+        raise ValueError(
+            f"mask must be boolean of the scan's shape {scan.shape}, got {mask.dtype} of shape {mask.shape}"
+        )
+    if not mask.any():
+        raise ValueError("mask leaves no spectrum: it is True where spectra take part")
+    return mask.ravel()
+
+
+def cluster_moments(matrix, labels, n_clusters):
+    """Mean and standard deviation of the spectra of each cluster.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (N, L)
+    labels : ndarray of int, shape (N,)
+    n_clusters : int
+
+    Returns
+    -------
+    (ndarray, ndarray), each of shape (n_clusters, L)
+
+    Examples
+    --------
+    >>> mean, sd = cluster_moments(np.array([[1.0], [3.0], [9.0]]), np.array([0, 0, 1]), 2)
+    >>> mean.ravel().tolist(), sd.ravel().tolist()
+    ([2.0, 9.0], [1.0, 0.0])
+    """
+    mean = np.empty((n_clusters, matrix.shape[1]), dtype=np.float32)
+    sd = np.empty_like(mean)
+    for k in range(n_clusters):
+        members = matrix[labels == k]
+        mean[k], sd[k] = members.mean(axis=0, dtype=np.float64), members.std(axis=0, dtype=np.float64)
+    return mean, sd
+
+
+def _scores(points, labels, n_clusters, random_state):
+    clustered = labels >= 0
+    scores = {
+        "n_clusters": n_clusters,
+        "n_components": points.shape[1],
+        "silhouette": np.nan,
+        "calinski_harabasz": np.nan,
+        "smallest_share": np.bincount(labels[clustered]).min() / labels.size if clustered.any() else 0.0,
+    }
+    if 1 < n_clusters < np.count_nonzero(clustered):
+        inside, groups = points[clustered], labels[clustered]
+        scores["calinski_harabasz"] = calinski_harabasz_score(inside, groups)
+        few = np.random.default_rng(random_state).permutation(len(inside))[:_SCORED_POINTS]
+        if 1 < np.unique(groups[few]).size < few.size:
+            scores["silhouette"] = silhouette_score(inside[few], groups[few])
+    return pd.Series(scores, name="score")

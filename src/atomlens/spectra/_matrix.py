@@ -1,0 +1,121 @@
+"""From a spectral DataArray to a matrix of spectra and back: one place that checks the input."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+
+# Dimensions that can only be a scan, so that an image handed in by mistake is recognised.
+_SCAN_DIMS = {"x", "y", "time", "spot", "position"}
+_SPECTRAL_DIMS = ("energy", "bias", "two_theta", "wavelength", "frequency", "channel")
+
+
+@dataclass(frozen=True)
+class Spectra:
+    """Spectra as a matrix, with what is needed to put results back on the scan.
+
+    Attributes
+    ----------
+    matrix : ndarray or dask array of shape (N, L)
+        One spectrum a row, float32.
+    scan : DataArray of shape (...)
+        Template with the scan's dims and coordinates.
+    axis : DataArray of shape (L,)
+        The spectral axis.
+    """
+
+    matrix: np.ndarray
+    scan: xr.DataArray
+    axis: xr.DataArray
+    attrs: dict
+
+    @property
+    def is_lazy(self):
+        return not isinstance(self.matrix, np.ndarray)
+
+    def on_scan(self, values, **attrs):
+        """Values of shape (N,) as a DataArray over the scan."""
+        return self.scan.copy(data=np.asarray(values).reshape(self.scan.shape)).assign_attrs(attrs)
+
+    def on_axis(self, rows, dim="cluster", **attrs):
+        """Values of shape (k, L) as a DataArray (dim, spectral axis)."""
+        rows = np.asarray(rows)
+        return xr.DataArray(
+            rows, dims=(dim, self.axis.dims[0]), coords={dim: np.arange(len(rows)), **self.axis.coords}, attrs=attrs
+        )
+
+
+def as_spectra(si, *, check_finite=True):
+    """Check a spectral data set and unfold it.
+
+    Parameters
+    ----------
+    si : DataArray or array_like of shape (..., L)
+        The spectral axis is the dim named like one (energy, bias, two_theta ...), else the last.
+    check_finite : bool
+        Look for NaN and inf (never done on lazy data, where it would cost a pass).
+
+    Returns
+    -------
+    Spectra
+
+    Raises
+    ------
+    ValueError
+        If there is no scan, no spectral axis, fewer than two channels, or a value is not finite.
+    TypeError
+        If the values are not real numbers.
+    """
+    if not isinstance(si, xr.DataArray):
+        values = si if hasattr(si, "dask") else np.asarray(si)
+        names = ("y", "x")[-(values.ndim - 1) :] if values.ndim <= 3 else [f"scan_{i}" for i in range(values.ndim - 1)]
+        si = xr.DataArray(values, dims=(*names, "channel")) if values.ndim > 1 else xr.DataArray(values)
+    if si.ndim < 2:
+        raise ValueError(
+            f"a spectrum image needs scan dimensions and a spectral axis, got dims {si.dims} of shape {si.shape}: "
+            "a single spectrum cannot be clustered"
+        )
+    if not (np.issubdtype(si.dtype, np.number) and not np.iscomplexobj(si.data)):
+        raise TypeError(f"spectra must be real numbers, got {si.dtype}: take the modulus or one part first")
+    spectral = next((d for d in _SPECTRAL_DIMS if d in si.dims), si.dims[-1])
+    if spectral in _SCAN_DIMS:
+        raise ValueError(
+            f"no spectral axis: the dims are {si.dims}, which is an image or a movie. Name the axis "
+            '(`si.rename(x="energy")`), or read the file with kind="spectrum_image"'
+        )
+    si = si.transpose(..., spectral)
+    if 0 in si.shape:
+        raise ValueError(f"the data are empty: shape {si.shape}")
+    if si.sizes[spectral] < 2:
+        raise ValueError(f"the {spectral} axis has {si.sizes[spectral]} channel: nothing to cluster by")
+    axis = si[spectral] if spectral in si.coords else xr.DataArray(np.arange(si.sizes[spectral]), dims=spectral)
+    matrix = si.data.reshape(-1, si.sizes[spectral])
+    if isinstance(matrix, np.ndarray):
+        matrix = np.ascontiguousarray(matrix, dtype=np.float32)
+        if check_finite:
+            _require_finite(matrix, si.dims[:-1], si.shape[:-1])
+    else:
+        matrix = matrix.rechunk({1: -1}).astype(np.float32)
+    return Spectra(matrix, _scan_template(si, spectral), axis, dict(si.attrs))
+
+
+def _scan_template(si, spectral):
+    """An empty map with the scan's dims and coordinates; costs no memory before it is filled."""
+    shape = tuple(si.sizes[d] for d in si.dims if d != spectral)
+    coords = {n: c for n, c in si.coords.items() if spectral not in c.dims}
+    return xr.DataArray(np.broadcast_to(np.int64(0), shape), dims=si.dims[:-1], coords=coords)
+
+
+def _require_finite(matrix, dims, shape):
+    # The sum is finite for finite input and costs one pass without a temporary array.
+    if np.isfinite(matrix.sum(dtype=np.float64)):
+        return
+    bad = ~np.isfinite(matrix).all(axis=1)
+    where = np.unravel_index(int(bad.argmax()), shape)
+    place = ", ".join(f"{d}={i}" for d, i in zip(dims, where, strict=True))
+    raise ValueError(
+        f"{int(bad.sum())} of {bad.size} spectra hold NaN or inf (the first at {place}): crop the axis, fill them, "
+        "or leave them out with `mask=`"
+    )

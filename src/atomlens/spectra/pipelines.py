@@ -1,0 +1,148 @@
+"""The recommended pipeline, put together from what the data are."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from atomlens.spectra._matrix import as_spectra
+from atomlens.spectra.components import NoiseRankPCA
+from atomlens.spectra.preprocess import (
+    AlignZeroLoss,
+    Crop,
+    Despike,
+    Normalise,
+    PoissonWeight,
+    RemoveBackground,
+)
+
+__all__ = ["guess_noise", "recommended_pipeline"]
+
+
+def guess_noise(si):
+    """Tell counts from other signals.
+
+    Parameters
+    ----------
+    si : DataArray or array_like of shape (..., L)
+
+    Returns
+    -------
+    {"poisson", "gaussian"}
+        Poisson when the mean of no channel and hardly a value is negative: counts, perhaps with a little
+        read-out noise. Gaussian otherwise, as for current-voltage curves.
+
+    Examples
+    --------
+    >>> guess_noise(np.ones((4, 4, 8))), guess_noise(-np.ones((4, 4, 8)))
+    ('poisson', 'gaussian')
+    """
+    return _noise_of(_a_few(as_spectra(si, check_finite=False)))
+
+
+def _a_few(spectra, limit=2000):
+    """At most `limit` evenly spaced spectra, in memory: enough to tell what the data are."""
+    step = -(-spectra.matrix.shape[0] // limit)
+    return np.asarray(spectra.matrix[::step])
+
+
+def _noise_of(matrix):
+    negative_share = np.count_nonzero(matrix < 0) / matrix.size
+    return "poisson" if negative_share < 0.05 and np.all(matrix.mean(axis=0) >= 0) else "gaussian"
+
+
+def recommended_pipeline(
+    si,
+    *,
+    crop=None,
+    despike=True,
+    align=None,
+    background=None,
+    normalise="auto",
+    noise="auto",
+    n_components="auto",
+):
+    """The steps before clustering, as an unfitted scikit-learn `Pipeline`.
+
+    Despike, align on the zero-loss peak, crop, normalise, remove the background, weight for Poisson
+    noise, and keep the principal components above the noise. Steps that are not asked for are left out.
+
+    Parameters
+    ----------
+    si : DataArray or array_like of shape (..., L)
+        Only its axis is used, and a few spectra where something is ``"auto"``.
+    crop : (float or None, float or None), optional
+        Range to keep, in units of the axis.
+    despike : bool
+        Replace cosmic-ray spikes.
+    align : (float, float), optional
+        Window around the zero-loss peak.
+    background : (float, float), optional
+        Window before an edge where a power law is fitted.
+    normalise : {"auto", "area", "max", "l2", "snv", "none"}
+        ``"auto"``: by area for counts, so that thickness drops out; not at all for other signals.
+    noise : {"auto", "poisson", "gaussian"}
+        Decides on the weights; ``"auto"`` asks `guess_noise`.
+    n_components : int or "auto"
+        Principal components to keep.
+
+    Returns
+    -------
+    sklearn.pipeline.Pipeline
+        Steps named ``despike``, ``align``, ``crop``, ``normalise``, ``background``, ``weight``, ``pca``.
+
+    Raises
+    ------
+    ValueError
+        If the data are not spectra, or a window does not fit the axis (when fitted).
+
+    Notes
+    -----
+    The strength is divided out before the background is removed: the counts of a whole spectrum measure
+    the thickness well, those left above a background may be no more than noise. A removed background
+    leaves channels whose noise is no longer given by their mean, so they are not weighted.
+
+    References
+    ----------
+    Keenan and Kotula, Surf. Interface Anal. 36, 203 (2004), for normalising and weighting counts.
+
+    Examples
+    --------
+    >>> from atomlens import simulate
+    >>> si = simulate.spectra.eels(3, shape=(8, 8)).data
+    >>> list(recommended_pipeline(si, crop=(500, 900)).named_steps)
+    ['despike', 'crop', 'normalise', 'weight', 'pca']
+    """
+    spectra = as_spectra(si, check_finite=False)
+    if noise == "auto":
+        noise = _noise_of(_a_few(spectra))
+    elif noise not in ("poisson", "gaussian"):
+        raise ValueError(f'noise must be "auto", "poisson" or "gaussian", got {noise!r}')
+    if normalise == "auto":
+        normalise = "area" if noise == "poisson" else "none"
+    axis = _physical_axis(spectra) if any(step is not None for step in (crop, align, background)) else None
+    steps = [("despike", Despike(noise=noise))] if despike else []
+    if align is not None:
+        steps.append(("align", AlignZeroLoss(window=tuple(align), axis=axis)))
+    if crop is not None:
+        low, high = crop
+        steps.append(("crop", Crop(low=low, high=high, axis=axis)))
+        axis = axis[(axis >= (-np.inf if low is None else low)) & (axis <= (np.inf if high is None else high))]
+    if normalise != "none":
+        steps.append(("normalise", Normalise(method=normalise)))
+    if background is not None:
+        steps.append(("background", RemoveBackground(window=tuple(background), axis=axis)))
+    elif noise == "poisson":
+        steps.append(("weight", PoissonWeight()))
+    steps.append(("pca", NoiseRankPCA(n_components=n_components)))
+    return Pipeline(steps)
+
+
+def _physical_axis(spectra):
+    axis, dim = spectra.axis, spectra.axis.dims[0]
+    if dim == "channel" or "units" not in axis.attrs:
+        raise ValueError(
+            f"the {dim} axis is not calibrated, so a window cannot be given in its units: assign the coordinate "
+            f'with attrs={{"units": "eV"}}, or read the file with `atomlens.io.read`'
+        )
+    return axis.values.astype(float)

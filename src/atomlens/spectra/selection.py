@@ -1,0 +1,300 @@
+"""How many clusters? Seven criteria side by side, and one calibrated test that decides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import diptest
+import numpy as np
+import pandas as pd
+from kneed import KneeLocator
+from sklearn.cluster import KMeans
+from sklearn.metrics import adjusted_rand_score, calinski_harabasz_score, silhouette_score
+from sklearn.pipeline import Pipeline
+
+from atomlens.spectra._cluster import _as_mask, _steps
+from atomlens.spectra._matrix import as_spectra
+from atomlens.spectra.clusterer import _fit_mixture
+
+__all__ = ["KChoice", "choose_k", "separation_p_value"]
+
+_FEW = 60  # spectra below which there are too few to hold some out
+_STABLE = 0.9  # ARI between resamples that counts as "the same clusters"
+
+
+@dataclass(frozen=True)
+class KChoice:
+    """What `choose_k` found.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row a k (index ``k``), one column a criterion: ``inertia``, ``silhouette``,
+        ``calinski_harabasz``, ``gap`` with ``gap_error``, ``bic``, ``stability`` and ``null_p``.
+    recommended : int
+        The largest k whose clusters are all separated by a gap in density; 1 when there are none.
+    reasons : DataFrame
+        One row a criterion: the ``k`` it prefers and ``reason``, in words.
+    """
+
+    table: pd.DataFrame
+    recommended: int
+    reasons: pd.DataFrame
+
+
+def choose_k(
+    si,
+    k_range=range(1, 9),
+    *,
+    preprocess="recommended",
+    mask=None,
+    alpha=0.05,
+    n_resamples=8,
+    max_points=3000,
+    random_state=0,
+):
+    """Compare numbers of clusters by seven criteria, and recommend one by a test.
+
+    Parameters
+    ----------
+    si : DataArray or array_like of shape (..., L)
+    k_range : iterable of int
+        Numbers of clusters to try.
+    preprocess, mask
+        As for `cluster`.
+    alpha : float
+        Level of the surrogate-null test behind the recommendation.
+    n_resamples : int
+        Resamples of the gap statistic and of the stability.
+    max_points : int
+        Spectra used for the criteria; more are thinned at random. The test uses up to three times as many.
+    random_state : int
+
+    Returns
+    -------
+    KChoice
+
+    Raises
+    ------
+    ValueError
+        If k_range is empty or holds a number below 1 or above the number of spectra, if alpha is not
+        between 0 and 1, or if the data are not spectra.
+
+    Notes
+    -----
+    The criteria answer different questions and are not expected to agree: inertia (its elbow) and
+    Calinski-Harabasz reward compact clusters, the silhouette favours the few that are farthest apart,
+    BIC counts the Gaussians that are needed to *fit* the density, however they overlap, the gap statistic
+    compares with a uniform box, stability asks whether another sample would give the same answer.
+
+    ``null_p`` tests the surrogate null "at least one pair of these clusters is a single unimodal cloud
+    that was cut in two" (see `separation_p_value`). It alone can say that there are no clusters, and it
+    does not mind a continuum such as a thickness gradient, which is why the recommendation rests on it.
+
+    References
+    ----------
+    Rousseeuw, J. Comput. Appl. Math. 20, 53 (1987), silhouette. Calinski and Harabasz, Commun. Stat. 3, 1
+    (1974). Tibshirani, Walther and Hastie, J. R. Stat. Soc. B 63, 411 (2001), gap. Schwarz, Ann. Stat. 6,
+    461 (1978), BIC. Ben-Hur, Elisseeff and Guyon, Pac. Symp. Biocomput. 7, 6 (2002), stability.
+    Hartigan and Hartigan, Ann. Stat. 13, 70 (1985), dip.
+
+    Examples
+    --------
+    >>> from atomlens import simulate
+    >>> choose_k(simulate.spectra.eels(3, shape=(32, 32)).data, range(1, 6)).recommended
+    3
+    """
+    spectra = as_spectra(si, check_finite=mask is None)
+    keep = _as_mask(mask, spectra.scan)
+    n = int(keep.sum()) if keep is not None else spectra.matrix.shape[0]
+    ks = sorted({int(k) for k in k_range})
+    if not ks or ks[0] < 1 or ks[-1] > n:
+        raise ValueError(f"k_range must hold whole numbers from 1 to {n}, the number of spectra; got {ks or 'nothing'}")
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha must lie between 0 and 1, got {alpha}")
+    points = _points(spectra, keep, si, preprocess, 3 * max_points, random_state)
+    rng = np.random.default_rng(random_state)
+    few = points[np.sort(rng.permutation(len(points))[:max_points])]
+    table = pd.DataFrame({k: _criteria(points, few, k, n_resamples, random_state) for k in ks}).T.rename_axis("k")
+    reasons = _reasons(table, alpha)
+    return KChoice(table, int(reasons.loc["null_p", "k"]), reasons)
+
+
+def _points(spectra, keep, si, preprocess, limit, random_state):
+    """Component scores of at most `limit` spectra."""
+    from atomlens.spectra._streaming import transform
+
+    steps = _steps(si, preprocess)
+    if spectra.is_lazy:
+        points = transform(spectra.matrix, steps, keep, random_state, False)[0]
+    else:
+        matrix = spectra.matrix if keep is None else spectra.matrix[keep]
+        points = Pipeline(steps).fit_transform(matrix) if steps else matrix
+    chosen = np.random.default_rng(random_state).permutation(len(points))[:limit]
+    return np.ascontiguousarray(points[np.sort(chosen)])
+
+
+def _criteria(points, few, k, n_resamples, seed):
+    """All criteria for one k."""
+    k_few = min(k, len(few))
+    model = KMeans(k_few, n_init=10, random_state=seed).fit(few)
+    row = {"inertia": model.inertia_, "silhouette": np.nan, "calinski_harabasz": np.nan}
+    if 1 < k_few < len(few):
+        row["silhouette"] = silhouette_score(few, model.labels_)
+        row["calinski_harabasz"] = calinski_harabasz_score(few, model.labels_)
+    row["gap"], row["gap_error"] = _gap(few, k_few, model.inertia_, n_resamples, seed)
+    row["bic"] = _bic(few, k_few, seed)
+    row["stability"] = _stability(few, k_few, n_resamples, seed)
+    row["null_p"] = separation_p_value(points, k, random_state=seed) if k > 1 else np.nan
+    return row
+
+
+def _gap(points, k, inertia, n_resamples, seed):
+    """Gap statistic against a uniform box along the principal axes, and its error."""
+    rng = np.random.default_rng(seed)
+    low, high = points.min(axis=0), points.max(axis=0)
+    logs = [
+        np.log(max(KMeans(k, n_init=1, random_state=seed).fit(rng.uniform(low, high, points.shape)).inertia_, 1e-300))
+        for _ in range(n_resamples)
+    ]
+    return np.mean(logs) - np.log(max(inertia, 1e-300)), np.std(logs) * np.sqrt(1 + 1 / n_resamples)
+
+
+def _bic(points, k, seed):
+    """BIC of a Gaussian mixture; NaN when there are fewer points than its parameters."""
+    n, d = points.shape
+    if n <= k * (1 + d + d * (d + 1) // 2):
+        return np.nan
+    return _fit_mixture(points, k, seed)[0].bic(points.astype(np.float64))
+
+
+def _stability(points, k, n_resamples, seed):
+    """Mean adjusted Rand index between clusterings learned from two halves of the points."""
+    if k == 1 or len(points) < 4 * k:
+        return np.nan
+    rng = np.random.default_rng(seed)
+    scores = []
+    for _ in range(n_resamples):
+        order = rng.permutation(len(points))
+        halves = order[: len(points) // 2], order[len(points) // 2 :]
+        one, two = (KMeans(k, n_init=3, random_state=seed).fit(points[half]).predict(points) for half in halves)
+        scores.append(adjusted_rand_score(one, two))
+    return np.mean(scores)
+
+
+def separation_p_value(points, k, *, n_splits=3, random_state=0):
+    """Test whether k clusters are all separated by a gap in density.
+
+    The null: at least one pair of the k clusters is one unimodal cloud that was cut in two. k-means
+    learns the clusters on one half of the points. On the other half, each pair is projected on the
+    direction that tells the two best (Fisher's, learned on the first half), and Hartigan's dip compares
+    the projection with the unimodal surrogate that is hardest to tell, the uniform distribution. The
+    largest p-value over the pairs tests the null (intersection-union), and twice the median over
+    several splits keeps the level.
+
+    Parameters
+    ----------
+    points : ndarray of shape (N, n)
+        Component scores.
+    k : int
+        Number of clusters, at least 2.
+    n_splits : int
+        Random splits into halves. Below 60 points nothing is held out.
+    random_state : int
+
+    Returns
+    -------
+    float
+        p-value; small when there are at least k clusters.
+
+    Raises
+    ------
+    ValueError
+        If k is below 2.
+
+    Notes
+    -----
+    Conservative: a Gaussian cloud dips far less than a uniform one. Clusters that touch, their
+    densities without a valley between, count as one.
+
+    References
+    ----------
+    Hartigan and Hartigan, Ann. Stat. 13, 70 (1985); Meinshausen, Meier and Buehlmann, J. Am. Stat. Assoc.
+    104, 1671 (2009), for p-values over splits.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> cloud = rng.normal(size=(400, 2))
+    >>> pair = cloud + 8 * rng.integers(0, 2, (400, 1))
+    >>> separation_p_value(cloud, 2) > 0.05, separation_p_value(pair, 2) < 0.01
+    (True, True)
+    """
+    if k < 2:
+        raise ValueError(f"k={k}: one cluster has nothing to be separated from; k must be at least 2")
+    points = np.asarray(points, dtype=np.float64)
+    if len(points) < 2 * k:
+        return 1.0
+    if len(points) < _FEW:
+        return _largest_pair_p(points, points, k, random_state)
+    rng = np.random.default_rng(random_state)
+    p_values = []
+    for _ in range(n_splits):
+        order = rng.permutation(len(points))
+        half = len(points) // 2
+        p_values.append(_largest_pair_p(points[order[:half]], points[order[half:]], k, random_state))
+    return float(min(1.0, 2 * np.median(p_values)))
+
+
+def _largest_pair_p(train, test, k, seed):
+    model = KMeans(k, n_init=10, random_state=seed).fit(train)
+    centres, labels = model.cluster_centers_, model.predict(test)
+    inside = train - centres[model.labels_]
+    within = inside.T @ inside / len(train)
+    within += 1e-9 * max(np.trace(within), np.finfo(float).tiny) * np.eye(len(within))
+    largest = 0.0
+    for i in range(k):
+        for j in range(i):
+            direction = np.linalg.solve(within, centres[i] - centres[j])
+            projected = test[(labels == i) | (labels == j)] @ direction
+            # Below eight points no arrangement of them is surprising.
+            p = diptest.diptest(projected)[1] if projected.size >= 8 else 1.0
+            largest = max(largest, float(p))
+    return largest
+
+
+def _reasons(table, alpha):
+    """What each criterion prefers, in words."""
+
+    def best(column, pick):
+        values = table[column].dropna()
+        return int(getattr(values, pick)()) if len(values) else None
+
+    rows = {}
+    knee = None
+    if len(table) > 2:
+        knee = KneeLocator(table.index.tolist(), table["inertia"].tolist(), curve="convex", direction="decreasing").knee
+    rows["inertia"] = (knee, "elbow of the inertia" if knee else "the inertia has no elbow")
+    rows["silhouette"] = (best("silhouette", "idxmax"), "largest silhouette; cannot be 1")
+    rows["calinski_harabasz"] = (best("calinski_harabasz", "idxmax"), "largest variance ratio; cannot be 1")
+    gap, error, ks = table["gap"], table["gap_error"], table.index
+    enough = [k for k, after in zip(ks[:-1], ks[1:], strict=True) if gap[k] >= gap[after] - error[after]]
+    rows["gap"] = (
+        (enough[0], "first k whose gap the next k does not beat by its error")
+        if enough
+        else (None, "the gap still grows at the end of the range")
+    )
+    rows["bic"] = (best("bic", "idxmin"), "fewest Gaussians that fit the density")
+    stable = table.index[table["stability"] >= _STABLE]
+    rows["stability"] = (
+        (int(stable.max()), f"largest k that two half samples agree on (ARI of at least {_STABLE:g})")
+        if len(stable)
+        else (None, "no k that two half samples agree on")
+    )
+    separated = table.index[table["null_p"] <= alpha]
+    rows["null_p"] = (
+        (int(separated.max()), f"largest k whose clusters are all separated by a gap in density (p <= {alpha:g})")
+        if len(separated)
+        else (1, "no k splits the spectra at a gap in density: no clusters, or a continuum")
+    )
+    return pd.DataFrame(rows, index=["k", "reason"]).T.astype({"k": "Int64", "reason": object}).rename_axis("criterion")

@@ -1,0 +1,162 @@
+"""Endmembers and abundances: for spectra that are mixtures, not members of one cluster."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import xarray as xr
+from sklearn.decomposition import NMF, non_negative_factorization
+
+from atomlens.spectra._cluster import _as_mask
+from atomlens.spectra._matrix import as_spectra
+from atomlens.spectra.components import NoiseRankPCA
+from atomlens.spectra.preprocess import Despike
+
+__all__ = ["Unmixing", "unmix"]
+
+
+@dataclass(frozen=True)
+class Unmixing:
+    """What `unmix` found.
+
+    Attributes
+    ----------
+    endmembers : DataArray of shape (endmember, L)
+        Spectra of unit area, the most abundant first.
+    abundances : DataArray over the scan and ``endmember``
+        Fractions that sum to 1; NaN where masked or empty.
+    strength : DataArray over the scan
+        Area of the fitted spectrum, in the units of the data: what thickness does.
+    residual : DataArray over the scan
+        Root mean square of data minus fit, in the units of the data.
+    """
+
+    endmembers: xr.DataArray
+    abundances: xr.DataArray
+    strength: xr.DataArray
+    residual: xr.DataArray
+
+
+def unmix(si, n_endmembers, *, method="vca", despike=True, mask=None, random_state=0):
+    """Describe every spectrum as a mixture of a few endmembers.
+
+    Parameters
+    ----------
+    si : DataArray or array_like of shape (..., L)
+        Counts or any signal without negative values.
+    n_endmembers : int
+        At least 2.
+    method : {"vca", "nmf"}
+        Vertex component analysis takes the corners of the data cloud, so somewhere in the scan each
+        endmember should be nearly pure. NMF starts there and lets the spectra move; it needs no pure
+        spectrum, but its answer is not unique.
+    despike : bool
+        Replace cosmic-ray spikes first.
+    mask : array_like of bool over the scan, optional
+        True where a spectrum takes part.
+    random_state : int
+
+    Returns
+    -------
+    Unmixing
+
+    Raises
+    ------
+    ValueError
+        If a channel's mean is negative, there are fewer spectra than endmembers, or the method is unknown.
+
+    References
+    ----------
+    Nascimento and Bioucas Dias, IEEE Trans. Geosci. Remote Sens. 43, 898 (2005), vertex component
+    analysis; Lee and Seung, Nature 401, 788 (1999), NMF; Keenan and Kotula, Surf. Interface Anal. 36, 203
+    (2004), weights.
+
+    Examples
+    --------
+    >>> from atomlens import metrics, simulate
+    >>> sample = simulate.spectra.eels(2, shape=(24, 24), smallest=0.3)
+    >>> found = unmix(sample.data, 2)
+    >>> bool(np.allclose(found.abundances.sum("endmember"), 1))
+    True
+    """
+    if method not in ("vca", "nmf"):
+        raise ValueError(f'method must be "vca" or "nmf", got {method!r}')
+    spectra = as_spectra(si.compute() if hasattr(si, "compute") else si, check_finite=mask is None)
+    keep = _as_mask(mask, spectra.scan)
+    matrix = spectra.matrix if keep is None else spectra.matrix[keep]
+    if not 2 <= n_endmembers <= len(matrix):
+        raise ValueError(f"n_endmembers must be from 2 to {len(matrix)}, the number of spectra; got {n_endmembers}")
+    if np.any(matrix.mean(axis=0) < 0):
+        raise ValueError("a channel is negative on average: unmixing needs counts, before the background is removed")
+    matrix = np.maximum(Despike().fit_transform(matrix) if despike else matrix, 0)
+    area = matrix.sum(axis=1)
+    some = area > 0
+    weight = 1 / np.sqrt(np.maximum(matrix.mean(axis=0), 1e-3 * matrix.mean(axis=0).max()))
+    shapes = matrix[some] / area[some, None] * weight
+    corners = _corners(shapes, n_endmembers, random_state)
+    if method == "nmf":
+        model = NMF(n_endmembers, init="custom", max_iter=500, tol=1e-4, random_state=random_state)
+        start = _mixing(shapes, corners)
+        model.fit_transform(shapes, W=start, H=corners)
+        corners = model.components_.astype(np.float32)
+    # Endmembers of unit area, so that the coefficients are the counts each contributes.
+    ends = corners / weight
+    ends /= ends.sum(axis=1, keepdims=True)
+    parts = np.zeros((len(matrix), n_endmembers), dtype=np.float32)
+    parts[some] = _mixing(shapes, ends * weight) * area[some, None]
+    order = np.argsort(-parts.sum(axis=0), kind="stable")
+    ends, parts = ends[order], parts[:, order]
+    strength = parts.sum(axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        fractions = parts / strength[:, None]
+    residual = np.sqrt(np.mean((matrix - parts @ ends) ** 2, axis=1))
+    units = {"units": spectra.attrs.get("units", "")}
+
+    def everywhere(values, **attrs):
+        full = values if keep is None else np.full((keep.size, *values.shape[1:]), np.nan, dtype=np.float32)
+        if keep is not None:
+            full[keep] = values
+        if full.ndim == 1:
+            return spectra.on_scan(full, **attrs)
+        maps = [spectra.on_scan(full[:, i], **attrs) for i in range(full.shape[1])]
+        return xr.concat(maps, dim="endmember").transpose(..., "endmember").assign_coords(endmember=range(len(maps)))
+
+    return Unmixing(
+        endmembers=spectra.on_axis(ends, "endmember", long_name="share of the counts").rename("endmembers"),
+        abundances=everywhere(fractions, long_name="abundance").rename("abundances"),
+        strength=everywhere(strength, long_name="fitted area", **units).rename("strength"),
+        residual=everywhere(residual, long_name="rms residual", **units).rename("residual"),
+    )
+
+
+def _corners(shapes, n, random_state):
+    """Vertex component analysis: project on random directions outside what is found, take the extremes.
+
+    Each corner is the mean of the few spectra that reach farthest, which tames the noise of a single one.
+    """
+    rng = np.random.default_rng(random_state)
+    pca = NoiseRankPCA(n_components=min(max(n - 1, 1), *shapes.shape)).fit(shapes)
+    # An extra constant coordinate turns the simplex of n corners into n independent directions.
+    scores = pca.transform(shapes)
+    lifted = np.column_stack([scores, np.full(len(scores), max(np.abs(scores).max(), 1e-12))])
+    found = np.zeros((lifted.shape[1], 0))
+    chosen = []
+    few = max(1, len(shapes) // 500)
+    for _ in range(n):
+        direction = rng.standard_normal(lifted.shape[1])
+        direction -= found @ np.linalg.lstsq(found, direction, rcond=None)[0] if found.size else 0
+        reach = np.abs(lifted @ direction)
+        members = np.argsort(-reach, kind="stable")[:few]
+        side = np.sign(lifted[members] @ direction)
+        members = members[side == side[0]]
+        chosen.append(scores[members].mean(axis=0))
+        found = np.column_stack([found, lifted[members].mean(axis=0)])
+    return np.maximum(pca.inverse_transform(np.array(chosen, dtype=np.float32)), 1e-9).astype(np.float32)
+
+
+def _mixing(shapes, ends):
+    """Non-negative least squares of all spectra at once: NMF with fixed endmembers."""
+    return non_negative_factorization(
+        shapes, H=ends.astype(shapes.dtype), n_components=len(ends), init="custom", update_H=False, max_iter=1000, tol=1e-5
+    )[0]
