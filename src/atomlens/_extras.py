@@ -8,6 +8,7 @@ _EXTRA_OF = {
     "torch": "deep",
     "atomai": "deep",
     "ipywidgets": "lab",
+    "ipympl": "lab",
 }
 
 

@@ -9,6 +9,8 @@ Examples
 """
 
 from atomlens.io._errors import FormatError
+from atomlens.io._hyperspy import from_hyperspy, to_hyperspy
 from atomlens.io._read import read, sha256, signals
+from atomlens.io._write import write
 
-__all__ = ["FormatError", "read", "sha256", "signals"]
+__all__ = ["FormatError", "from_hyperspy", "read", "sha256", "signals", "to_hyperspy", "write"]

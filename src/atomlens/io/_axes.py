@@ -31,13 +31,26 @@ class Axis:
     values: np.ndarray | None = None  # for an axis that is not uniform
     navigate: bool | None = None
 
+    def raw(self):
+        """Return the values as the file gives them."""
+        return self.offset + self.scale * np.arange(self.size) if self.values is None else np.asarray(self.values)
+
     def coordinates(self):
         """Return the calibrated values in our units, and those units."""
         what, factor, ours = quantity(self.units)
-        if what == "none" and (self.units is None or (self.scale, self.offset) == (1, 0)) and self.values is None:
+        plain = self.values is None and (self.units is None or (self.scale, self.offset) == (1, 0))
+        if what == "none" and plain:
             return np.arange(self.size), "px"
-        raw = self.offset + self.scale * np.arange(self.size) if self.values is None else np.asarray(self.values)
-        return raw * factor + 0.0, ours  # + 0.0 turns the -0.0 of some dm3 headers into 0.0
+        return self.raw() * factor + 0.0, ours  # + 0.0 turns the -0.0 of some dm3 headers into 0.0
+
+
+def uniform(values):
+    """Return (scale, offset) of evenly spaced values, None of others."""
+    if len(values) == 1:
+        return 1.0, float(values[0])
+    scale = (float(values[-1]) - float(values[0])) / (len(values) - 1)
+    even = scale and np.allclose(np.diff(values.astype(float)), scale, rtol=1e-4, atol=0)
+    return (scale, float(values[0])) if even else None
 
 
 def _slug(name):

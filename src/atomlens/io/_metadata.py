@@ -24,18 +24,56 @@ def flat(metadata, original=None, mapping=None):
     >>> flat({"Acquisition_instrument": {"TEM": {"beam_energy": 200.0}}, "Signal": {"quantity": "Counts"}})
     {'beam_energy_keV': 200.0, 'quantity': 'Counts'}
     """
-    tree = _merge(metadata, _mapped(original or {}, mapping or {}))
+    full = _merge(metadata, _mapped(original or {}, mapping or {}))
     attrs = {}
-    for path, value in _leaves(tree.get("Acquisition_instrument", {})):
+    for path, value in _leaves(full.get("Acquisition_instrument", {})):
         key = _key(path)
         attrs[key if key not in attrs else "_".join(path)] = value
-    general = tree.get("General", {})
+    general = full.get("General", {})
     attrs |= {key: general[key] for key in _GENERAL if general.get(key)}
-    if tree.get("Sample", {}).get("description"):
-        attrs["sample_description"] = tree["Sample"]["description"]
-    if tree.get("Signal", {}).get("quantity"):
-        attrs["quantity"] = tree["Signal"]["quantity"]
+    if full.get("Sample", {}).get("description"):
+        attrs["sample_description"] = full["Sample"]["description"]
+    signal = full.get("Signal", {})
+    attrs |= {key: signal[key] for key in ("quantity", "signal_type") if signal.get(key)}
     return {key: plain(value) for key, value in attrs.items() if plain(value) is not None}
+
+
+# Where HyperSpy looks for what our attrs hold.
+_HOME = {
+    "beam_energy_keV": "Acquisition_instrument.TEM.beam_energy",
+    "beam_current_nA": "Acquisition_instrument.TEM.beam_current",
+    "convergence_angle_mrad": "Acquisition_instrument.TEM.convergence_angle",
+    "collection_angle_mrad": "Acquisition_instrument.TEM.Detector.EELS.collection_angle",
+    "camera_length_mm": "Acquisition_instrument.TEM.camera_length",
+    "magnification": "Acquisition_instrument.TEM.magnification",
+    "microscope": "Acquisition_instrument.TEM.microscope",
+    "date": "General.date",
+    "time": "General.time",
+    "authors": "General.authors",
+    "sample_description": "Sample.description",
+    "quantity": "Signal.quantity",
+    "signal_type": "Signal.signal_type",
+}
+
+
+def tree(attrs, title):
+    """Return attrs as a HyperSpy metadata tree: the inverse of `flat` for the entries HyperSpy uses.
+
+    >>> tree({"beam_energy_keV": 200.0}, "map")["Acquisition_instrument"]
+    {'TEM': {'beam_energy': 200.0}}
+    """
+    found = {"General": {"title": title}, "Signal": {"signal_type": ""}}
+    for key, path in _HOME.items():
+        if key in attrs:
+            _plant(found, path, attrs[key])
+    return found
+
+
+def _plant(found, path, value):
+    *folders, name = path.split(".")
+    for folder in folders:
+        found = found.setdefault(folder, {})
+    found[name] = value
 
 
 def plain(value):
@@ -73,7 +111,7 @@ def _key(path):
 
 
 def _mapped(original, mapping):
-    tree = {}
+    found = {}
     for source, (target, function) in mapping.items():
         value = _walk(original, source.split("."))
         if value is None:
@@ -83,12 +121,8 @@ def _mapped(original, mapping):
         except (TypeError, ValueError, KeyError, IndexError, AttributeError):
             continue  # an odd entry in a header is no reason to refuse the data
         if value not in (None, ""):
-            *folders, name = target.split(".")
-            node = tree
-            for folder in folders:
-                node = node.setdefault(folder, {})
-            node[name] = value
-    return tree
+            _plant(found, target, value)
+    return found
 
 
 def _walk(tree, path):

@@ -3,7 +3,7 @@
 import hashlib
 from pathlib import Path
 
-from atomlens.io import _plain, _rosetta, _stores
+from atomlens.io import _plain, _rosetta, _stores, _tiff
 from atomlens.io._errors import FormatError
 from atomlens.io._signal import check_options, to_array
 
@@ -16,6 +16,8 @@ _OWN = {
     ".npy": _plain.open_npy,
     ".npz": _plain.open_npz,
     ".nc": _stores.open_netcdf,
+    ".tif": _tiff.open_tiff,
+    ".tiff": _tiff.open_tiff,
     ".zarr": _stores.open_zarr,
 }
 _HDF5 = (".h5", ".hdf5", ".nxs")

@@ -8,7 +8,7 @@ from importlib.metadata import version
 import numpy as np
 
 from atomlens.io import _metadata
-from atomlens.io._axes import Axis
+from atomlens.io._axes import Axis, uniform
 from atomlens.io._errors import FormatError
 from atomlens.io._signal import Signal
 
@@ -20,8 +20,6 @@ MODULES = {
     ".zspy": "zspy",
     ".mrc": "mrc",
     ".ser": "tia",
-    ".tif": "tiff",
-    ".tiff": "tiff",
     ".nxs": "nexus",
 }
 MARK = "atomlens"  # the metadata node in which `write` leaves what the format itself cannot hold
@@ -34,7 +32,9 @@ def open_file(path, module, *, lazy):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         found = reader(str(path), lazy=lazy)
-    notes = "; ".join(dict.fromkeys(str(w.message).split("\n")[0] for w in caught))
+    # What a library announces about its own future says nothing about the file.
+    about_file = (w for w in caught if not issubclass(w.category, (FutureWarning, DeprecationWarning)))
+    notes = "; ".join(dict.fromkeys(str(w.message).split("\n")[0] for w in about_file))
     attrs = {"reader": f"rosettasciio {version('rosettasciio')} ({module})"}
     attrs |= {"note_reader": notes} if notes else {}
     return [from_dictionary(entry, path.stem, attrs) for entry in found]
@@ -55,6 +55,61 @@ def from_dictionary(entry, stem, attrs):
         attrs={**attrs, "title": title, **flat},
         saved=json.loads(saved) if saved else None,
     )
+
+
+def to_dictionary(array, saved):
+    """Turn a DataArray into the dictionary that rosettasciio writes and HyperSpy takes."""
+    title = str(array.attrs.get("title") or array.name or "")
+    signal_axes = 1 if array.attrs["kind"] not in ("image", "movie", "other") else 2
+    return {
+        "data": array.data,
+        "axes": [_hyperspy_axis(array[dim], i < array.ndim - signal_axes) for i, dim in enumerate(array.dims)],
+        "metadata": {
+            **_metadata.tree(array.attrs, title),
+            # Named as HyperSpy's own node is, or HyperSpy would refuse the file.
+            "_HyperSpy": {"Folding": {"unfolded": False, "signal_unfolded": False}},
+            MARK: {"saved": json.dumps(saved)},
+        },
+        "original_metadata": {},
+    }
+
+
+def _hyperspy_axis(coord, navigate):
+    units = coord.attrs.get("units")
+    axis = {
+        "name": str(coord.name),
+        # HyperSpy would take px for the printer's unit.
+        "units": None if units in ("px", "channel", "frame") else units,
+        "size": coord.size,
+        "navigate": navigate,
+    }
+    step = uniform(coord.values)
+    if step is None:
+        return axis | {"_type": "DataAxis", "axis": np.asarray(coord.values, dtype=float)}
+    return axis | {"_type": "UniformDataAxis", "scale": step[0], "offset": step[1]}
+
+
+def write_hspy(array, path, saved):
+    """Write HyperSpy's HDF5 format."""
+    _write("hspy", array, path, saved)
+
+
+def write_zspy(array, path, saved):
+    """Write HyperSpy's zarr format."""
+    _write("zspy", array, path, saved)
+
+
+def _write(module, array, path, saved):
+    signal = to_dictionary(array, saved) | {
+        "attributes": {"_lazy": array.chunks is not None, "ragged": False},
+        "package_info": {"package": "", "package_version": ""},
+        "learning_results": {},
+        "models": {},
+        "tmp_parameters": {},
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # rosettasciio still uses zarr 2's nested store
+        import_module(f"rsciio.{module}").file_writer(str(path), signal, show_progressbar=False)
 
 
 def _axis(axis, size):

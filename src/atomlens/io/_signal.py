@@ -10,6 +10,7 @@ from atomlens.io._axes import _SPACE, KINDS, Axis, canonical, force, kind_of, re
 from atomlens.io._errors import FormatError
 from atomlens.io._units import known, quantity, tidy
 
+_OF_THE_FILE = ("file", "sha256", "reader")  # attrs that describe the file just read
 # Rec. 709 weights, as in skimage.color.rgb2gray.
 _LUMINANCE = np.array([0.2125, 0.7154, 0.0721], dtype=np.float32)
 
@@ -24,7 +25,8 @@ class Signal:
     axes: tuple[Axis, ...]
     load: Callable[[], Any]
     attrs: Mapping[str, Any] = field(default_factory=dict)
-    saved: Mapping[str, Any] | None = None  # what atomlens wrote beside the data: dims, attrs, dtype
+    saved: Mapping[str, Any] | None = None  # what `write` noted beside the data: dims, coords, attrs, dtype
+    coords: Mapping[str, Any] | None = None  # all coordinates, where the format holds them itself
 
 
 def bare_axes(shape):
@@ -34,31 +36,58 @@ def bare_axes(shape):
 
 def to_array(signal, what, *, kind=None, pixel_size=None, units=None):
     """Turn a Signal into a DataArray: named dims in our order, calibrated coordinates, attrs."""
-    import xarray as xr
-
     check_options(kind, pixel_size, units)
     attrs = dict(signal.attrs)
+    if signal.saved:
+        array = _restored(signal, what, kind, attrs)
+        scales = {dim: 1.0 for dim in array.dims}
+    else:
+        array, scales = _recognised(signal, what, kind, attrs)
+    array.attrs = attrs
+    return _note_not_finite(_calibrate(array, scales, pixel_size, units, what))
+
+
+def _restored(signal, what, kind, attrs):
+    """Rebuild what `write` was given: dims, coordinates, name and attrs come from its own notes."""
+    import xarray as xr
+
+    saved = signal.saved
+    if kind not in (None, saved["attrs"]["kind"]):
+        raise FormatError(f"{what} was written as kind={saved['attrs']['kind']!r}, not {kind!r}: leave kind= out")
+    coords = signal.coords
+    if coords is None:
+        coords = {dim: (dim, axis.raw(), {}) for dim, axis in zip(saved["dims"], signal.axes, strict=True)}
+    array = xr.DataArray(signal.load(), dims=saved["dims"], coords=coords, name=saved["name"])
+    array = array.astype(saved["dtype"], copy=False)
+    for dim, was in saved["coords"].items():
+        values = array[dim].values
+        if np.dtype(was["dtype"]).kind in "ui" and values.dtype.kind == "f":
+            values = np.rint(values)
+        array = array.assign_coords({dim: (dim, values.astype(was["dtype"]), was["attrs"])})
+    # The attrs come back as they were, except what describes the file just read; that of the first file is kept.
+    fresh = {key: attrs[key] for key in attrs if key == "reader" or key.startswith("note_")}
+    origin = {f"origin_{key}": saved["attrs"][key] for key in _OF_THE_FILE if key in saved["attrs"]}
+    attrs.clear()
+    attrs |= origin | saved["attrs"] | fresh
+    return array
+
+
+def _recognised(signal, what, kind, attrs):
+    """Name the dims from units and names, and calibrate the coordinates."""
+    import xarray as xr
+
     data, axes = _squeeze(_grey(signal.load(), what, attrs), list(signal.axes))
     _check_numbers(data, what)
-    data = _native(data)
-    saved = signal.saved or {}
-    if saved and kind is None:
-        dims, kind = list(saved["dims"]), saved["attrs"].get("kind") or kind_of(saved["dims"])
-    elif kind is None:
+    data = data if data.dtype.isnative else data.astype(data.dtype.newbyteorder("="))
+    if kind is None:
         dims, kind, note = recognise(axes, what)
         attrs |= {"note_axes": note} if note else {}
     else:
         dims = force(kind, roles(axes), what)
-    coords = {
-        dim: _coordinate(dim, axis, attrs, saved.get("coord_attrs", {})) for dim, axis in zip(dims, axes, strict=True)
-    }
-    array = xr.DataArray(data, dims=dims, coords=coords, name=saved.get("name"))
-    array = array if saved else _ascending(array).transpose(*canonical(dims))
-    array = _calibrate(array, axes, dims, pixel_size, units, what, attrs)
-    array.attrs = _provenance(attrs, saved.get("attrs", {})) | {"kind": kind}
-    if saved.get("dtype"):
-        array = array.astype(saved["dtype"])
-    return _note_nan(array)
+    coords = {dim: _coordinate(dim, axis, attrs) for dim, axis in zip(dims, axes, strict=True)}
+    array = _ascending(xr.DataArray(data, dims=dims, coords=coords)).transpose(*canonical(dims))
+    attrs["kind"] = kind
+    return array, {dim: axis.scale for dim, axis in zip(dims, axes, strict=True)}
 
 
 def check_options(kind, pixel_size, units):
@@ -109,17 +138,11 @@ def _check_numbers(data, what):
         raise FormatError(f"{what} has the shape {data.shape}: there is no data in it")
 
 
-def _native(data):
-    return data if data.dtype.isnative else data.astype(data.dtype.newbyteorder("="))
-
-
-def _coordinate(dim, axis, attrs, saved_attrs):
+def _coordinate(dim, axis, attrs):
     """One calibrated coordinate; remember a scale that came without a unit."""
     import xarray as xr
 
     values, units = axis.coordinates()
-    if dim in saved_attrs:
-        return xr.Variable(dim, values, saved_attrs[dim])
     bare = quantity(axis.units)[0] == "none"
     if dim == "time" and quantity(axis.units)[0] != "time":
         values, units = np.arange(axis.size), "frame"
@@ -131,7 +154,8 @@ def _coordinate(dim, axis, attrs, saved_attrs):
         units = "channel"
     elif bare and dim in _SPACE and tidy(axis.units) in (None, "inch") and axis.scale != 1:
         attrs["scale_without_unit"] = float(axis.scale)
-    return xr.Variable(dim, values, {"units": units})
+    name = {"long_name": axis.name.lower()} if dim == "energy" and " " in axis.name else {}  # "energy loss", not more
+    return xr.Variable(dim, values, {"units": units} | name)
 
 
 def _ascending(array):
@@ -143,7 +167,7 @@ def _ascending(array):
     return array
 
 
-def _calibrate(array, axes, dims, pixel_size, units, what, attrs):
+def _calibrate(array, scales, pixel_size, units, what):
     """Apply the caller's pixel size, or the caller's unit to a scale that lacked one."""
     if pixel_size is None and units is None:
         return array
@@ -151,35 +175,20 @@ def _calibrate(array, axes, dims, pixel_size, units, what, attrs):
     if not spatial:
         raise ValueError(f"{what} has no spatial axis ({', '.join(array.dims)}): leave pixel_size= and units= out")
     if pixel_size is None:
-        if "scale_without_unit" not in attrs:
+        if "scale_without_unit" not in array.attrs:
             raise ValueError(f"{what} holds no scale that lacks a unit: give pixel_size= together with units=")
-        scales = {dim: axis.scale for dim, axis in zip(dims, axes, strict=True)}
     else:
         scales = dict.fromkeys(spatial, pixel_size)
     _, factor, ours = quantity(units or "nm")
-    attrs.pop("scale_without_unit", None)
-    attrs["note_pixel_size"] = "given by the caller"
+    array.attrs.pop("scale_without_unit", None)
+    array.attrs["note_pixel_size"] = "given by the caller"
     for dim in spatial:
         values = np.arange(array.sizes[dim]) * (float(scales[dim]) * factor)
         array = array.assign_coords({dim: (dim, values, {"units": ours})})
     return array
 
 
-# What describes the file just read; an earlier file's goes to origin_*.
-_OF_THE_FILE = ("file", "sha256", "reader")
-
-
-def _provenance(fresh, saved):
-    attrs = dict(saved)
-    for key in _OF_THE_FILE:
-        if key in attrs:
-            attrs.setdefault(f"origin_{key}", attrs[key])
-    if not saved:
-        return dict(fresh)
-    return attrs | {key: fresh[key] for key in fresh if key in _OF_THE_FILE or key.startswith("note_")}
-
-
-def _note_nan(array):
+def _note_not_finite(array):
     """Count what is not a number; cheap on an array in memory, left alone on a lazy one."""
     if isinstance(array.data, np.ndarray) and array.dtype.kind == "f":
         count = int(array.size - np.isfinite(array.data).sum())

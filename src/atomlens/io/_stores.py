@@ -10,6 +10,7 @@ import numpy as np
 
 from atomlens.io._axes import Axis
 from atomlens.io._errors import FormatError
+from atomlens.io._metadata import plain
 from atomlens.io._signal import Signal
 
 MARK = "atomlens_attrs"  # a JSON text, so that booleans and lists come back as they went
@@ -26,20 +27,20 @@ def open_zarr(path, *, lazy):
     try:
         group = zarr.open_group(str(path), mode="r")
     except zarr.errors.GroupNotFoundError as error:
-        raise FormatError(f"{path.name} is not a zarr group: it seems truncated or damaged") from error
+        raise FormatError(f"{path.name} is not a zarr group: it seems truncated, damaged or of zarr format 3") from error
     arrays = dict(group.arrays())
+    listed = set(str(group.attrs.get("coordinates", "")).split())
     return [
-        _from_zarr(name, array, arrays, path, lazy)
+        _from_zarr(name, arrays, listed, path, lazy)
         for name, array in arrays.items()
-        if name not in array.attrs.get("_ARRAY_DIMENSIONS", [name]) and not array.attrs.get("atomlens_coordinate")
+        if name not in listed and array.attrs.get("_ARRAY_DIMENSIONS") != [name]
     ]
 
 
-def _from_zarr(name, array, arrays, path, lazy):
+def _from_zarr(name, arrays, listed, path, lazy):
+    array = arrays[name]
     attrs = array.attrs.asdict()
-    dims = attrs.get("_ARRAY_DIMENSIONS")
-    coords = {dim: arrays[dim] for dim in dims if dim in arrays}
-    axes = tuple(_axis(dim, n, coords.get(dim)) for dim, n in zip(dims, array.shape, strict=True))
+    dims = attrs.get("_ARRAY_DIMENSIONS", [""] * array.ndim)
     saved = json.loads(attrs[MARK]) if MARK in attrs else None
 
     def load():
@@ -54,13 +55,36 @@ def _from_zarr(name, array, arrays, path, lazy):
             return da.from_zarr(array)
         return array[...]
 
-    return Signal(name, array.shape, array.dtype, axes, load, {"reader": "atomlens (zarr)", "title": name}, saved)
+    coords = {
+        c: (arrays[c].attrs["_ARRAY_DIMENSIONS"], arrays[c][...], _plain_attrs(arrays[c].attrs.asdict()))
+        for c in {*dims, *listed} & set(arrays)
+    }
+    return Signal(
+        title=name,
+        shape=array.shape,
+        dtype=array.dtype,
+        axes=_axes(dims, array.shape, coords),
+        load=load,
+        attrs={"reader": "atomlens (zarr)", "title": name},
+        saved=saved,
+        coords=coords if saved else None,
+    )
 
 
-def _axis(dim, size, values):
-    if values is None:
-        return Axis(size, name=dim)
-    return Axis(size, name=dim, units=values.attrs.get("units"), values=np.asarray(values[...]))
+def _plain_attrs(attrs):
+    return {key: value for key, value in attrs.items() if key != "_ARRAY_DIMENSIONS"}
+
+
+def _axes(dims, shape, coords):
+    """Describe the dims of a store by the coordinates of the same name."""
+    axes = []
+    for dim, size in zip(dims, shape, strict=True):
+        _, values, attrs = coords.get(dim, (None, None, {}))
+        if values is None or values.dtype.kind not in "buif":
+            axes.append(Axis(size, name=dim))
+        else:
+            axes.append(Axis(size, name=dim, units=attrs.get("units"), values=values))
+    return tuple(axes)
 
 
 def open_netcdf(path, *, lazy):
@@ -68,26 +92,33 @@ def open_netcdf(path, *, lazy):
     import xarray as xr
 
     with xr.open_dataset(path, engine="h5netcdf") as dataset:
+        dataset.coords.to_dataset().load()
         return [_from_netcdf(name, dataset, path, lazy) for name in dataset.data_vars]
 
 
 def _from_netcdf(name, dataset, path, lazy):
     variable = dataset[name]
     saved = json.loads(variable.attrs[MARK]) if MARK in variable.attrs else None
-    axes = tuple(
-        _axis(dim, n, dataset.get(dim)) for dim, n in zip(variable.dims, variable.shape, strict=True)
-    )
+    coords = {c: (v.dims, v.values, dict(v.attrs)) for c, v in variable.coords.items()}
 
     def load():
         import xarray as xr
 
-        if lazy:
+        if lazy:  # the file stays open as long as the Dask array lives
             return xr.open_dataset(path, engine="h5netcdf", chunks="auto")[name].data
         with xr.open_dataset(path, engine="h5netcdf") as again:
             return again[name].values
 
-    attrs = {"reader": "atomlens (NetCDF)", "title": name}
-    return Signal(name, variable.shape, variable.dtype, axes, load, attrs, saved)
+    return Signal(
+        title=name,
+        shape=variable.shape,
+        dtype=variable.dtype,
+        axes=_axes(variable.dims, variable.shape, coords),
+        load=load,
+        attrs={"reader": "atomlens (NetCDF)", "title": name},
+        saved=saved,
+        coords=coords if saved else None,
+    )
 
 
 def write_zarr(array, path, saved):
@@ -101,10 +132,16 @@ def write_zarr(array, path, saved):
     target = group.create_dataset(DATA, shape=data.shape, dtype=data.dtype, chunks=data.chunksize, fill_value=None)
     target.attrs.update({"_ARRAY_DIMENSIONS": list(array.dims), **array.attrs, MARK: json.dumps(saved)})
     da.store(data, target, lock=False)
-    for dim in array.dims:
-        coord = group.create_dataset(dim, data=array[dim].values)
-        coord.attrs.update({"_ARRAY_DIMENSIONS": [dim], **array[dim].attrs})
+    for name, coord in array.coords.items():
+        values = coord.values.astype(str) if coord.dtype.kind not in "buif" else coord.values
+        stored = group.create_dataset(name, data=values)
+        stored.attrs.update({"_ARRAY_DIMENSIONS": list(coord.dims), **_json_attrs(coord)})
+    group.attrs["coordinates"] = " ".join(map(str, array.coords))  # where xarray looks for those that are no dims
     zarr.consolidate_metadata(group.store)
+
+
+def _json_attrs(coord):
+    return {key: value for key, value in coord.attrs.items() if plain(value) is not None}
 
 
 def _chunks(array):
@@ -116,7 +153,8 @@ def _chunks(array):
 
 def write_netcdf(array, path, saved):
     """Write NetCDF; a Dask array is written block by block."""
-    plain = array.copy(deep=False)
-    plain.attrs = {k: v for k, v in array.attrs.items() if isinstance(v, (str, int, float)) and not isinstance(v, bool)}
-    plain.attrs[MARK] = json.dumps(saved)
-    plain.to_dataset(name=DATA).to_netcdf(path, engine="h5netcdf")
+    simple = array.copy(deep=False)
+    # What NetCDF can hold stays readable for other programs; all of it is in the JSON text.
+    simple.attrs = {k: v for k, v in array.attrs.items() if type(v) in (str, int, float)}
+    simple.attrs[MARK] = json.dumps(saved)
+    simple.to_dataset(name=DATA).to_netcdf(path, engine="h5netcdf")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
+from sklearn.cluster import KMeans
 from sklearn.decomposition import NMF, non_negative_factorization
 
 from atomlens.spectra._cluster import _as_mask
@@ -14,6 +15,9 @@ from atomlens.spectra.components import NoiseRankPCA
 from atomlens.spectra.preprocess import Despike
 
 __all__ = ["Unmixing", "unmix"]
+
+_GROUPS = 2  # small clusters an endmember
+_SMALLEST_GROUP = 0.004  # share of the spectra below which a small cluster is a few outliers
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ def unmix(si, n_endmembers, *, method="vca", despike=True, mask=None, random_sta
     shapes = matrix[some] / area[some, None] * weight
     corners = _corners(shapes, n_endmembers, random_state)
     if method == "nmf":
-        model = NMF(n_endmembers, init="custom", max_iter=500, tol=1e-4, random_state=random_state)
+        model = NMF(n_endmembers, init="custom", max_iter=2000, tol=1e-3, random_state=random_state)
         start = _mixing(shapes, corners)
         model.fit_transform(shapes, W=start, H=corners)
         corners = model.components_.astype(np.float32)
@@ -131,28 +135,28 @@ def unmix(si, n_endmembers, *, method="vca", despike=True, mask=None, random_sta
 
 
 def _corners(shapes, n, random_state):
-    """Vertex component analysis: project on random directions outside what is found, take the extremes.
+    """Vertex component analysis on the centres of many small clusters.
 
-    Each corner is the mean of the few spectra that reach farthest, which tames the noise of a single one.
+    The extremes of single spectra are extremes of their noise, which pushes the corners outwards; the
+    centres of small clusters reach as far as the mixtures do, and no farther. Then, as published: project
+    on a random direction outside the corners found so far, and take the centre that reaches farthest.
     """
     rng = np.random.default_rng(random_state)
     pca = NoiseRankPCA(n_components=min(max(n - 1, 1), *shapes.shape)).fit(shapes)
-    # An extra constant coordinate turns the simplex of n corners into n independent directions.
     scores = pca.transform(shapes)
-    lifted = np.column_stack([scores, np.full(len(scores), max(np.abs(scores).max(), 1e-12))])
-    found = np.zeros((lifted.shape[1], 0))
+    groups = KMeans(min(_GROUPS * n, len(scores)), n_init=3, random_state=random_state).fit(scores)
+    centres = groups.cluster_centers_[np.bincount(groups.labels_) >= min(_SMALLEST_GROUP * len(scores), len(scores) / n)]
+    centres = centres if len(centres) >= n else groups.cluster_centers_
+    # A constant coordinate turns the simplex of n corners into n independent directions.
+    lifted = np.column_stack([centres, np.full(len(centres), max(np.abs(centres).max(), 1e-12))])
     chosen = []
-    few = max(1, len(shapes) // 500)
     for _ in range(n):
         direction = rng.standard_normal(lifted.shape[1])
-        direction -= found @ np.linalg.lstsq(found, direction, rcond=None)[0] if found.size else 0
-        reach = np.abs(lifted @ direction)
-        members = np.argsort(-reach, kind="stable")[:few]
-        side = np.sign(lifted[members] @ direction)
-        members = members[side == side[0]]
-        chosen.append(scores[members].mean(axis=0))
-        found = np.column_stack([found, lifted[members].mean(axis=0)])
-    return np.maximum(pca.inverse_transform(np.array(chosen, dtype=np.float32)), 1e-9).astype(np.float32)
+        if chosen:
+            found = lifted[chosen].T
+            direction -= found @ np.linalg.lstsq(found, direction, rcond=None)[0]
+        chosen.append(int(np.abs(lifted @ direction).argmax()))
+    return np.maximum(pca.inverse_transform(centres[chosen].astype(np.float32)), 1e-9).astype(np.float32)
 
 
 def _mixing(shapes, ends):

@@ -1,0 +1,433 @@
+"""Build, check and run the notebooks.
+
+The percent script is the source and the only file to edit; the .ipynb beside it is written by
+``build`` and by nothing else. An exercise is written once, as its solution: the student's copy is
+generated. Everything that can be said about a stored notebook is one function in `CHECKS`, which
+the tests call too.
+
+    python notebooks/build.py build [--force] [NAME ...]    write what is stale
+    python notebooks/build.py check [NAME ...]              list what is wrong
+    python notebooks/build.py execute [--budget fast] [NAME ...]    run, store nothing
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import contextlib
+import hashlib
+import json
+import os
+import re
+import shutil
+import statistics
+import sys
+import tempfile
+import textwrap
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+
+from freshness import fingerprint
+
+KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+MAX_OUTPUT_BYTES = 400_000
+MAX_CELL_LINES, MAX_MEDIAN_LINES = 15, 5
+WIDGET = "application/vnd.jupyter.widget-view+json"
+REMEDY = "run `make notebooks`"
+
+
+# ---------------------------------------------------------------- which notebooks there are
+
+
+def lessons(folder=HERE):
+    """The lessons: ``NN_name.py``."""
+    return sorted(folder.glob("[0-9][0-9]_*.py"))
+
+
+def solutions(folder=HERE):
+    """The exercises as they are written."""
+    return sorted(folder.glob("exercises/*_solution.py"))
+
+
+def student_of(solution):
+    """The path of the student's script that belongs to a solution."""
+    return solution.with_name(solution.name.replace("_solution.py", ".py"))
+
+
+def is_solution(source):
+    return source.stem.endswith("_solution")
+
+
+def is_student(source):
+    """A file in exercises/ that was generated: stored without outputs, checked in fewer ways."""
+    return source.parent.name == "exercises" and not is_solution(source)
+
+
+def notebooks(folder=HERE):
+    """Every script that has a notebook beside it."""
+    written = solutions(folder)
+    return [*lessons(folder), *written, *map(student_of, written)]
+
+
+# ---------------------------------------------------------------- from script to notebook
+
+
+def read(source):
+    """A script as a notebook without outputs; a cell's id changes only with its contents."""
+    notebook = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent")
+    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    seen = set()
+    for cell in notebook.cells:
+        repeat = 0
+        while (identity := _hash(f"{cell.cell_type}\n{cell.source}\n{repeat}")) in seen:
+            repeat += 1
+        seen.add(identity)
+        cell.id = identity
+        cell.metadata = nbformat.from_dict({"tags": cell.metadata.tags} if cell.metadata.get("tags") else {})
+    return notebook
+
+
+def stored(source):
+    """The notebook as it lies beside its script, or None."""
+    path = source.with_suffix(".ipynb")
+    return nbformat.read(path, as_version=4) if path.is_file() else None
+
+
+def student_text(solution_text):
+    """Cut the marked regions out of a solution.
+
+    Between ``# --- solution`` and ``# --- end`` stays what the student needs to begin: every name
+    that the solution assigns, set to ``...``. A cell tagged "solution" is left out as a whole.
+    """
+    lines, region = [], None
+    for line in _without_solution_cells(solution_text).splitlines():
+        if line.strip() == "# --- solution":
+            region, indent = [], line[: len(line) - len(line.lstrip())]
+        elif line.strip() == "# --- end":
+            if region is None:
+                raise ValueError("'# --- end' without '# --- solution'")
+            lines += [f"{indent}# Your code here", *(indent + item for item in _placeholders(region))]
+            region = None
+        elif region is not None:
+            region.append(line)
+        else:
+            lines.append(line)
+    if region is not None:
+        raise ValueError("'# --- solution' without '# --- end'")
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _without_solution_cells(text):
+    cells = re.split(r"(?m)^(?=# %%)", text)
+    return "".join(cell for cell in cells if '"solution"' not in cell.partition("\n")[0])
+
+
+def _placeholders(region):
+    """What to start from: ``name = ...`` for every name that is assigned, ``def f(x): ...`` for a function."""
+    lines = []
+    for statement in ast.parse(textwrap.dedent("\n".join(region))).body:
+        if isinstance(statement, ast.FunctionDef):
+            lines += [f"def {statement.name}({ast.unparse(statement.args)}):", "    ..."]
+        elif isinstance(statement, ast.Assign):
+            names = [node for target in statement.targets for node in ast.walk(target)]
+            lines += [
+                f"{node.id} = ..." for node in names if isinstance(getattr(node, "ctx", None), ast.Store)
+            ]
+    return list(dict.fromkeys(lines)) or ["..."]
+
+
+# ---------------------------------------------------------------- running
+
+
+@dataclass
+class Run:
+    """A notebook with its outputs, and what it cost."""
+
+    notebook: nbformat.NotebookNode
+    seconds: float
+    peak_mb: float
+
+
+# VmHWM where there is one: ru_maxrss of a process starts at the size of the one that forked it.
+_PEAK = """
+import resource, re, pathlib, sys
+_status = pathlib.Path("/proc/self/status")
+if _status.exists():
+    print(int(re.search(r"VmHWM:\\s+(\\d+) kB", _status.read_text())[1]) / 1e3)
+else:
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3))
+"""
+
+
+def execute(source, *, budget="full", env=None):
+    """Run a notebook in a fresh kernel, in a copy of its folder, and tidy its outputs.
+
+    Parameters
+    ----------
+    source : Path
+        The script.
+    budget : {"full", "fast"}
+        See `atomlens.notebook.budget`.
+    env : dict, optional
+        Environment variables to set, or with None to remove.
+
+    Returns
+    -------
+    Run
+    """
+    notebook = read(source)
+    notebook.cells.append(nbformat.v4.new_code_cell(_PEAK))
+    variables = {**os.environ, "PYTHONHASHSEED": "0", "ATOMLENS_BUDGET": budget, **(env or {})}
+    variables.setdefault("ATOMLENS_CHECK", "strict" if is_solution(source) else None)
+    variables = {name: value for name, value in variables.items() if value is not None}
+    with workspace(source) as folder:
+        client = NotebookClient(
+            notebook,
+            kernel_name=KERNEL["name"],
+            timeout=600,
+            record_timing=False,
+            coalesce_streams=True,
+            resources={"metadata": {"path": str(folder)}},
+        )
+        start = time.perf_counter()
+        client.execute(env=variables)
+        seconds = time.perf_counter() - start
+        peak_mb = float(notebook.cells.pop().outputs[0].text)
+        _tidy(notebook, folder)
+    return Run(notebook, seconds, peak_mb)
+
+
+@contextlib.contextmanager
+def workspace(source):
+    """A copy of the notebook's folder to run in, so that what a lesson writes litters nothing."""
+    with tempfile.TemporaryDirectory(prefix="atomlens-") as folder:
+        copy = Path(folder).resolve() / "notebooks"
+        shutil.copytree(source.parent, copy, ignore=shutil.ignore_patterns("results", ".ipynb_checkpoints"))
+        yield copy
+
+
+def _tidy(notebook, folder):
+    """Keep of the outputs what is worth storing, and nothing that differs from machine to machine."""
+    places = {str(folder): ".", str(HERE.parent): "~/atomlens", str(Path.home()): "~"}
+    if mirror := os.environ.get("ATOMLENS_DATA_DIR"):
+        places = {mirror: "$ATOMLENS_DATA_DIR", **places}
+    notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
+    for cell in _code(notebook):
+        identifiers = {}
+
+        def clean(text, identifiers=identifiers, cell=cell):
+            for place, name in places.items():
+                text = re.sub(rf"(?<![\w.]){re.escape(place)}(?![\w-])", name, text)
+            text = re.sub(r"\bat 0x[0-9a-f]{6,}", "at 0x…", text)
+            # random identifiers (xarray's, say) become numbers, the same ones at every build
+            return _UUID.sub(lambda m: identifiers.setdefault(m[0], f"{cell.id}-{len(identifiers)}"), text)
+
+        cell.outputs = [_mapped(output, clean) for output in cell.outputs if _keep(output)]
+
+
+_UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
+
+
+def _keep(output):
+    """False for a widget, which without its kernel would reopen as a line of text."""
+    data = output.get("data", {})
+    if data.pop(WIDGET, None) is None:
+        return True
+    return bool(set(data) - {"text/plain"})
+
+
+def _mapped(value, change):
+    """Apply `change` to every text in an output, except to pictures."""
+    if isinstance(value, dict):
+        kept = {
+            key: item if key.startswith("image/") else _mapped(item, change) for key, item in value.items()
+        }
+        return nbformat.from_dict(kept)
+    if isinstance(value, list):
+        return [_mapped(item, change) for item in value]
+    return change(value) if isinstance(value, str) else value
+
+
+# ---------------------------------------------------------------- building
+
+
+def build(source, *, force=False):
+    """Bring one .ipynb up to date; return what was done."""
+    notebook, old = read(source), stored(source)
+    if is_student(source):
+        done = "generated"
+    elif not force and old is not None and not list(_fresh(source, notebook, old)):
+        _take_outputs(notebook, old)
+        done = "is fresh" if list(_paired(source, notebook, old)) == [] else "prose updated"
+    else:
+        run = execute(source)
+        notebook = run.notebook
+        notebook.metadata["atomlens"] = {"budget": "full", **fingerprint(notebook)}
+        done = f"executed in {run.seconds:.0f} s, peak memory {run.peak_mb:.0f} MB"
+    nbformat.validate(notebook)
+    path, text = source.with_suffix(".ipynb"), nbformat.writes(notebook) + "\n"
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+    return done
+
+
+def _take_outputs(notebook, old):
+    """Copy the outputs of an equal run: code cells correspond one to one."""
+    notebook.metadata["atomlens"] = old.metadata["atomlens"]
+    for new, known in zip(_code(notebook), _code(old), strict=True):
+        new.outputs, new.execution_count = known.outputs, known.execution_count
+
+
+def write_students(folder=HERE):
+    """Generate the students' scripts from the solutions."""
+    for solution in solutions(folder):
+        text = student_text(solution.read_text(encoding="utf-8"))
+        student_of(solution).write_text(text, encoding="utf-8")
+
+
+# ---------------------------------------------------------------- checks: each yields complaints
+
+
+def _generated(source, notebook, old):
+    if is_student(source):
+        solution = source.with_name(f"{source.stem}_solution.py")
+        if source.read_text(encoding="utf-8") != student_text(solution.read_text(encoding="utf-8")):
+            yield f"is not what {solution.name} generates: edit the solution and {REMEDY}"
+
+
+def _paired(source, notebook, old):
+    if len(notebook.cells) != len(old.cells):
+        yield f"{len(notebook.cells)} cells in the .py, {len(old.cells)} in the .ipynb: {REMEDY}"
+        return
+    for i, (new, known) in enumerate(zip(notebook.cells, old.cells, strict=True)):
+        if (new.cell_type, new.source, new.metadata, new.id) != (
+            known.cell_type, known.source, known.metadata, known.id,
+        ):  # fmt: skip
+            yield f"cell {i} differs between .py and .ipynb: {REMEDY}"
+
+
+def _kernel(source, notebook, old):
+    if old.metadata.get("kernelspec") != KERNEL:
+        yield "no kernel is named, so JupyterLab would ask for one"
+
+
+def _fresh(source, notebook, old):
+    if is_student(source):
+        return
+    record = old.metadata.get("atomlens")
+    if not record:
+        yield f"was never built: {REMEDY}"
+        return
+    if record["budget"] != "full":
+        yield f"its outputs are of a {record['budget']} run: {REMEDY}"
+    now = fingerprint(notebook)
+    if record["code"] != now["code"]:
+        yield f"its code has changed since its outputs were stored: {REMEDY}"
+    for module in sorted({*record["modules"], *now["modules"]}):
+        if record["modules"].get(module) != now["modules"].get(module):
+            yield f"{module} has changed since its outputs were stored: {REMEDY}"
+
+
+def _outputs(source, notebook, old):
+    size = len(json.dumps([cell.outputs for cell in _code(old)]).encode())
+    if size > MAX_OUTPUT_BYTES:
+        yield f"{size / 1e3:.0f} kB of outputs, at most {MAX_OUTPUT_BYTES / 1e3:.0f} are allowed"
+    if "widgets" in old.metadata:
+        yield "holds the state of widgets"
+    for i, cell in enumerate(_code(old)):
+        if is_student(source) and (cell.outputs or cell.execution_count):
+            yield f"code cell {i}: a student's copy is stored without outputs"
+        for output in cell.outputs:
+            if output.output_type == "error":
+                yield f"code cell {i}: a stored error"
+            elif output.get("name") == "stderr":
+                yield f"code cell {i}: a stored warning: {output.text[:80]!r}"
+            elif WIDGET in output.get("data", {}):
+                yield f"code cell {i}: a stored widget"
+            for kind in {"image/png", "image/svg+xml", "image/jpeg"} & set(output.get("data", {})):
+                if not output.metadata.get(kind, {}).get("alt", "").strip():
+                    yield f"code cell {i}: a figure without alt text (al.notebook.show(figure, alt=...))"
+
+
+def _cells(source, notebook, old):
+    if is_student(source):
+        return
+    lengths = []
+    for i, cell in enumerate(_code(notebook)):
+        lengths.append(sum(bool(line.strip()) for line in cell.source.splitlines()))
+        if lengths[-1] > MAX_CELL_LINES:
+            yield f"code cell {i}: {lengths[-1]} lines of code, at most {MAX_CELL_LINES} are allowed"
+        if re.search(r"(?m)^[%!]", cell.source):
+            yield f"code cell {i}: a magic or shell command"
+    if lengths and statistics.median(lengths) > MAX_MEDIAN_LINES:
+        median = statistics.median(lengths)
+        yield f"the median code cell has {median:g} lines, at most {MAX_MEDIAN_LINES} are allowed"
+
+
+CHECKS = {
+    "generated": _generated,
+    "paired": _paired,
+    "kernel": _kernel,
+    "fresh": _fresh,
+    "outputs": _outputs,
+    "cells": _cells,
+}
+
+
+def problems(source, name):
+    """What the check of that name complains about, as a list of sentences."""
+    old = stored(source)
+    if old is None:
+        return [f"{source.with_suffix('.ipynb').name} does not exist: {REMEDY}"]
+    return list(CHECKS[name](source, read(source), old))
+
+
+# ---------------------------------------------------------------- small helpers, command line
+
+
+def _code(notebook):
+    return [cell for cell in notebook.cells if cell.cell_type == "code"]
+
+
+def _hash(text):
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("command", choices=["build", "check", "execute"])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="parts of file names; all if none is given")
+    parser.add_argument("--force", action="store_true", help="build also what is fresh")
+    parser.add_argument("--budget", choices=["full", "fast"], default="fast", help="of execute")
+    options = parser.parse_args(arguments)
+
+    if options.command == "build":
+        write_students()
+    failed = 0
+    for source in notebooks():
+        if options.names and not any(name in source.name for name in options.names):
+            continue
+        label = source.relative_to(HERE).as_posix()
+        if options.command == "build":
+            print(f"{label}: {build(source, force=options.force)}", flush=True)
+        elif options.command == "execute":
+            run = execute(source, budget=options.budget)
+            print(f"{label}: {run.seconds:.1f} s, peak memory {run.peak_mb:.0f} MB", flush=True)
+        else:
+            for complaint in (text for name in CHECKS for text in problems(source, name)):
+                failed += 1
+                print(f"{label}: {complaint}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,265 @@
+"""What is wrong with an answer, in words that help: the reasoning behind `atomlens.check`.
+
+Every ``why_not_*`` returns None if the answer is right (or a `Praise`), else a sentence that does
+not give the right answer away.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+# Ratios (answer / expected) that betray a common slip. Both directions are tried.
+_FACTORS = (
+    (2.0, "a factor of 2: radius or diameter, half or full width, one side or both?"),
+    (3.0, "a factor of 3"),
+    (4.0, "a factor of 4: a factor of 2 that was squared?"),
+    (10.0, "a factor of 10: nm or Å?"),
+    (100.0, "a factor of 100: a fraction or a percentage?"),
+    (1e3, "a factor of 1000: are the units right (nm or µm, eV or keV)?"),
+    (1e6, "a factor of a million: are the units right?"),
+    (1e9, "a factor of 10⁹: metres or nanometres?"),
+    (np.sqrt(2), "a factor of √2"),
+    (np.pi, "a factor of π"),
+    (2 * np.pi, "a factor of 2π: with it or without it in the frequency?"),
+    (180 / np.pi, "a factor of 57.3: degrees or radians?"),
+    (2 * np.sqrt(2 * np.log(2)), "a factor of 2.355: full width at half maximum or standard deviation?"),
+)
+
+
+class Praise(str):
+    """What to say of a right answer, where there is more to say than "correct"."""
+
+
+def _numbers(answer):
+    """The answer as an array of numbers, or (None, complaint)."""
+    if isinstance(answer, str):
+        return None, f"the answer is text ({answer!r}); give a number, without quotation marks"
+    try:
+        array = np.asarray(answer)
+    except ValueError:
+        return None, "the rows differ in length, so this is no array"
+    if array.dtype == object and any(item is None or item is Ellipsis for item in array.ravel()):
+        return None, "part of it is not answered yet"
+    if array.dtype.kind not in "biufc":
+        return None, f"expected numbers, got {_kind(answer)}"
+    return _floats(array), None
+
+
+def _floats(array):
+    """Numbers that can be subtracted: small or unsigned integers wrap round, booleans refuse."""
+    array = np.asarray(array)
+    return array if array.dtype.kind in "fc" else array.astype(float)
+
+
+def why_not_close(answer, expected, rtol, atol):
+    """Numbers within a tolerance."""
+    expected = _floats(expected)
+    got, complaint = _numbers(answer)
+    if complaint:
+        return complaint
+    if got.shape != expected.shape:
+        return _shapes(got.shape, expected.shape)
+    if got.size == 0:
+        return None
+    missing = np.isnan(got) & ~np.isnan(expected)
+    if missing.any():
+        return (
+            f"NaN in {missing.sum()} of {missing.size} places: 0/0, log of a negative number, a mask?"
+            if got.ndim
+            else "it is NaN: 0/0, or the log or root of a negative number?"
+        )
+    if (np.isinf(got) & ~np.isinf(expected)).any():
+        return "it is infinite: a division by zero, or the log of zero?"
+    if np.allclose(got, expected, rtol=rtol, atol=atol, equal_nan=True):
+        return None
+    tolerance = {"rtol": max(rtol, 1e-3), "atol": atol, "equal_nan": True}
+    return _slip(got, expected, tolerance) or _size_of_error(got, expected)
+
+
+def _slip(got, expected, tolerance):
+    """Recognise a common slip, or return None."""
+
+    def is_(slip):
+        return not np.allclose(slip, expected, **tolerance) and np.allclose(got, slip, **tolerance)
+
+    if is_(-expected):
+        return "the size is right, the sign is wrong"
+    for factor, what in _FACTORS:
+        if is_(expected * factor):
+            return f"too large by {what}"
+        if is_(expected / factor):
+            return f"too small by {what}"
+    if is_(np.square(expected)):
+        return "this is the square of the right answer: variance or standard deviation?"
+    if is_(np.sqrt(expected)):
+        return "this is the square root of the right answer: standard deviation or variance?"
+    if is_(1 / expected):
+        return "this is the reciprocal of the right answer: upside down?"
+    if is_(1 - expected):
+        return "this is one minus the right answer: the other part of the whole?"
+    if got.ndim == 0:
+        return None
+    if is_(expected[::-1]):
+        return "the numbers are right but run the other way round"
+    if got.ndim == 2 and got.shape[0] == got.shape[1] and is_(expected.T):
+        return "rows and columns are exchanged (transpose it?)"
+    if got.size > 1 and is_(expected + np.nanmedian(got - expected)):
+        return f"everything is shifted by the same amount ({np.nanmedian(got - expected):+.3g})"
+    if np.allclose(np.sort(got, axis=None), np.sort(expected, axis=None), **tolerance):
+        return "the numbers are right but in another order"
+    return None
+
+
+def _size_of_error(got, expected):
+    """The size and sense of an error that has no name, without giving the answer away."""
+    if got.ndim:
+        bad = ~np.isclose(got, expected, rtol=1e-3, equal_nan=True)
+        worst = np.unravel_index(np.nanargmax(np.abs(got - expected)), got.shape)
+        where = ", ".join(str(int(i)) for i in worst)
+        return f"{bad.sum()} of {bad.size} values are off; the largest deviation is at index [{where}]"
+    if np.iscomplexobj(got) or np.iscomplexobj(expected):
+        return "not the expected value"
+    sense = "too large" if got > expected else "too small"
+    off = abs(got - expected) / abs(expected) if expected else np.inf
+    if off < 0.1:
+        return f"{sense}, but close: off by {off:.1%}. Rounded too early?"
+    return f"{sense}, by {off:.0%}" if off < 1 else f"{sense}, by far"
+
+
+def why_not_equal(answer, expected):
+    """Exact things: counts, words, lists, sets, booleans."""
+    if isinstance(answer, str) and isinstance(expected, str):
+        if answer == expected:
+            return None
+        if answer.strip().casefold() == expected.strip().casefold():
+            return "the right word, but capital letters or spaces differ"
+        return f"{answer!r} is not it"
+    if isinstance(answer, str) != isinstance(expected, str):
+        return f"expected {_kind(expected)}, got {_kind(answer)}"
+    if isinstance(expected, (set, frozenset)):
+        if not hasattr(answer, "__iter__"):
+            return f"expected {_kind(expected)}, got {_kind(answer)}"
+        return _why_not_same_set(set(answer), expected)
+    if np.ndim(expected) == 0 and np.ndim(answer) == 0:
+        return _why_not_same_scalar(answer, expected)
+    if np.shape(answer) != np.shape(expected):
+        return _shapes(np.shape(answer), np.shape(expected))
+    wrong = np.asarray(answer) != np.asarray(expected)
+    if not wrong.any():
+        return None
+    if sorted(map(repr, np.ravel(answer).tolist())) == sorted(map(repr, np.ravel(expected).tolist())):
+        return "the items are right but in another order"
+    return (
+        f"{wrong.sum()} of {wrong.size} items are wrong, the first at index {int(np.argmax(wrong))}"
+        if wrong.ndim == 1
+        else f"{wrong.sum()} of {wrong.size} items are wrong"
+    )
+
+
+def _why_not_same_set(answer, expected):
+    missing, surplus = len(expected - answer), len(answer - expected)
+    counts = [f"{missing} missing"] * bool(missing) + [f"{surplus} too many"] * bool(surplus)
+    return ", ".join(counts) or None
+
+
+def _why_not_same_scalar(answer, expected):
+    if isinstance(expected, (bool, np.bool_)) != isinstance(answer, (bool, np.bool_)):
+        return f"expected {_kind(expected)}, got {_kind(answer)}"
+    if answer == expected:
+        return None
+    if isinstance(expected, (bool, np.bool_)):
+        return "the other way round"
+    try:
+        difference = answer - expected
+    except TypeError:
+        return f"expected {_kind(expected)}, got {_kind(answer)}"
+    if abs(difference) == 1:
+        return f"one too {'many' if difference > 0 else 'few'}: is the first or the last one counted?"
+    return "too large" if difference > 0 else "too small"
+
+
+def why_not_labels(answer, truth, min_ari):
+    """Cluster labels, whatever the clusters are called."""
+    from sklearn.metrics import adjusted_rand_score
+
+    truth = np.asarray(truth)
+    got, complaint = _numbers(answer)
+    if complaint:
+        return complaint
+    if got.shape != truth.shape:
+        return _shapes(got.shape, truth.shape)
+    if not np.all(np.isfinite(got)) or np.any(got != np.round(got)):
+        return "labels are whole numbers; these look like intensities or probabilities"
+    found, planted = np.unique(got), np.unique(truth)
+    if len(found) == 1 and len(planted) > 1:
+        return "every point has the same label: nothing was separated"
+    ari = adjusted_rand_score(truth.ravel(), got.ravel())
+    if ari >= min_ari:
+        return Praise(f"correct (adjusted Rand index {ari:.3f})")
+    message = f"adjusted Rand index {ari:.3f}, at least {min_ari:g} is needed"
+    left_out = np.mean(got == -1) if -1 not in planted else 0
+    if left_out > 0.05:
+        return f"{message}: {left_out:.0%} of the points carry -1, that is, no cluster"
+    if len(found) > 10 * len(planted):
+        return f"{message}: {len(found)} different labels look like intensities, not like clusters"
+    if len(found) != len(planted):
+        return f"{message}: too {'many' if len(found) > len(planted) else 'few'} clusters ({len(found)})"
+    return f"{message}: the number of clusters is right, their borders are not"
+
+
+def why_not_between(answer, low, high):
+    """Numbers in a range."""
+    got, complaint = _numbers(answer)
+    if complaint:
+        return complaint
+    if np.isnan(got).any():
+        return "it is NaN" if got.ndim == 0 else "it contains NaN"
+    outside = np.count_nonzero((got < low) | (got > high))
+    if outside == 0:
+        return None
+    target = f"should lie between {low:g} and {high:g}"
+    if got.ndim:
+        return f"{outside} of {got.size} values are outside: they {target}"
+    return f"too {'large' if got > high else 'small'}: it {target}"
+
+
+def why_not_shape(answer, expected):
+    """A shape, and the names of the dims if `expected` maps them to lengths."""
+    got = tuple(np.shape(answer))
+    if not hasattr(expected, "keys"):
+        return None if got == tuple(expected) else _shapes(got, tuple(expected))
+    dims = getattr(answer, "dims", None)
+    if dims is None:
+        return f"expected a DataArray with dims {tuple(expected)}, got {_kind(answer)}"
+    if set(dims) != set(expected):
+        return f"has dims {tuple(dims)}, expected {tuple(expected)}"
+    if tuple(dims) != tuple(expected):
+        return f"has dims {tuple(dims)}, expected {tuple(expected)}: use .transpose{tuple(expected)}"
+    return None if got == tuple(expected.values()) else _shapes(got, tuple(expected.values()))
+
+
+def _shapes(got, expected):
+    """What is wrong with a shape, in words."""
+    if not got:
+        return f"a single number where an array of shape {expected} is expected"
+    if not expected:
+        return f"an array of shape {got} where a single number is expected (an average, a sum, one item?)"
+    message = f"has shape {got}, expected {expected}"
+    if sorted(got) == sorted(expected):
+        return f"{message}: the axes are in another order (transpose it?)"
+    if [n for n in got if n != 1] == [n for n in expected if n != 1]:
+        return f"{message}: there is an axis of length 1 too {'many' if len(got) > len(expected) else 'few'}"
+    if np.prod(got) == np.prod(expected):
+        return f"{message}: the same number of values, so a reshape is needed"
+    return message
+
+
+def _kind(thing):
+    """A word for the type of a thing that a beginner knows."""
+    if isinstance(thing, (bool, np.bool_)):
+        return "True or False"
+    if isinstance(thing, str):
+        return f"text ({thing!r})"
+    if np.ndim(thing) == 0 and isinstance(thing, (int, float, np.number)):
+        return "a number"
+    return f"a {type(thing).__name__}"

@@ -1,0 +1,13 @@
+"""Named data, simulated and real, each with its truth and its pedigree.
+
+Examples
+--------
+>>> from atomlens import datasets
+>>> datasets.load("eels_twin").data.dims
+('y', 'x', 'energy')
+"""
+
+from atomlens.datasets._fetch import ChecksumError, DatasetUnavailableError
+from atomlens.datasets._load import credit, info, list, load, sample_path  # noqa: A004 - datasets.list() reads best
+
+__all__ = ["ChecksumError", "DatasetUnavailableError", "credit", "info", "list", "load", "sample_path"]

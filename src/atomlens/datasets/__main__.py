@@ -1,0 +1,50 @@
+"""``python -m atomlens.datasets`` prints data/README.md: one row a data set."""
+
+from atomlens.datasets._registry import TWINS, registry
+
+_HEAD = """# Data
+
+`samples/` holds small files simulated by `make_samples.py`; they ship with the package (`datasets.sample_path`).
+Everything else is named data: `datasets.load(name)` simulates it, or reads it from a local mirror
+(`ATOMLENS_DATA_DIR`), from the cache (`ATOMLENS_CACHE_DIR`), or from its source, and checks its SHA-256.
+None of the files named below is part of this repository. A set without a licence is only linked.
+
+This page is generated: `python -m atomlens.datasets > data/README.md`.
+
+## Simulated
+
+| name | kind | what it is |
+| --- | --- | --- |
+"""
+_REAL = """
+## Real, or published elsewhere
+
+| name | kind | shape | MB | what it is | known truth | calibration | licence | citation |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+"""
+_TRAPS = """
+## Known traps
+
+"""
+
+
+def page():
+    """Return the text of data/README.md."""
+    simulated = "".join(f"| `{name}` | {kind} | {what} |\n" for name, (_, kind, _, what) in TWINS.items())
+    real = "".join(map(_row, registry().values()))
+    traps = "".join(f"- `{name}`: {' '.join(entry.notes)}\n" for name, entry in registry().items())
+    return f"{_HEAD}{simulated}{_REAL}{real}{_TRAPS}{traps}"
+
+
+def _row(entry):
+    size = sum(file.bytes for file in entry.files.values()) / 1e6
+    shape = f"{len(entry.members)} images" if entry.members else " x ".join(map(str, entry.shape))
+    cells = (
+        f"`{entry.name}`", entry.kind, shape, f"{size:.1f}", entry.description,
+        entry.truth or "none", entry.calibration, entry.licence, entry.citation,
+    )  # fmt: skip
+    return "| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |\n"
+
+
+if __name__ == "__main__":
+    print(page(), end="")

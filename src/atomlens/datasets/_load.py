@@ -1,0 +1,252 @@
+"""`load`, `info`, `list` and `credit`: named data with truth and pedigree."""
+
+from dataclasses import replace
+from functools import partial
+from importlib import import_module
+
+from atomlens._resources import resource
+from atomlens._sample import Sample
+from atomlens.datasets import _collections, _fetch, _images, _spectra
+from atomlens.datasets._registry import TWINS, entry_of, registry
+
+_LOADERS = {
+    loader.__name__: loader
+    for loader in (
+        _spectra.cuzn_eels,
+        _spectra.gaas_eels,
+        _spectra.lsmo_sto_eels,
+        _spectra.mn3o4_eels_simulated,
+        _images.bfo_columns,
+        _images.cdte_twin,
+        _images.cu2o_stm,
+        _images.graphene_atoms,
+        _images.image,
+        _images.mos2_haadf,
+        _images.no_reader,
+        _images.pto_sro_haadf,
+        _images.ws2_wsse,
+        _collections.graphene_si,
+        _collections.pt_single_atoms,
+    )
+}
+_COLUMNS = ("kind", "shape", "size_mb", "licence", "citation", "real", "status", "lesson", "twin", "description")
+
+
+def load(name, *, random_state=0):
+    """Load a named data set, real or simulated.
+
+    A set that is not simulated here is looked for in the mirror (``ATOMLENS_DATA_DIR``), then in the cache (``ATOMLENS_CACHE_DIR`` or the
+    user's cache folder), then downloaded; its SHA-256 is checked in every case.
+
+    Parameters
+    ----------
+    name : str
+        A name of :func:`list`, or a member of a collection, such as ``"pt_single_atoms/021"``.
+    random_state : int
+        Seed of a set that atomlens simulates; others have none.
+
+    Returns
+    -------
+    atomlens.Sample
+        ``data``, ``truth`` (None where nothing is known), ``source`` (licence, citation, files, notes on known traps)
+        and ``extras`` (further signals). The data of a collection is the table of its members.
+
+    Raises
+    ------
+    ValueError
+        If there is no such set; the message names the nearest ones.
+    DatasetUnavailableError
+        If a set is not on this machine and cannot be downloaded; the message names what to use instead.
+    ChecksumError
+        If a file is not the registered one.
+    PermissionError
+        If downloads cannot be kept; the message names the folder and ``ATOMLENS_CACHE_DIR``.
+
+    Examples
+    --------
+    >>> from atomlens import datasets
+    >>> sample = datasets.load("eels_twin", random_state=1)
+    >>> sample.source["real"], sample.truth is None
+    (False, False)
+    >>> datasets.load("graphene_si_library").data.loc[0, "name"]
+    'graphene_si_library/Si1C3/2'
+    """
+    if name in TWINS:
+        return _simulate(name, random_state)
+    entry = entry_of(name)
+    if random_state != 0:
+        raise ValueError(f"{name} is not simulated here, so it takes no random_state: leave it out")
+    if entry.members:
+        return Sample(_collections.index(entry), None, _source(entry))
+    data, truth, extras = _LOADERS[entry.loader](entry, partial(_fetch.fetch, entry))
+    return Sample(data, truth, _source(entry), extras)
+
+
+def info(name):
+    """Return what is registered about a data set, without loading it.
+
+    Parameters
+    ----------
+    name : str
+
+    Returns
+    -------
+    dict
+        The ``source`` that :func:`load` gives, with ``kind``, ``shape``, ``size_mb``, ``status`` and ``twin``.
+
+    Raises
+    ------
+    ValueError
+        If there is no such set.
+
+    Examples
+    --------
+    >>> from atomlens import datasets
+    >>> datasets.info("gaas_eels")["notes"][0]
+    'Stored as (energy, y, x) with the energy flagged as a scan axis and lengths in µm: io.read puts it right.'
+    """
+    if name in TWINS:
+        return {**_row_of_twin(name), "name": name}
+    entry = entry_of(name)
+    return {**_source(entry), **_row(entry)}
+
+
+def list():  # noqa: A001 - datasets.list() reads best
+    """List all data sets.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Indexed by ``name``; columns ``kind``, ``shape``, ``size_mb`` (of the files), ``licence``, ``citation``,
+        ``real`` (False: simulated), ``status`` ("here", "to download", or "mirror only"),
+        ``lesson``, ``twin`` (the simulated set to use offline) and ``description``.
+
+    Examples
+    --------
+    >>> from atomlens import datasets
+    >>> datasets.list().loc["eels_twin", ["kind", "status"]].tolist()
+    ['spectrum_image', 'here']
+    """
+    import pandas as pd
+
+    rows = {name: _row_of_twin(name) for name in TWINS}
+    rows |= {name: _row(entry) for name, entry in registry().items()}
+    return pd.DataFrame.from_dict(rows, orient="index", columns=_COLUMNS).rename_axis("name")
+
+
+def credit(sample):
+    """Return who is to be cited for a sample, and under which licence it stands.
+
+    Parameters
+    ----------
+    sample : atomlens.Sample
+
+    Returns
+    -------
+    str
+        Two to four lines to print beside the data.
+
+    Examples
+    --------
+    >>> from atomlens import datasets
+    >>> print(datasets.credit(datasets.load("eels_twin")))
+    eels_twin: simulated by atomlens (core-loss EELS of oxide grains, with thickness and spikes)
+    Licence: MIT
+    """
+    source = sample.source
+    name = source.get("name", "this sample")
+    if "citation" not in source:
+        what = f" ({source['description']})" if source.get("description") else ""
+        return f"{name}: simulated by atomlens{what}\nLicence: MIT"
+    lines = [f"{name}: {source['description']}", f"Cite: {source['citation']}", f"Licence: {source['licence']}"]
+    if source["licence"].startswith("none"):
+        lines.append("Without a licence the data may not be passed on: link to its source instead")
+    return "\n".join(lines)
+
+
+def sample_path(name):
+    """Return the path of a small simulated file that ships with atomlens.
+
+    Parameters
+    ----------
+    name : {"spectrum_image.hspy", "image.tif", "curves.npz"}
+
+    Returns
+    -------
+    pathlib.Path
+
+    Raises
+    ------
+    ValueError
+        If there is no such file.
+
+    Examples
+    --------
+    >>> from atomlens import datasets
+    >>> datasets.sample_path("image.tif").suffix
+    '.tif'
+    """
+    names = sorted(path.name for path in resource("samples").iterdir() if path.suffix in (".hspy", ".tif", ".npz"))
+    if name not in names:
+        raise ValueError(f"there is no sample file {name!r}: choose one of {', '.join(names)}")
+    return resource("samples", name)
+
+
+def _simulate(name, random_state):
+    function, _, _, description = TWINS[name]
+    sample = getattr(import_module("atomlens.simulate.spectra"), function)(random_state=random_state)
+    return replace(sample, source={**sample.source, "name": name, "real": False, "description": description})
+
+
+def _source(entry):
+    files = {file.name: {"url": file.url, "sha256": file.sha256} for file in entry.files.values()}
+    first = next(iter(files.values()))
+    return {
+        "name": entry.name,
+        "real": entry.real,
+        "description": entry.description,
+        "licence": entry.licence,
+        "citation": entry.citation,
+        "calibration": entry.calibration,
+        "truth": entry.truth,
+        "notes": [*entry.notes],
+        **first,
+        "files": files,
+    }
+
+
+def _row(entry):
+    here = all(_fetch.local(file) for file in entry.files.values())
+    away = "mirror only" if entry.obtain else "to download"
+    return {
+        "kind": entry.kind,
+        "shape": _times(entry.shape),
+        "size_mb": round(sum(file.bytes for file in entry.files.values()) / 1e6, 2),
+        "licence": entry.licence,
+        "citation": entry.citation,
+        "real": entry.real,
+        "status": "here" if here else away,
+        "lesson": entry.lesson,
+        "twin": entry.twin or "",
+        "description": entry.description,
+    }
+
+
+def _row_of_twin(name):
+    _, kind, shape, description = TWINS[name]
+    return {
+        "kind": kind,
+        "shape": _times(shape),
+        "size_mb": 0.0,
+        "licence": "MIT",
+        "citation": "atomlens",
+        "real": False,
+        "status": "here",
+        "lesson": "01",
+        "twin": "",
+        "description": description,
+    }
+
+
+def _times(shape):
+    return " x ".join(map(str, shape))

@@ -1,0 +1,206 @@
+"""`write`: a DataArray or a table to a file, all or nothing."""
+
+import os
+import shutil
+import tempfile
+import uuid
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from atomlens.io import _metadata, _rosetta, _stores, _tiff
+from atomlens.io._axes import _SPACE, kind_of
+
+_ARRAYS = {
+    ".zarr": _stores.write_zarr,
+    ".nc": _stores.write_netcdf,
+    ".hspy": _rosetta.write_hspy,
+    ".zspy": _rosetta.write_zspy,
+    ".tif": _tiff.write_tiff,
+    ".tiff": _tiff.write_tiff,
+}
+_KEEP_EVERY_COORDINATE = (".zarr", ".nc")
+
+
+def write(data, path, *, overwrite=False):
+    """Write data so that :func:`read` returns it with its dims, coordinates, units and attrs.
+
+    The file appears under its name when it is complete; after a failure nothing is left.
+
+    Parameters
+    ----------
+    data : xarray.DataArray, 1-D or 2-D ndarray, or pandas.DataFrame
+        A Dask array is written block by block. An ndarray is taken as a spectrum or an image without calibration.
+    path : str or path-like
+        Ends in ``.zarr``, ``.nc``, ``.hspy``, ``.zspy``, ``.tif`` (images), or ``.csv`` (tables).
+    overwrite : bool
+        Replace a file that exists.
+
+    Returns
+    -------
+    pathlib.Path
+        Where it was written.
+
+    Raises
+    ------
+    FileExistsError
+        If `path` exists and `overwrite` is False.
+    FileNotFoundError, NotADirectoryError, PermissionError
+        If the folder does not exist, is none, or cannot be written to.
+    TypeError, ValueError
+        If the format cannot hold the data.
+
+    Notes
+    -----
+    hspy and tif store coordinates as scale and offset, so they come back to within rounding; zarr and NetCDF keep
+    them bit by bit. tif has calibration tags that Fiji and other programs read.
+
+    Examples
+    --------
+    >>> import numpy as np, pathlib, tempfile, xarray as xr
+    >>> from atomlens import io
+    >>> image = xr.DataArray(np.eye(3), dims=("y", "x"), coords={"x": ("x", [0.0, 0.1, 0.2], {"units": "nm"})})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     again = io.read(io.write(image, pathlib.Path(folder, "image.nc")))
+    >>> bool((again == image).all()), again.x.attrs["units"]
+    (True, 'nm')
+    """
+    import pandas as pd
+
+    path = _target(path, overwrite)
+    suffix = path.suffix.lower()
+    if isinstance(data, pd.DataFrame):
+        if suffix != ".csv":
+            raise ValueError(f"a table is written as .csv, not {suffix or 'without an extension'}: rename the file")
+        with _replacing(path) as temporary:
+            data.to_csv(temporary, index=not isinstance(data.index, pd.RangeIndex))
+        return path
+    if suffix not in _ARRAYS:
+        raise ValueError(
+            f"{path.name}: an array cannot be written as {suffix or 'a file without extension'!r}, choose one of "
+            f"{', '.join(_ARRAYS)}" + (" (csv is for tables: data.to_dataframe())" if suffix == ".csv" else "")
+        )
+    array = complete(_as_array(data))
+    if suffix not in _KEEP_EVERY_COORDINATE:
+        array = _without_extra_coordinates(array, suffix)
+    with _replacing(path) as temporary:
+        _ARRAYS[suffix](array, temporary, what_to_save(array))
+    return path
+
+
+def complete(array):
+    """Check what files can hold, and give every axis a coordinate with a unit."""
+    import xarray as xr
+
+    if array.dtype.kind not in "buif":
+        raise ValueError(f"an array of {array.dtype} cannot be written: convert it to real numbers first")
+    if not array.ndim or not array.size:
+        raise ValueError(f"an array of shape {array.shape} cannot be written: there is no data in it")
+    for dim, size in array.sizes.items():
+        if dim not in array.coords:
+            units = "px" if dim in _SPACE else "frame" if dim == "time" else "channel"
+            array = array.assign_coords({dim: xr.Variable(dim, np.arange(size), {"units": units})})
+    attrs = {}
+    for key, value in array.attrs.items():
+        attrs[str(key)] = _metadata.plain(value)
+        if value is not None and attrs[str(key)] is None:
+            raise ValueError(
+                f"attrs[{key!r}] is a {type(value).__name__}, which no file holds: remove it, or keep it as text or numbers"
+            )
+    return array.assign_attrs(attrs).assign_attrs(kind=attrs.get("kind") or kind_of(array.dims))
+
+
+def what_to_save(array):
+    """What the formats themselves would lose, as plain values."""
+    return {
+        "dims": list(array.dims),
+        "name": array.name if isinstance(array.name, str) else None,
+        "dtype": array.dtype.str,
+        "attrs": array.attrs,
+        "coords": {
+            dim: {"dtype": array[dim].dtype.str, "attrs": {k: _metadata.plain(v) for k, v in array[dim].attrs.items()}}
+            for dim in array.dims
+        },
+    }
+
+
+def _as_array(data):
+    import xarray as xr
+
+    if isinstance(data, xr.DataArray):
+        return data
+    if isinstance(data, np.ndarray) and data.ndim in (1, 2):
+        return xr.DataArray(data, dims=("channel",) if data.ndim == 1 else ("y", "x"))
+    what = f"a {data.ndim}-D array" if isinstance(data, np.ndarray) else f"a {type(data).__name__}"
+    raise TypeError(f"{what} cannot be written: wrap it, xarray.DataArray(values, dims=('y', 'x', 'energy'))")
+
+
+def _without_extra_coordinates(array, suffix):
+    """Keep scalar coordinates as attrs; refuse others, which the format would lose."""
+    for name, coord in array.coords.items():
+        if name in array.dims:
+            if coord.dtype.kind not in "buif":
+                raise ValueError(f"the coordinate {name!r} is not numeric, {suffix} cannot hold it: write .zarr or .nc")
+        elif coord.ndim:
+            raise ValueError(
+                f"{suffix} cannot hold the extra coordinate {name!r}: write .zarr or .nc, or drop it with "
+                f"data.drop_vars({name!r})"
+            )
+        else:
+            array = array.drop_vars(name).assign_attrs({f"at_{name}": _metadata.plain(coord.values[()])})
+    return array
+
+
+def _target(path, overwrite):
+    path = Path(path).expanduser()
+    if not path.parent.exists():
+        raise FileNotFoundError(f"the folder {path.parent} does not exist: create it first")
+    if not path.parent.is_dir():
+        raise NotADirectoryError(f"{path.parent} is a file, not a folder: choose another place for {path.name}")
+    if path.exists():
+        if not overwrite:
+            raise FileExistsError(f"{path} exists already: pass overwrite=True to replace it, or choose another name")
+        if path.is_dir() and not any((path / mark).exists() for mark in (".zgroup", ".zattrs", "zarr.json")):
+            raise FileExistsError(f"{path} is a folder, but no zarr store, so it is not replaced: choose another name")
+    return path
+
+
+@contextmanager
+def _replacing(path):
+    """Give a temporary name beside `path`; move what was written there when all went well."""
+    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
+    try:
+        with tempfile.TemporaryFile(dir=path.parent):
+            pass
+    except OSError as error:
+        raise PermissionError(
+            f"nothing can be written in {path.parent} ({error.strerror or error}): choose another folder"
+        ) from error
+    try:
+        yield temporary
+        _swap(temporary, path)
+    finally:
+        _remove(temporary)
+
+
+def _swap(temporary, path):
+    if not path.is_dir():
+        os.replace(temporary, path)
+        return
+    # A folder cannot be replaced in one step: keep the old one until the new one stands.
+    old = path.with_name(f"{temporary.name}.old")
+    os.replace(path, old)
+    try:
+        os.replace(temporary, path)
+    except OSError:
+        os.replace(old, path)
+        raise
+    _remove(old)
+
+
+def _remove(path):
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

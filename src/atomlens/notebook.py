@@ -1,0 +1,108 @@
+"""What every lesson needs besides the science: its budget, its figures, a look at the machine."""
+
+from __future__ import annotations
+
+import base64
+import io
+import os
+import sys
+
+from atomlens._environment import EnvironmentReport, environment_report
+
+__all__ = ["EnvironmentReport", "budget", "environment_report", "show"]
+
+
+def budget(*, full, fast):
+    """Choose between the value for a full run and the one for a quick test.
+
+    The environment variable ``ATOMLENS_BUDGET`` decides: ``full`` (also when it is not set) or
+    ``fast``. Only full numbers are ever quoted.
+
+    Parameters
+    ----------
+    full, fast : object
+        The two values, such as numbers of repetitions.
+
+    Returns
+    -------
+    object
+        One of the two.
+
+    Raises
+    ------
+    ValueError
+        If ``ATOMLENS_BUDGET`` is set to something else.
+
+    Examples
+    --------
+    >>> budget(full=40, fast=40)
+    40
+    """
+    choice = os.environ.get("ATOMLENS_BUDGET", "full")
+    if choice not in ("full", "fast"):
+        raise ValueError(f"ATOMLENS_BUDGET is {choice!r}: set it to 'full' or 'fast', or unset it")
+    return full if choice == "full" else fast
+
+
+def show(figure, *, alt, dpi=100):
+    """Display a figure as a lean PNG that carries its description, and close it.
+
+    The picture is stored with a palette where that makes no visible difference. Outside a
+    notebook the description is printed instead.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+        Any figure, under any backend.
+    alt : str
+        What the figure shows, in a sentence, for those who cannot see it.
+    dpi : float
+        Resolution in pixels per inch.
+
+    Raises
+    ------
+    ValueError
+        If the description is empty.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> show(Figure(), alt="An empty figure")
+    [figure] An empty figure
+    """
+    alt = " ".join(str(alt).split())
+    if not alt:
+        raise ValueError("a figure needs a description: show(figure, alt='Label map with three phases ...')")
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    if shell is None:
+        print(f"[figure] {alt}")  # noqa: T201 - all that a plain terminal can show
+    else:
+        from IPython.display import display
+
+        picture = base64.b64encode(_png(figure, dpi)).decode()
+        data = {"image/png": picture, "text/plain": f"[figure] {alt}"}
+        display(data, raw=True, metadata={"image/png": {"alt": alt}})
+    _close(figure)
+
+
+def _png(figure, dpi):
+    """Encode a figure, with a palette of 256 colours if no eye can tell."""
+    import numpy as np
+    from PIL import Image
+
+    raw = io.BytesIO()
+    figure.savefig(raw, format="png", dpi=dpi, bbox_inches="tight", facecolor="white")
+    picture = Image.open(raw).convert("RGB")
+    lean = picture.quantize(256, method=Image.Quantize.MAXCOVERAGE, kmeans=2, dither=Image.Dither.NONE)
+    error = np.abs(np.asarray(picture, dtype=np.int16) - np.asarray(lean.convert("RGB"), dtype=np.int16))
+    out = io.BytesIO()
+    # The palette is chosen by area, so a thin line in a rare colour is what it would lose first.
+    chosen = lean if error.max() <= 32 else picture
+    chosen.save(out, format="png", optimize=True)
+    return out.getvalue()
+
+
+def _close(figure):
+    """Forget the figure, so that no backend shows it a second time at the end of the cell."""
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close(figure)

@@ -1,0 +1,185 @@
+"""What the widgets know and do, without anything on a screen."""
+
+from __future__ import annotations
+
+import numpy as np
+import traitlets
+import xarray as xr
+
+from atomlens import spectra
+
+__all__ = ["ClusterModel", "CockpitModel"]
+
+_NORMALISATIONS = ("auto", "area", "max", "l2", "snv", "none")
+
+
+class ClusterModel(traitlets.HasTraits):
+    """Clustering of a spectrum image or line scan, and a region of it under inspection.
+
+    Set `n_clusters`, `method`, `normalise` or `region`, and `result`, `selected` and `code` follow. What
+    goes wrong is put into `error` instead of being raised, for the view to show.
+
+    Parameters
+    ----------
+    si : DataArray of shape (H, W, L) or (W, L)
+    name : str
+        What the data are called in the code that is shown.
+    random_state : int
+    **traits
+        Initial values of the traits.
+
+    Raises
+    ------
+    ValueError
+        If the scan is neither a map nor a line.
+
+    Examples
+    --------
+    >>> from atomlens import simulate
+    >>> model = ClusterModel(simulate.spectra.eels(2, shape=(8, 8)).data, n_clusters=2)
+    >>> model.region = (0, 2, 0, 2)
+    >>> model.selected.dims
+    ('energy',)
+    """
+
+    n_clusters = traitlets.Int(3, min=1, max=len("0123456789"), help="Number of clusters.")
+    method = traitlets.Enum(spectra.METHODS, "kmeans", help="Clustering method.")
+    normalise = traitlets.Enum(_NORMALISATIONS, "auto", help="How the strength of a spectrum is divided out.")
+    region = traitlets.Tuple(help="First and past-the-last index along each scan dimension.")
+    result = traitlets.Any(None, allow_none=True, help="ClusterResult of the current settings.")
+    selected = traitlets.Any(None, allow_none=True, help="Mean spectrum of the region.")
+    error = traitlets.Unicode("", help="What went wrong, or nothing.")
+
+    def __init__(self, si, *, name="si", random_state=0, **traits):
+        if not isinstance(si, xr.DataArray) or si.ndim not in (2, 3):
+            raise ValueError("the explorer shows maps (y, x, energy) and line scans (x, energy) as DataArrays")
+        self.si = si
+        self.name = name
+        self.random_state = random_state
+        self.scan_dims = si.dims[:-1]
+        # The middle pixel, so that there is something to see before the first click.
+        middle = [n // 2 for n in si.shape[:-1]]
+        traits.setdefault("region", tuple(edge for m in middle for edge in (m, m + 1)))
+        super().__init__(**traits)
+        self._cluster()
+        self._select()
+
+    @traitlets.validate("region")
+    def _check_region(self, proposal):
+        """Clip to the scan and put the edges in order, as a drag may run any way."""
+        edges = [int(v) for v in proposal.value]
+        if len(edges) != 2 * len(self.scan_dims):
+            raise traitlets.TraitError(
+                f"region needs a first and a past-the-last index along {self.scan_dims}, got {proposal.value}"
+            )
+        clipped = []
+        for n, first, last in zip(self.si.shape, edges[::2], edges[1::2], strict=False):
+            low, high = sorted((first, last))
+            low = int(np.clip(low, 0, n - 1))
+            clipped += [low, int(np.clip(high, low + 1, n))]
+        return tuple(clipped)
+
+    @traitlets.observe("n_clusters", "method", "normalise")
+    def _cluster(self, _=None):
+        try:
+            steps = spectra.recommended_pipeline(self.si, normalise=self.normalise)
+            # HDBSCAN finds its own number of clusters.
+            k = None if self.method == "hdbscan" else self.n_clusters
+            result = spectra.cluster(self.si, k, self.method, preprocess=steps, random_state=self.random_state)
+        except (ValueError, TypeError) as problem:
+            self.error = str(problem)
+            return
+        self.error = ""
+        self.result = result
+
+    @traitlets.observe("region")
+    def _select(self, _=None):
+        self.selected = self.si.isel(self._slices()).mean(self.scan_dims, keep_attrs=True)
+
+    def _slices(self):
+        pairs = zip(self.scan_dims, self.region[::2], self.region[1::2], strict=True)
+        return {dim: slice(low, high) for dim, low, high in pairs}
+
+    @property
+    def selected_cluster(self):
+        """The cluster that most points of the region belong to; -1 when they are all left out."""
+        labels = self.result.labels.isel(self._slices()).values
+        inside = labels[labels >= 0]
+        return int(np.bincount(inside).argmax()) if inside.size else -1
+
+    @property
+    def code(self):
+        """Calls that repeat the view, to be pasted into a cell."""
+        k = "None" if self.method == "hdbscan" else self.n_clusters
+        slices = ", ".join(f"{d}=slice({s.start}, {s.stop})" for d, s in self._slices().items())
+        dims = ", ".join(f'"{d}"' for d in self.scan_dims)
+        return "\n".join(
+            (
+                "from atomlens import spectra",
+                "",
+                f'steps = spectra.recommended_pipeline({self.name}, normalise="{self.normalise}")',
+                "result = spectra.cluster(",
+                f'    {self.name}, {k}, "{self.method}", preprocess=steps, random_state={self.random_state}',
+                ")",
+                f"selected = {self.name}.isel({slices}).mean([{dims}])",
+            )
+        )
+
+
+class CockpitModel(traitlets.HasTraits):
+    """A number of clusters under inspection: the criteria of every k, and the clustering of one.
+
+    Parameters
+    ----------
+    si : DataArray of shape (..., L)
+    choice : KChoice, optional
+        From `atomlens.spectra.choose_k`; computed when it is not given.
+    name : str
+        What the data are called in the code that is shown.
+    random_state : int
+
+    Examples
+    --------
+    >>> from atomlens import simulate
+    >>> si = simulate.spectra.eels(2, shape=(8, 8)).data
+    >>> model = CockpitModel(si, spectra.choose_k(si, range(1, 4)))
+    >>> model.k = 3
+    >>> model.result.labels.max().item()
+    2
+    """
+
+    k = traitlets.Int(help="Number of clusters under inspection.")
+    result = traitlets.Any(None, allow_none=True, help="ClusterResult for this k.")
+
+    def __init__(self, si, choice=None, *, name="si", random_state=0):
+        self.si = si
+        self.choice = spectra.choose_k(si, random_state=random_state) if choice is None else choice
+        self.name = name
+        self.random_state = random_state
+        super().__init__()
+        self.k = self.choice.recommended
+
+    @traitlets.validate("k")
+    def _check_k(self, proposal):
+        tried = self.choice.table.index
+        if proposal.value not in tried:
+            raise traitlets.TraitError(f"k={proposal.value} was not tried: choose one of {list(tried)}")
+        return proposal.value
+
+    @traitlets.observe("k")
+    def _cluster(self, _=None):
+        self.result = spectra.cluster(self.si, self.k, random_state=self.random_state)
+
+    @property
+    def code(self):
+        """Calls that repeat the view, to be pasted into a cell."""
+        tried = self.choice.table.index
+        return "\n".join(
+            (
+                "from atomlens import spectra",
+                "",
+                f"choice = spectra.choose_k({self.name}, range({tried.min()}, {tried.max() + 1}), "
+                f"random_state={self.random_state})",
+                f"result = spectra.cluster({self.name}, {self.k}, random_state={self.random_state})",
+            )
+        )

@@ -1,0 +1,264 @@
+"""Views on the models: controls, a live figure, and the code that repeats what is seen."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from atomlens import plotting
+from atomlens._extras import require
+from atomlens.spectra import METHODS
+from atomlens.widgets.models import _NORMALISATIONS, ClusterModel, CockpitModel
+
+_REASON = "the interactive views"
+widgets = require("ipywidgets", reason=_REASON)
+_ipympl = require("ipympl.backend_nbagg", reason=_REASON)
+
+__all__ = ["cluster_explorer", "k_cockpit"]
+
+
+class _LinkedView(widgets.VBox):
+    """A model with controls above a live figure, a line for messages, and a "show the code" button."""
+
+    def __init__(self, model, figure, controls, *, hint):
+        self.model = model
+        self.figure = figure
+        # ipympl's canvas is the widget; its manager wires it to the browser. pyplot is not involved, so
+        # nothing depends on the notebook's backend and no figure outlives its view.
+        self.canvas = _ipympl.Canvas(figure)
+        self._manager = _ipympl.FigureManager(self.canvas, 0)
+        self.canvas.header_visible = self.canvas.footer_visible = self.canvas.toolbar_visible = False
+        self.canvas.resizable = False
+        self.message = widgets.HTML(f"<span style='color:#555'>{hint}</span>")
+        self.code_button = widgets.Button(description="Show the code", icon="code", tooltip="Calls that repeat this view")
+        self.code = widgets.Textarea(layout={"display": "none", "width": "98%", "height": "11.5em"}, disabled=False)
+        self.code.add_class("atomlens-code")
+        self.code_button.on_click(self._toggle_code)
+        row = widgets.HBox([*controls, self.code_button], layout={"flex_flow": "row wrap", "align_items": "center"})
+        super().__init__([row, self.message, self.canvas, self.code])
+        self.add_class("atomlens-view")
+
+    def __repr__(self):
+        return f"<{type(self).__name__.strip('_')}: run this notebook to use it; a static view follows>"
+
+    def _toggle_code(self, _=None):
+        hidden = self.code.layout.display == "none"
+        self.code.layout.display = "" if hidden else "none"
+        self.code_button.description = "Hide the code" if hidden else "Show the code"
+        self._refresh_code()
+
+    def _refresh_code(self):
+        self.code.value = self.model.code
+
+    def _redraw(self):
+        self._refresh_code()
+        self.canvas.draw_idle()
+
+
+def _slider(description, low, high, value):
+    # Without continuous updates: one clustering a stop, not one a pixel of the drag.
+    return widgets.IntSlider(
+        value=value, min=low, max=high, description=description, continuous_update=False,
+        style={"description_width": "initial"}, layout={"width": "260px"},
+    )  # fmt: skip
+
+
+def _dropdown(description, options, value):
+    return widgets.Dropdown(
+        options=options, value=value, description=description,
+        style={"description_width": "initial"}, layout={"width": "200px"},
+    )  # fmt: skip
+
+
+class ClusterExplorer(_LinkedView):
+    """Label map and spectra, linked: click or drag on the map to see the spectra behind it."""
+
+    def __init__(self, model):
+        is_map = len(model.scan_dims) == 2
+        if is_map:
+            figure, (self._map_ax, self._ax) = plotting.new_figure(1, 2, size=(9.6, 3.6), width_ratios=[2.6, 5])
+        else:
+            figure, (self._map_ax, self._ax) = plotting.new_figure(2, 1, size=(9.0, 4.6), height_ratios=[0.5, 3])
+        controls = [
+            _slider("clusters", 1, 10, model.n_clusters),
+            _dropdown("method", METHODS, model.method),
+            _dropdown("normalise", _NORMALISATIONS, model.normalise),
+        ]
+        hint = "Click or drag on the label map: its mean spectrum is drawn in black over the clusters."
+        super().__init__(model, figure, controls, hint=hint)
+        self._hint = self.message.value
+        from traitlets import link
+
+        for control, trait in zip(controls, ("n_clusters", "method", "normalise"), strict=True):
+            link((model, trait), (control, "value"))
+        self.n_clusters, self.method, self.normalise = controls
+        model.observe(self._on_result, "result")
+        model.observe(self._on_selected, "selected")
+        model.observe(self._on_error, "error")
+        self._press = None
+        self.canvas.mpl_connect("button_press_event", self._on_press)
+        self.canvas.mpl_connect("button_release_event", self._on_release)
+        self._on_result()
+        self._on_error()
+
+    def _on_result(self, _=None):
+        result = self.model.result
+        if result is None:
+            return
+        self._map_ax.clear()
+        plotting.draw_labels(self._map_ax, result.labels, title="Clusters")
+        self._ax.clear()
+        plotting.draw_spectra(self._ax, result.spectra, result.spread)
+        (self._box,) = self._map_ax.plot([], [], color="black", linewidth=1.8)
+        dim = self.model.si.dims[-1]
+        axis = self.model.si[dim] if dim in self.model.si.coords else np.arange(self.model.si.sizes[dim])
+        (self._line,) = self._ax.plot(axis, np.full(len(axis), np.nan), color="black", linewidth=1.1)
+        self._on_selected()
+
+    def _on_selected(self, _=None):
+        if self.model.result is None:
+            return
+        self._line.set_ydata(self.model.selected.values)
+        size = int(np.prod([b - a for a, b in zip(self.model.region[::2], self.model.region[1::2], strict=True)]))
+        cluster = self.model.selected_cluster
+        where = f"mostly in cluster {cluster}" if cluster >= 0 else "left out of all clusters"
+        self._ax.set_title(f"Black: mean of {size} {'spectrum' if size == 1 else 'spectra'}, {where}")
+        self._box.set_data(*self._outline())
+        self._redraw()
+
+    def _outline(self):
+        """The region's border in the units of the map."""
+        edges = [self._edges(d, a, b) for d, a, b in
+                 zip(self.model.scan_dims, self.model.region[::2], self.model.region[1::2], strict=True)]  # fmt: skip
+        (left, right), (top, bottom) = edges[-1], (edges[0] if len(edges) == 2 else (0.02, 0.98))
+        return [left, right, right, left, left], [top, top, bottom, bottom, top]
+
+    def _scale(self, dim):
+        """Origin and step of a scan dimension, in the units that the map is drawn in."""
+        n = self.model.si.sizes[dim]
+        values = self.model.si[dim].values if dim in self.model.si.coords else np.arange(n)
+        return float(values[0]), float(values[-1] - values[0]) / max(n - 1, 1) or 1.0
+
+    def _edges(self, dim, first, last):
+        origin, step = self._scale(dim)
+        return origin + (first - 0.5) * step, origin + (last - 0.5) * step
+
+    def _index(self, event):
+        """Scan indices under the mouse, in the order of the scan's dimensions."""
+        places = {self.model.scan_dims[-1]: event.xdata}
+        if len(self.model.scan_dims) == 2:
+            places[self.model.scan_dims[0]] = event.ydata
+        index = []
+        for dim in self.model.scan_dims:
+            origin, step = self._scale(dim)
+            index.append(int(np.floor((places[dim] - origin) / step + 0.5)))
+        return index
+
+    def _on_press(self, event):
+        self._press = self._index(event) if event.inaxes is self._map_ax else None
+
+    def _on_release(self, event):
+        if self._press is None or event.inaxes is not self._map_ax:
+            return
+        region = []
+        for start, end in zip(self._press, self._index(event), strict=True):
+            region += [min(start, end), max(start, end) + 1]
+        self._press = None
+        self.model.region = tuple(region)
+
+    def _on_error(self, _=None):
+        error = self.model.error
+        self.message.value = f"<b style='color:#B00020'>{error}</b>" if error else self._hint
+
+
+class KCockpit(_LinkedView):
+    """Seven criteria and the label map of one k: move the slider and see what each k means."""
+
+    def __init__(self, model):
+        figure, axes = plotting.new_figure(2, 6, size=(13.4, 4.7), width_ratios=[1, 1, 1, 1, 0.05, 1.9])
+        grid = axes[0, 5].get_gridspec()
+        for ax in axes[:, 4:].flat:  # the last column becomes one tall panel, the one before it stays free
+            ax.remove()
+        self._map_ax = figure.add_subplot(grid[:, 5])
+        tried = model.choice.table.index
+        self.k = _slider("clusters k", int(tried.min()), int(tried.max()), model.k)
+        hint = "Orange dots: what each criterion prefers. Blue bars: the k of the map."
+        super().__init__(model, figure, [self.k], hint=hint)
+        from traitlets import link
+
+        self._marks = plotting.draw_criteria(axes[:, :4].flat, model.choice, current=model.k)
+        link((model, "k"), (self.k, "value"))
+        model.observe(self._on_result, "result")
+        self._on_result()
+
+    def _on_result(self, _=None):
+        for mark in self._marks:
+            mark.set_xdata([self.model.k, self.model.k])
+        self._map_ax.clear()
+        title = f"k = {self.model.k}, silhouette {self.model.result.scores.silhouette:.2f}"
+        plotting.draw_labels(self._map_ax, self.model.result.labels, title=title)
+        self._redraw()
+
+
+def cluster_explorer(si, *, name="si", random_state=0, **settings):
+    """Explore the clusters of a spectrum image or line scan by hand.
+
+    Parameters
+    ----------
+    si : DataArray of shape (H, W, L) or (W, L)
+    name : str
+        What the data are called in the code that is shown.
+    random_state : int
+    **settings
+        Initial ``n_clusters``, ``method``, ``normalise`` or ``region`` (see `ClusterModel`).
+
+    Returns
+    -------
+    ClusterExplorer
+        An ipywidget; its ``model`` holds the current result.
+
+    Raises
+    ------
+    ImportError
+        If ipywidgets or ipympl is not installed.
+
+    Examples
+    --------
+    >>> from atomlens import simulate
+    >>> view = cluster_explorer(simulate.spectra.eels(2, shape=(8, 8)).data, n_clusters=2)
+    >>> view.n_clusters.value
+    2
+    """
+    return ClusterExplorer(ClusterModel(si, name=name, random_state=random_state, **settings))
+
+
+def k_cockpit(si, choice=None, *, name="si", random_state=0):
+    """Compare numbers of clusters by hand.
+
+    Parameters
+    ----------
+    si : DataArray of shape (..., L)
+    choice : KChoice, optional
+        From `atomlens.spectra.choose_k`; computed when it is not given.
+    name : str
+        What the data are called in the code that is shown.
+    random_state : int
+
+    Returns
+    -------
+    KCockpit
+        An ipywidget; its ``model`` holds the current k and result.
+
+    Raises
+    ------
+    ImportError
+        If ipywidgets or ipympl is not installed.
+
+    Examples
+    --------
+    >>> from atomlens import simulate, spectra
+    >>> si = simulate.spectra.eels(2, shape=(8, 8)).data
+    >>> view = k_cockpit(si, spectra.choose_k(si, range(1, 4)))
+    >>> view.k.max
+    3
+    """
+    return KCockpit(CockpitModel(si, choice, name=name, random_state=random_state))
