@@ -1,7 +1,7 @@
 """Write the small files of data/samples: simulated, deterministic, under 300 KB together.
 
-They let every reader and lesson start without a network. Run `python data/make_samples.py` after changing this file;
-a test compares the stored files with what it makes.
+They let every reader and lesson start without a network. Run `python data/make_samples.py` after changing
+this file; a test compares the stored files with what it makes.
 """
 
 from pathlib import Path
@@ -14,14 +14,14 @@ from atomlens import io
 HERE = Path(__file__).parent / "samples"
 
 
-def _axis(dim, size, step, units, start=0.0):
-    return xr.Variable(dim, start + step * np.arange(size), {"units": units})
+def _axis(dim, size, step, units, start=0.0, **attrs):
+    return xr.Variable(dim, start + step * np.arange(size), {"units": units, **attrs})
 
 
 def spectrum_image():
-    """Two phases side by side under a thickness wedge: an edge at 532 eV everywhere, one at 640 eV on the right."""
+    """Two phases under a thickness wedge: an edge at 532 eV everywhere, another at 640 eV on the right."""
     rng = np.random.default_rng(1)
-    energy = _axis("energy", 128, 2.0, "eV", 500.0).assign_attrs(long_name="energy loss")
+    energy = _axis("energy", 128, 2.0, "eV", 500.0, long_name="energy loss")
     background = (energy.values / 500) ** -3.0
     oxygen = 0.5 * (energy.values > 532) * (energy.values / 532) ** -3.0
     metal = 0.6 * (energy.values > 640) * (energy.values / 640) ** -3.0
@@ -29,8 +29,9 @@ def spectrum_image():
     wedge = np.linspace(1.0, 2.0, 24)[:, None, None]
     expected = 400 * wedge * (background + oxygen + right * metal)
     coords = {"y": _axis("y", 24, 0.5, "nm"), "x": _axis("x", 24, 0.5, "nm"), "energy": energy}
-    attrs = {"title": "spectrum_image", "beam_energy_keV": 200.0, "signal_type": "EELS", "kind": "spectrum_image"}
-    return xr.DataArray(rng.poisson(expected).astype(np.uint16), dims=("y", "x", "energy"), coords=coords, attrs=attrs)
+    counts = rng.poisson(expected).astype(np.uint16)
+    attrs = {"title": "spectrum_image", "beam_energy_keV": 200.0, "signal_type": "EELS"}
+    return xr.DataArray(counts, coords, ("y", "x", "energy"), attrs=attrs)
 
 
 def image():
@@ -44,8 +45,7 @@ def image():
             if (i, j) != (4, 2):
                 expected += 80 * np.exp(-((y - centre_y) ** 2 + (x - centre_x) ** 2) / (2 * 0.05**2))
     coords = {"y": _axis("y", 128, 0.02, "nm"), "x": _axis("x", 128, 0.02, "nm")}
-    attrs = {"title": "image", "kind": "image"}
-    return xr.DataArray(rng.poisson(expected).astype(np.uint16), dims=("y", "x"), coords=coords, attrs=attrs)
+    return xr.DataArray(rng.poisson(expected).astype(np.uint16), coords, ("y", "x"), attrs={"title": "image"})
 
 
 def curves():

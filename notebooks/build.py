@@ -132,16 +132,15 @@ def _without_solution_cells(text):
 
 
 def _placeholders(region):
-    """What to start from: ``name = ...`` for every name that is assigned, ``def f(x): ...`` for a function."""
+    """What to start from: ``name = ...`` for every assigned name, ``def f(x): ...`` for a function."""
     lines = []
     for statement in ast.parse(textwrap.dedent("\n".join(region))).body:
         if isinstance(statement, ast.FunctionDef):
             lines += [f"def {statement.name}({ast.unparse(statement.args)}):", "    ..."]
         elif isinstance(statement, ast.Assign):
-            names = [node for target in statement.targets for node in ast.walk(target)]
-            lines += [
-                f"{node.id} = ..." for node in names if isinstance(getattr(node, "ctx", None), ast.Store)
-            ]
+            nodes = (node for target in statement.targets for node in ast.walk(target))
+            names = (node for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store))
+            lines += [f"{node.id} = ..." for node in names]
     return list(dict.fromkeys(lines)) or ["..."]
 
 
@@ -196,6 +195,7 @@ def execute(source, *, budget="full", env=None):
             timeout=600,
             record_timing=False,
             coalesce_streams=True,
+            extra_arguments=["--HistoryManager.enabled=False", "--log-level=ERROR"],
             resources={"metadata": {"path": str(folder)}},
         )
         start = time.perf_counter()
@@ -423,7 +423,7 @@ def main(arguments=None):
             run = execute(source, budget=options.budget)
             print(f"{label}: {run.seconds:.1f} s, peak memory {run.peak_mb:.0f} MB", flush=True)
         else:
-            for complaint in (text for name in CHECKS for text in problems(source, name)):
+            for complaint in dict.fromkeys(text for name in CHECKS for text in problems(source, name)):
                 failed += 1
                 print(f"{label}: {complaint}")
     return 1 if failed else 0

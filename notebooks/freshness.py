@@ -124,6 +124,8 @@ def _plain(node):
     fields = dict(ast.iter_fields(node))
     if _has_docstring(node):
         fields["body"] = fields["body"][1:]
+    if isinstance(node, ast.JoinedStr):  # Python 3.12.1 records an empty end of a nested format
+        fields["values"] = [value for value in node.values if getattr(value, "value", None) != ""]
     kept = {k: v for k, v in fields.items() if v not in (None, []) and k not in ("kind", "type_comment")}
     return f"{type(node).__name__}({', '.join(f'{k}={_plain(v)}' for k, v in kept.items())})"
 

@@ -1,13 +1,16 @@
 """``python -m atomlens.datasets`` prints data/README.md: one row a data set."""
 
+import sys
+
 from atomlens.datasets._registry import TWINS, registry
 
 _HEAD = """# Data
 
-`samples/` holds small files simulated by `make_samples.py`; they ship with the package (`datasets.sample_path`).
-Everything else is named data: `datasets.load(name)` simulates it, or reads it from a local mirror
-(`ATOMLENS_DATA_DIR`), from the cache (`ATOMLENS_CACHE_DIR`), or from its source, and checks its SHA-256.
-None of the files named below is part of this repository. A set without a licence is only linked.
+`samples/` holds small files simulated by `make_samples.py`; they ship with the package
+(`datasets.sample_path`). Everything else is named data: `datasets.load(name)` simulates it, or reads it
+from a local mirror (`ATOMLENS_DATA_DIR`), from the cache (`ATOMLENS_CACHE_DIR`), or from its source, and
+checks its SHA-256. None of the files named below is part of this repository. A set without a licence is
+only linked.
 
 This page is generated: `python -m atomlens.datasets > data/README.md`.
 
@@ -47,4 +50,4 @@ def _row(entry):
 
 
 if __name__ == "__main__":
-    print(page(), end="")
+    sys.stdout.write(page())

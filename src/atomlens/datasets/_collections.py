@@ -48,7 +48,8 @@ def _open_library_file(path):
         tables = []
         for i, key in enumerate(sorted(k for k in file if k.startswith("defect_coord_"))):
             x, y, element = np.char.decode(file[key][()], "ascii").T
-            tables.append(pd.DataFrame({"x": x.astype(float), "y": y.astype(float), "label": element, "defect": i}))
+            columns = {"x": x.astype(float), "y": y.astype(float), "label": element, "defect": i}
+            tables.append(pd.DataFrame(columns))
     return image, width, beam_energy, pd.concat(tables, ignore_index=True)
 
 
@@ -77,7 +78,11 @@ def pt_single_atoms(entry, get):
 
 
 def members_of(names):
-    """Group file names by member: ``Si1C3/10.hdf5`` and ``021_Results.csv`` belong to ``Si1C3/10`` and ``021``."""
+    """Group file names by member.
+
+    >>> members_of(["Si1C3/10.hdf5", "021_image.tif", "021_Results.csv"])
+    {'Si1C3/10': ['Si1C3/10.hdf5'], '021': ['021_image.tif', '021_Results.csv']}
+    """
     groups = {}
     for name in names:
         member = name.removesuffix(".hdf5") if name.endswith(".hdf5") else name.partition("_")[0]

@@ -24,7 +24,9 @@ def mirror():
         return None
     path = Path(folder).expanduser()
     if not path.is_dir():
-        raise FileNotFoundError(f"ATOMLENS_DATA_DIR names {path}, which is no folder: correct the variable or unset it")
+        raise FileNotFoundError(
+            f"ATOMLENS_DATA_DIR names {path}, which is no folder: correct the variable or unset it"
+        )
     return path
 
 
@@ -55,7 +57,8 @@ def fetch(entry, name):
         found = sha256(path)
         if found != file.sha256:
             raise ChecksumError(
-                f"{path} is not the registered file of {entry.name}: expected SHA-256 {file.sha256}, found {found}. "
+                f"{path} is not the registered file of {entry.name}: "
+                f"expected SHA-256 {file.sha256}, found {found}. "
                 "Replace it in the mirror by a fresh copy, or unset ATOMLENS_DATA_DIR to download it"
             )
         return path
@@ -64,8 +67,8 @@ def fetch(entry, name):
         return path
     if file.url is None:
         raise DatasetUnavailableError(
-            f"{entry.name} has no public URL: {entry.obtain}; put it at {file.folder}/{file.name} in a folder of your "
-            "choice and set ATOMLENS_DATA_DIR to that folder"
+            f"{entry.name} has no public URL: {entry.obtain}; put it at "
+            f"{file.folder}/{file.name} in a folder of your choice and set ATOMLENS_DATA_DIR to that folder"
         )
     return _download(entry, file, path)
 
@@ -81,8 +84,9 @@ def _download(entry, file, path):
         return Path(pooch.retrieve(file.url, f"sha256:{file.sha256}", fname=path.name, path=path.parent))
     except ValueError as error:
         raise ChecksumError(
-            f"{urlsplit(file.url).netloc} delivered something else than the registered {file.name} of {entry.name}: "
-            f"{str(error).splitlines()[0]}. Nothing was kept; try again, or {_instead(entry, file)}"
+            f"{urlsplit(file.url).netloc} delivered something else than the registered {file.name} of "
+            f"{entry.name}: {str(error).splitlines()[0]}. "
+            f"Nothing was kept; try again, or {_instead(entry, file)}"
         ) from error
     except (OSError, RuntimeError) as error:
         raise DatasetUnavailableError(
@@ -127,6 +131,6 @@ def _instead(entry, file):
     if entry.twin:
         return f"the simulated twin load({entry.twin!r}) works offline"
     return (
-        f"there is no simulated twin yet: on a machine with network, copy the file to {file.folder}/{file.name} "
-        "in a folder and set ATOMLENS_DATA_DIR to that folder"
+        f"there is no simulated twin yet: on a machine with network, copy the file to "
+        f"{file.folder}/{file.name} in a folder and set ATOMLENS_DATA_DIR to that folder"
     )

@@ -31,13 +31,13 @@ def mos2_haadf(entry, get):
         "beam_energy_keV": float(experiment["voltage"].split()[0]),
         "field_of_view_nm_recorded": recorded,
         "field_of_view_nm_from_lattice": round(float(measured), 2),
-        "note_pixel_size": "recorded field of view" if agree else "from the lattice, the recorded one is wrong",
+        "note_pixel_size": "recorded" if agree else "from the lattice, the recorded one is wrong",
     }
     return data, None, {}
 
 
 def first_ring(image, *, lowest=0.03, highest=0.09):
-    """Return the mean radius, in cycles a pixel, of the three strongest pairs of spots of a hexagonal lattice."""
+    """Return the mean radius, in cycles a pixel, of the three strongest spot pairs of a hexagonal lattice."""
     from scipy.ndimage import maximum_filter
 
     pad, n = 4, min(image.shape)
@@ -92,7 +92,8 @@ def pto_sro_haadf(entry, get):
 
 def cdte_twin(entry, get):
     """Image, with the two slabs its authors describe as an extra."""
-    return io.read(get("HAADF26.dm3")), None, {"slabs": json.loads(get("config.json").read_text(encoding="utf-8"))}
+    slabs = json.loads(get("config.json").read_text(encoding="utf-8"))
+    return io.read(get("HAADF26.dm3")), None, {"slabs": slabs}
 
 
 def cu2o_stm(entry, get):
@@ -101,10 +102,8 @@ def cu2o_stm(entry, get):
 
     path = get("03h_Cu2O_111_034_fwd_z_plane.txt")
     heights = np.loadtxt(path, comments="#") * 1e9
-    coords = {
-        dim: (dim, np.arange(n) * 15.0 / n, {"units": "nm"}) for dim, n in zip("yx", heights.shape, strict=True)
-    }
-    attrs = {"file": path.name, "sha256": io.sha256(path), "kind": "image", "quantity": "height", "units": "nm"}
+    coords = {dim: (dim, np.arange(512) * 15.0 / 512, {"units": "nm"}) for dim in ("y", "x")}
+    attrs = {"file": path.name, "sha256": io.sha256(path), "kind": "image", "quantity": "height (nm)"}
     data = xr.DataArray(heights, dims=("y", "x"), coords=coords, attrs=attrs)
     return data, None, {"levelled": _level(data)}
 

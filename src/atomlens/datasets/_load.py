@@ -29,14 +29,15 @@ _LOADERS = {
         _collections.pt_single_atoms,
     )
 }
-_COLUMNS = ("kind", "shape", "size_mb", "licence", "citation", "real", "status", "lesson", "twin", "description")
+_COLUMNS = ["kind", "shape", "size_mb", "licence", "citation", "real", "status", "lesson", "twin", "about"]
 
 
 def load(name, *, random_state=0):
     """Load a named data set, real or simulated.
 
-    A set that is not simulated here is looked for in the mirror (``ATOMLENS_DATA_DIR``), then in the cache (``ATOMLENS_CACHE_DIR`` or the
-    user's cache folder), then downloaded; its SHA-256 is checked in every case.
+    A set that is not simulated here is looked for in the mirror (``ATOMLENS_DATA_DIR``), then in the cache
+    (``ATOMLENS_CACHE_DIR`` or the user's cache folder), then downloaded; its SHA-256 is checked in every
+    case.
 
     Parameters
     ----------
@@ -48,8 +49,8 @@ def load(name, *, random_state=0):
     Returns
     -------
     atomlens.Sample
-        ``data``, ``truth`` (None where nothing is known), ``source`` (licence, citation, files, notes on known traps)
-        and ``extras`` (further signals). The data of a collection is the table of its members.
+        ``data``, ``truth`` (None where nothing is known), ``source`` (licence, citation, files, notes on
+        known traps) and ``extras`` (further signals). The data of a collection is the table of its members.
 
     Raises
     ------
@@ -92,7 +93,8 @@ def info(name):
     Returns
     -------
     dict
-        The ``source`` that :func:`load` gives, with ``kind``, ``shape``, ``size_mb``, ``status`` and ``twin``.
+        The ``source`` that :func:`load` gives, with ``kind``, ``shape``, ``size_mb``, ``status`` and
+        ``twin``.
 
     Raises
     ------
@@ -102,8 +104,8 @@ def info(name):
     Examples
     --------
     >>> from atomlens import datasets
-    >>> datasets.info("gaas_eels")["notes"][0]
-    'Stored as (energy, y, x) with the energy flagged as a scan axis and lengths in µm: io.read puts it right.'
+    >>> datasets.info("cuzn_eels")["notes"][1]
+    'Thickness dominates until the background is removed.'
     """
     if name in TWINS:
         return {**_row_of_twin(name), "name": name}
@@ -111,15 +113,15 @@ def info(name):
     return {**_source(entry), **_row(entry)}
 
 
-def list():  # noqa: A001 - datasets.list() reads best
+def list():
     """List all data sets.
 
     Returns
     -------
     pandas.DataFrame
-        Indexed by ``name``; columns ``kind``, ``shape``, ``size_mb`` (of the files), ``licence``, ``citation``,
-        ``real`` (False: simulated), ``status`` ("here", "to download", or "mirror only"),
-        ``lesson``, ``twin`` (the simulated set to use offline) and ``description``.
+        Indexed by ``name``; columns ``kind``, ``shape``, ``size_mb`` (of the files), ``licence``,
+        ``citation``, ``real`` (False: simulated), ``status`` ("here", "to download", or "mirror only"),
+        ``lesson``, ``twin`` (the simulated set to use offline) and ``about``.
 
     Examples
     --------
@@ -158,7 +160,11 @@ def credit(sample):
     if "citation" not in source:
         what = f" ({source['description']})" if source.get("description") else ""
         return f"{name}: simulated by atomlens{what}\nLicence: MIT"
-    lines = [f"{name}: {source['description']}", f"Cite: {source['citation']}", f"Licence: {source['licence']}"]
+    lines = [
+        f"{name}: {source['description']}",
+        f"Cite: {source['citation']}",
+        f"Licence: {source['licence']}",
+    ]
     if source["licence"].startswith("none"):
         lines.append("Without a licence the data may not be passed on: link to its source instead")
     return "\n".join(lines)
@@ -186,7 +192,7 @@ def sample_path(name):
     >>> datasets.sample_path("image.tif").suffix
     '.tif'
     """
-    names = sorted(path.name for path in resource("samples").iterdir() if path.suffix in (".hspy", ".tif", ".npz"))
+    names = sorted(path.name for path in resource("samples").iterdir())
     if name not in names:
         raise ValueError(f"there is no sample file {name!r}: choose one of {', '.join(names)}")
     return resource("samples", name)
@@ -228,7 +234,7 @@ def _row(entry):
         "status": "here" if here else away,
         "lesson": entry.lesson,
         "twin": entry.twin or "",
-        "description": entry.description,
+        "about": entry.description,
     }
 
 
@@ -244,7 +250,7 @@ def _row_of_twin(name):
         "status": "here",
         "lesson": "01",
         "twin": "",
-        "description": description,
+        "about": description,
     }
 
 

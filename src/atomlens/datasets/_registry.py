@@ -1,4 +1,4 @@
-"""The registry: one entry a data set that is not simulated here, with files, hashes, licence, citation and known traps."""
+"""The registry: files, hashes, licence, citation and known traps of every set not simulated here."""
 
 import difflib
 import json
@@ -12,18 +12,24 @@ from atomlens.datasets._collections import members_of
 
 # name: (function of atomlens.simulate.spectra, kind, shape, what it is)
 TWINS = {
-    "eels_twin": ("eels", "spectrum_image", (64, 64, 260), "core-loss EELS of oxide grains, with thickness and spikes"),
-    "low_loss_twin": ("low_loss", "spectrum_image", (48, 48, 280), "low-loss EELS whose zero-loss peak jitters"),
+    "eels_twin": (
+        "eels", "spectrum_image", (64, 64, 260), "core-loss EELS of oxide grains, with thickness and spikes"
+    ),
+    "low_loss_twin": (
+        "low_loss", "spectrum_image", (48, 48, 280), "low-loss EELS whose zero-loss peak jitters"
+    ),
     "current_voltage_twin": (
         "current_voltage", "spectrum_image", (48, 48, 101), "current-voltage curves over a surface"
     ),
-    "composition_spread_twin": ("composition_spread", "spectra", (300, 400), "diffraction of a combinatorial library"),
+    "composition_spread_twin": (
+        "composition_spread", "spectra", (300, 400), "diffraction of a combinatorial library"
+    ),
 }  # fmt: skip
 
 
 @dataclass(frozen=True)
 class File:
-    """One file of a set: where it lies in the mirror, its size and hash, and its URL (None: no public one)."""
+    """One file of a set: its folder in the mirror, its size and hash, and its URL (None: no public one)."""
 
     name: str
     folder: str

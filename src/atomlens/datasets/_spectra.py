@@ -19,7 +19,8 @@ def cuzn_eels(entry, get):
 
 def lsmo_sto_eels(entry, get):
     """Core loss as the data, low loss of the same points as an extra."""
-    return io.read(get("LSMO_STO_linescan.hspy")), None, {"low_loss": io.read(get("LSMO_STO_linescan_low_loss.hspy"))}
+    low_loss = io.read(get("LSMO_STO_linescan_low_loss.hspy"))
+    return io.read(get("LSMO_STO_linescan.hspy")), None, {"low_loss": low_loss}
 
 
 def gaas_eels(entry, get):

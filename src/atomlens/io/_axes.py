@@ -15,7 +15,9 @@ _Y = {"y", "height", "row", "rows", "ky", "dy"}
 _ENERGY = {"energy", "energyloss", "eloss", "eels", "xrayenergy"}
 _TIME = {"time", "frame", "frames"}
 # Names that readers give to an axis they know nothing about.
-_NAMELESS = re.compile(r"(undefined|axis|dim|dimension|index|position|scan)?\d*|z|depth|pages|imageseries|other|sample")
+_NAMELESS = re.compile(
+    r"(undefined|axis|dim|dimension|index|position|scan)?\d*|z|depth|pages|imageseries|other|sample"
+)
 _UNKNOWN = "?"
 
 
@@ -33,7 +35,9 @@ class Axis:
 
     def raw(self):
         """Return the values as the file gives them."""
-        return self.offset + self.scale * np.arange(self.size) if self.values is None else np.asarray(self.values)
+        if self.values is not None:
+            return np.asarray(self.values)
+        return self.offset + self.scale * np.arange(self.size)
 
     def coordinates(self):
         """Return the calibrated values in our units, and those units."""
@@ -137,7 +141,8 @@ def force(kind, found, what):
         if dims[i] is None:
             if dim != _UNKNOWN:
                 raise FormatError(
-                    f"{what} has the axes ({', '.join(found)}), so it cannot be read as kind={kind!r}: leave kind= out"
+                    f"{what} has the axes ({', '.join(found)}), so it cannot be read as kind={kind!r}: "
+                    "leave kind= out"
                 )
             dims[i] = "channel" if slots[0] == "spectral" else slots[0]
             slots.pop(0)
@@ -188,7 +193,7 @@ def _guess(axes, found, unknown):
         if spectral:
             return "spectrum_image"
         # Calibrated y and x with one bare axis: the file's own split in scan and signal axes decides.
-        calibrated = all(quantity(a.units)[0] != "none" for a, dim in zip(axes, found, strict=True) if dim != _UNKNOWN)
+        calibrated = all(quantity(a.units)[0] != "none" for i, a in enumerate(axes) if i not in unknown)
         if len(rest) == 2 and calibrated:
             bare = axes[unknown[0]].navigate
             if bare is True and not _navigates(axes, found):

@@ -9,8 +9,9 @@ import numpy as np
 _UNIT_OF = {
     "beam_energy": "keV", "beam_current": "nA", "camera_length": "mm", "convergence_angle": "mrad",
     "collection_angle": "mrad", "dwell_time": "s", "exposure": "s", "integration_time": "s", "live_time": "s",
-    "real_time": "s", "tilt_alpha": "deg", "tilt_beta": "deg", "azimuth_angle": "deg", "elevation_angle": "deg",
-    "working_distance": "mm", "energy_resolution_MnKa": "eV",
+    "real_time": "s", "tilt_alpha": "deg", "tilt_beta": "deg",
+    "azimuth_angle": "deg", "elevation_angle": "deg", "working_distance": "mm",
+    "energy_resolution_MnKa": "eV",
 }  # fmt: skip
 _GENERAL = ("date", "time", "time_zone", "authors", "original_filename", "notes", "doi")
 

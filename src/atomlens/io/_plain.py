@@ -34,7 +34,8 @@ def open_image(path, *, lazy):
 def open_npy(path, *, lazy):
     """Read one plain array; memory-mapped when lazy."""
     data = _refusing_objects(path, lambda: np.load(path, mmap_mode="r" if lazy else None, allow_pickle=False))
-    return [Signal(path.stem, data.shape, data.dtype, bare_axes(data.shape), lambda: data, {"reader": "atomlens (npy)"})]
+    attrs = {"reader": "atomlens (npy)"}
+    return [Signal(path.stem, data.shape, data.dtype, bare_axes(data.shape), lambda: data, attrs)]
 
 
 def open_npz(path, *, lazy):
@@ -120,10 +121,10 @@ def hdf5_convention(path):
     import h5py
 
     with h5py.File(path) as file:
-        if "file_format" in file.attrs:
+        if file.attrs.get("file_format") == "HyperSpy" or "Experiments" in file:
             return "hspy"
-        if "version_major" in file.attrs or "Experiments" in file:
-            return "emd" if "version_major" in file.attrs else "hspy"
+        if "version_major" in file.attrs:
+            return "emd"
         if any(b"NX" in np.bytes_(group.attrs.get("NX_class", b"")) for group in file.values()):
             return "nexus"
     return None

@@ -28,9 +28,10 @@ READABLE = sorted({*_rosetta.MODULES, *_OWN, *_HDF5})
 def read(path, *, kind=None, signal=None, pixel_size=None, units=None, lazy=None):
     """Read a microscopy file as a DataArray with named dims, calibrated coordinates and provenance.
 
-    Formats: dm3, dm4, emd, hspy, zspy, mrc, tif, ser, nxs and h5 (through rosettasciio), png, jpg, npy, npz, and
-    the zarr and NetCDF that :func:`write` makes. Dimensions are recognised by units and names, whatever order the
-    file has; lengths come out in nm, energies in eV, times in s, reciprocal lengths in 1/nm.
+    Formats: dm3, dm4, emd, hspy, zspy, mrc, tif, ser, nxs and h5 (through rosettasciio), png, jpg, npy,
+    npz, and the zarr and NetCDF that :func:`write` makes. Dimensions are recognised by units and names,
+    whatever order the file has; lengths come out in nm, energies in eV, times in s, reciprocal lengths in
+    1/nm.
 
     Parameters
     ----------
@@ -51,11 +52,12 @@ def read(path, *, kind=None, signal=None, pixel_size=None, units=None, lazy=None
     Returns
     -------
     xarray.DataArray
-        Dims ``(y, x)``, ``(y, x, energy)``, ``(x, energy)``, ``(energy,)`` or ``(time, y, x)``; an axis that is none
-        of these keeps the file's own name. ``coord.attrs["units"]`` holds the unit ("px", "channel" or "frame" where
-        there is no calibration). Attrs: ``file``, ``sha256``, ``reader``, ``title``, ``kind``, the instrument's
-        metadata (such as ``beam_energy_keV``), ``not_finite`` (a count, if there are any NaN or inf) and, where
-        something was decided, ``note_*``, ``colour`` or ``scale_without_unit``.
+        Dims ``(y, x)``, ``(y, x, energy)``, ``(x, energy)``, ``(energy,)`` or ``(time, y, x)``; an axis
+        that is none of these keeps the file's own name. ``coord.attrs["units"]`` holds the unit ("px",
+        "channel" or "frame" where there is no calibration). Attrs: ``file``, ``sha256``, ``reader``,
+        ``title``, ``kind``, the instrument's metadata (such as ``beam_energy_keV``), ``not_finite`` (a
+        count, if there are any NaN or inf) and, where something was decided, ``note_*``, ``colour`` or
+        ``scale_without_unit``.
 
     Raises
     ------
@@ -66,10 +68,8 @@ def read(path, *, kind=None, signal=None, pixel_size=None, units=None, lazy=None
     ValueError
         If an option is not valid.
 
-    Notes
-    -----
-    Nothing is ever unpickled. A tif whose scale lacks a unit stays in pixels, with ``scale_without_unit`` in the
-    attrs. Files over 4 GB are not hashed.
+    Notes ----- Nothing is ever unpickled. A tif whose scale lacks a unit stays in pixels, with
+    ``scale_without_unit`` in the attrs. Files over 4 GB are not hashed.
 
     Examples
     --------
@@ -103,7 +103,8 @@ def signals(path):
     Returns
     -------
     pandas.DataFrame
-        Columns ``title``, ``shape``, ``axes`` (name, unit) and ``dtype``; the index is what ``read(signal=...)`` takes.
+        Columns ``title``, ``shape``, ``axes`` (name, unit) and ``dtype``; the index is what
+        ``read(signal=...)`` takes.
 
     Raises
     ------
@@ -132,7 +133,7 @@ def signals(path):
 
 
 def sha256(path):
-    """Return the SHA-256 of a file, read in chunks; of a folder, that of its files' names and contents in order.
+    """Return the SHA-256 of a file, read in chunks; of a folder, that of its files' names and contents.
 
     Parameters
     ----------
@@ -164,15 +165,15 @@ def sha256(path):
 
 def size_of(path):
     """Bytes of a file, or of all the files of a folder."""
-    return sum(p.stat().st_size for p in path.rglob("*") if p.is_file()) if path.is_dir() else path.stat().st_size
+    files = [p for p in path.rglob("*") if p.is_file()] if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files)
 
 
 def _existing(path):
     path = Path(path).expanduser()
     suffix = path.suffix.lower()
     if not path.exists():
-        folder = path.parent
-        seen = sorted(p.name for p in folder.glob("*") if p.suffix.lower() in READABLE)[:8] if folder.is_dir() else []
+        seen = sorted(p.name for p in path.parent.glob("*") if p.suffix.lower() in READABLE)[:8]
         hint = f"; readable there: {', '.join(seen)}" if seen else ""
         raise FileNotFoundError(f"there is no file {path}: check the name and the folder{hint}")
     if suffix not in READABLE:
@@ -215,8 +216,9 @@ def _guarded(path, step):
             raise
         reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise FormatError(
-            f"{path.name} could not be read as {path.suffix.lower().lstrip('.')}: it seems truncated or damaged, or is "
-            f"of another type than its name says; copy or export it again ({reason})"
+            f"{path.name} could not be read as {path.suffix.lower().lstrip('.')}: "
+            "it seems truncated or damaged, or is of another type than its name says; "
+            f"copy or export it again ({reason})"
         ) from error
 
 
@@ -230,9 +232,12 @@ def _choose(found, signal, name):
         if 0 <= signal < len(found):
             return found[signal]
     else:
-        same = [s for s in found if s.title == signal] or [s for s in found if s.title.lower() == str(signal).lower()]
+        same = [s for s in found if s.title == signal]
+        same = same or [s for s in found if s.title.lower() == str(signal).lower()]
         if len(same) == 1:
             return same[0]
         if same:
-            raise FormatError(f"{name} holds {len(same)} signals titled {signal!r}, choose by index: {listing}")
+            raise FormatError(
+                f"{name} holds {len(same)} signals titled {signal!r}, choose by index: {listing}"
+            )
     raise FormatError(f"{name} holds no signal {signal!r}, choose one of {listing}")

@@ -32,8 +32,8 @@ def open_file(path, module, *, lazy):
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         found = reader(str(path), lazy=lazy)
-    # What a library announces about its own future says nothing about the file.
-    about_file = (w for w in caught if not issubclass(w.category, (FutureWarning, DeprecationWarning)))
+    # What a library says about itself (its future, its handles) says nothing about the file.
+    about_file = (w for w in caught if not issubclass(w.category, (FutureWarning, DeprecationWarning, ResourceWarning)))
     notes = "; ".join(dict.fromkeys(str(w.message).split("\n")[0] for w in about_file))
     attrs = {"reader": f"rosettasciio {version('rosettasciio')} ({module})"}
     attrs |= {"note_reader": notes} if notes else {}
@@ -51,7 +51,7 @@ def from_dictionary(entry, stem, attrs):
         shape=data.shape,
         dtype=data.dtype,
         axes=tuple(_axis(axis, size) for axis, size in zip(entry["axes"], data.shape, strict=True)),
-        load=lambda: data,
+        load=lambda: np.array(data) if isinstance(data, np.memmap) else data,
         attrs={**attrs, "title": title, **flat},
         saved=json.loads(saved) if saved else None,
     )
@@ -63,7 +63,9 @@ def to_dictionary(array, saved):
     signal_axes = 1 if array.attrs["kind"] not in ("image", "movie", "other") else 2
     return {
         "data": array.data,
-        "axes": [_hyperspy_axis(array[dim], i < array.ndim - signal_axes) for i, dim in enumerate(array.dims)],
+        "axes": [
+            _hyperspy_axis(array[dim], i < array.ndim - signal_axes) for i, dim in enumerate(array.dims)
+        ],
         "metadata": {
             **_metadata.tree(array.attrs, title),
             # Named as HyperSpy's own node is, or HyperSpy would refuse the file.
@@ -139,4 +141,6 @@ def refuse_pickles(path):
     else:
         return
     if any('"pickle"' in text for text in texts):
-        raise FormatError(f"{path.name} holds pickled Python objects, which are never loaded: save plain arrays")
+        raise FormatError(
+            f"{path.name} holds pickled Python objects, which are never loaded: save plain arrays"
+        )

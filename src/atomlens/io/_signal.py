@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from atomlens.io._axes import _SPACE, KINDS, Axis, canonical, force, kind_of, recognise, roles
+from atomlens.io._axes import _SPACE, KINDS, Axis, canonical, force, recognise, roles
 from atomlens.io._errors import FormatError
 from atomlens.io._units import known, quantity, tidy
 
@@ -40,7 +40,7 @@ def to_array(signal, what, *, kind=None, pixel_size=None, units=None):
     attrs = dict(signal.attrs)
     if signal.saved:
         array = _restored(signal, what, kind, attrs)
-        scales = {dim: 1.0 for dim in array.dims}
+        scales = dict.fromkeys(array.dims, 1.0)
     else:
         array, scales = _recognised(signal, what, kind, attrs)
     array.attrs = attrs
@@ -53,7 +53,9 @@ def _restored(signal, what, kind, attrs):
 
     saved = signal.saved
     if kind not in (None, saved["attrs"]["kind"]):
-        raise FormatError(f"{what} was written as kind={saved['attrs']['kind']!r}, not {kind!r}: leave kind= out")
+        raise FormatError(
+            f"{what} was written as kind={saved['attrs']['kind']!r}, not {kind!r}: leave kind= out"
+        )
     coords = signal.coords
     if coords is None:
         coords = {dim: (dim, axis.raw(), {}) for dim, axis in zip(saved["dims"], signal.axes, strict=True)}
@@ -64,7 +66,7 @@ def _restored(signal, what, kind, attrs):
         if np.dtype(was["dtype"]).kind in "ui" and values.dtype.kind == "f":
             values = np.rint(values)
         array = array.assign_coords({dim: (dim, values.astype(was["dtype"]), was["attrs"])})
-    # The attrs come back as they were, except what describes the file just read; that of the first file is kept.
+    # The attrs come back as they were; what described the first file is kept under another name.
     fresh = {key: attrs[key] for key in attrs if key == "reader" or key.startswith("note_")}
     origin = {f"origin_{key}": saved["attrs"][key] for key in _OF_THE_FILE if key in saved["attrs"]}
     attrs.clear()
@@ -97,10 +99,13 @@ def check_options(kind, pixel_size, units):
     if pixel_size is not None:
         number = isinstance(pixel_size, (int, float, np.number)) and not isinstance(pixel_size, bool)
         if not number or not np.isfinite(pixel_size) or pixel_size <= 0:
-            raise ValueError(f"pixel_size={pixel_size!r} must be one positive, finite number, such as 0.02 (nm)")
+            raise ValueError(
+                f"pixel_size={pixel_size!r} must be one positive, finite number, such as 0.02 (nm)"
+            )
     if units is not None and quantity(units)[0] not in ("length", "reciprocal"):
         raise ValueError(
-            f"units={units!r} is not a unit of length: use one of {known('length')}, or 1/nm in reciprocal space"
+            f"units={units!r} is not a unit of length: use one of {known('length')}, "
+            "or 1/nm in reciprocal space"
         )
 
 
@@ -118,12 +123,15 @@ def _grey(data, what, attrs):
     if not names:
         return data
     if names[:3] != ("R", "G", "B"):
-        raise FormatError(f"{what} holds records ({', '.join(names)}), not numbers: save each field as a plain array")
+        raise FormatError(
+            f"{what} holds records ({', '.join(names)}), not numbers: save each field as a plain array"
+        )
     red, green, blue = (data[name] for name in names[:3])
     if isinstance(data, np.ndarray) and np.array_equal(red, green) and np.array_equal(green, blue):
         attrs["colour"] = "equal RGB channels, taken as grey"
         return np.ascontiguousarray(red)
-    attrs["colour"] = "RGB converted to luminance (Rec. 709 weights)" + (", alpha dropped" if "A" in names else "")
+    alpha = ", alpha dropped" if "A" in names else ""
+    attrs["colour"] = f"RGB converted to luminance (Rec. 709 weights){alpha}"
     return sum(weight * channel for weight, channel in zip(_LUMINANCE, (red, green, blue), strict=True))
 
 
@@ -154,7 +162,8 @@ def _coordinate(dim, axis, attrs):
         units = "channel"
     elif bare and dim in _SPACE and tidy(axis.units) in (None, "inch") and axis.scale != 1:
         attrs["scale_without_unit"] = float(axis.scale)
-    name = {"long_name": axis.name.lower()} if dim == "energy" and " " in axis.name else {}  # "energy loss", not more
+    # "Energy loss" says more than the dim's name, "x" does not.
+    name = {"long_name": axis.name.lower()} if dim == "energy" and " " in axis.name else {}
     return xr.Variable(dim, values, {"units": units} | name)
 
 
@@ -173,10 +182,14 @@ def _calibrate(array, scales, pixel_size, units, what):
         return array
     spatial = [dim for dim in array.dims if dim in _SPACE]
     if not spatial:
-        raise ValueError(f"{what} has no spatial axis ({', '.join(array.dims)}): leave pixel_size= and units= out")
+        raise ValueError(
+            f"{what} has no spatial axis ({', '.join(array.dims)}): leave pixel_size= and units= out"
+        )
     if pixel_size is None:
         if "scale_without_unit" not in array.attrs:
-            raise ValueError(f"{what} holds no scale that lacks a unit: give pixel_size= together with units=")
+            raise ValueError(
+                f"{what} holds no scale that lacks a unit: give pixel_size= together with units="
+            )
     else:
         scales = dict.fromkeys(spatial, pixel_size)
     _, factor, ours = quantity(units or "nm")

@@ -6,8 +6,6 @@ zarr itself: recent xarray insists on zarr 3, rosettasciio's zspy on zarr 2.
 
 import json
 
-import numpy as np
-
 from atomlens.io._axes import Axis
 from atomlens.io._errors import FormatError
 from atomlens.io._metadata import plain
@@ -27,7 +25,9 @@ def open_zarr(path, *, lazy):
     try:
         group = zarr.open_group(str(path), mode="r")
     except zarr.errors.GroupNotFoundError as error:
-        raise FormatError(f"{path.name} is not a zarr group: it seems truncated, damaged or of zarr format 3") from error
+        raise FormatError(
+            f"{path.name} is not a zarr group: it seems truncated, damaged or of zarr format 3"
+        ) from error
     arrays = dict(group.arrays())
     listed = set(str(group.attrs.get("coordinates", "")).split())
     return [
@@ -46,7 +46,7 @@ def _from_zarr(name, arrays, listed, path, lazy):
     def load():
         if saved and array.nchunks_initialized < array.nchunks:
             raise FormatError(
-                f"{path.name} lacks {array.nchunks - array.nchunks_initialized} of its {array.nchunks} chunks: "
+                f"{path.name} holds {array.nchunks_initialized} of its {array.nchunks} chunks: "
                 "the store is incomplete; write or copy it again"
             )
         if lazy:
@@ -129,14 +129,16 @@ def write_zarr(array, path, saved):
     data = array.data if array.chunks else da.from_array(array.values, chunks=_chunks(array))
     data = data.rechunk(tuple(max(c) for c in data.chunks))  # zarr wants one chunk size an axis
     group = zarr.open_group(str(path), mode="w")
-    target = group.create_dataset(DATA, shape=data.shape, dtype=data.dtype, chunks=data.chunksize, fill_value=None)
+    target = group.create_dataset(
+        DATA, shape=data.shape, dtype=data.dtype, chunks=data.chunksize, fill_value=None
+    )
     target.attrs.update({"_ARRAY_DIMENSIONS": list(array.dims), **array.attrs, MARK: json.dumps(saved)})
     da.store(data, target, lock=False)
     for name, coord in array.coords.items():
         values = coord.values.astype(str) if coord.dtype.kind not in "buif" else coord.values
         stored = group.create_dataset(name, data=values)
         stored.attrs.update({"_ARRAY_DIMENSIONS": list(coord.dims), **_json_attrs(coord)})
-    group.attrs["coordinates"] = " ".join(map(str, array.coords))  # where xarray looks for those that are no dims
+    group.attrs["coordinates"] = " ".join(map(str, array.coords))  # here xarray looks for them
     zarr.consolidate_metadata(group.store)
 
 

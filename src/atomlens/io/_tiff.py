@@ -48,13 +48,14 @@ def _check_complete(tif, path):
         for start, count in zip(page.dataoffsets, page.databytecounts, strict=True):
             if start + count > end:
                 raise FormatError(
-                    f"{path.name} could not be read as tif: it is truncated ({end} bytes, {start + count} expected); "
+                    f"{path.name} could not be read as tif: it is truncated "
+                    f"({end} bytes, {start + count} expected); "
                     "copy or export it again"
                 )
 
 
 def write_tiff(array, path, saved):
-    """Write one image; integers wider than 32 bits are narrowed to what holds them, and restored by `read`."""
+    """Write one image; integers wider than 32 bits are narrowed to what holds them; `read` widens them."""
     import tifffile
 
     if array.ndim != 2:
@@ -66,7 +67,9 @@ def write_tiff(array, path, saved):
     for dim in array.dims:
         step = uniform(array[dim].values)
         if step is None:
-            raise ValueError(f"the coordinate {dim!r} is not evenly spaced, tif cannot hold it: write .nc or .zarr")
+            raise ValueError(
+                f"the coordinate {dim!r} is not evenly spaced, tif cannot hold it: write .nc or .zarr"
+            )
         saved["coords"][dim] |= {"scale": step[0], "offset": step[1]}
     text = json.dumps({"atomlens": saved})
     units = array[array.dims[1]].attrs.get("units")
@@ -76,8 +79,11 @@ def write_tiff(array, path, saved):
         resolution = (1 / across, 1 / down) if units == "nm" else None
         tifffile.imwrite(path, values, imagej=True, resolution=resolution, metadata=metadata)
     else:
-        calibrated = {"resolution": (1e7 / across, 1e7 / down), "resolutionunit": "CENTIMETER"} if units == "nm" else {}
-        tifffile.imwrite(path, values, description=text, metadata=None, photometric="minisblack", **calibrated)
+        resolution = (1e7 / across, 1e7 / down) if units == "nm" else None  # pixels a centimetre
+        tifffile.imwrite(
+            path, values, description=text, metadata=None, photometric="minisblack",
+            resolution=resolution, resolutionunit="CENTIMETER" if resolution else None,
+        )  # fmt: skip
 
 
 def _narrow(values):
@@ -90,5 +96,7 @@ def _narrow(values):
             info = np.iinfo(dtype)
             if info.min <= values.min() and values.max() <= info.max:
                 return values.astype(dtype)
-        raise ValueError("tif holds integers of 32 bits, these are larger: convert to float64 or write .nc or .zarr")
+        raise ValueError(
+            "tif holds integers of 32 bits, these are larger: convert to float64 or write .nc or .zarr"
+        )
     return values

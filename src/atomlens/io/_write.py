@@ -1,6 +1,5 @@
 """`write`: a DataArray or a table to a file, all or nothing."""
 
-import os
 import shutil
 import tempfile
 import uuid
@@ -31,7 +30,8 @@ def write(data, path, *, overwrite=False):
     Parameters
     ----------
     data : xarray.DataArray, 1-D or 2-D ndarray, or pandas.DataFrame
-        A Dask array is written block by block. An ndarray is taken as a spectrum or an image without calibration.
+        A Dask array is written block by block. An ndarray is taken as a spectrum or an image without
+        calibration.
     path : str or path-like
         Ends in ``.zarr``, ``.nc``, ``.hspy``, ``.zspy``, ``.tif`` (images), or ``.csv`` (tables).
     overwrite : bool
@@ -51,16 +51,14 @@ def write(data, path, *, overwrite=False):
     TypeError, ValueError
         If the format cannot hold the data.
 
-    Notes
-    -----
-    hspy and tif store coordinates as scale and offset, so they come back to within rounding; zarr and NetCDF keep
-    them bit by bit. tif has calibration tags that Fiji and other programs read.
+    Notes ----- hspy and tif store coordinates as scale and offset, so they come back to within rounding;
+    zarr and NetCDF keep them bit by bit. tif has calibration tags that Fiji and other programs read.
 
     Examples
     --------
     >>> import numpy as np, pathlib, tempfile, xarray as xr
     >>> from atomlens import io
-    >>> image = xr.DataArray(np.eye(3), dims=("y", "x"), coords={"x": ("x", [0.0, 0.1, 0.2], {"units": "nm"})})
+    >>> image = xr.DataArray(np.eye(3), {"x": ("x", [0.0, 0.1, 0.2], {"units": "nm"})}, ("y", "x"))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     again = io.read(io.write(image, pathlib.Path(folder, "image.nc")))
     >>> bool((again == image).all()), again.x.attrs["units"]
@@ -72,14 +70,17 @@ def write(data, path, *, overwrite=False):
     suffix = path.suffix.lower()
     if isinstance(data, pd.DataFrame):
         if suffix != ".csv":
-            raise ValueError(f"a table is written as .csv, not {suffix or 'without an extension'}: rename the file")
+            raise ValueError(
+                f"a table is written as .csv, not {suffix or 'without an extension'}: rename the file"
+            )
         with _replacing(path) as temporary:
             data.to_csv(temporary, index=not isinstance(data.index, pd.RangeIndex))
         return path
     if suffix not in _ARRAYS:
         raise ValueError(
-            f"{path.name}: an array cannot be written as {suffix or 'a file without extension'!r}, choose one of "
-            f"{', '.join(_ARRAYS)}" + (" (csv is for tables: data.to_dataframe())" if suffix == ".csv" else "")
+            f"{path.name}: an array cannot be written as {suffix or 'a file without extension'!r}, "
+            f"choose one of {', '.join(_ARRAYS)}"
+            + (" (csv is for tables: data.to_dataframe())" if suffix == ".csv" else "")
         )
     array = complete(_as_array(data))
     if suffix not in _KEEP_EVERY_COORDINATE:
@@ -106,7 +107,8 @@ def complete(array):
         attrs[str(key)] = _metadata.plain(value)
         if value is not None and attrs[str(key)] is None:
             raise ValueError(
-                f"attrs[{key!r}] is a {type(value).__name__}, which no file holds: remove it, or keep it as text or numbers"
+                f"attrs[{key!r}] is a {type(value).__name__}, which no file holds: "
+                "remove it, or keep it as text or numbers"
             )
     return array.assign_attrs(attrs).assign_attrs(kind=attrs.get("kind") or kind_of(array.dims))
 
@@ -119,8 +121,8 @@ def what_to_save(array):
         "dtype": array.dtype.str,
         "attrs": array.attrs,
         "coords": {
-            dim: {"dtype": array[dim].dtype.str, "attrs": {k: _metadata.plain(v) for k, v in array[dim].attrs.items()}}
-            for dim in array.dims
+            dim: {"dtype": coord.dtype.str, "attrs": {k: _metadata.plain(v) for k, v in coord.attrs.items()}}
+            for dim, coord in ((dim, array[dim]) for dim in array.dims)
         },
     }
 
@@ -141,7 +143,9 @@ def _without_extra_coordinates(array, suffix):
     for name, coord in array.coords.items():
         if name in array.dims:
             if coord.dtype.kind not in "buif":
-                raise ValueError(f"the coordinate {name!r} is not numeric, {suffix} cannot hold it: write .zarr or .nc")
+                raise ValueError(
+                    f"the coordinate {name!r} is not numeric, {suffix} cannot hold it: write .zarr or .nc"
+                )
         elif coord.ndim:
             raise ValueError(
                 f"{suffix} cannot hold the extra coordinate {name!r}: write .zarr or .nc, or drop it with "
@@ -157,12 +161,18 @@ def _target(path, overwrite):
     if not path.parent.exists():
         raise FileNotFoundError(f"the folder {path.parent} does not exist: create it first")
     if not path.parent.is_dir():
-        raise NotADirectoryError(f"{path.parent} is a file, not a folder: choose another place for {path.name}")
+        raise NotADirectoryError(
+            f"{path.parent} is a file, not a folder: choose another place for {path.name}"
+        )
     if path.exists():
         if not overwrite:
-            raise FileExistsError(f"{path} exists already: pass overwrite=True to replace it, or choose another name")
+            raise FileExistsError(
+                f"{path} exists already: pass overwrite=True to replace it, or choose another name"
+            )
         if path.is_dir() and not any((path / mark).exists() for mark in (".zgroup", ".zattrs", "zarr.json")):
-            raise FileExistsError(f"{path} is a folder, but no zarr store, so it is not replaced: choose another name")
+            raise FileExistsError(
+                f"{path} is a folder, but no zarr store, so it is not replaced: choose another name"
+            )
     return path
 
 
@@ -186,15 +196,15 @@ def _replacing(path):
 
 def _swap(temporary, path):
     if not path.is_dir():
-        os.replace(temporary, path)
+        temporary.replace(path)
         return
     # A folder cannot be replaced in one step: keep the old one until the new one stands.
     old = path.with_name(f"{temporary.name}.old")
-    os.replace(path, old)
+    path.replace(old)
     try:
-        os.replace(temporary, path)
+        temporary.replace(path)
     except OSError:
-        os.replace(old, path)
+        old.replace(path)
         raise
     _remove(old)
 

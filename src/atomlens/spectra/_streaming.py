@@ -123,17 +123,18 @@ class _Blocks:
             run = 50  # neighbours in a scan share a chunk on disk
             starts = np.sort(rng.choice(rows.size // run, size=n // run, replace=False)) * run
             rows = rows[(starts[:, None] + np.arange(run)).ravel()]
-        return np.asarray(self.matrix[rows].compute())
+        return _require_finite(np.asarray(self.matrix[rows].compute()))
 
 
 def _on_kept(function, block, keep, args, kwargs):
     block = np.asarray(block)
-    block = block if keep is None else block[keep]
+    return function(_require_finite(block if keep is None else block[keep]), *args, **kwargs)
+
+
+def _require_finite(block):
     if not np.isfinite(block.sum(dtype=np.float64)):
-        raise ValueError(
-            "a spectrum holds NaN or inf: crop the axis, fill them, or leave them out with `mask=`"
-        )
-    return function(block, *args, **kwargs)
+        raise ValueError("a spectrum holds NaN or inf: crop the axis, fill them, or leave them out with `mask=`")
+    return block
 
 
 def _progress_bar(label):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans, MiniBatchKMeans, SpectralClustering
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -75,6 +78,7 @@ class SpectralClusterer(ClusterMixin, BaseEstimator):
         """
         X = validate_data(self, X, dtype=[np.float32, np.float64], ensure_min_samples=2)
         self._check(len(X))
+        self.model_dtype_ = X.dtype  # k-means predicts only in the precision it was fitted in
         # Only these three compare all pairs.
         few = self.method in ("ward", "spectral", "hdbscan") and len(X) > self.max_points
         rng = np.random.default_rng(self.random_state)
@@ -148,25 +152,31 @@ class SpectralClusterer(ClusterMixin, BaseEstimator):
         X = validate_data(self, X, reset=False, dtype=[np.float32, np.float64])
         if isinstance(self.model_, GaussianMixture):
             return self._ordered(self.model_.predict(X.astype(np.float64)))
-        raw = np.asarray(self.model_.predict(X))
+        raw = np.asarray(self.model_.predict(X.astype(self.model_dtype_, copy=False)))
         return raw if isinstance(self.model_, KNeighborsClassifier) else self._ordered(raw)
 
 
-def _fit_mixture(X, k, seed, *, n_init=1):
-    """Gaussian mixture in double precision, started from k-means; returns the model and the labels."""
+def _fit_mixture(X, k, seed):
+    """Gaussian mixture in double precision, the best of several starts; returns the model and the labels."""
     X = X.astype(np.float64)
+    # A millionth of the largest variance keeps covariances invertible without blurring any cluster.
     floor = 1e-6 * max(X.var(axis=0).max(), np.finfo(float).tiny)
-    starts = KMeans(k, n_init=10, random_state=seed).fit(X)
-    model = GaussianMixture(
-        k, means_init=starts.cluster_centers_, n_init=n_init, reg_covar=floor, max_iter=300, random_state=seed
-    ).fit(X)
-    return model, model.predict(X)
+    settings = {"reg_covar": floor, "max_iter": 300, "random_state": seed}
+    # k-means cuts long clusters across; in coordinates of unit variance they are no longer long.
+    spread = np.maximum(X.std(axis=0), np.sqrt(floor))
+    models = []
+    for scale in (1.0, spread):
+        centres = KMeans(k, n_init=10, random_state=seed).fit(X / scale).cluster_centers_ * scale
+        models.append(GaussianMixture(k, means_init=centres, **settings))
+    with warnings.catch_warnings():
+        # One start that is still creeping uphill does not matter: the best one is taken.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        best = max((model.fit(X) for model in models), key=lambda model: model.lower_bound_)
+    return best, best.predict(X)
 
 
 def _without_graph_warning(fit_predict, X):
     """A neighbour graph in several pieces is what well-separated clusters look like: no warning for that."""
-    import warnings
-
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Graph is not fully connected")
         return fit_predict(X)

@@ -43,12 +43,14 @@ def guess_noise(si):
 def _a_few(spectra, limit=2000):
     """At most `limit` evenly spaced spectra, in memory: enough to tell what the data are."""
     step = -(-spectra.matrix.shape[0] // limit)
-    return np.asarray(spectra.matrix[::step])
+    some = np.asarray(spectra.matrix[::step])
+    # What a mask will leave out may hold anything; it must not decide here.
+    return some[np.isfinite(some).all(axis=1)]
 
 
 def _noise_of(matrix):
-    negative_share = np.count_nonzero(matrix < 0) / matrix.size
-    return "poisson" if negative_share < 0.05 and np.all(matrix.mean(axis=0) >= 0) else "gaussian"
+    negative_share = np.count_nonzero(matrix < 0) / max(matrix.size, 1)
+    return "poisson" if negative_share < 0.05 and np.all(matrix.sum(axis=0) >= 0) else "gaussian"
 
 
 def recommended_pipeline(

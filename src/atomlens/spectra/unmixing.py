@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 from sklearn.cluster import KMeans
 from sklearn.decomposition import NMF, non_negative_factorization
+from sklearn.exceptions import ConvergenceWarning
 
 from atomlens.spectra._cluster import _as_mask
 from atomlens.spectra._matrix import as_spectra
@@ -100,9 +102,12 @@ def unmix(si, n_endmembers, *, method="vca", despike=True, mask=None, random_sta
     shapes = matrix[some] / area[some, None] * weight
     corners = _corners(shapes, n_endmembers, random_state)
     if method == "nmf":
-        model = NMF(n_endmembers, init="custom", max_iter=2000, tol=1e-3, random_state=random_state)
+        model = NMF(n_endmembers, init="custom", max_iter=300, random_state=random_state)
         start = _mixing(shapes, corners)
-        model.fit_transform(shapes, W=start, H=corners)
+        with warnings.catch_warnings():
+            # The fit settles within a few steps, the factors drift on: that is the lack of uniqueness.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            model.fit_transform(shapes, W=start, H=corners)
         corners = model.components_.astype(np.float32)
     # Endmembers of unit area, so that the coefficients are the counts each contributes.
     ends = corners / weight

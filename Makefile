@@ -1,0 +1,64 @@
+# atomlens: `make` lists the targets. Variables: PYTHON, TORCH_INDEX, LAB_ARGS, FORCE, PYTEST_ARGS.
+
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.atomlens-installed
+# The first supported Python on the path; `make PYTHON=/path/to/python3.12 setup` takes another one.
+PYTHON ?= $(shell for p in python3.12 python3.11 python3 python; do \
+	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' >/dev/null 2>&1 && echo $$p && break; done)
+# As root (in a container, say) JupyterLab wants to be told that this is meant.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
+PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt \
+	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lab test lint unit notebook-tests browser-tests notebooks bench format clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
+		awk -F '\t' '{ printf "  make %-15s %s\n", $$1, $$2 }'
+
+setup: $(STAMP)  ## install everything into .venv (does nothing when it is up to date)
+
+$(STAMP): pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "No Python 3.11 or 3.12 found: install one, or name it: make PYTHON=... setup"; exit 1; }
+	@test -x $(BIN)/python || { echo "Creating $(VENV) with $$($(PYTHON) --version)"; $(PYTHON) -m venv $(VENV); }
+	@echo "Installing the pinned packages (a few minutes the first time) ..."
+	@# torch and torchvision stand in one command with what needs them: apart, pip would fetch others
+	@$(PIP_INSTALL) --no-compile torch torchvision --editable '.[lab,deep,test]'
+	@$(BIN)/python -m ipykernel install --sys-prefix --name atomlens --display-name "Python (atomlens)" >/dev/null
+	@$(BIN)/python -c "import atomlens; print('atomlens', atomlens.__version__, 'is installed in $(VENV)')"
+	@touch $@
+
+lab: setup  ## install if need be, and open JupyterLab at the first notebook
+	$(BIN)/jupyter lab $(AS_ROOT) $(LAB_ARGS) notebooks/00_start_here.ipynb
+
+test: setup lint unit notebook-tests browser-tests  ## run every check: lint, tests, doctests, notebooks, Binder, browser
+
+lint: setup  # ruff, on notebooks too
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+unit: setup  # unit tests, doctests, Binder, packaging
+	$(BIN)/python -m pytest -m "not notebooks and not browser" $(PYTEST_ARGS)
+
+notebook-tests: setup  # every notebook executed, pairing, freshness, outputs
+	$(BIN)/python -m pytest -m notebooks $(PYTEST_ARGS)
+
+browser-tests: setup  # JupyterLab in Chromium
+	$(BIN)/python -m pytest -m browser $(PYTEST_ARGS)
+
+notebooks: setup  ## build the notebooks that are stale, or all with FORCE=1, and store their outputs
+	$(BIN)/python notebooks/build.py build $(if $(FORCE),--force)
+
+bench: setup  ## run every benchmark; each prints its table
+	$(PIP_INSTALL) --editable '.[interop]'
+	@set -e; for script in benchmarks/[a-z]*.py; do echo; echo "== $$script"; $(BIN)/python $$script; done
+
+format: setup  ## lay out the code as ruff wants it, and repair what can be repaired
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+clean:  ## remove what was built, and the environment
+	rm -rf $(VENV) build dist .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

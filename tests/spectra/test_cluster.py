@@ -1,0 +1,197 @@
+"""`cluster`, scored against planted truth, on every kind of scan and axis."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import tifffile
+import xarray as xr
+
+from atomlens import io, metrics, simulate, spectra
+
+
+@pytest.fixture(scope="module")
+def twin():
+    return simulate.spectra.eels(4, random_state=0)
+
+
+@pytest.mark.parametrize("n_phases", [3, 4, 5, 6])
+def test_recommended_pipeline_finds_the_planted_phases(n_phases):
+    sample = simulate.spectra.eels(n_phases, random_state=10 + n_phases)
+    result = spectra.cluster(sample.data, n_phases)
+    assert metrics.adjusted_rand_index(result.labels, sample.truth.labels) > 0.98
+    assert metrics.cluster_report(result.labels, sample.truth.labels).recall.min() > 0.95
+
+
+@pytest.mark.parametrize("method", ["kmeans", "gmm", "ward", "spectral"])
+def test_four_methods_agree_on_separated_phases(twin, method):
+    result = spectra.cluster(twin.data, 4, method)
+    assert metrics.adjusted_rand_index(result.labels, twin.truth.labels) > 0.98
+
+
+def test_density_method_needs_no_number(twin):
+    result = spectra.cluster(twin.data, method="hdbscan")
+    assert metrics.adjusted_rand_index(result.labels, twin.truth.labels) > 0.95
+    assert result.scores.n_clusters == 4
+
+
+def test_result_is_on_the_scan_with_units(twin):
+    result = spectra.cluster(twin.data, 4)
+    assert result.labels.dims == ("y", "x")
+    xr.testing.assert_equal(result.labels.x, twin.data.x)
+    assert result.spectra.dims == ("cluster", "energy")
+    assert result.spectra.energy.attrs["units"] == "eV"
+    assert result.spectra.attrs["units"] == "counts"
+    np.testing.assert_array_equal(result.labels.values.ravel(), result.pipeline.predict(rows(twin.data)))
+
+
+def rows(data):
+    return data.values.reshape(-1, data.shape[-1])
+
+
+def test_spectra_and_spread_are_those_of_the_members():
+    sample = simulate.spectra.eels(3, spike_fraction=0.0, random_state=0)
+    result = spectra.cluster(sample.data, 3, preprocess=spectra.recommended_pipeline(sample.data, despike=False))
+    for k in range(3):
+        members = rows(sample.data)[result.labels.values.ravel() == k]
+        np.testing.assert_allclose(result.spectra[k], members.mean(axis=0), rtol=1e-5)
+        np.testing.assert_allclose(result.spread[k], members.std(axis=0), rtol=1e-4)
+
+
+def test_clusters_are_numbered_by_size(twin):
+    sizes = np.bincount(spectra.cluster(twin.data, 4).labels.values.ravel())
+    assert np.all(np.diff(sizes) <= 0)
+
+
+def test_without_normalisation_thickness_becomes_a_cluster():
+    sample = simulate.spectra.eels(2, smallest=0.4, thickness_ratio=6.0, counts=2e4, random_state=0)
+    bare = spectra.cluster(sample.data, 2, preprocess=spectra.recommended_pipeline(sample.data, normalise="none"))
+    right = spectra.cluster(sample.data, 2)
+    thick = (sample.truth.thickness > sample.truth.thickness.median()).astype(int)
+    assert metrics.adjusted_rand_index(bare.labels, thick) > metrics.adjusted_rand_index(bare.labels, sample.truth.labels)
+    assert metrics.adjusted_rand_index(right.labels, sample.truth.labels) > 0.98
+
+
+def test_alignment_rescues_a_jittering_zero_loss_peak():
+    sample = simulate.spectra.low_loss(random_state=0)
+    aligned = spectra.recommended_pipeline(sample.data, align=(-4, 4))
+    right = spectra.cluster(sample.data, 3, preprocess=aligned)
+    wrong = spectra.cluster(sample.data, 3)
+    assert metrics.adjusted_rand_index(right.labels, sample.truth.labels) > 0.98
+    assert metrics.adjusted_rand_index(wrong.labels, sample.truth.labels) < 0.6
+
+
+def test_current_voltage_curves_go_through_the_same_call():
+    sample = simulate.spectra.current_voltage(random_state=0)
+    result = spectra.cluster(sample.data, 3)
+    assert metrics.adjusted_rand_index(result.labels, sample.truth.labels) > 0.98
+    assert "weight" not in result.pipeline.named_steps  # negative currents are no counts
+
+
+def test_combinatorial_library_goes_through_the_same_call():
+    sample = simulate.spectra.composition_spread(random_state=0)
+    result = spectra.cluster(sample.data, 3)
+    assert result.labels.dims == ("spot",)
+    assert "x_mm" in result.labels.coords
+    assert metrics.adjusted_rand_index(result.labels, sample.truth.labels) > 0.9
+
+
+def test_line_scan_and_plain_array_go_through_the_same_call():
+    sample = simulate.spectra.eels(2, shape=(120,), smallest=0.3, random_state=0)
+    named, plain = spectra.cluster(sample.data, 2), spectra.cluster(sample.data.values, 2)
+    np.testing.assert_array_equal(named.labels, plain.labels)
+    assert plain.spectra.dims == ("cluster", "channel")
+
+
+def test_spectral_axis_may_stand_anywhere(twin):
+    moved = spectra.cluster(twin.data.transpose("energy", "y", "x"), 4)
+    xr.testing.assert_equal(moved.labels, spectra.cluster(twin.data, 4).labels)
+
+
+def test_mask_leaves_points_out(twin):
+    data = twin.data.copy()
+    mask = np.ones(data.shape[:2], dtype=bool)
+    mask[:4] = False
+    data[:4] = np.nan  # what is masked may be anything
+    result = spectra.cluster(data, 4, mask=mask)
+    assert (result.labels[:4] == -1).all()
+    assert metrics.adjusted_rand_index(result.labels[4:], twin.truth.labels[4:]) > 0.98
+
+
+def test_own_steps_are_cloned_not_changed(twin):
+    steps = spectra.recommended_pipeline(twin.data, crop=(500, 900), n_components=5)
+    result = spectra.cluster(twin.data, 4, preprocess=steps)
+    assert result.scores.n_components == 5
+    assert not hasattr(steps.named_steps["pca"], "components_")
+
+
+def test_pipeline_can_be_searched(twin):
+    from sklearn.model_selection import ParameterGrid
+
+    scores = {}
+    for setting in ParameterGrid({"pca__n_components": [1, 4]}):
+        steps = spectra.recommended_pipeline(twin.data).set_params(**setting)
+        result = spectra.cluster(twin.data, 4, preprocess=steps)
+        scores[setting["pca__n_components"]] = metrics.adjusted_rand_index(result.labels, twin.truth.labels)
+    assert scores[4] > scores[1]
+
+
+def test_export_writes_what_other_programs_read(twin, tmp_path):
+    result = spectra.cluster(twin.data, 4)
+    written = result.export(tmp_path / "out")
+    assert [path.suffix for path in written] == [".csv", ".csv", ".tif", ".hspy"]
+    np.testing.assert_array_equal(tifffile.imread(tmp_path / "out" / "labels.tif"), result.labels)
+    table = pd.read_csv(tmp_path / "out" / "cluster_spectra.csv")
+    np.testing.assert_allclose(table["mean_2"], result.spectra[2], rtol=1e-5)
+    assert pd.read_csv(tmp_path / "out" / "labels.csv")["label"].tolist() == result.labels.values.ravel().tolist()
+    back = io.read(tmp_path / "out" / "cluster_spectra.hspy")
+    np.testing.assert_allclose(back.values, result.spectra)
+    with pytest.raises(FileExistsError, match="overwrite=True"):
+        result.export(tmp_path / "out")
+    result.export(tmp_path / "out", overwrite=True)
+
+
+def _broken(twin, where):
+    data = twin.data.copy()
+    data[where] = np.nan
+    return data
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda t: spectra.cluster(t.data[0, 0], 2), ValueError, "single spectrum"),
+        (lambda t: spectra.cluster(t.data[..., 0], 2), ValueError, "no spectral axis"),
+        (lambda t: spectra.cluster(t.data[..., :1], 2), ValueError, "1 channel"),
+        (lambda t: spectra.cluster(t.data[:0], 2), ValueError, "empty"),
+        (lambda t: spectra.cluster(_broken(t, (3, 5, 7)), 2), ValueError, "y=3, x=5"),
+        (lambda t: spectra.cluster(t.data.where(t.data < 50, np.inf), 2), ValueError, "NaN or inf"),
+        (lambda t: spectra.cluster(t.data * (t.data.x > 5), 2), ValueError, "zero everywhere"),
+        (lambda t: spectra.cluster(t.data[:2, :2], 9), ValueError, "more than the 4 spectra"),
+        (lambda t: spectra.cluster(t.data), ValueError, "choose_k"),
+        (lambda t: spectra.cluster(t.data, 2, "k-means"), ValueError, "must be one of"),
+        (lambda t: spectra.cluster(t.data, 2, mask=np.ones(3, dtype=bool)), ValueError, "mask must be boolean"),
+        (lambda t: spectra.cluster(t.data, 2, mask=np.zeros((64, 64), dtype=bool)), ValueError, "no spectrum"),
+        (lambda t: spectra.cluster(t.data + 1j, 2), TypeError, "real numbers"),
+        (lambda t: spectra.cluster(t.data.astype(str), 2), TypeError, "real numbers"),
+        (lambda t: spectra.cluster(t.data, 2, preprocess="best"), ValueError, "recommended"),
+        (lambda t: spectra.cluster(t.data, 2, preprocess=spectra.Despike()), TypeError, "Pipeline"),
+        (lambda t: spectra.recommended_pipeline(t.data.values, crop=(500, 600)), ValueError, "not calibrated"),
+        (lambda t: spectra.recommended_pipeline(t.data.drop_vars("energy"), align=(-5, 5)), ValueError, "not calibrated"),
+        (lambda t: spectra.recommended_pipeline(t.data, noise="pink"), ValueError, "poisson"),
+        (lambda t: spectra.cluster(t.data - 500, 2, preprocess=_background(t)), ValueError, "no logarithm"),
+        (lambda t: spectra.unmix(t.data, 1), ValueError, "from 2"),
+        (lambda t: spectra.unmix(t.data - 500, 3), ValueError, "needs counts"),
+        (lambda t: spectra.unmix(t.data, 3, method="ica"), ValueError, "vca"),
+        (lambda t: spectra.choose_k(t.data, []), ValueError, "k_range"),
+        (lambda t: spectra.choose_k(t.data[:2, :2], range(1, 9)), ValueError, "number of spectra"),
+        (lambda t: spectra.choose_k(t.data, alpha=2), ValueError, "alpha"),
+        (lambda t: spectra.selection.separation_p_value(np.ones((9, 2)), 1), ValueError, "at least 2"),
+    ],
+)
+def test_bad_input_says_what_to_do(twin, call, error, message):
+    with pytest.raises(error, match=message):
+        call(twin)
+
+
+def _background(twin):
+    return spectra.recommended_pipeline(twin.data, background=(600, 690), noise="gaussian", normalise="none")
