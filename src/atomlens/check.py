@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import html
 import os
-import sys
 import unicodedata
 from dataclasses import dataclass, field
 
@@ -24,6 +23,7 @@ from atomlens._diagnose import (
     why_not_labels,
     why_not_shape,
 )
+from atomlens._shell import shell
 
 __all__ = ["Result", "between", "close", "equal", "labels", "seed", "shape", "summary"]
 
@@ -74,13 +74,13 @@ class Result:
 
     def _show(self):
         """Show once a cell: as the last line of the cell that made it, a result would appear twice."""
-        shell = _shell()
-        if shell is None:
+        here = shell()
+        if here is None:
             print(self)  # noqa: T201 - the verdict is the point of calling a checker
-        elif shell.execution_count not in self._shown_in:
+        elif here.execution_count not in self._shown_in:
             from IPython.display import display
 
-            self._shown_in.append(shell.execution_count)
+            self._shown_in.append(here.execution_count)
             display({"text/plain": repr(self), "text/html": self._repr_html_()}, raw=True)
 
 
@@ -284,10 +284,3 @@ def _judge(answer, why_not, name, hint):
     if os.environ.get("ATOMLENS_CHECK") == "strict" and not result:
         raise AssertionError(repr(result))
     return result
-
-
-def _shell():
-    """The running IPython shell, or None in plain Python (without importing IPython there)."""
-    if "IPython" not in sys.modules:
-        return None
-    return sys.modules["IPython"].get_ipython()

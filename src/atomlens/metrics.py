@@ -140,7 +140,12 @@ def cluster_report(labels, truth):
     size = table[at].sum(axis=1)
     precision = np.divide(hits, predicted, out=np.zeros(hits.size), where=predicted > 0)
     return pd.DataFrame(
-        {"size": size, "cluster": np.where(predicted > 0, phases, -1), "recall": hits / size, "precision": precision},
+        {
+            "size": size,
+            "cluster": np.where(predicted > 0, phases, -1),
+            "recall": hits / size,
+            "precision": precision,
+        },
         index=pd.Index(phases, name="phase"),
     )
 

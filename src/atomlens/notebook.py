@@ -8,6 +8,7 @@ import os
 import sys
 
 from atomlens._environment import EnvironmentReport, environment_report
+from atomlens._shell import shell
 
 __all__ = ["EnvironmentReport", "budget", "environment_report", "show"]
 
@@ -73,8 +74,7 @@ def show(figure, *, alt, dpi=100):
     alt = " ".join(str(alt).split())
     if not alt:
         raise ValueError("a figure needs a description: show(figure, alt='Label map with three phases ...')")
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    if shell is None:
+    if shell() is None:
         print(f"[figure] {alt}")  # noqa: T201 - all that a plain terminal can show
     else:
         from IPython.display import display

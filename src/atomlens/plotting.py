@@ -21,6 +21,7 @@ __all__ = [
     "draw_labels",
     "draw_map",
     "draw_spectra",
+    "first_look",
     "library",
     "method_grid",
     "new_figure",
@@ -29,7 +30,8 @@ __all__ = [
 
 #: Okabe and Ito's palette, reordered so that neighbours differ in brightness too; black closes it.
 CLUSTER_COLOURS = (
-    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442", "#7F7F7F", "#332288", "#882255",
+    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442",
+    "#7F7F7F", "#332288", "#882255",
 )  # fmt: skip
 _LEFT_OUT = "#EDEDED"
 
@@ -142,7 +144,9 @@ def draw_map(ax, image, *, title=None, colourbar=True, cmap=None, **limits):
     (3, 3)
     """
     if image.ndim != 2:
-        raise ValueError(f"a map has two dimensions, this array has {image.dims}: select one value of the others")
+        raise ValueError(
+            f"a map has two dimensions, this array has {image.dims}: select one value of the others"
+        )
     extent, (x_name, y_name) = _extent(image)
     artist = ax.imshow(
         image.values, extent=extent, cmap=cmap or _STYLE["image.cmap"], interpolation="nearest", **limits
@@ -182,7 +186,9 @@ def draw_labels(ax, labels, *, title=None, n_clusters=None):
         artist = ax.scatter(labels.x_mm, labels.y_mm, c=[_colour(v) for v in values], s=22, linewidths=0)
         ax.set(xlabel="x (mm)", ylabel="y (mm)", title=title, aspect="equal")
         return artist
-    colours = ListedColormap([_LEFT_OUT, *(_colour(k) for k in range(n_clusters or int(values.max(initial=0)) + 1))])
+    colours = ListedColormap(
+        [_LEFT_OUT, *(_colour(k) for k in range(n_clusters or int(values.max(initial=0)) + 1))]
+    )
     shown = values if labels.ndim == 2 else values[None, :]
     limits = {"vmin": -1.5, "vmax": colours.N - 1.5, "cmap": colours, "interpolation": "nearest"}
     if labels.ndim == 2:
@@ -240,13 +246,75 @@ def draw_spectra(ax, spectra, spread=None, *, offset=0.0, normalise=False, title
         if spread is not None:
             half = spread.values[k] / scale[k]
             ax.fill_between(axis, base - half, base + half, color=_colour(k), alpha=0.22, linewidth=0)
-        lines += ax.plot(axis, base, color=_colour(k), label=names[k] if names is not None else f"cluster {k}")
+        lines += ax.plot(
+            axis, base, color=_colour(k), label=names[k] if names is not None else f"cluster {k}"
+        )
     unit = "each divided by its maximum" if normalise else _value_label(spectra)
     label = _axis_label(spectra[dim]) if dim in spectra.coords else f"{dim}"
     ax.set(xlabel=label, ylabel=unit + (", shifted" if offset else ""), title=title)
     ax.margins(x=0)
     ax.legend(fontsize=8.5, handlelength=1.2)
     return lines
+
+
+@_styled
+def first_look(si, points=None, *, title=None):
+    """A spectrum image before any analysis: total signal, and the spectra of a few points.
+
+    Parameters
+    ----------
+    si : DataArray of shape (H, W, L) or (W, L)
+    points : sequence of tuple of int, optional
+        Scan indices of the spectra to draw; three points along a diagonal (or line) without it.
+    title : str, optional
+        Heads the map.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ValueError
+        If the scan is neither a map nor a line.
+
+    Examples
+    --------
+    >>> from atomlens import simulate
+    >>> len(first_look(simulate.spectra.eels(2, shape=(8, 8)).data).axes)
+    3
+    """
+    if si.ndim not in (2, 3):
+        raise ValueError(f"a first look needs a map or a line of spectra, got dims {si.dims}")
+    scan = si.dims[:-1]
+    if points is None:
+        points = [tuple(int(n * part) for n in si.shape[:-1]) for part in (0.15, 0.5, 0.85)]
+    total = si.sum(si.dims[-1], keep_attrs=True).assign_attrs(
+        long_name="total " + si.attrs.get("long_name", "signal")
+    )
+    if len(scan) == 2:
+        figure, (left, right) = new_figure(1, 2, size=(9.4, 3.4), width_ratios=[3.2, 5])
+        draw_map(left, total, title=title or "Total signal", cmap="gray")
+    else:
+        figure, (left, right) = new_figure(1, 2, size=(9.4, 3.0), width_ratios=[3.2, 5])
+        position = si[scan[0]].values if scan[0] in si.coords else np.arange(si.shape[0])
+        left.plot(position, total, color="#444444", marker="o", markersize=3)
+        name = _axis_label(si[scan[0]]) if scan[0] in si.coords else f"{scan[0]} (px)"
+        left.set(xlabel=name, ylabel=_value_label(total), title=title or "Total signal")
+    axis = si[si.dims[-1]] if si.dims[-1] in si.coords else np.arange(si.shape[-1])
+    for colour, point in zip(CLUSTER_COLOURS, points, strict=False):
+        place = dict(zip(scan, point, strict=True))
+        where = [si[d].values[i] if d in si.coords else i for d, i in place.items()]
+        height = where[0] if len(scan) == 2 else float(total[point])
+        left.plot(where[-1], height, "o", color=colour, markeredgecolor="white", markersize=8)
+        right.plot(axis, si.isel(place), color=colour, linewidth=1)
+    right.set(
+        xlabel=_axis_label(si[si.dims[-1]]) if si.dims[-1] in si.coords else si.dims[-1],
+        ylabel=_value_label(si),
+        title="Spectra of the marked points",
+    )
+    right.margins(x=0)
+    return figure
 
 
 @_styled
@@ -429,12 +497,14 @@ def _verdict(ax, choice):
 
 
 @_styled
-def abundance_maps(abundances, *, names=None):
+def abundance_maps(abundances, *, endmembers=None, names=None):
     """One map an endmember, all on the scale from 0 to 1.
 
     Parameters
     ----------
     abundances : DataArray of shape (H, W, n)
+    endmembers : DataArray of shape (n, L), optional
+        Their spectra, drawn beside the maps.
     names : sequence of str, optional
 
     Returns
@@ -449,13 +519,18 @@ def abundance_maps(abundances, *, names=None):
     3
     """
     count = abundances.sizes[abundances.dims[-1]]
-    figure, axes = new_figure(1, count, size=(2.7 * count + 0.8, 2.9))
-    for i, ax in enumerate(np.atleast_1d(axes)):
-        name = names[i] if names is not None else f"{abundances.dims[-1]} {i}"
-        artist = draw_map(ax, abundances[..., i], title=name, colourbar=False, vmin=0, vmax=1)
+    names = [f"{abundances.dims[-1]} {i}" for i in range(count)] if names is None else names
+    panels = count + (endmembers is not None)
+    widths = [2.7] * count + [4.4] * (endmembers is not None)
+    figure, axes = new_figure(1, panels, size=(sum(widths) + 0.8, 3.1), width_ratios=widths)
+    axes = np.atleast_1d(axes)
+    for i, ax in enumerate(axes[:count]):
+        artist = draw_map(ax, abundances[..., i], title=names[i], colourbar=False, vmin=0, vmax=1)
         if i:
             ax.set(ylabel="", yticklabels=[])
-    figure.colorbar(artist, ax=axes, shrink=0.85, label="fraction")
+    figure.colorbar(artist, ax=axes[:count], shrink=0.85, label="fraction")
+    if endmembers is not None:
+        draw_spectra(axes[-1], endmembers, title="Endmembers", names=names)
     return figure
 
 
@@ -489,9 +564,11 @@ def library(labels, fractions, *, title=None):
     at = np.asarray(fractions) @ corners
     triangle.fill(*corners.T, facecolor="none", edgecolor="#444444", linewidth=1)
     triangle.scatter(*at.T, c=[_colour(v) for v in labels.values], s=22, linewidths=0)
-    for name, (x, y), (dx, dy) in zip("ABC", corners, ((0, 0.05), (-0.05, -0.05), (0.05, -0.05)), strict=True):
+    for name, (x, y), (dx, dy) in zip(
+        "ABC", corners, ((0, 0.05), (-0.05, -0.05), (0.05, -0.05)), strict=True
+    ):
         triangle.text(x + dx, y + dy, name, ha="center", va="center", weight="bold")
-    triangle.set(aspect="equal", title="In the composition triangle")
+    triangle.set(aspect="equal", ylim=(-0.12, 1.0), title="In the composition triangle")
     triangle.set_axis_off()
     return figure
 

@@ -23,7 +23,9 @@ def _dm3_tag(label, value):
 
 def _dm3_group(tags):
     # An unnamed tag of a list is numbered here, to keep the dictionary simple.
-    entries = b"".join(_dm3_tag("" if label.startswith("#") else label, value) for label, value in tags.items())
+    entries = b"".join(
+        _dm3_tag("" if label.startswith("#") else label, value) for label, value in tags.items()
+    )
     return struct.pack(">BBi", 1, 0, len(tags)) + entries
 
 
@@ -53,7 +55,9 @@ def write_dm3():
             "Name": "made here",
             "UniqueID": {"#0": 1},
         }
-        root = _dm3_group({"ImageList": {"#0": image}, "ImageSourceList": {"#0": {"ImageRef": 0}}, "InImageMode": 1})
+        root = _dm3_group(
+            {"ImageList": {"#0": image}, "ImageSourceList": {"#0": {"ImageRef": 0}}, "InImageMode": 1}
+        )
         path.write_bytes(struct.pack(">3i", 3, len(root), 1) + root + bytes(8))
         return path
 
@@ -68,7 +72,9 @@ def write_ser():
         rows, columns = image.shape
         element = struct.pack("<ddi", 0.0, step, 0) * 2 + struct.pack("<hii", 2, columns, rows)
         element += np.ascontiguousarray(image[::-1], dtype="<u2").tobytes()  # its first row is the lowest
-        dimension = struct.pack("<iddi", 1, 0.0, 1.0, 0) + struct.pack("<i", 6) + b"Number" + struct.pack("<i", 0)
+        dimension = (
+            struct.pack("<iddi", 1, 0.0, 1.0, 0) + struct.pack("<i", 6) + b"Number" + struct.pack("<i", 0)
+        )
         head = struct.pack("<hhhiiiiii", 0x4949, 0x0197, 0x0210, 0x4122, 0x4152, 1, 1, 0, 1)
         start = 30 + len(dimension)
         head = head[:22] + struct.pack("<ii", start, 1)

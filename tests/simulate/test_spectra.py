@@ -16,7 +16,9 @@ def test_areas_are_exact_and_grains_are_not_noise():
 
 @pytest.mark.parametrize("random_state", range(4))
 def test_areas_are_exact_for_any_seed_and_on_a_line(random_state):
-    labels = spectra.phase_map((150,), [0.5, 0.3, 0.15, 0.05], correlation_length=4, random_state=random_state)
+    labels = spectra.phase_map(
+        (150,), [0.5, 0.3, 0.15, 0.05], correlation_length=4, random_state=random_state
+    )
     assert np.abs(np.bincount(labels) - [75, 45, 22.5, 7.5]).max() <= 1
 
 
@@ -74,7 +76,9 @@ def test_labels_are_the_largest_abundance():
     np.testing.assert_array_equal(truth.labels, truth.abundances.argmax("phase"))
 
 
-@pytest.mark.parametrize("recipe", [spectra.eels, spectra.low_loss, spectra.current_voltage, spectra.composition_spread])
+@pytest.mark.parametrize(
+    "recipe", [spectra.eels, spectra.low_loss, spectra.current_voltage, spectra.composition_spread]
+)
 def test_seeds_repeat_and_differ(recipe):
     first, again, other = (recipe(random_state=s).data for s in (4, 4, 5))
     xr.testing.assert_identical(first, again)
@@ -82,7 +86,9 @@ def test_seeds_repeat_and_differ(recipe):
     assert recipe(random_state=np.random.default_rng(4)).data.shape == first.shape
 
 
-@pytest.mark.parametrize("recipe", [spectra.eels, spectra.low_loss, spectra.current_voltage, spectra.composition_spread])
+@pytest.mark.parametrize(
+    "recipe", [spectra.eels, spectra.low_loss, spectra.current_voltage, spectra.composition_spread]
+)
 def test_every_axis_carries_units(recipe):
     sample = recipe(random_state=0)
     assert sample.data.attrs["units"]

@@ -50,7 +50,9 @@ def rows(data):
 
 def test_spectra_and_spread_are_those_of_the_members():
     sample = simulate.spectra.eels(3, spike_fraction=0.0, random_state=0)
-    result = spectra.cluster(sample.data, 3, preprocess=spectra.recommended_pipeline(sample.data, despike=False))
+    result = spectra.cluster(
+        sample.data, 3, preprocess=spectra.recommended_pipeline(sample.data, despike=False)
+    )
     for k in range(3):
         members = rows(sample.data)[result.labels.values.ravel() == k]
         np.testing.assert_allclose(result.spectra[k], members.mean(axis=0), rtol=1e-5)
@@ -64,10 +66,14 @@ def test_clusters_are_numbered_by_size(twin):
 
 def test_without_normalisation_thickness_becomes_a_cluster():
     sample = simulate.spectra.eels(2, smallest=0.4, thickness_ratio=6.0, counts=2e4, random_state=0)
-    bare = spectra.cluster(sample.data, 2, preprocess=spectra.recommended_pipeline(sample.data, normalise="none"))
+    bare = spectra.cluster(
+        sample.data, 2, preprocess=spectra.recommended_pipeline(sample.data, normalise="none")
+    )
     right = spectra.cluster(sample.data, 2)
     thick = (sample.truth.thickness > sample.truth.thickness.median()).astype(int)
-    assert metrics.adjusted_rand_index(bare.labels, thick) > metrics.adjusted_rand_index(bare.labels, sample.truth.labels)
+    assert metrics.adjusted_rand_index(bare.labels, thick) > metrics.adjusted_rand_index(
+        bare.labels, sample.truth.labels
+    )
     assert metrics.adjusted_rand_index(right.labels, sample.truth.labels) > 0.98
 
 
@@ -142,7 +148,10 @@ def test_export_writes_what_other_programs_read(twin, tmp_path):
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "out" / "labels.tif"), result.labels)
     table = pd.read_csv(tmp_path / "out" / "cluster_spectra.csv")
     np.testing.assert_allclose(table["mean_2"], result.spectra[2], rtol=1e-5)
-    assert pd.read_csv(tmp_path / "out" / "labels.csv")["label"].tolist() == result.labels.values.ravel().tolist()
+    assert (
+        pd.read_csv(tmp_path / "out" / "labels.csv")["label"].tolist()
+        == result.labels.values.ravel().tolist()
+    )
     back = io.read(tmp_path / "out" / "cluster_spectra.hspy")
     np.testing.assert_allclose(back.values, result.spectra)
     with pytest.raises(FileExistsError, match="overwrite=True"):
@@ -169,14 +178,30 @@ def _broken(twin, where):
         (lambda t: spectra.cluster(t.data[:2, :2], 9), ValueError, "more than the 4 spectra"),
         (lambda t: spectra.cluster(t.data), ValueError, "choose_k"),
         (lambda t: spectra.cluster(t.data, 2, "k-means"), ValueError, "must be one of"),
-        (lambda t: spectra.cluster(t.data, 2, mask=np.ones(3, dtype=bool)), ValueError, "mask must be boolean"),
-        (lambda t: spectra.cluster(t.data, 2, mask=np.zeros((64, 64), dtype=bool)), ValueError, "no spectrum"),
+        (
+            lambda t: spectra.cluster(t.data, 2, mask=np.ones(3, dtype=bool)),
+            ValueError,
+            "mask must be boolean",
+        ),
+        (
+            lambda t: spectra.cluster(t.data, 2, mask=np.zeros((64, 64), dtype=bool)),
+            ValueError,
+            "no spectrum",
+        ),
         (lambda t: spectra.cluster(t.data + 1j, 2), TypeError, "real numbers"),
         (lambda t: spectra.cluster(t.data.astype(str), 2), TypeError, "real numbers"),
         (lambda t: spectra.cluster(t.data, 2, preprocess="best"), ValueError, "recommended"),
         (lambda t: spectra.cluster(t.data, 2, preprocess=spectra.Despike()), TypeError, "Pipeline"),
-        (lambda t: spectra.recommended_pipeline(t.data.values, crop=(500, 600)), ValueError, "not calibrated"),
-        (lambda t: spectra.recommended_pipeline(t.data.drop_vars("energy"), align=(-5, 5)), ValueError, "not calibrated"),
+        (
+            lambda t: spectra.recommended_pipeline(t.data.values, crop=(500, 600)),
+            ValueError,
+            "not calibrated",
+        ),
+        (
+            lambda t: spectra.recommended_pipeline(t.data.drop_vars("energy"), align=(-5, 5)),
+            ValueError,
+            "not calibrated",
+        ),
         (lambda t: spectra.recommended_pipeline(t.data, noise="pink"), ValueError, "poisson"),
         (lambda t: spectra.cluster(t.data - 500, 2, preprocess=_background(t)), ValueError, "no logarithm"),
         (lambda t: spectra.unmix(t.data, 1), ValueError, "from 2"),

@@ -70,7 +70,12 @@ def test_density_method_leaves_noise_out(blobs):
 
 def test_kmeans_is_as_good_as_scikit_learns(blobs):
     points, _ = blobs
-    assert adjusted_rand_score(SpectralClusterer(3).fit_predict(points), KMeans(3, random_state=0).fit_predict(points)) == 1
+    assert (
+        adjusted_rand_score(
+            SpectralClusterer(3).fit_predict(points), KMeans(3, random_state=0).fit_predict(points)
+        )
+        == 1
+    )
 
 
 def test_mini_batches_agree_with_full_kmeans(blobs, monkeypatch):
@@ -84,7 +89,9 @@ def test_mini_batches_agree_with_full_kmeans(blobs, monkeypatch):
 def test_scikit_learns_own_checks(method):
     results = check_estimator(
         SpectralClusterer(2, method=method),
-        expected_failed_checks={"check_clustering": "HDBSCAN-style labels start at -1; sizes decide the order"},
+        expected_failed_checks={
+            "check_clustering": "HDBSCAN-style labels start at -1; sizes decide the order"
+        },
         on_fail=None,
         on_skip=None,
     )

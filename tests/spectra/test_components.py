@@ -10,9 +10,9 @@ from atomlens.spectra import components as module
 
 def low_rank(n, channels, rank, *, strength=4.0, seed=0):
     rng = np.random.default_rng(seed)
-    return strength * rng.normal(size=(n, rank)) @ rng.normal(size=(rank, channels)) / np.sqrt(rank) + rng.normal(
-        size=(n, channels)
-    )
+    return strength * rng.normal(size=(n, rank)) @ rng.normal(size=(rank, channels)) / np.sqrt(
+        rank
+    ) + rng.normal(size=(n, channels))
 
 
 @pytest.mark.parametrize("shape", [(1500, 60), (60, 1500), (300, 300)])
@@ -34,8 +34,14 @@ def test_same_subspace_and_variance_as_scikit_learn(shape):
     data = low_rank(*shape, 3)
     ours, theirs = NoiseRankPCA(3).fit(data), PCA(3).fit(data)
     np.testing.assert_allclose(np.abs(ours.components_ @ theirs.components_.T), np.eye(3), atol=1e-3)
-    np.testing.assert_allclose(ours.explained_variance_, theirs.explained_variance_ * (len(data) - 1) / len(data), rtol=1e-4)
-    np.testing.assert_allclose(ours.inverse_transform(ours.transform(data)), theirs.inverse_transform(theirs.transform(data)), atol=2e-3)
+    np.testing.assert_allclose(
+        ours.explained_variance_, theirs.explained_variance_ * (len(data) - 1) / len(data), rtol=1e-4
+    )
+    np.testing.assert_allclose(
+        ours.inverse_transform(ours.transform(data)),
+        theirs.inverse_transform(theirs.transform(data)),
+        atol=2e-3,
+    )
 
 
 def test_randomised_path_counts_the_same(monkeypatch):

@@ -54,7 +54,10 @@ _PHYSICAL = dict.fromkeys(
         (Crop(), {}),
         (AlignZeroLoss(window=(None, None)), _PHYSICAL),
         (RemoveBackground(), _PHYSICAL),
-        (Normalise(method="max"), {"check_estimators_dtypes": "integer input with an empty row cannot be normalised"}),
+        (
+            Normalise(method="max"),
+            {"check_estimators_dtypes": "integer input with an empty row cannot be normalised"},
+        ),
         (Normalise(method="none"), {}),
         (PoissonWeight(), _PHYSICAL),
         (Denoise(), {}),
@@ -193,7 +196,10 @@ def test_denoising_brings_spectra_closer_to_the_truth(method):
         (lambda: Crop(low=0, axis=np.arange(9)[::-1]).fit(np.ones((3, 9))), "must increase"),
         (lambda: AlignZeroLoss(window=(90, 99)).fit(np.ones((3, 9))), "zero-loss window"),
         (lambda: AlignZeroLoss(window=(0, 5)).fit_transform(np.zeros((3, 9))), "leave the alignment out"),
-        (lambda: RemoveBackground(window=(-3, 3), axis=np.arange(-4.0, 5.0)).fit(np.ones((3, 9))), "positive energies"),
+        (
+            lambda: RemoveBackground(window=(-3, 3), axis=np.arange(-4.0, 5.0)).fit(np.ones((3, 9))),
+            "positive energies",
+        ),
         (lambda: RemoveBackground(window=(2, 2.5)).fit(np.ones((3, 9))), "at least 2"),
         (lambda: RemoveBackground(window=(1, 4)).fit_transform(-np.ones((3, 9))), "no logarithm"),
         (lambda: Normalise(method="median").fit(np.ones((3, 9))), "must be"),

@@ -60,7 +60,9 @@ def test_table_holds_every_criterion_and_agrees_with_scikit_learn():
     points = result.scores_map.values.reshape(900, -1)
     labels = result.labels.values.ravel()
     assert choice.table.silhouette[3] == pytest.approx(silhouette_score(points, labels), rel=1e-3)
-    assert choice.table.calinski_harabasz[3] == pytest.approx(calinski_harabasz_score(points, labels), rel=1e-3)
+    assert choice.table.calinski_harabasz[3] == pytest.approx(
+        calinski_harabasz_score(points, labels), rel=1e-3
+    )
     centres = np.array([points[labels == k].mean(axis=0) for k in range(3)])
     assert choice.table.inertia[3] == pytest.approx(((points - centres[labels]) ** 2).sum(), rel=1e-3)
     assert choice.table.inertia.is_monotonic_decreasing

@@ -75,7 +75,9 @@ def test_progress_is_shown_when_asked_for(twin, capsys):
 def test_runs_on_a_given_distributed_client(twin):
     distributed = pytest.importorskip("distributed")
     with (
-        distributed.LocalCluster(n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None) as local,
+        distributed.LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=False, dashboard_address=None
+        ) as local,
         distributed.Client(local),
     ):
         result = spectra.cluster(lazy(twin.data), 4, progress=False)

@@ -53,7 +53,7 @@ def first_ring(image, *, lowest=0.03, highest=0.09):
 
 
 def ws2_wsse(entry, get):
-    """8-bit images in pixels; the conversion state stands in the file name."""
+    """8-bit images; the conversion state stands in the file name."""
     data, _, _ = image(entry, get)
     data.attrs["conversion"] = "full" if "_full_" in entry.name else "partial"
     return data, None, {}

@@ -32,7 +32,7 @@ _LOADERS = {
 _COLUMNS = ["kind", "shape", "size_mb", "licence", "citation", "real", "status", "lesson", "twin", "about"]
 
 
-def load(name, *, random_state=0):
+def load(name, *, random_state=0, or_twin=False):
     """Load a named data set, real or simulated.
 
     A set that is not simulated here is looked for in the mirror (``ATOMLENS_DATA_DIR``), then in the cache
@@ -45,6 +45,9 @@ def load(name, *, random_state=0):
         A name of :func:`list`, or a member of a collection, such as ``"pt_single_atoms/021"``.
     random_state : int
         Seed of a set that atomlens simulates; others have none.
+    or_twin : bool
+        If a real set cannot be had here, say so in a sentence and return its simulated twin, so that a
+        lesson runs on any machine.
 
     Returns
     -------
@@ -79,7 +82,13 @@ def load(name, *, random_state=0):
         raise ValueError(f"{name} is not simulated here, so it takes no random_state: leave it out")
     if entry.members:
         return Sample(_collections.index(entry), None, _source(entry))
-    data, truth, extras = _LOADERS[entry.loader](entry, partial(_fetch.fetch, entry))
+    try:
+        data, truth, extras = _LOADERS[entry.loader](entry, partial(_fetch.fetch, entry))
+    except _fetch.DatasetUnavailableError as problem:
+        if not (or_twin and entry.twin):
+            raise
+        print(f"{problem}; that twin is used here.")  # noqa: T201 - asked for: a lesson's reader must see it
+        return _simulate(entry.twin, 0)
     return Sample(data, truth, _source(entry), extras)
 
 

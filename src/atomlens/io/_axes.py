@@ -16,7 +16,7 @@ _ENERGY = {"energy", "energyloss", "eloss", "eels", "xrayenergy"}
 _TIME = {"time", "frame", "frames"}
 # Names that readers give to an axis they know nothing about.
 _NAMELESS = re.compile(
-    r"(undefined|axis|dim|dimension|index|position|scan)?\d*|z|depth|pages|imageseries|other|sample"
+    r"(undefined|none|axis|dim|dimension|index|position|scan)?\d*|z|depth|pages|imageseries|other|sample"
 )
 _UNKNOWN = "?"
 
@@ -208,13 +208,13 @@ def _navigates(axes, found):
     return all(a.navigate for a, dim in zip(axes, found, strict=True) if dim != _UNKNOWN)
 
 
-_SPACE = {"y", "x", "ky", "kx"}
+SPACE = {"y", "x", "ky", "kx"}
 
 
 def kind_of(dims):
     """Name the kind of a set of dimensions; ``"other"`` for those beyond the five."""
     names = set(dims)
-    space, rest = names & _SPACE, names - _SPACE
+    space, rest = names & SPACE, names - SPACE
     if names in ({"y", "x"}, {"ky", "kx"}):
         return "image"
     if len(names) == 1:
@@ -228,9 +228,15 @@ def kind_of(dims):
     return "other"
 
 
+def chunking(dims):
+    """Say how to cut an array: space freely, spectra never."""
+    spectra = len(dims) > 1 and dims[-1] not in ("x", "kx")
+    return {dim: -1 if spectra and dim == dims[-1] else "auto" for dim in dims}
+
+
 def canonical(dims):
     """Return the dims in our order: time, y, x, ky, kx, and the spectral axis last."""
     order = {"time": 0, "y": 1, "x": 2, "ky": 3, "kx": 4}
-    if "time" in dims and len(dims) == 2 and not set(dims) & _SPACE:
+    if "time" in dims and len(dims) == 2 and not set(dims) & SPACE:
         return tuple(sorted(dims, key=lambda d: d != "time"))
     return tuple(sorted(dims, key=lambda d: order.get(d, 5)))

@@ -3,7 +3,7 @@
 from atomlens._extras import require
 from atomlens.io._rosetta import from_dictionary, to_dictionary
 from atomlens.io._signal import to_array
-from atomlens.io._write import _without_extra_coordinates, complete, what_to_save
+from atomlens.io._write import complete, what_to_save, without_extra_coordinates
 
 
 def to_hyperspy(data):
@@ -34,7 +34,7 @@ def to_hyperspy(data):
     <Signal1D, title: spectrum_image, dimensions: (24, 24|128)>
     """
     hs = require("hyperspy.api", reason="converting to HyperSpy")
-    array = _without_extra_coordinates(complete(data), "HyperSpy")
+    array = without_extra_coordinates(complete(data), "HyperSpy")
     entry = to_dictionary(array, what_to_save(array))
     spectra = sum(not axis["navigate"] for axis in entry["axes"]) == 1
     # HyperSpy leaves a unit undefined when the key is absent, not when it is None.

@@ -1,9 +1,11 @@
 """`read` and `signals`: from any supported file to a DataArray."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from atomlens.io import _plain, _rosetta, _stores, _tiff
+from atomlens.io._axes import chunking
 from atomlens.io._errors import FormatError
 from atomlens.io._signal import check_options, to_array
 
@@ -84,9 +86,10 @@ def read(path, *, kind=None, signal=None, pixel_size=None, units=None, lazy=None
     found = _open(path, lazy=lazy)
     chosen = _choose(found, signal, path.name)
     what = path.name if len(found) == 1 else f"signal {chosen.title!r} of {path.name}"
-    array = _guarded(path, lambda: to_array(chosen, what, kind=kind, pixel_size=pixel_size, units=units))
+    guarded = replace(chosen, load=lambda: _guarded(path, chosen.load))
+    array = to_array(guarded, what, kind=kind, pixel_size=pixel_size, units=units)
     if lazy and not array.chunks:
-        array = array.chunk()
+        array = array.chunk(chunking(array.dims))
     source = {"file": path.name} | ({"sha256": sha256(path)} if size_of(path) <= HASH_BYTES else {})
     array.attrs = source | array.attrs | source
     array.attrs.setdefault("title", chosen.title)
@@ -212,8 +215,6 @@ def _guarded(path, step):
     except (FormatError, MemoryError, PermissionError, ImportError):
         raise
     except Exception as error:  # readers fail in many ways on a damaged file, all meaning the same here
-        if isinstance(error, ValueError) and error.__traceback__ and str(error).startswith(path.name):
-            raise
         reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
         raise FormatError(
             f"{path.name} could not be read as {path.suffix.lower().lstrip('.')}: "

@@ -1,7 +1,9 @@
 """Files that rosettasciio reads: every dictionary it returns becomes a Signal."""
 
 import json
+import traceback
 import warnings
+from functools import partial
 from importlib import import_module
 from importlib.metadata import version
 
@@ -28,33 +30,68 @@ MARK = "atomlens"  # the metadata node in which `write` leaves what the format i
 def open_file(path, module, *, lazy):
     """Return the signals of a file; warnings of the reader end up in the attrs."""
     refuse_pickles(path)
-    reader = import_module(f"rsciio.{module}").file_reader
+    reader = partial(import_module(f"rsciio.{module}").file_reader, str(path), lazy=lazy)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        found = reader(str(path), lazy=lazy)
+        try:
+            # A NeXus file holds its axes as arrays too: they are no signals unless there is nothing else.
+            found = reader(nxdata_only=True) or reader() if module == "nexus" else reader()
+        except Exception as error:
+            traceback.clear_frames(error.__traceback__)  # closes the file that a failed reader left open
+            raise
     # What a library says about itself (its future, its handles) says nothing about the file.
-    about_file = (w for w in caught if not issubclass(w.category, (FutureWarning, DeprecationWarning, ResourceWarning)))
+    about_file = (
+        w for w in caught if not issubclass(w.category, (FutureWarning, DeprecationWarning, ResourceWarning))
+    )
     notes = "; ".join(dict.fromkeys(str(w.message).split("\n")[0] for w in about_file))
     attrs = {"reader": f"rosettasciio {version('rosettasciio')} ({module})"}
     attrs |= {"note_reader": notes} if notes else {}
+    if module == "mrc":
+        found = [_without_invented_scale(entry) for entry in found]
     return [from_dictionary(entry, path.stem, attrs) for entry in found]
+
+
+def _without_invented_scale(entry):
+    """Undo the 1 nm a pixel that rosettasciio gives an mrc whose header holds no cell."""
+    header = entry["original_metadata"].get("std_header", {})
+    if header.get("MX", 1) and header.get("Xlen", 1):
+        return entry
+    return entry | {"axes": [axis | {"units": None, "scale": 1.0, "offset": 0.0} for axis in entry["axes"]]}
 
 
 def from_dictionary(entry, stem, attrs):
     """Turn one dictionary of rosettasciio, or of a HyperSpy signal, into a Signal."""
     data, metadata = entry["data"], entry.get("metadata", {})
     title = metadata.get("General", {}).get("title") or stem
-    saved = metadata.get(MARK, {}).get("saved")
+    axes = tuple(_axis(axis, size) for axis, size in zip(entry["axes"], data.shape, strict=True))
     flat = _metadata.flat(metadata, entry.get("original_metadata"), entry.get("mapping"))
+    text = metadata.get(MARK, {}).get("saved")
+    saved = json.loads(text) if text else None
+    if saved and not _still_holds(saved, axes):  # HyperSpy summed, transposed or recalibrated it since
+        flat = {
+            k: v for k, v in saved["attrs"].items() if k not in ("kind", "reader", "file", "sha256")
+        } | flat
+        saved = None
     return Signal(
         title=title,
         shape=data.shape,
         dtype=data.dtype,
-        axes=tuple(_axis(axis, size) for axis, size in zip(entry["axes"], data.shape, strict=True)),
+        axes=axes,
         load=lambda: np.array(data) if isinstance(data, np.memmap) else data,
         attrs={**attrs, "title": title, **flat},
-        saved=json.loads(saved) if saved else None,
+        saved=saved,
     )
+
+
+def _still_holds(saved, axes):
+    """Whether the axes are, in name and unit, those that `write` noted."""
+    noted = [(dim, _hyperspy_unit(saved["coords"][dim]["attrs"].get("units"))) for dim in saved["dims"]]
+    return noted == [(axis.name, axis.units) for axis in axes]
+
+
+def _hyperspy_unit(unit):
+    # HyperSpy would take px for the printer's unit.
+    return None if unit in ("px", "channel", "frame") else unit
 
 
 def to_dictionary(array, saved):
@@ -77,11 +114,9 @@ def to_dictionary(array, saved):
 
 
 def _hyperspy_axis(coord, navigate):
-    units = coord.attrs.get("units")
     axis = {
         "name": str(coord.name),
-        # HyperSpy would take px for the printer's unit.
-        "units": None if units in ("px", "channel", "frame") else units,
+        "units": _hyperspy_unit(coord.attrs.get("units")),
         "size": coord.size,
         "navigate": navigate,
     }

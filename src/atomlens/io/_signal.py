@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from atomlens.io._axes import _SPACE, KINDS, Axis, canonical, force, recognise, roles
+from atomlens.io._axes import KINDS, SPACE, Axis, canonical, force, recognise, roles
 from atomlens.io._errors import FormatError
 from atomlens.io._units import known, quantity, tidy
 
@@ -60,12 +60,14 @@ def _restored(signal, what, kind, attrs):
     if coords is None:
         coords = {dim: (dim, axis.raw(), {}) for dim, axis in zip(saved["dims"], signal.axes, strict=True)}
     array = xr.DataArray(signal.load(), dims=saved["dims"], coords=coords, name=saved["name"])
-    array = array.astype(saved["dtype"], copy=False)
+    if "dtype" in saved:
+        array = array.astype(saved["dtype"], copy=False)
     for dim, was in saved["coords"].items():
         values = array[dim].values
-        if np.dtype(was["dtype"]).kind in "ui" and values.dtype.kind == "f":
-            values = np.rint(values)
-        array = array.assign_coords({dim: (dim, values.astype(was["dtype"]), was["attrs"])})
+        if values.dtype.kind == "f" and np.dtype(was["dtype"]).kind in "ui":
+            # Scale and offset turned pixel numbers into floats; binning may have made them halves since.
+            values = np.rint(values).astype(was["dtype"]) if np.allclose(values, np.rint(values)) else values
+        array = array.assign_coords({dim: (dim, values, was["attrs"])})
     # The attrs come back as they were; what described the first file is kept under another name.
     fresh = {key: attrs[key] for key in attrs if key == "reader" or key.startswith("note_")}
     origin = {f"origin_{key}": saved["attrs"][key] for key in _OF_THE_FILE if key in saved["attrs"]}
@@ -113,7 +115,7 @@ def _squeeze(data, axes):
     """Drop axes of length one (a page, a channel), but keep at least one axis."""
     if not data.shape:
         return data.reshape(1), [Axis(1)]
-    keep = [i for i, n in enumerate(data.shape) if n > 1] or [data.ndim - 1]
+    keep = [i for i, n in enumerate(data.shape) if n != 1] or [data.ndim - 1]
     return data.reshape([data.shape[i] for i in keep]), [axes[i] for i in keep]
 
 
@@ -158,9 +160,9 @@ def _coordinate(dim, axis, attrs):
         # A named energy axis with a scale: electronvolts is what every instrument means.
         values, units = axis.offset + axis.scale * np.arange(axis.size), "eV"
         attrs["note_energy"] = "energy axis without a unit, taken as eV"
-    elif bare and dim not in _SPACE:
+    elif bare and dim not in SPACE:
         units = "channel"
-    elif bare and dim in _SPACE and tidy(axis.units) in (None, "inch") and axis.scale != 1:
+    elif bare and dim in SPACE and tidy(axis.units) in (None, "inch") and axis.scale != 1:
         attrs["scale_without_unit"] = float(axis.scale)
     # "Energy loss" says more than the dim's name, "x" does not.
     name = {"long_name": axis.name.lower()} if dim == "energy" and " " in axis.name else {}
@@ -180,7 +182,7 @@ def _calibrate(array, scales, pixel_size, units, what):
     """Apply the caller's pixel size, or the caller's unit to a scale that lacked one."""
     if pixel_size is None and units is None:
         return array
-    spatial = [dim for dim in array.dims if dim in _SPACE]
+    spatial = [dim for dim in array.dims if dim in SPACE]
     if not spatial:
         raise ValueError(
             f"{what} has no spatial axis ({', '.join(array.dims)}): leave pixel_size= and units= out"
@@ -203,7 +205,8 @@ def _calibrate(array, scales, pixel_size, units, what):
 
 def _note_not_finite(array):
     """Count what is not a number; cheap on an array in memory, left alone on a lazy one."""
-    if isinstance(array.data, np.ndarray) and array.dtype.kind == "f":
+    in_memory = isinstance(array.data, np.ndarray) and not isinstance(array.data, np.memmap)
+    if in_memory and array.dtype.kind == "f":
         count = int(array.size - np.isfinite(array.data).sum())
         if count:
             array.attrs["not_finite"] = count

@@ -6,7 +6,7 @@ zarr itself: recent xarray insists on zarr 3, rosettasciio's zspy on zarr 2.
 
 import json
 
-from atomlens.io._axes import Axis
+from atomlens.io._axes import Axis, chunking
 from atomlens.io._errors import FormatError
 from atomlens.io._metadata import plain
 from atomlens.io._signal import Signal
@@ -105,7 +105,7 @@ def _from_netcdf(name, dataset, path, lazy):
         import xarray as xr
 
         if lazy:  # the file stays open as long as the Dask array lives
-            return xr.open_dataset(path, engine="h5netcdf", chunks="auto")[name].data
+            return xr.open_dataset(path, engine="h5netcdf", chunks=chunking(variable.dims))[name].data
         with xr.open_dataset(path, engine="h5netcdf") as again:
             return again[name].values
 
@@ -126,7 +126,9 @@ def write_zarr(array, path, saved):
     import dask.array as da
     import zarr
 
-    data = array.data if array.chunks else da.from_array(array.values, chunks=_chunks(array))
+    data = array.data
+    if not array.chunks:
+        data = da.from_array(data, chunks=tuple(chunking(array.dims).values()))
     data = data.rechunk(tuple(max(c) for c in data.chunks))  # zarr wants one chunk size an axis
     group = zarr.open_group(str(path), mode="w")
     target = group.create_dataset(
@@ -144,13 +146,6 @@ def write_zarr(array, path, saved):
 
 def _json_attrs(coord):
     return {key: value for key, value in coord.attrs.items() if plain(value) is not None}
-
-
-def _chunks(array):
-    """Keep spectra whole, cut space: that is how they are read."""
-    if array.dims[-1] not in ("x", "kx"):
-        return ("auto",) * (array.ndim - 1) + (-1,)
-    return "auto"
 
 
 def write_netcdf(array, path, saved):

@@ -1,6 +1,7 @@
 """tif with calibration that other programs read, and everything else as text beside it."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,12 +19,13 @@ def open_tiff(path, *, lazy):
 
     with tifffile.TiffFile(path) as tif:
         saved = _our_text(tif)
+        unit = (tif.imagej_metadata or {}).get("unit")
         if saved is None:
             _check_complete(tif, path)
         else:
             data = tif.asarray()
     if saved is None:
-        return _rosetta.open_file(path, "tiff", lazy=lazy)
+        return [_with_unit(signal, unit) for signal in _rosetta.open_file(path, "tiff", lazy=lazy)]
     axes = tuple(
         Axis(size, dim, c["attrs"].get("units"), c["scale"], c["offset"])
         for size, (dim, c) in zip(data.shape, saved["coords"].items(), strict=True)
@@ -39,6 +41,14 @@ def _our_text(tif):
     except (TypeError, ValueError):
         return None
     return found.get("atomlens") if isinstance(found, dict) else None
+
+
+def _with_unit(signal, unit):
+    """Put back the unit ImageJ wrote: rosettasciio takes over its scale, but no unit other than micron."""
+    if unit is None:
+        return signal
+    axes = [replace(a, units=unit) if a.scale != 1 and a.units is None else a for a in signal.axes]
+    return replace(signal, axes=tuple(axes))
 
 
 def _check_complete(tif, path):
@@ -71,7 +81,7 @@ def write_tiff(array, path, saved):
                 f"the coordinate {dim!r} is not evenly spaced, tif cannot hold it: write .nc or .zarr"
             )
         saved["coords"][dim] |= {"scale": step[0], "offset": step[1]}
-    text = json.dumps({"atomlens": saved})
+    text = json.dumps({"atomlens": saved | {"dtype": array.dtype.str}})
     units = array[array.dims[1]].attrs.get("units")
     across, down = (abs(saved["coords"][dim]["scale"]) for dim in (array.dims[1], array.dims[0]))
     if values.dtype.name in _IMAGEJ:

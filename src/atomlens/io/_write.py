@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from atomlens.io import _metadata, _rosetta, _stores, _tiff
-from atomlens.io._axes import _SPACE, kind_of
+from atomlens.io._axes import SPACE, kind_of
 
 _ARRAYS = {
     ".zarr": _stores.write_zarr,
@@ -84,7 +84,7 @@ def write(data, path, *, overwrite=False):
         )
     array = complete(_as_array(data))
     if suffix not in _KEEP_EVERY_COORDINATE:
-        array = _without_extra_coordinates(array, suffix)
+        array = without_extra_coordinates(array, suffix)
     with _replacing(path) as temporary:
         _ARRAYS[suffix](array, temporary, what_to_save(array))
     return path
@@ -100,7 +100,7 @@ def complete(array):
         raise ValueError(f"an array of shape {array.shape} cannot be written: there is no data in it")
     for dim, size in array.sizes.items():
         if dim not in array.coords:
-            units = "px" if dim in _SPACE else "frame" if dim == "time" else "channel"
+            units = "px" if dim in SPACE else "frame" if dim == "time" else "channel"
             array = array.assign_coords({dim: xr.Variable(dim, np.arange(size), {"units": units})})
     attrs = {}
     for key, value in array.attrs.items():
@@ -110,7 +110,8 @@ def complete(array):
                 f"attrs[{key!r}] is a {type(value).__name__}, which no file holds: "
                 "remove it, or keep it as text or numbers"
             )
-    return array.assign_attrs(attrs).assign_attrs(kind=attrs.get("kind") or kind_of(array.dims))
+    # A sum over energy keeps the attrs of a spectrum image but is one no more.
+    return array.assign_attrs(attrs | {"kind": kind_of(array.dims)})
 
 
 def what_to_save(array):
@@ -118,7 +119,6 @@ def what_to_save(array):
     return {
         "dims": list(array.dims),
         "name": array.name if isinstance(array.name, str) else None,
-        "dtype": array.dtype.str,
         "attrs": array.attrs,
         "coords": {
             dim: {"dtype": coord.dtype.str, "attrs": {k: _metadata.plain(v) for k, v in coord.attrs.items()}}
@@ -138,7 +138,7 @@ def _as_array(data):
     raise TypeError(f"{what} cannot be written: wrap it, xarray.DataArray(values, dims=('y', 'x', 'energy'))")
 
 
-def _without_extra_coordinates(array, suffix):
+def without_extra_coordinates(array, suffix):
     """Keep scalar coordinates as attrs; refuse others, which the format would lose."""
     for name, coord in array.coords.items():
         if name in array.dims:

@@ -182,11 +182,16 @@ def forward(
     spikes = _add_spikes(measured, expected, spike_fraction, spike_height, rng)
 
     coords = {d: abundances.coords[d] for d in scan_dims if d in abundances.coords}
-    coords |= {n: c for n, c in abundances.coords.items() if n not in coords and set(c.dims) <= set(scan_dims)}
+    coords |= {
+        n: c for n, c in abundances.coords.items() if n not in coords and set(c.dims) <= set(scan_dims)
+    }
     if axis_dim in endmembers.coords:
         coords[axis_dim] = endmembers.coords[axis_dim]
     data = xr.DataArray(measured, dims=(*scan_dims, axis_dim), coords=coords, name="spectra")
-    data.attrs = {"long_name": "intensity", "units": "counts" if counts is not None else endmembers.attrs.get("units", "")}
+    data.attrs = {
+        "long_name": "intensity",
+        "units": "counts" if counts is not None else endmembers.attrs.get("units", ""),
+    }
     scan = {n: c for n, c in coords.items() if n != axis_dim}
 
     def on_scan(values, **attrs):
@@ -221,7 +226,11 @@ def _shifted_mixture(weights, endmembers, shift):
 def _add_spikes(measured, expected, fraction, height, rng):
     """Hit a fraction of the spectra, in place, with one- or two-channel spikes."""
     hit_count = np.zeros(measured.shape[:-1], dtype=int)
-    flat, model, hits = measured.reshape(-1, measured.shape[-1]), expected.reshape(-1, expected.shape[-1]), hit_count.reshape(-1)
+    flat, model, hits = (
+        measured.reshape(-1, measured.shape[-1]),
+        expected.reshape(-1, expected.shape[-1]),
+        hit_count.reshape(-1),
+    )
     struck = rng.choice(len(flat), size=round(fraction * len(flat)), replace=False)
     for i in struck:
         width = int(rng.integers(1, 3))
@@ -251,7 +260,9 @@ def _areas(n_phases, smallest, rng):
     if n_phases == 1:
         return np.ones(1)
     if not 0 < smallest <= 1 / n_phases:
-        raise ValueError(f"smallest={smallest} is not an area that the smallest of {n_phases} phases can have")
+        raise ValueError(
+            f"smallest={smallest} is not an area that the smallest of {n_phases} phases can have"
+        )
     rest = rng.dirichlet(np.full(n_phases - 1, 5.0))
     floor = min(2 * smallest, (1 - smallest) / (n_phases - 1))
     rest = floor + (1 - smallest - floor * (n_phases - 1)) * rest
@@ -431,7 +442,9 @@ def low_loss(*, shape=(48, 48), counts=2e4, shift_sd=1.5, mixing=0.5, spike_frac
     ends = []
     for plasmon, width in ((15.0, 3.5), (17.0, 4.0), (22.0, 7.0)):
         loss = _lorentzian(energy, plasmon, width) * (energy > 2)
-        ends.append(zero_loss + 0.12 * loss + 0.02 * _lorentzian(energy, 2 * plasmon, 2 * width) * (energy > 2))
+        ends.append(
+            zero_loss + 0.12 * loss + 0.02 * _lorentzian(energy, 2 * plasmon, 2 * width) * (energy > 2)
+        )
     axis = xr.DataArray(energy, dims="energy", attrs={"units": "eV", "long_name": "energy loss"})
     labels = phase_map(shape, [0.5, 0.3, 0.2], random_state=rng)
     return forward(
@@ -546,7 +559,9 @@ def composition_spread(*, n_spots=300, counts=8000.0, random_state=0):
         patterns + 0.05 + 0.1 * np.exp(-(two_theta - 20) / 25),
         dims=("phase", "two_theta"),
         coords={
-            "two_theta": xr.DataArray(two_theta, dims="two_theta", attrs={"units": "deg", "long_name": "diffraction angle"})
+            "two_theta": xr.DataArray(
+                two_theta, dims="two_theta", attrs={"units": "deg", "long_name": "diffraction angle"}
+            )
         },
     )
     spot = {
@@ -566,7 +581,11 @@ def composition_spread(*, n_spots=300, counts=8000.0, random_state=0):
 
 def _source(name, arguments):
     """Pedigree of a recipe: its own arguments, as they were given."""
-    simple = {k: v for k, v in arguments.items() if isinstance(v, int | float | tuple) and k not in ("random_state",)}
+    simple = {
+        k: v
+        for k, v in arguments.items()
+        if isinstance(v, int | float | tuple) and k not in ("random_state",)
+    }
     seed = arguments["random_state"]
     return {
         "name": name,

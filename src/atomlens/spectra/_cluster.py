@@ -64,7 +64,9 @@ class ClusterResult:
         ['energy', 'mean_0', 'sd_0', 'mean_1', 'sd_1']
         """
         dim = self.spectra.dims[-1]
-        columns = {dim: self.spectra[dim].values if dim in self.spectra.coords else np.arange(self.spectra.shape[1])}
+        columns = {
+            dim: self.spectra[dim].values if dim in self.spectra.coords else np.arange(self.spectra.shape[1])
+        }
         for k in range(self.spectra.sizes["cluster"]):
             columns[f"mean_{k}"] = self.spectra.values[k]
             columns[f"sd_{k}"] = self.spread.values[k]
@@ -112,7 +114,8 @@ class ClusterResult:
         existing = [name for name in outputs if (folder / name).exists()]
         if existing and not overwrite:
             raise FileExistsError(
-                f"{folder} already holds {', '.join(existing)}: pass overwrite=True to replace them, or another folder"
+                f"{folder} already holds {', '.join(existing)}: pass overwrite=True to replace them, "
+                "or another folder"
             )
         folder.mkdir(parents=True, exist_ok=True)
         for name, item in outputs.items():
@@ -201,7 +204,10 @@ def cluster(
         full[keep] = points
     else:
         everywhere, full = labels, points
-    units = {"long_name": spectra.attrs.get("long_name", "intensity"), "units": spectra.attrs.get("units", "")}
+    units = {
+        "long_name": spectra.attrs.get("long_name", "intensity"),
+        "units": spectra.attrs.get("units", ""),
+    }
     pipeline = Pipeline([*fitted.steps, ("cluster", clusterer)])
     return ClusterResult(
         labels=spectra.on_scan(everywhere, long_name="cluster").rename("labels"),

@@ -43,7 +43,10 @@ class Spectra:
         """Values of shape (k, L) as a DataArray (dim, spectral axis)."""
         rows = np.asarray(rows)
         return xr.DataArray(
-            rows, dims=(dim, self.axis.dims[0]), coords={dim: np.arange(len(rows)), **self.axis.coords}, attrs=attrs
+            rows,
+            dims=(dim, self.axis.dims[0]),
+            coords={dim: np.arange(len(rows)), **self.axis.coords},
+            attrs=attrs,
         )
 
 
@@ -70,12 +73,16 @@ def as_spectra(si, *, check_finite=True):
     """
     if not isinstance(si, xr.DataArray):
         values = si if hasattr(si, "dask") else np.asarray(si)
-        names = ("y", "x")[-(values.ndim - 1) :] if values.ndim <= 3 else [f"scan_{i}" for i in range(values.ndim - 1)]
+        names = (
+            ("y", "x")[-(values.ndim - 1) :]
+            if values.ndim <= 3
+            else [f"scan_{i}" for i in range(values.ndim - 1)]
+        )
         si = xr.DataArray(values, dims=(*names, "channel")) if values.ndim > 1 else xr.DataArray(values)
     if si.ndim < 2:
         raise ValueError(
-            f"a spectrum image needs scan dimensions and a spectral axis, got dims {si.dims} of shape {si.shape}: "
-            "a single spectrum cannot be clustered"
+            f"a spectrum image needs scan dimensions and a spectral axis, got dims {si.dims} of shape "
+            f"{si.shape}: a single spectrum cannot be clustered"
         )
     if not (np.issubdtype(si.dtype, np.number) and not np.iscomplexobj(si.data)):
         raise TypeError(f"spectra must be real numbers, got {si.dtype}: take the modulus or one part first")
@@ -90,7 +97,9 @@ def as_spectra(si, *, check_finite=True):
         raise ValueError(f"the data are empty: shape {si.shape}")
     if si.sizes[spectral] < 2:
         raise ValueError(f"the {spectral} axis has {si.sizes[spectral]} channel: nothing to cluster by")
-    axis = si[spectral] if spectral in si.coords else xr.DataArray(np.arange(si.sizes[spectral]), dims=spectral)
+    axis = (
+        si[spectral] if spectral in si.coords else xr.DataArray(np.arange(si.sizes[spectral]), dims=spectral)
+    )
     matrix = si.data.reshape(-1, si.sizes[spectral])
     if isinstance(matrix, np.ndarray):
         matrix = np.ascontiguousarray(matrix, dtype=np.float32)
@@ -116,6 +125,6 @@ def _require_finite(matrix, dims, shape):
     where = np.unravel_index(int(bad.argmax()), shape)
     place = ", ".join(f"{d}={i}" for d, i in zip(dims, where, strict=True))
     raise ValueError(
-        f"{int(bad.sum())} of {bad.size} spectra hold NaN or inf (the first at {place}): crop the axis, fill them, "
-        "or leave them out with `mask=`"
+        f"{int(bad.sum())} of {bad.size} spectra hold NaN or inf (the first at {place}): crop the axis, "
+        "fill them, or leave them out with `mask=`"
     )

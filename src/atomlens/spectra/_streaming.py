@@ -42,8 +42,8 @@ def transform(matrix, steps, keep, random_state, progress):
     """
     if not steps or not isinstance(steps[-1][1], NoiseRankPCA):
         raise ValueError(
-            "data larger than memory need a pipeline that ends with NoiseRankPCA: use the recommended pipeline, "
-            "or load the data first (`si.compute()`)"
+            "data larger than memory need a pipeline that ends with NoiseRankPCA: use the recommended "
+            "pipeline, or load the data first (`si.compute()`)"
         )
     blocks = _Blocks(matrix, keep)
     # The early steps learn thresholds and weights, for which a few thousand random spectra are plenty.
@@ -53,14 +53,16 @@ def transform(matrix, steps, keep, random_state, progress):
     prepare = before.transform if before is not None else _as_is
     pca = steps[-1][1]
     pca.fit_blocks(blocks.map(_block_moments, prepare, progress="principal components" if progress else None))
-    points = np.concatenate(
-        blocks.map(_block_scores, prepare, pca, progress="scores" if progress else None)
-    )
+    points = np.concatenate(blocks.map(_block_scores, prepare, pca, progress="scores" if progress else None))
     despike = dict(steps[:-1]).get("despike")
 
     def means(labels, n_clusters):
         sums = blocks.map(
-            _block_sums, despike, labels=labels, n_clusters=n_clusters, progress="cluster spectra" if progress else None
+            _block_sums,
+            despike,
+            labels=labels,
+            n_clusters=n_clusters,
+            progress="cluster spectra" if progress else None,
         )
         count = np.bincount(labels[labels >= 0], minlength=n_clusters)[:, None]
         first, second = (np.sum([block[i] for block in sums], axis=0) for i in (0, 1))
@@ -133,7 +135,9 @@ def _on_kept(function, block, keep, args, kwargs):
 
 def _require_finite(block):
     if not np.isfinite(block.sum(dtype=np.float64)):
-        raise ValueError("a spectrum holds NaN or inf: crop the axis, fill them, or leave them out with `mask=`")
+        raise ValueError(
+            "a spectrum holds NaN or inf: crop the axis, fill them, or leave them out with `mask=`"
+        )
     return block
 
 
@@ -146,5 +150,5 @@ def _progress_bar(label):
 
     if label is None or get_scheduler() is not None:
         return nullcontext()
-    print(label, flush=True)
+    print(label, flush=True)  # noqa: T201 - heads the bar, which prints too
     return ProgressBar(dt=0.5)

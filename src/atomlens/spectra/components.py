@@ -107,9 +107,13 @@ class NoiseRankPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             singular = np.sqrt(np.maximum(power[::-1], 0))
             rank = self._rank(singular, X.shape)
             rows = vectors[:, ::-1][:, :rank].T.astype(X.dtype) @ centred
-            components = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(X.dtype).tiny)
+            components = rows / np.maximum(
+                np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(X.dtype).tiny
+            )
         else:
-            wanted = min(2 * self.max_components, *X.shape) if self.n_components == "auto" else self.n_components
+            wanted = (
+                min(2 * self.max_components, *X.shape) if self.n_components == "auto" else self.n_components
+            )
             _, singular, components = randomized_svd(centred, wanted, random_state=self.random_state)
             # The median singular value is out of sight: get the noise from what the components leave.
             left = (centred.astype(np.float64) ** 2).sum() - (singular.astype(np.float64) ** 2).sum()
@@ -167,7 +171,9 @@ class NoiseRankPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         # Signs are arbitrary: make the largest loading positive, so that maps keep their colours.
         signs = np.sign(components[np.arange(len(components)), np.abs(components).argmax(axis=1)])
         self.mean_ = np.asarray(mean, dtype=np.float32)
-        self.components_ = np.ascontiguousarray(components * np.where(signs == 0, 1, signs)[:, None], dtype=np.float32)
+        self.components_ = np.ascontiguousarray(
+            components * np.where(signs == 0, 1, signs)[:, None], dtype=np.float32
+        )
         self.explained_variance_ = np.asarray(variance, dtype=np.float64)
         return self
 

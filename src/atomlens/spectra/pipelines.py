@@ -102,7 +102,8 @@ def recommended_pipeline(
     -----
     The strength is divided out before the background is removed: the counts of a whole spectrum measure
     the thickness well, those left above a background may be no more than noise. A removed background
-    leaves channels whose noise is no longer given by their mean, so they are not weighted.
+    leaves channels whose noise is no longer given by their mean, so they are not weighted; neither are
+    those of the standard normal variate, whose mean is zero.
 
     References
     ----------
@@ -129,12 +130,14 @@ def recommended_pipeline(
     if crop is not None:
         low, high = crop
         steps.append(("crop", Crop(low=low, high=high, axis=axis)))
-        axis = axis[(axis >= (-np.inf if low is None else low)) & (axis <= (np.inf if high is None else high))]
+        axis = axis[
+            (axis >= (-np.inf if low is None else low)) & (axis <= (np.inf if high is None else high))
+        ]
     if normalise != "none":
         steps.append(("normalise", Normalise(method=normalise)))
     if background is not None:
         steps.append(("background", RemoveBackground(window=tuple(background), axis=axis)))
-    elif noise == "poisson":
+    elif noise == "poisson" and normalise != "snv":
         steps.append(("weight", PoissonWeight()))
     steps.append(("pca", NoiseRankPCA(n_components=n_components)))
     return Pipeline(steps)
@@ -144,7 +147,7 @@ def _physical_axis(spectra):
     axis, dim = spectra.axis, spectra.axis.dims[0]
     if dim == "channel" or "units" not in axis.attrs:
         raise ValueError(
-            f"the {dim} axis is not calibrated, so a window cannot be given in its units: assign the coordinate "
-            f'with attrs={{"units": "eV"}}, or read the file with `atomlens.io.read`'
+            f"the {dim} axis is not calibrated, so a window cannot be given in its units: assign the "
+            f'coordinate with attrs={{"units": "eV"}}, or read the file with `atomlens.io.read`'
         )
     return axis.values.astype(float)

@@ -369,14 +369,14 @@ class RemoveBackground(OneToOneFeatureMixin, _SpectralStep):
         if channels.size < 2:
             if self.window is not None:
                 raise ValueError(
-                    f"the background window from {low:g} to {high:g} holds {channels.size} channels, at least 2 are "
-                    f"needed: the axis runs from {axis[0]:g} to {axis[-1]:g}"
+                    f"the background window from {low:g} to {high:g} holds {channels.size} channels, "
+                    f"at least 2 are needed: the axis runs from {axis[0]:g} to {axis[-1]:g}"
                 )
             channels = np.arange(min(2, axis.size))
         if axis[channels[0]] <= 0:
             raise ValueError(
-                f"the background window starts at {axis[channels[0]]:g}, but a power law needs positive energies: "
-                "choose a window above the zero-loss peak"
+                f"the background window starts at {axis[channels[0]]:g}, but a power law needs positive "
+                "energies: choose a window above the zero-loss peak"
             )
         return axis, np.array_split(channels, 2)
 
@@ -403,13 +403,16 @@ class RemoveBackground(OneToOneFeatureMixin, _SpectralStep):
         bad = (area1 <= 0) | (area2 <= 0)
         if bad.any():
             raise ValueError(
-                f"{int(bad.sum())} spectra have no positive counts in the background window (negative or zero "
-                "counts have no logarithm): subtract no dark level twice, clip at zero, bin the spectra, or mask the vacuum"
+                f"{int(bad.sum())} spectra have no positive counts in the background window (negative or "
+                "zero counts have no logarithm): subtract no dark level twice, clip at zero, bin the "
+                "spectra, or mask the vacuum"
             )
         # Geometric centres of the halves: exact for r = 1 and within the noise for any r of a narrow window.
         centre1, centre2 = np.exp(np.log(axis[first]).mean()), np.exp(np.log(axis[second]).mean())
         exponent = np.log(area1 / area2) / np.log(centre2 / centre1)
-        for _ in range(3):  # the mean of E^-r over a half defines its effective centre: a fixed point, found fast
+        for _ in range(
+            3
+        ):  # the mean of E^-r over a half defines its effective centre: a fixed point, found fast
             shape1 = (axis[first] ** -exponent[:, None]).mean(axis=1)
             shape2 = (axis[second] ** -exponent[:, None]).mean(axis=1)
             exponent += np.log((area1 / area2) / (shape1 / shape2)) / np.log(centre2 / centre1)
@@ -487,7 +490,9 @@ class Normalise(OneToOneFeatureMixin, _SpectralStep):
             # The modulus, so that curves through zero (current-voltage) have a strength too.
             size = np.abs(X)
             strength = {
-                "area": lambda: np.abs(X.sum(axis=1, keepdims=True)) if X.min() >= 0 else size.sum(axis=1, keepdims=True),
+                "area": lambda: (
+                    np.abs(X.sum(axis=1, keepdims=True)) if X.min() >= 0 else size.sum(axis=1, keepdims=True)
+                ),
                 "max": lambda: size.max(axis=1, keepdims=True),
                 "l2": lambda: np.linalg.norm(X, axis=1, keepdims=True),
             }[self.method]()
@@ -584,7 +589,8 @@ class Denoise(OneToOneFeatureMixin, _SpectralStep):
 
     Examples
     --------
-    >>> noisy = np.outer(np.arange(1, 101), [1.0, 2.0, 3.0]) + np.random.default_rng(0).normal(0, 0.1, (100, 3))
+    >>> noisy = np.outer(np.arange(1, 101), [1.0, 2.0, 3.0])
+    >>> noisy += np.random.default_rng(0).normal(0, 0.1, (100, 3))
     >>> clean = Denoise(n_components=1).fit_transform(noisy)
     >>> bool(abs(clean[50, 2] / clean[50, 0] - 3) < 0.05)
     True
@@ -603,10 +609,18 @@ class Denoise(OneToOneFeatureMixin, _SpectralStep):
             self.model_ = pca
         elif self.method == "nmf":
             if X.min() < 0:
-                raise ValueError("NMF needs spectra without negative values: clip them at zero, or use method='pca'")
+                raise ValueError(
+                    "NMF needs spectra without negative values: clip them at zero, or use method='pca'"
+                )
             # PCA spends no component on the mean, NMF does.
-            rank = min(pca.components_.shape[0] + 1, *X.shape) if self.n_components == "auto" else self.n_components
-            self.model_ = NMF(rank, init="nndsvda", max_iter=400, tol=1e-3, random_state=self.random_state).fit(X)
+            rank = (
+                min(pca.components_.shape[0] + 1, *X.shape)
+                if self.n_components == "auto"
+                else self.n_components
+            )
+            self.model_ = NMF(
+                rank, init="nndsvda", max_iter=400, tol=1e-3, random_state=self.random_state
+            ).fit(X)
         else:
             raise ValueError(f'method must be "pca" or "nmf", got {self.method!r}')
 

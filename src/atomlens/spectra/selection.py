@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import diptest
 import numpy as np
@@ -14,7 +15,7 @@ from sklearn.pipeline import Pipeline
 
 from atomlens.spectra._cluster import _as_mask, _steps
 from atomlens.spectra._matrix import as_spectra
-from atomlens.spectra.clusterer import _fit_mixture
+from atomlens.spectra.clusterer import _fit_mixture, one_thread
 
 __all__ = ["KChoice", "choose_k", "separation_p_value"]
 
@@ -109,13 +110,17 @@ def choose_k(
     n = int(keep.sum()) if keep is not None else spectra.matrix.shape[0]
     ks = sorted({int(k) for k in k_range})
     if not ks or ks[0] < 1 or ks[-1] > n:
-        raise ValueError(f"k_range must hold whole numbers from 1 to {n}, the number of spectra; got {ks or 'nothing'}")
+        raise ValueError(
+            f"k_range must hold whole numbers from 1 to {n}, the number of spectra; got {ks or 'nothing'}"
+        )
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must lie between 0 and 1, got {alpha}")
     points = _points(spectra, keep, si, preprocess, 3 * max_points, random_state)
-    rng = np.random.default_rng(random_state)
-    few = points[np.sort(rng.permutation(len(points))[:max_points])]
-    table = pd.DataFrame({k: _criteria(points, few, k, n_resamples, random_state) for k in ks}).T.rename_axis("k")
+    chosen = np.random.default_rng(random_state).permutation(len(points))[:max_points]
+    few = points[np.sort(chosen)]
+    with one_thread():
+        rows = {k: _criteria(points, few, k, n_resamples, random_state) for k in ks}
+    table = pd.DataFrame(rows).T.rename_axis("k")
     reasons = _reasons(table, alpha)
     return KChoice(table, int(reasons.loc["null_p", "k"]), reasons)
 
@@ -154,7 +159,12 @@ def _gap(points, k, inertia, n_resamples, seed):
     rng = np.random.default_rng(seed)
     low, high = points.min(axis=0), points.max(axis=0)
     logs = [
-        np.log(max(KMeans(k, n_init=1, random_state=seed).fit(rng.uniform(low, high, points.shape)).inertia_, 1e-300))
+        np.log(
+            max(
+                KMeans(k, n_init=1, random_state=seed).fit(rng.uniform(low, high, points.shape)).inertia_,
+                1e-300,
+            )
+        )
         for _ in range(n_resamples)
     ]
     return np.mean(logs) - np.log(max(inertia, 1e-300)), np.std(logs) * np.sqrt(1 + 1 / n_resamples)
@@ -177,7 +187,9 @@ def _stability(points, k, n_resamples, seed):
     for _ in range(n_resamples):
         order = rng.permutation(len(points))
         halves = order[: len(points) // 2], order[len(points) // 2 :]
-        one, two = (KMeans(k, n_init=3, random_state=seed).fit(points[half]).predict(points) for half in halves)
+        one, two = (
+            KMeans(k, n_init=3, random_state=seed).fit(points[half]).predict(points) for half in halves
+        )
         scores.append(adjusted_rand_score(one, two))
     return np.mean(scores)
 
@@ -273,12 +285,14 @@ def _reasons(table, alpha):
     rows = {}
     knee = None
     if len(table) > 2:
-        knee = KneeLocator(table.index.tolist(), table["inertia"].tolist(), curve="convex", direction="decreasing").knee
+        knee = KneeLocator(
+            table.index.tolist(), table["inertia"].tolist(), curve="convex", direction="decreasing"
+        ).knee
     rows["inertia"] = (knee, "elbow of the inertia" if knee else "the inertia has no elbow")
     rows["silhouette"] = (best("silhouette", "idxmax"), "largest silhouette; cannot be 1")
     rows["calinski_harabasz"] = (best("calinski_harabasz", "idxmax"), "largest variance ratio; cannot be 1")
     gap, error, ks = table["gap"], table["gap_error"], table.index
-    enough = [k for k, after in zip(ks[:-1], ks[1:], strict=True) if gap[k] >= gap[after] - error[after]]
+    enough = [k for k, after in pairwise(ks) if gap[k] >= gap[after] - error[after]]
     rows["gap"] = (
         (enough[0], "first k whose gap the next k does not beat by its error")
         if enough
@@ -293,8 +307,15 @@ def _reasons(table, alpha):
     )
     separated = table.index[table["null_p"] <= alpha]
     rows["null_p"] = (
-        (int(separated.max()), f"largest k whose clusters are all separated by a gap in density (p <= {alpha:g})")
+        (
+            int(separated.max()),
+            f"largest k whose clusters are all separated by a gap in density (p <= {alpha:g})",
+        )
         if len(separated)
         else (1, "no k splits the spectra at a gap in density: no clusters, or a continuum")
     )
-    return pd.DataFrame(rows, index=["k", "reason"]).T.astype({"k": "Int64", "reason": object}).rename_axis("criterion")
+    return (
+        pd.DataFrame(rows, index=["k", "reason"])
+        .T.astype({"k": "Int64", "reason": object})
+        .rename_axis("criterion")
+    )

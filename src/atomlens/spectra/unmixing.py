@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
+from scipy.optimize import nnls
 from sklearn.cluster import KMeans
-from sklearn.decomposition import NMF, non_negative_factorization
+from sklearn.decomposition import NMF
 from sklearn.exceptions import ConvergenceWarning
 
 from atomlens.spectra._cluster import _as_mask
@@ -92,9 +93,13 @@ def unmix(si, n_endmembers, *, method="vca", despike=True, mask=None, random_sta
     keep = _as_mask(mask, spectra.scan)
     matrix = spectra.matrix if keep is None else spectra.matrix[keep]
     if not 2 <= n_endmembers <= len(matrix):
-        raise ValueError(f"n_endmembers must be from 2 to {len(matrix)}, the number of spectra; got {n_endmembers}")
+        raise ValueError(
+            f"n_endmembers must be from 2 to {len(matrix)}, the number of spectra; got {n_endmembers}"
+        )
     if np.any(matrix.mean(axis=0) < 0):
-        raise ValueError("a channel is negative on average: unmixing needs counts, before the background is removed")
+        raise ValueError(
+            "a channel is negative on average: unmixing needs counts, before the background is removed"
+        )
     matrix = np.maximum(Despike().fit_transform(matrix) if despike else matrix, 0)
     area = matrix.sum(axis=1)
     some = area > 0
@@ -129,7 +134,11 @@ def unmix(si, n_endmembers, *, method="vca", despike=True, mask=None, random_sta
         if full.ndim == 1:
             return spectra.on_scan(full, **attrs)
         maps = [spectra.on_scan(full[:, i], **attrs) for i in range(full.shape[1])]
-        return xr.concat(maps, dim="endmember").transpose(..., "endmember").assign_coords(endmember=range(len(maps)))
+        return (
+            xr.concat(maps, dim="endmember")
+            .transpose(..., "endmember")
+            .assign_coords(endmember=range(len(maps)))
+        )
 
     return Unmixing(
         endmembers=spectra.on_axis(ends, "endmember", long_name="share of the counts").rename("endmembers"),
@@ -150,7 +159,9 @@ def _corners(shapes, n, random_state):
     pca = NoiseRankPCA(n_components=min(max(n - 1, 1), *shapes.shape)).fit(shapes)
     scores = pca.transform(shapes)
     groups = KMeans(min(_GROUPS * n, len(scores)), n_init=3, random_state=random_state).fit(scores)
-    centres = groups.cluster_centers_[np.bincount(groups.labels_) >= min(_SMALLEST_GROUP * len(scores), len(scores) / n)]
+    centres = groups.cluster_centers_[
+        np.bincount(groups.labels_) >= min(_SMALLEST_GROUP * len(scores), len(scores) / n)
+    ]
     centres = centres if len(centres) >= n else groups.cluster_centers_
     # A constant coordinate turns the simplex of n corners into n independent directions.
     lifted = np.column_stack([centres, np.full(len(centres), max(np.abs(centres).max(), 1e-12))])
@@ -165,7 +176,9 @@ def _corners(shapes, n, random_state):
 
 
 def _mixing(shapes, ends):
-    """Non-negative least squares of all spectra at once: NMF with fixed endmembers."""
-    return non_negative_factorization(
-        shapes, H=ends.astype(shapes.dtype), n_components=len(ends), init="custom", update_H=False, max_iter=1000, tol=1e-5
-    )[0]
+    """Non-negative least squares of every spectrum; (N, n) coefficients.
+
+    After a QR decomposition of the endmembers each problem has n unknowns and n equations instead of L.
+    """
+    q, r = np.linalg.qr(ends.T.astype(np.float64))
+    return np.array([nnls(r, target)[0] for target in shapes @ q], dtype=np.float32)

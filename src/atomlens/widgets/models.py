@@ -52,7 +52,9 @@ class ClusterModel(traitlets.HasTraits):
 
     def __init__(self, si, *, name="si", random_state=0, **traits):
         if not isinstance(si, xr.DataArray) or si.ndim not in (2, 3):
-            raise ValueError("the explorer shows maps (y, x, energy) and line scans (x, energy) as DataArrays")
+            raise ValueError(
+                "the explorer shows maps (y, x, energy) and line scans (x, energy) as DataArrays"
+            )
         self.si = si
         self.name = name
         self.random_state = random_state
@@ -85,7 +87,9 @@ class ClusterModel(traitlets.HasTraits):
             steps = spectra.recommended_pipeline(self.si, normalise=self.normalise)
             # HDBSCAN finds its own number of clusters.
             k = None if self.method == "hdbscan" else self.n_clusters
-            result = spectra.cluster(self.si, k, self.method, preprocess=steps, random_state=self.random_state)
+            result = spectra.cluster(
+                self.si, k, self.method, preprocess=steps, random_state=self.random_state
+            )
         except (ValueError, TypeError) as problem:
             self.error = str(problem)
             return

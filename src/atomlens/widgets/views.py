@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from atomlens import plotting
@@ -25,15 +27,24 @@ class _LinkedView(widgets.VBox):
         # ipympl's canvas is the widget; its manager wires it to the browser. pyplot is not involved, so
         # nothing depends on the notebook's backend and no figure outlives its view.
         self.canvas = _ipympl.Canvas(figure)
-        self._manager = _ipympl.FigureManager(self.canvas, 0)
+        with warnings.catch_warnings():
+            # ipympl 0.10 passes its canvas to a traitlets constructor that will stop to accept it.
+            warnings.filterwarnings("ignore", "Passing unrecognized arguments", DeprecationWarning)
+            self._manager = _ipympl.FigureManager(self.canvas, 0)
         self.canvas.header_visible = self.canvas.footer_visible = self.canvas.toolbar_visible = False
         self.canvas.resizable = False
         self.message = widgets.HTML(f"<span style='color:#555'>{hint}</span>")
-        self.code_button = widgets.Button(description="Show the code", icon="code", tooltip="Calls that repeat this view")
-        self.code = widgets.Textarea(layout={"display": "none", "width": "98%", "height": "11.5em"}, disabled=False)
+        self.code_button = widgets.Button(
+            description="Show the code", icon="code", tooltip="Calls that repeat this view"
+        )
+        self.code = widgets.Textarea(
+            layout={"display": "none", "width": "98%", "height": "11.5em"}, disabled=False
+        )
         self.code.add_class("atomlens-code")
         self.code_button.on_click(self._toggle_code)
-        row = widgets.HBox([*controls, self.code_button], layout={"flex_flow": "row wrap", "align_items": "center"})
+        row = widgets.HBox(
+            [*controls, self.code_button], layout={"flex_flow": "row wrap", "align_items": "center"}
+        )
         super().__init__([row, self.message, self.canvas, self.code])
         self.add_class("atomlens-view")
 
@@ -75,9 +86,13 @@ class ClusterExplorer(_LinkedView):
     def __init__(self, model):
         is_map = len(model.scan_dims) == 2
         if is_map:
-            figure, (self._map_ax, self._ax) = plotting.new_figure(1, 2, size=(9.6, 3.6), width_ratios=[2.6, 5])
+            figure, (self._map_ax, self._ax) = plotting.new_figure(
+                1, 2, size=(9.6, 3.6), width_ratios=[2.6, 5]
+            )
         else:
-            figure, (self._map_ax, self._ax) = plotting.new_figure(2, 1, size=(9.0, 4.6), height_ratios=[0.5, 3])
+            figure, (self._map_ax, self._ax) = plotting.new_figure(
+                2, 1, size=(9.0, 4.6), height_ratios=[0.5, 3]
+            )
         controls = [
             _slider("clusters", 1, 10, model.n_clusters),
             _dropdown("method", METHODS, model.method),
@@ -118,17 +133,21 @@ class ClusterExplorer(_LinkedView):
         if self.model.result is None:
             return
         self._line.set_ydata(self.model.selected.values)
-        size = int(np.prod([b - a for a, b in zip(self.model.region[::2], self.model.region[1::2], strict=True)]))
+        size = int(
+            np.prod([b - a for a, b in zip(self.model.region[::2], self.model.region[1::2], strict=True)])
+        )
         cluster = self.model.selected_cluster
         where = f"mostly in cluster {cluster}" if cluster >= 0 else "left out of all clusters"
-        self._ax.set_title(f"Black: mean of {size} {'spectrum' if size == 1 else 'spectra'}, {where}")
+        what = "one spectrum" if size == 1 else f"mean of {size} spectra"
+        self._ax.set_title(f"Black: {what}, {where}", loc="left", weight="bold", size=10.5)
         self._box.set_data(*self._outline())
         self._redraw()
 
     def _outline(self):
         """The region's border in the units of the map."""
-        edges = [self._edges(d, a, b) for d, a, b in
-                 zip(self.model.scan_dims, self.model.region[::2], self.model.region[1::2], strict=True)]  # fmt: skip
+        region = self.model.region
+        spans = zip(self.model.scan_dims, region[::2], region[1::2], strict=True)
+        edges = [self._edges(dim, first, last) for dim, first, last in spans]
         (left, right), (top, bottom) = edges[-1], (edges[0] if len(edges) == 2 else (0.02, 0.98))
         return [left, right, right, left, left], [top, top, bottom, bottom, top]
 
@@ -157,12 +176,12 @@ class ClusterExplorer(_LinkedView):
         self._press = self._index(event) if event.inaxes is self._map_ax else None
 
     def _on_release(self, event):
-        if self._press is None or event.inaxes is not self._map_ax:
+        press, self._press = self._press, None
+        if press is None or event.inaxes is not self._map_ax:
             return
         region = []
-        for start, end in zip(self._press, self._index(event), strict=True):
+        for start, end in zip(press, self._index(event), strict=True):
             region += [min(start, end), max(start, end) + 1]
-        self._press = None
         self.model.region = tuple(region)
 
     def _on_error(self, _=None):

@@ -1,0 +1,19 @@
+"""The builder of the notebooks, loaded from its file: it is a program and no module of the package."""
+
+import importlib.util
+import sys
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def builder(root):
+    return load_builder(root)
+
+
+def load_builder(root):
+    spec = importlib.util.spec_from_file_location("notebook_builder", root / "notebooks" / "build.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module

@@ -1,0 +1,175 @@
+"""The helpers of the lessons: budget, figures with a description, the report on the machine."""
+
+import base64
+import io
+import subprocess
+import sys
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from PIL import Image
+
+from atomlens import _environment, notebook
+from atomlens.datasets._fetch import cache_folder
+
+
+@pytest.mark.parametrize(("choice", "value"), [(None, 40), ("full", 40), ("fast", 4)])
+def test_budget_follows_the_environment(monkeypatch, choice, value):
+    if choice is None:
+        monkeypatch.delenv("ATOMLENS_BUDGET", raising=False)
+    else:
+        monkeypatch.setenv("ATOMLENS_BUDGET", choice)
+    assert notebook.budget(full=40, fast=4) == value
+
+
+@pytest.mark.parametrize("choice", ["quick", "", "FULL"])
+def test_budget_refuses_what_it_does_not_know(monkeypatch, choice):
+    monkeypatch.setenv("ATOMLENS_BUDGET", choice)
+    with pytest.raises(ValueError, match="'full' or 'fast'"):
+        notebook.budget(full=40, fast=4)
+
+
+@pytest.fixture
+def displayed(monkeypatch):
+    """What a kernel would be asked to display."""
+    calls = []
+    monkeypatch.setattr(notebook, "shell", lambda: "a shell")
+    monkeypatch.setattr(
+        "IPython.display.display",
+        lambda data, raw, metadata: calls.append((data, metadata["image/png"]["alt"])),
+    )
+    return calls
+
+
+def _picture(data):
+    return Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
+
+
+def _plain_figure():
+    figure, axes = plt.subplots(figsize=(5, 4))
+    axes.imshow(np.arange(64).reshape(8, 8))
+    axes.plot([0, 7], [0, 7], color="red", linewidth=0.5)
+    return figure
+
+
+def test_show_sends_picture_and_description_and_closes_the_figure(displayed):
+    figure = _plain_figure()
+    notebook.show(figure, alt="A map\n   and a red line")
+    [(data, alt)] = displayed
+    assert alt == "A map and a red line"
+    assert data["text/plain"] == "[figure] A map and a red line"
+    assert not plt.fignum_exists(figure.number)
+
+
+def test_show_stores_a_palette_that_looks_the_same(displayed):
+    figure = _plain_figure()
+    raw = io.BytesIO()
+    figure.savefig(raw, format="png", dpi=100, bbox_inches="tight")
+    notebook.show(figure, alt="A map and a red line")
+    shown, original = _picture(displayed[0][0]), Image.open(raw).convert("RGB")
+    assert shown.mode == "P"
+    difference = np.abs(np.asarray(shown.convert("RGB"), int) - np.asarray(original, int))
+    assert difference.max() <= 32
+    assert difference.mean() < 1.5
+    assert len(base64.b64decode(displayed[0][0]["image/png"])) < len(raw.getvalue())
+
+
+def test_show_keeps_full_colour_where_a_palette_would_be_seen(displayed):
+    figure = plt.figure(figsize=(3, 3))
+    figure.figimage(np.random.default_rng(0).random((300, 300, 3)))
+    notebook.show(figure, alt="Noise in every colour")
+    assert _picture(displayed[0][0]).mode == "RGB"
+
+
+@pytest.mark.parametrize("alt", ["", "  \n"])
+def test_show_insists_on_a_description(alt):
+    with pytest.raises(ValueError, match="needs a description"):
+        notebook.show(plt.figure(), alt=alt)
+    plt.close("all")
+
+
+def test_show_prints_the_description_in_plain_python(capsys):
+    notebook.show(plt.figure(), alt="Nothing")
+    assert capsys.readouterr().out == "[figure] Nothing\n"
+
+
+def test_the_report_is_ready_here_and_imports_no_torch():
+    code = (
+        "import sys, atomlens as al; report = al.notebook.environment_report(); print(report); "
+        "sys.exit(not report.ready or 'torch' in sys.modules)"
+    )
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "Ready: everything that the lessons need is here." in answer.stdout
+    for part in ("Python", "scikit-learn", "torch", "processor", "memory", "GPU", "data mirror", "cache"):
+        assert f"\n{part} " in f"\n{answer.stdout}"
+
+
+def _remarks(report):
+    return report.table.set_index("part")["remark"]
+
+
+def test_a_missing_package_is_named_with_its_remedy(monkeypatch):
+    real = _environment.metadata.version
+
+    def version(name):
+        if name in ("diptest", "torch"):
+            raise _environment.metadata.PackageNotFoundError(name)
+        return "0.1" if name == "scipy" else real(name)
+
+    monkeypatch.setattr(_environment.metadata, "version", version)
+    report = notebook.environment_report()
+    assert not report.ready
+    assert [problem.partition(":")[0] for problem in sorted(report.problems)] == [
+        "diptest is missing", "scipy 0.1 does not fit", "torch is missing",
+    ]  # fmt: skip
+    assert all("pip install" in problem for problem in report.problems)
+    assert report.verdict.startswith("Not ready. ")
+    assert "Not ready." in repr(report)
+    assert "Not ready." in report._repr_html_()
+
+
+def test_a_version_that_was_not_tested_is_only_remarked(monkeypatch):
+    monkeypatch.setattr(_environment, "_pins", lambda: {"numpy": "99.0"})
+    report = notebook.environment_report()
+    assert report.ready
+    assert _remarks(report)["numpy"] == "tested with 99.0"
+
+
+def test_the_local_build_of_torch_counts_as_the_tested_version():
+    assert _remarks(notebook.environment_report())["torch"] == ""
+
+
+@pytest.mark.parametrize(
+    ("variable", "problem"),
+    [("ATOMLENS_DATA_DIR", "Correct ATOMLENS_DATA_DIR"), ("ATOMLENS_CACHE_DIR", "Set ATOMLENS_CACHE_DIR")],
+)
+def test_a_folder_that_cannot_be_used_is_a_problem(monkeypatch, tmp_path, variable, problem):
+    file = tmp_path / "file"
+    file.touch()
+    monkeypatch.setenv(variable, str(file / "folder"))
+    report = notebook.environment_report()
+    assert problem in report.verdict
+
+
+def test_the_report_names_the_cache_that_is_used(monkeypatch, tmp_path):
+    monkeypatch.setenv("ATOMLENS_CACHE_DIR", str(tmp_path / "new"))
+    here = notebook.environment_report().table.set_index("part")["here"]
+    assert here["cache"] == str(cache_folder())
+    assert not (tmp_path / "new").exists()  # a report changes nothing
+
+
+def test_an_old_python_and_little_memory_are_problems(monkeypatch):
+    monkeypatch.setattr(_environment, "_PYTHONS", ((3, 99),))
+    monkeypatch.setattr("psutil.virtual_memory", type("Memory", (), {"total": 2**30}))
+    problems = " ".join(notebook.environment_report().problems)
+    assert "Use Python 3.99" in problems
+    assert "Less than 1.5 GiB" in problems
+
+
+def test_a_gpu_is_named(monkeypatch, tmp_path):
+    program = tmp_path / "nvidia-smi"
+    program.write_text("#!/bin/sh\necho 'A100'\necho 'A100'\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(_environment.shutil, "which", lambda name: str(program))
+    assert notebook.environment_report().table.set_index("part")["here"]["GPU"] == "A100, A100"

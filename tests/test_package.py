@@ -1,0 +1,101 @@
+"""The package as others get it: light to import, complete when it is installed away from its checkout."""
+
+import json
+import subprocess
+import sys
+import sysconfig
+import tomllib
+import venv
+
+import pytest
+import yaml
+
+import atomlens
+
+HEAVY = ("torch", "torchvision", "atomai", "xarray", "pandas", "scipy", "sklearn", "skimage", "matplotlib",
+         "dask", "distributed", "rsciio", "pooch", "h5py", "zarr", "IPython", "ipywidgets")  # fmt: skip
+
+
+def run(program, *arguments, cwd=None):
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, cwd=cwd, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def loaded_by(code):
+    """The heavy modules that a fresh interpreter holds after some code."""
+    code = f"{code}\nimport sys, json; print(json.dumps([m for m in {HEAVY!r} if m in sys.modules]))"
+    return json.loads(run(sys.executable, "-c", code))
+
+
+def test_importing_the_package_loads_nothing_heavy():
+    assert loaded_by("import atomlens") == []
+
+
+@pytest.mark.parametrize("room", sorted(set(atomlens.__all__) - {"Sample", "__version__"}))
+def test_no_room_imports_torch(room):
+    assert not {"torch", "torchvision", "atomai"} & set(loaded_by(f"import atomlens; atomlens.{room}"))
+
+
+def test_a_room_that_does_not_exist_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="has no attribute 'kitchen'"):
+        _ = atomlens.kitchen
+
+
+def test_one_version_everywhere(root):
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    citation = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
+    assert project["version"] == atomlens.__version__ == citation["version"]
+    assert project["license"] == citation["license"] == "MIT"
+
+
+@pytest.fixture(scope="module")
+def installed(root, tmp_path_factory):
+    """The Python of a clean environment that holds the wheel and borrows only its requirements."""
+    folder = tmp_path_factory.mktemp("installed")
+    run(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(root))
+    [wheel] = folder.glob("*.whl")
+    venv.create(folder / "env", with_pip=False)
+    bin_folder = "Scripts" if sys.platform == "win32" else "bin"
+    python = str(folder / "env" / bin_folder / "python")
+    run(
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        python,
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        str(wheel),
+    )
+    # A folder that a .pth adds comes last, and its own .pth files (the checkout's) are not read.
+    variables = {"base": str(folder / "env"), "platbase": str(folder / "env")}
+    site = sysconfig.get_path("purelib", vars=variables)
+    with open(f"{site}/borrowed.pth", "w", encoding="utf-8") as file:  # noqa: PTH123
+        file.write(sysconfig.get_path("purelib") + "\n")
+    return python
+
+
+def test_an_installed_copy_is_used_from_outside_the_checkout(installed, root, tmp_path):
+    place = run(installed, "-c", "import atomlens; print(atomlens.__file__)", cwd=tmp_path)
+    assert str(root) not in place
+    assert "site-packages" in place
+
+
+def test_an_installed_copy_finds_every_file_of_data(installed, root, tmp_path):
+    files = [path.relative_to(root / "data").parts for path in (root / "data").rglob("*") if path.is_file()]
+    assert files
+    code = "import sys, json; from atomlens._resources import resource\n"
+    code += "for parts in json.loads(sys.argv[1]): print(resource(*parts))"
+    places = run(installed, "-c", code, json.dumps(files), cwd=tmp_path).splitlines()
+    assert len(places) == len(files)
+    assert not any(place.startswith(str(root)) for place in places)
+
+
+def test_an_installed_copy_loads_a_sample_and_a_twin(installed, tmp_path):
+    code = "import atomlens as al; print(al.datasets.list().shape[0]); print(al.datasets.load('eels_twin'))"
+    lines = run(installed, "-c", code, cwd=tmp_path).splitlines()
+    assert int(lines[0]) > 10
+    assert lines[1].startswith("<Sample 'eels_twin'")

@@ -1,0 +1,161 @@
+"""Figures draw what they claim: labels, units, colours, marks."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from matplotlib.colors import to_hex, to_rgb
+
+from atomlens import plotting, simulate, spectra
+
+
+@pytest.fixture(scope="module")
+def twin():
+    return simulate.spectra.eels(3, shape=(24, 20), random_state=0)
+
+
+@pytest.fixture(scope="module")
+def result(twin):
+    return spectra.cluster(twin.data, 3)
+
+
+def drawn_colours(ax):
+    """The colour of every pixel of the first image on the axes."""
+    artist = ax.images[0]
+    return artist.cmap(artist.norm(artist.get_array()))[..., :3]
+
+
+def test_label_map_shows_every_label_in_its_colour(result):
+    figure, ax = plotting.new_figure()
+    plotting.draw_labels(ax, result.labels)
+    colours = drawn_colours(ax)
+    for label in np.unique(result.labels):
+        expected = to_rgb(plotting.CLUSTER_COLOURS[label])
+        np.testing.assert_allclose(colours[result.labels.values == label] - expected, 0, atol=1e-6)
+    assert ax.get_xlabel() == "x (nm)"
+
+
+def test_left_out_points_are_pale():
+    figure, ax = plotting.new_figure()
+    plotting.draw_labels(ax, xr.DataArray([[0, -1]], dims=("y", "x")))
+    assert min(drawn_colours(ax)[0, 1]) > 0.9
+
+
+def test_map_edges_lie_half_a_pixel_outside_in_physical_units():
+    image = xr.DataArray(
+        np.zeros((3, 5)), dims=("y", "x"), coords={"x": 2.0 * np.arange(5), "y": np.arange(3.0)}
+    )
+    figure, ax = plotting.new_figure()
+    assert plotting.draw_map(ax, image).get_extent() == [-1.0, 9.0, 2.5, -0.5]
+
+
+def test_truth_takes_the_colours_of_the_clusters(result, twin):
+    figure = plotting.cluster_overview(result, truth=twin.truth.labels)
+    planted, found = (drawn_colours(ax) for ax in figure.axes[:2])
+    same = np.all(np.isclose(planted, found), axis=-1)
+    assert same.mean() > 0.98
+
+
+def test_spectra_carry_bands_units_and_colours(result):
+    figure, ax = plotting.new_figure()
+    lines = plotting.draw_spectra(ax, result.spectra, result.spread)
+    assert [to_hex(line.get_color()).upper() for line in lines] == list(plotting.CLUSTER_COLOURS[:3])
+    np.testing.assert_allclose(lines[1].get_ydata(), result.spectra[1])
+    assert ax.get_xlabel() == "energy loss (eV)"
+    assert ax.get_ylabel() == "intensity (counts)"
+    assert len(ax.collections) == 3
+
+
+def test_normalised_and_shifted_spectra_keep_their_shape(result):
+    figure, ax = plotting.new_figure()
+    lines = plotting.draw_spectra(ax, result.spectra, normalise=True, offset=1.0)
+    heights = [np.ptp(line.get_ydata()) for line in lines]
+    expected = np.ptp(result.spectra.values, axis=1) / result.spectra.values.max(axis=1)
+    np.testing.assert_allclose(heights, expected, rtol=1e-5)
+    assert lines[0].get_ydata().min() > lines[2].get_ydata().min()
+
+
+def test_method_grid_is_scored_and_matched(result, twin):
+    figure = plotting.method_grid({"kmeans": result}, truth=twin.truth.labels)
+    assert "ARI" in figure.axes[1].get_title(loc="left")
+    np.testing.assert_allclose(
+        drawn_colours(figure.axes[0]).mean(), drawn_colours(figure.axes[1]).mean(), atol=0.02
+    )
+
+
+def test_cockpit_marks_preferences_and_the_current_k(twin):
+    choice = spectra.choose_k(twin.data, range(1, 5), n_resamples=2)
+    figure = plotting.criteria(choice, current=2)
+    assert figure.axes[1].get_title(loc="left") == f"Silhouette: {choice.reasons.k['silhouette']}"
+    assert any("clusters" in text.get_text() for text in figure.axes[7].texts)
+    figure, axes = plotting.new_figure(2, 4)
+    marks = plotting.draw_criteria(axes.flat, choice, current=3)
+    assert all(list(mark.get_xdata()) == [3, 3] for mark in marks)
+
+
+def test_line_scan_is_a_strip_over_its_spectra():
+    sample = simulate.spectra.eels(2, shape=(60,), smallest=0.3, random_state=0)
+    figure = plotting.cluster_overview(spectra.cluster(sample.data, 2), truth=sample.truth.labels)
+    assert len(figure.axes) == 3
+    assert figure.axes[0].get_xlabel() == "x (nm)"
+
+
+def test_library_puts_pure_compositions_into_the_corners():
+    labels = xr.DataArray(
+        [0, 1, 2], dims="spot", coords={"x_mm": ("spot", [0.0, 1, 2]), "y_mm": ("spot", [0.0, 1, 2])}
+    )
+    figure = plotting.library(labels, np.eye(3))
+    np.testing.assert_allclose(
+        figure.axes[1].collections[0].get_offsets(), [[0.5, 0.866], [0, 0], [1, 0]], atol=1e-3
+    )
+
+
+def test_first_look_marks_points_with_their_spectra(twin):
+    figure = plotting.first_look(twin.data, [(2, 3), (20, 15)])
+    left, right = figure.axes[:2]
+    assert left.lines[1].get_xydata().tolist() == [[15.0, 20.0]]
+    np.testing.assert_allclose(right.lines[1].get_ydata(), twin.data[20, 15])
+    line = plotting.first_look(simulate.spectra.eels(2, shape=(30,), smallest=0.3).data)
+    assert "counts" in line.axes[0].get_ylabel()
+
+
+def test_maps_share_the_scale_from_zero_to_one(twin):
+    figure = plotting.abundance_maps(
+        twin.truth.abundances, endmembers=twin.truth.endmembers, names=["a", "b", "c"]
+    )
+    assert [ax.images[0].get_clim() for ax in figure.axes[:3]] == [(0, 1)] * 3
+    assert [t.get_text() for t in figure.axes[3].get_legend().get_texts()] == ["a", "b", "c"]
+
+
+def test_scores_are_drawn_in_the_colours_of_truth_or_clusters(result, twin):
+    for truth, labels in ((None, result.labels), (twin.truth.labels, twin.truth.labels)):
+        figure = plotting.scores(result, truth=truth)
+        colours = figure.axes[0].collections[0].get_facecolors()
+        counts = [
+            np.all(np.isclose(colours[:, :3], to_rgb(plotting.CLUSTER_COLOURS[k])), axis=1).sum()
+            for k in range(3)
+        ]
+        assert counts == np.bincount(labels.values.ravel()).tolist()
+
+
+def test_global_settings_stay_as_they_were(result):
+    import matplotlib as mpl
+
+    before = dict(mpl.rcParams)
+    plotting.cluster_overview(result)
+    assert dict(mpl.rcParams) == before
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda ax: plotting.draw_map(ax, xr.DataArray(np.zeros((2, 2, 2)), dims=("y", "x", "e"))),
+            "two dimensions",
+        ),
+        (lambda ax: plotting.first_look(xr.DataArray(np.zeros(5), dims="energy")), "map or a line"),
+    ],
+)
+def test_wrong_shapes_are_named(call, message):
+    figure, ax = plotting.new_figure()
+    with pytest.raises(ValueError, match=message):
+        call(ax)

@@ -1,0 +1,96 @@
+"""The views: a control moved changes the model and the figure, and the other way round."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from atomlens import simulate, spectra, widgets
+
+pytest.importorskip("ipympl")
+
+
+@pytest.fixture(scope="module")
+def twin():
+    return simulate.spectra.eels(3, shape=(24, 20), pixel_size=0.5, random_state=0)
+
+
+@pytest.fixture
+def explorer(twin):
+    return widgets.cluster_explorer(twin.data, name="twin.data")
+
+
+def mouse(explorer, x, y):
+    return SimpleNamespace(inaxes=explorer._map_ax, xdata=x, ydata=y)
+
+
+def test_controls_and_model_are_linked_both_ways(explorer):
+    explorer.n_clusters.value = 2
+    assert explorer.model.n_clusters == 2
+    explorer.model.method = "gmm"
+    assert explorer.method.value == "gmm"
+
+
+def test_moving_a_control_changes_the_figure(explorer):
+    before = len(explorer._ax.lines)
+    explorer.n_clusters.value = 5
+    assert len(explorer._ax.lines) == before + 2
+
+
+def test_click_and_drag_select_in_physical_units(explorer, twin):
+    explorer._on_press(mouse(explorer, 2.1, 3.9))  # nm; pixels are half a nanometre wide
+    explorer._on_release(mouse(explorer, 2.1, 3.9))
+    assert explorer.model.region == (8, 9, 4, 5)
+    np.testing.assert_allclose(explorer._line.get_ydata(), twin.data[8, 4])
+    explorer._on_press(mouse(explorer, 4.0, 6.0))
+    explorer._on_release(mouse(explorer, 2.0, 5.0))
+    assert explorer.model.region == (10, 13, 4, 9)
+    assert "mean of 15 spectra" in explorer._ax.get_title(loc="left")
+
+
+def test_drag_that_ends_outside_the_map_changes_nothing(explorer):
+    before = explorer.model.region
+    explorer._on_press(mouse(explorer, 2.0, 2.0))
+    explorer._on_release(SimpleNamespace(inaxes=None, xdata=None, ydata=None))
+    explorer._on_release(mouse(explorer, 4.0, 4.0))
+    assert explorer.model.region == before
+
+
+def test_code_is_shown_on_demand_and_kept_up_to_date(explorer):
+    assert explorer.code.layout.display == "none"
+    explorer.code_button.click()
+    assert explorer.code.layout.display == ""
+    explorer.n_clusters.value = 4
+    assert "twin.data, 4" in explorer.code.value
+    explorer.code_button.click()
+    assert explorer.code.layout.display == "none"
+
+
+def test_errors_are_shown_and_go_away():
+    tiny = simulate.spectra.eels(2, shape=(2, 3), smallest=0.3).data
+    explorer = widgets.cluster_explorer(tiny, n_clusters=2)
+    explorer.n_clusters.value = 9
+    assert "ask for fewer" in explorer.message.value
+    explorer.n_clusters.value = 2
+    assert "ask for fewer" not in explorer.message.value
+
+
+def test_line_scan_explorer_draws_a_strip():
+    sample = simulate.spectra.eels(2, shape=(50,), smallest=0.3, random_state=0)
+    explorer = widgets.cluster_explorer(sample.data, n_clusters=2)
+    explorer._on_press(mouse(explorer, 10.0, 0.5))
+    explorer._on_release(mouse(explorer, 20.0, 0.5))
+    assert explorer.model.region == (10, 21)
+
+
+def test_cockpit_slider_moves_marks_and_map(twin):
+    choice = spectra.choose_k(twin.data, range(1, 5), n_resamples=2)
+    cockpit = widgets.k_cockpit(twin.data, choice)
+    cockpit.k.value = 4
+    assert cockpit.model.k == 4
+    assert all(list(mark.get_xdata()) == [4, 4] for mark in cockpit._marks)
+    assert cockpit._map_ax.get_title(loc="left").startswith("k = 4")
+
+
+def test_stored_text_tells_readers_what_to_do(explorer):
+    assert "run this notebook" in repr(explorer)
