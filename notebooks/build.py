@@ -40,6 +40,7 @@ from freshness import fingerprint
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 MAX_OUTPUT_BYTES = 400_000
 MAX_CELL_LINES, MAX_MEDIAN_LINES = 15, 5
+CUT, END = "# --- solution", "# --- end"  # the student's copy lacks what stands between
 WIDGET = "application/vnd.jupyter.widget-view+json"
 REMEDY = "run `make notebooks`"
 
@@ -110,11 +111,11 @@ def student_text(solution_text):
     """
     lines, region = [], None
     for line in _without_solution_cells(solution_text).splitlines():
-        if line.strip() == "# --- solution":
+        if line.strip() == CUT:
             region, indent = [], line[: len(line) - len(line.lstrip())]
-        elif line.strip() == "# --- end":
+        elif line.strip() == END:
             if region is None:
-                raise ValueError("'# --- end' without '# --- solution'")
+                raise ValueError(f"{END!r} without {CUT!r}")
             lines += [f"{indent}# Your code here", *(indent + item for item in _placeholders(region))]
             region = None
         elif region is not None:
@@ -122,7 +123,7 @@ def student_text(solution_text):
         else:
             lines.append(line)
     if region is not None:
-        raise ValueError("'# --- solution' without '# --- end'")
+        raise ValueError(f"{CUT!r} without {END!r}")
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -185,7 +186,9 @@ def execute(source, *, budget="full", env=None):
     """
     notebook = read(source)
     notebook.cells.append(nbformat.v4.new_code_cell(_PEAK))
-    variables = {**os.environ, "PYTHONHASHSEED": "0", "ATOMLENS_BUDGET": budget, **(env or {})}
+    # Without MPLBACKEND, matplotlib draws as it does in everyone's notebook.
+    fixed = {"PYTHONHASHSEED": "0", "MPLBACKEND": None, "ATOMLENS_BUDGET": budget}
+    variables = {**os.environ, **fixed, **(env or {})}
     variables.setdefault("ATOMLENS_CHECK", "strict" if is_solution(source) else None)
     variables = {name: value for name, value in variables.items() if value is not None}
     with workspace(source) as folder:
@@ -238,11 +241,15 @@ _UUID = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 
 
 def _keep(output):
-    """False for a widget, which without its kernel would reopen as a line of text."""
+    """Strip the widget from an output; False if nothing is left that makes sense without its kernel.
+
+    A widget's picture stays, and a text in angle brackets that says what stood here; the usual
+    text, a listing of parts, does not.
+    """
     data = output.get("data", {})
     if data.pop(WIDGET, None) is None:
         return True
-    return bool(set(data) - {"text/plain"})
+    return bool(set(data) - {"text/plain"}) or data.get("text/plain", "").startswith("<")
 
 
 def _mapped(value, change):
@@ -363,7 +370,8 @@ def _cells(source, notebook, old):
         return
     lengths = []
     for i, cell in enumerate(_code(notebook)):
-        lengths.append(sum(bool(line.strip()) for line in cell.source.splitlines()))
+        lines = [line.strip() for line in cell.source.splitlines()]
+        lengths.append(sum(bool(line) and line not in (CUT, END) for line in lines))
         if lengths[-1] > MAX_CELL_LINES:
             yield f"code cell {i}: {lengths[-1]} lines of code, at most {MAX_CELL_LINES} are allowed"
         if re.search(r"(?m)^[%!]", cell.source):

@@ -94,7 +94,7 @@ def _axis_label(coordinate):
 def _value_label(array):
     """What the values are, with their unit."""
     name, unit = array.attrs.get("long_name", array.name or "value"), array.attrs.get("units", "")
-    return f"{name} ({unit})" if unit else str(name)
+    return f"{name} ({unit or 'arb. units'})"
 
 
 def _extent(image):

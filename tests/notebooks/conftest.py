@@ -17,3 +17,15 @@ def load_builder(root):
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def pytest_generate_tests(metafunc):
+    """`source`: every notebook; `executed`: lessons and solutions; `student`: the generated exercises."""
+    kinds = {
+        "source": lambda builder: builder.notebooks(),
+        "executed": lambda builder: [*builder.lessons(), *builder.solutions()],
+        "student": lambda builder: [builder.student_of(solution) for solution in builder.solutions()],
+    }
+    for kind in kinds.keys() & set(metafunc.fixturenames):
+        found = kinds[kind](load_builder(metafunc.config.rootpath))
+        metafunc.parametrize(kind, found, ids=[path.stem for path in found])

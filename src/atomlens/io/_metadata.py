@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 
 import numpy as np
 
@@ -13,6 +14,7 @@ _UNIT_OF = {
     "azimuth_angle": "deg", "elevation_angle": "deg", "working_distance": "mm",
     "energy_resolution_MnKa": "eV",
 }  # fmt: skip
+_COUNTS = {"Counts": "counts"}
 _GENERAL = ("date", "time", "time_zone", "authors", "original_filename", "notes", "doi")
 
 
@@ -36,6 +38,9 @@ def flat(metadata, original=None, mapping=None):
         attrs["sample_description"] = full["Sample"]["description"]
     signal = full.get("Signal", {})
     attrs |= {key: signal[key] for key in ("quantity", "signal_type") if signal.get(key)}
+    # "Electrons (Counts)" says what the values are, and their unit.
+    if named := re.fullmatch(r"(.+?) \((.+)\)", str(signal.get("quantity", ""))):
+        attrs["long_name"], attrs["units"] = named[1].lower(), _COUNTS.get(named[2], named[2])
     return {key: plain(value) for key, value in attrs.items() if plain(value) is not None}
 
 

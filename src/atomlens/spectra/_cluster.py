@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 from atomlens.spectra._matrix import as_spectra
 from atomlens.spectra.clusterer import SpectralClusterer
 from atomlens.spectra.pipelines import recommended_pipeline
+from atomlens.spectra.preprocess import Despike
 
 __all__ = ["ClusterResult", "cluster"]
 
@@ -193,10 +194,12 @@ def cluster(
         if keep is not None:
             as_spectra(xr.DataArray(matrix, dims=("kept", "channel")))  # what is kept must be finite
         fitted = Pipeline(steps)
-        points = fitted.fit_transform(matrix) if steps else matrix
+        # Cluster spectra are shown in the units of the data, but without spikes: so despike apart, once.
+        if steps and isinstance(steps[0][1], Despike):
+            matrix, steps = steps[0][1].fit_transform(matrix), steps[1:]
+        points = Pipeline(steps).fit_transform(matrix) if steps else matrix
         labels = clusterer.fit(points).labels_
-        shown = fitted.named_steps["despike"].transform(matrix) if "despike" in fitted.named_steps else matrix
-        mean, sd = cluster_moments(shown, labels, clusterer.n_clusters_)
+        mean, sd = cluster_moments(matrix, labels, clusterer.n_clusters_)
     if keep is not None:
         everywhere = np.full(keep.size, -1)
         everywhere[keep] = labels

@@ -75,6 +75,10 @@ class _SpectralStep(TransformerMixin, BaseEstimator):
         return inside
 
 
+_LEARNING_SPECTRA = 4000  # spectra from which the limits are learned: 40 of them make the last per cent
+_CACHED_VALUES = 50_000
+
+
 def _median_of_five(X):
     """Running median over five channels; the first and last two take the median of the edge window."""
     a, b, c, d, e = (X[:, i : X.shape[1] - 4 + i] for i in range(5))
@@ -129,7 +133,8 @@ class Despike(OneToOneFeatureMixin, _SpectralStep):
         if X.shape[1] < 5:
             self.limit_ = np.full(X.shape[1], np.inf)
             return
-        deviation = np.abs(X - _median_of_five(X))
+        some = X[:: -(-len(X) // _LEARNING_SPECTRA)]
+        deviation = np.abs(some - _median_of_five(some))
         # The 99th percentile of a Gaussian's modulus lies at 2.58 sigma. "lower" leaves out the largest
         # value even of a handful of spectra, so that a lone spike does not raise its own limit.
         tail = np.quantile(deviation, 0.99, axis=0, method="lower") / 2.58
@@ -150,17 +155,16 @@ class Despike(OneToOneFeatureMixin, _SpectralStep):
         """
         check_is_fitted(self)
         X = self._validate(X)
-        return self._find(X)[0]
-
-    def _find(self, X):
         if X.shape[1] < 5:
-            return np.zeros(X.shape, dtype=bool), X
-        median = _median_of_five(X)
+            return np.zeros(X.shape, dtype=bool)
+        return self._spikes(X, _median_of_five(X))
+
+    def _spikes(self, X, median):
         deviation = np.abs(X - median)
         spikes = deviation > self.limit_
         if self.noise == "poisson":
             spikes &= deviation > self.threshold * np.sqrt(np.maximum(median, 1))
-        return spikes, median
+        return spikes
 
     def transform(self, X):
         """Replace the spikes.
@@ -174,9 +178,17 @@ class Despike(OneToOneFeatureMixin, _SpectralStep):
         ndarray of shape (N, L)
         """
         check_is_fitted(self)
-        X = self._validate(X)
-        spikes, median = self._find(X)
-        return np.where(spikes, median, X)
+        cleaned = self._validate(X).copy()
+        if cleaned.shape[1] < 5:
+            return cleaned
+        # Block by block: what fits the cache is done three times as fast.
+        rows = max(_CACHED_VALUES // cleaned.shape[1], 1)
+        for start in range(0, len(cleaned), rows):
+            block = cleaned[start : start + rows]
+            median = _median_of_five(block)
+            spikes = self._spikes(block, median)
+            block[spikes] = median[spikes]
+        return cleaned
 
 
 class Crop(_SpectralStep):

@@ -1,0 +1,124 @@
+# %% [markdown]
+# # 00 · Start here
+#
+# **You will** check that this machine is ready · find the lesson that answers your question · read a file of
+# your own and see its phases
+#
+# **Needs** nothing · **Time** 10 min to read, a few seconds to run
+#
+# atomlens teaches machine learning on atomically resolved microscopy data, and carries it out. Every lesson
+# first runs on a simulated *twin* whose answer is planted, prints a score, and only then turns to
+# measured data, with a pedigree. Every lesson also shows where its method fails.
+#
+# To run a notebook: *Run* menu, *Run All Cells*. To run one cell: click it and press Shift + Enter.
+
+# %%
+import numpy as np
+import pandas as pd
+
+import atomlens as al
+from atomlens import datasets, plotting, spectra
+from atomlens.notebook import environment_report, show
+
+pd.options.display.max_colwidth = None
+
+# %% [markdown]
+# ## Is this machine ready?
+
+# %%
+environment_report()
+
+# %% [markdown]
+# ## Which lesson answers my question?
+#
+# | lesson | question | time | know first |
+# | --- | --- | --- | --- |
+# | [01 · Clustering of spectral data](01_spectral_clustering.ipynb) | Which phases are in my spectrum image, how many are there, and are there any? | 45 min | what a spectrum image is |
+# | [Exercises to 01](exercises/01_spectral_clustering.ipynb) | Have I understood it? Your own data, checked as you go | 40 min | lesson 01 |
+#
+# More lessons follow the same plan: descriptors, atom finding, local crystallography, defects, shift-invariant
+# autoencoders, and dynamics.
+
+# %% [markdown]
+# ## Your own file, in four steps
+#
+# **Read it.** One function reads what microscopes write (dm3, dm4, emd, ser, mrc, hspy, zspy, tif, nexus, h5)
+# and plain formats (png, jpg, npy, npz). What comes back is an array that knows its dimensions, its units, and
+# where it came from. This path leads to a small sample that comes with atomlens: put yours here.
+
+# %%
+path = datasets.sample_path("spectrum_image.hspy")
+si = al.io.read(path)
+print(dict(si.sizes), "in", ", ".join(si[dim].attrs["units"] for dim in si.dims))
+pd.Series(si.attrs, name="where it comes from").to_frame()
+
+# %% [markdown]
+# **Look at it.** The figure shows the total signal, and the spectra of three points.
+
+# %%
+show(
+    plotting.first_look(si),
+    alt="Left, a map of the total counts with three dots; right, the three spectra in the same colours.",
+)
+
+# %% [markdown]
+# **Ask how many phases there are, and where.** [Lesson 01](01_spectral_clustering.ipynb) explains each step.
+
+# %%
+choice = spectra.choose_k(si, range(1, 6))
+result = spectra.cluster(si, choice.recommended)
+show(
+    plotting.cluster_overview(result, title=f"{choice.recommended} clusters"),
+    alt="A map of the clusters, and the mean spectrum of each with a band of one standard deviation.",
+)
+
+# %% [markdown]
+# **Take the result with you**, as tables, an image and a HyperSpy file.
+
+# %%
+for written in result.export("results/00_start_here", overwrite=True):
+    print(written)
+
+# %% [markdown]
+# ### When a file is stubborn
+#
+# Errors say what is wrong and what to do. A stack of images, for example, may be a movie or a spectrum image,
+# and a plain array does not say which:
+
+# %%
+np.save("results/stack.npy", np.ones((5, 8, 8)))
+try:
+    al.io.read("results/stack.npy")
+except ValueError as problem:
+    print(problem)
+
+# %% [markdown]
+# So we tell it, and add the pixel size that the file lacks.
+
+# %%
+movie = al.io.read("results/stack.npy", kind="movie", pixel_size=0.02, units="nm")
+print(movie.dims, movie.x.attrs["units"])
+
+# %% [markdown]
+# ## Named data sets
+#
+# Simulated twins are always here. Measured sets are downloaded once, when first used, and checked
+# against their SHA-256. Without a network, point the variable `ATOMLENS_DATA_DIR` at a folder that holds them.
+
+# %%
+table = datasets.list()
+table[["kind", "shape", "size_mb", "real", "status", "about"]]
+
+# %% [markdown]
+# `datasets.load(name)` returns the data, what is known to be true about them, and their source. Whoever uses
+# a set should cite it, and respect its licence:
+
+# %%
+sample = datasets.load("eels_twin")
+print(datasets.credit(sample))
+sample
+
+# %% [markdown]
+# - Ready? **Next**: [lesson 01](01_spectral_clustering.ipynb).
+# - Every widget has a button *Show the code*: what it prints repeats the view in a cell of your own.
+# - Something is wrong, or hard to understand? That is a bug of ours. Please report it.

@@ -1,0 +1,386 @@
+"""The builder on notebooks made here: what it writes, what it notices, what it leaves alone."""
+
+import sys
+
+import nbformat
+import pytest
+from nbclient.exceptions import CellExecutionError
+
+LESSON = """
+# %% [markdown]
+# # A lesson
+
+# %%
+import sys
+
+import atomlens as al
+from atomlens.notebook import budget
+
+# %%
+from IPython.display import display
+import matplotlib.pyplot as plt
+
+figure, axes = plt.subplots()
+al.notebook.show(figure, alt="Empty axes")
+
+# %%
+print(budget(full="full run", fast="fast run"), object())
+"""
+
+SOLUTION = '''
+# %%
+import atomlens as al
+
+# %%
+# How many?
+# --- solution
+answer, (other, rest) = 2, (1, 0)
+other += 1
+# --- end
+al.check.equal(answer, 2, name="how many")
+
+
+# %%
+def double(x):
+    """Twice x."""
+    # --- solution
+    return 2 * x
+    # --- end
+
+
+al.check.close(double(2), 4, name="double")
+
+# %%
+# --- solution
+def half(x):
+    return x / 2
+# --- end
+al.check.close(half(2), 1, name="half")
+
+# %% [markdown] tags=["solution"]
+# Only for those who look.
+'''
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch, builder):
+    """A project of one lesson, which the builder takes for its own."""
+    monkeypatch.setattr(builder, "HERE", tmp_path / "notebooks")
+    (tmp_path / "notebooks" / "exercises").mkdir(parents=True)
+    (tmp_path / "notebooks" / "01_lesson.py").write_text(LESSON.lstrip(), encoding="utf-8")
+    return tmp_path / "notebooks"
+
+
+@pytest.fixture
+def lesson(folder):
+    return folder / "01_lesson.py"
+
+
+@pytest.fixture
+def no_execution(builder, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise AssertionError("nothing had to be executed")
+
+    return lambda: monkeypatch.setattr(builder, "execute", refuse)
+
+
+def complaints(builder, path):
+    return [text for name in builder.CHECKS for text in builder.problems(path, name)]
+
+
+def store(path, notebook):
+    nbformat.write(notebook, path.with_suffix(".ipynb"))
+
+
+@pytest.mark.notebooks
+def test_a_built_lesson_is_sound_and_stays_as_it_is(builder, lesson, no_execution):
+    assert builder.problems(lesson, "paired") == ["01_lesson.ipynb does not exist: run `make notebooks`"]
+    assert builder.build(lesson).startswith("executed in ")
+    assert complaints(builder, lesson) == []
+    text = lesson.with_suffix(".ipynb").read_text(encoding="utf-8")
+    assert "full run <object object at 0x…>" in text
+    assert str(lesson.parent) not in text
+    no_execution()
+    assert builder.build(lesson) == "is fresh"
+    assert lesson.with_suffix(".ipynb").read_text(encoding="utf-8") == text
+
+
+@pytest.mark.notebooks
+def test_changed_prose_and_comments_need_no_execution(builder, lesson, no_execution):
+    builder.build(lesson)
+    before = builder.stored(lesson)
+    text = lesson.read_text(encoding="utf-8").replace("# # A lesson", "# # The lesson\n#\n# More.")
+    lesson.write_text(text.replace("print(budget", "# a comment\nprint(budget"), encoding="utf-8")
+    assert len(complaints(builder, lesson)) == 2  # two cells differ, nothing is stale
+    no_execution()
+    assert builder.build(lesson) == "prose updated"
+    assert complaints(builder, lesson) == []
+    after = builder.stored(lesson)
+    assert [cell.get("outputs") for cell in after.cells] == [cell.get("outputs") for cell in before.cells]
+    assert [a.id == b.id for a, b in zip(after.cells, before.cells, strict=True)] == [
+        False,
+        True,
+        True,
+        False,
+    ]
+
+
+@pytest.mark.notebooks
+def test_changed_code_is_noticed_and_executed(builder, lesson):
+    builder.build(lesson)
+    lesson.write_text(lesson.read_text(encoding="utf-8").replace("full run", "new run"), encoding="utf-8")
+    assert "its code has changed since its outputs were stored: run `make notebooks`" in complaints(
+        builder, lesson
+    )
+    assert builder.build(lesson).startswith("executed")
+    assert "new run" in lesson.with_suffix(".ipynb").read_text(encoding="utf-8")
+
+
+@pytest.mark.notebooks
+def test_a_changed_module_is_named(builder, lesson):
+    builder.build(lesson)
+    notebook = builder.stored(lesson)
+    modules = notebook.metadata["atomlens"]["modules"]
+    assert "atomlens.notebook" in modules
+    assert not any(name.startswith("atomlens.spectra") for name in modules)
+    modules["atomlens.notebook"] = "another"
+    store(lesson, notebook)
+    [complaint] = builder.problems(lesson, "fresh")
+    assert complaint == "atomlens.notebook has changed since its outputs were stored: run `make notebooks`"
+
+
+@pytest.mark.notebooks
+def test_a_run_writes_into_a_copy_of_the_folder(builder, lesson):
+    text = lesson.read_text(encoding="utf-8") + '\n# %%\nopen("results.csv", "w").close()\n'
+    lesson.write_text(text, encoding="utf-8")
+    builder.execute(lesson)
+    assert sorted(path.name for path in lesson.parent.iterdir()) == ["01_lesson.py", "exercises"]
+
+
+@pytest.mark.notebooks
+def test_the_budget_reaches_the_kernel_and_a_failure_comes_back(builder, lesson):
+    run = builder.execute(lesson, budget="fast")
+    assert "fast run" in run.notebook.cells[-1].outputs[0].text
+    assert 50 < run.peak_mb < 1000
+    lesson.write_text(lesson.read_text(encoding="utf-8") + "\n# %%\n1 / 0\n", encoding="utf-8")
+    with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
+        builder.execute(lesson)
+
+
+@pytest.mark.notebooks
+def test_exercises_come_from_their_solution(builder, folder):
+    solution = folder / "exercises" / "01_lesson_solution.py"
+    solution.write_text(SOLUTION.lstrip(), encoding="utf-8")
+    builder.write_students(folder)
+    student = builder.student_of(solution)
+    for path in (solution, student):
+        builder.build(path)
+    assert builder.notebooks(folder) == [folder / "01_lesson.py", solution, student]
+    assert complaints(builder, solution) == complaints(builder, student) == []
+    text = student.read_text(encoding="utf-8")
+    assert "# Your code here\nanswer = ...\nother = ...\nrest = ...\nal.check" in text
+    assert '    """Twice x."""\n    # Your code here\n    ...\n' in text
+    assert "# Your code here\ndef half(x):\n    ...\nal.check" in text
+    assert "solution" not in text
+    assert "Only for those who look" not in text
+
+    shown = [cell.outputs[0].data["text/plain"] for cell in builder.execute(student).notebook.cells[1:]]
+    assert shown == [f"○ {name}: not answered yet" for name in ("how many", "double", "half")]
+
+    student.write_text(text + "\n", encoding="utf-8")
+    [complaint] = builder.problems(student, "generated")
+    assert "edit the solution" in complaint
+
+
+@pytest.mark.notebooks
+def test_a_wrong_solution_does_not_build(builder, folder):
+    solution = folder / "exercises" / "01_lesson_solution.py"
+    solution.write_text(SOLUTION.replace("2 * x", "3 * x").lstrip(), encoding="utf-8")
+    with pytest.raises(CellExecutionError, match="double"):
+        builder.build(solution)
+
+
+@pytest.mark.parametrize("text", ["# --- solution\nx = 1\n", "x = 1\n# --- end\n"])
+def test_markers_come_in_pairs(builder, text):
+    with pytest.raises(ValueError, match="without"):
+        builder.student_text(text)
+
+
+def _lesson_with(builder, lesson, outputs, source="1"):
+    """Store, beside a script of one cell, a notebook with these outputs."""
+    lesson.write_text(f"# %%\n{source}\n", encoding="utf-8")
+    notebook = builder.read(lesson)
+    notebook.cells[0].outputs = [nbformat.from_dict(output) for output in outputs]
+    notebook.metadata["atomlens"] = {"budget": "full", **builder.fingerprint(notebook)}
+    store(lesson, notebook)
+
+
+def _display(metadata=None, **data):
+    data = {key.replace("_", "/", 1): value for key, value in data.items()}
+    return {"output_type": "display_data", "data": data, "metadata": metadata or {}}
+
+
+@pytest.mark.parametrize(
+    ("output", "complaint"),
+    [
+        ({"output_type": "error", "ename": "E", "evalue": "", "traceback": []}, "a stored error"),
+        ({"output_type": "stream", "name": "stderr", "text": "Beware"}, "a stored warning: 'Beware'"),
+        (
+            {"output_type": "stream", "name": "stdout", "text": "a" * 400_000},
+            "400 kB of outputs, at most 400",
+        ),
+        (_display(image_png="aGk="), "a figure without alt text"),
+        (_display(image_png="aGk=", metadata={"image/png": {"alt": " "}}), "a figure without alt text"),
+        (_display(**{"application_vnd.jupyter.widget-view+json": {"model_id": "1"}}), "a stored widget"),
+    ],
+)
+def test_outputs_that_should_not_be_stored(builder, lesson, output, complaint):
+    _lesson_with(builder, lesson, [output])
+    [found] = complaints(builder, lesson)
+    assert complaint in found
+
+
+def test_outputs_that_may_be_stored(builder, lesson):
+    _lesson_with(builder, lesson, [_display(image_png="aGk=", metadata={"image/png": {"alt": "A map"}})])
+    assert complaints(builder, lesson) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        (lambda nb: nb.metadata.pop("kernelspec"), "no kernel is named"),
+        (lambda nb: nb.metadata.update(widgets={"a": 1}), "holds the state of widgets"),
+        (lambda nb: nb.metadata["atomlens"].update(budget="fast"), "its outputs are of a fast run"),
+        (lambda nb: nb.metadata.pop("atomlens"), "was never built"),
+        (lambda nb: nb.cells.pop(), "1 cells in the .py, 0 in the .ipynb"),
+        (lambda nb: nb.cells[0].update(source="2"), "cell 0 differs"),
+        (lambda nb: nb.cells[0].metadata.update(tags=["x"]), "cell 0 differs"),
+    ],
+)
+def test_a_notebook_that_was_tampered_with(builder, lesson, change, complaint):
+    _lesson_with(builder, lesson, [])
+    notebook = builder.stored(lesson)
+    change(notebook)
+    store(lesson, notebook)
+    [found] = complaints(builder, lesson)
+    assert complaint in found
+
+
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        (5, []),
+        (6, ["the median code cell has 6 lines, at most 5 are allowed"]),
+        (16, ["code cell 0: 16 lines of code, at most 15 are allowed", "the median code cell has 16 lines"]),
+    ],
+)
+def test_long_cells(builder, lesson, lines, found):
+    _lesson_with(builder, lesson, [], source="\n\n".join(["x = 1"] * lines))
+    texts = complaints(builder, lesson)
+    assert len(texts) == len(found)
+    assert all(text.startswith(start) for text, start in zip(texts, found, strict=True))
+
+
+def test_tidy_outputs_name_no_place_and_no_random_number(builder, lesson, monkeypatch, tmp_path):
+    monkeypatch.setenv("ATOMLENS_DATA_DIR", str(tmp_path / "mirror"))
+    home = str(builder.Path.home())
+    words = "123e4567-e89b-12d3-a456-426614174000"
+    shown = (
+        f"{tmp_path}/mirror/a {tmp_path}/work/b {home}/.cache https://host{home}/c {words} at 0x7f12345678"
+    )
+    outputs = [
+        _display(text_plain=shown, image_png=f"{home}/b64"),
+        _display(text_html=words),
+        _display(**{"application_vnd.jupyter.widget-view+json": {}, "text_plain": "VBox(children=())"}),
+        _display(**{"application_vnd.jupyter.widget-view+json": {}, "text_plain": "<a view>"}),
+    ]
+    _lesson_with(builder, lesson, outputs)
+    notebook = builder.stored(lesson)
+    builder._tidy(notebook, tmp_path / "work")
+    first, second, third = (output.data for output in notebook.cells[0].outputs)
+    number = f"{notebook.cells[0].id}-0"
+    assert first["text/plain"] == f"$ATOMLENS_DATA_DIR/a ./b ~/.cache https://host{home}/c {number} at 0x…"
+    assert first["image/png"] == f"{home}/b64"
+    assert second["text/html"] == number
+    assert third == {"text/plain": "<a view>"}
+
+
+# ---------------------------------------------------------------- freshness
+
+
+@pytest.fixture
+def freshness(builder, monkeypatch, tmp_path):
+    """The module under test, on a package made here: a over b over c, and a room of two files."""
+    module = sys.modules["freshness"]
+    files = {
+        "__init__.py": "from atomlens._lazy import thing",
+        "_lazy.py": "",
+        "a.py": "def f():\n    from atomlens import b\n",
+        "b.py": "from . import c",
+        "c.py": '"""Doc."""\nX = f"{1:>{2}}"\n',
+        "room/__init__.py": "from importlib import import_module",
+        "room/left.py": "import atomlens as al\nal.c.X\n",
+        "room/right.py": "",
+    }
+    for name, text in files.items():
+        path = tmp_path / "src" / "atomlens" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    monkeypatch.setattr(module, "SOURCE", tmp_path / "src")
+    return module
+
+
+@pytest.mark.parametrize(
+    ("code", "modules"),
+    [
+        ("import numpy as np\nnp.a.b", []),
+        ("import atomlens", []),
+        ("import atomlens\natomlens.c.X", ["c"]),
+        ("import atomlens as al\nal.a.f()", ["a", "b", "c"]),
+        ("import atomlens.b", ["b", "c"]),
+        ("from atomlens import b as x", ["b", "c"]),
+        ("from atomlens.c import X", ["c"]),
+        ("import atomlens as al\nal.room.left.x", ["c", "room", "room.left"]),
+        ("import atomlens as al\nroom = al.room", ["c", "room", "room.left", "room.right"]),
+        ("from atomlens.room import anything", ["c", "room", "room.left", "room.right"]),
+        ("def f():\n    import atomlens as al\n    return [al.c.X for _ in ()]", ["c"]),
+        ("al.c.X", []),
+    ],
+)
+def test_what_code_reaches(freshness, code, modules):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    assert list(freshness.fingerprint(notebook)["modules"]) == [f"atomlens.{name}" for name in modules]
+
+
+def _print_of(freshness, *cells):
+    cells = [nbformat.v4.new_code_cell(text) for text in cells]
+    return freshness.fingerprint(nbformat.v4.new_notebook(cells=cells))["code"]
+
+
+def test_comments_docstrings_and_layout_do_not_count(freshness):
+    plain = _print_of(freshness, "def f(x):\n    return g(x, 'a')", "1")
+    assert _print_of(freshness, "# hi\ndef f(x):\n    'Doc.'\n\n    return g( x,\n  \"a\")", "1") == plain
+    for other in (
+        ("def f(x):\n    return g(x, 'b')", "1"),
+        ("def f(y):\n    return g(y, 'a')", "1"),
+        ("def f(x):\n    return g(x, 'a')\n1",),
+        ("def f(x):\n    return g(x, 'a')", "2"),
+        ("def f(x):\n    'Doc.'\n    'no doc'\n    return g(x, 'a')", "1"),
+    ):
+        assert _print_of(freshness, *other) != plain
+
+
+def test_a_module_counts_like_code(freshness):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import atomlens.c")])
+    before = freshness.fingerprint(notebook)
+    path = freshness.SOURCE / "atomlens" / "c.py"
+    path.write_text('"""Another."""\n# and this\nX = f"{1:>{2}}"\n', encoding="utf-8")
+    assert freshness.fingerprint(notebook) == before
+    path.write_text('"""Another."""\nX = f"{1:>{3}}"\n', encoding="utf-8")
+    assert freshness.fingerprint(notebook) != before
+
+
+def test_the_fingerprint_is_the_same_in_every_python(freshness):
+    """What Python 3.12 and later record in addition does not count; this number is from 3.11."""
+    code = "class A:\n    def f(self, *a, k=1, **b):\n        return f'{a!r:>{k}} {b}' + 'x' 'y'\n"
+    assert _print_of(freshness, code) == "c9694c9d6bb4"
