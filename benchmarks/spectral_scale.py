@@ -1,8 +1,8 @@
 """Claim: a 1 GB spectrum image on disk is clustered in under 60 s and 1.5 GB on two cores.
 
 Writes 512 x 512 x 1024 float32 to a temporary folder, then reads, preprocesses, decomposes and clusters
-it in a process of its own, whose peak memory is the largest it ever held. The peer in the same run is the same
-pipeline on the array loaded whole.
+it in a process of its own, whose peak memory is the largest it ever held. The peer in the same run is
+the same pipeline on the array loaded whole.
 """
 
 import json

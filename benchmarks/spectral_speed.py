@@ -1,8 +1,8 @@
 """Claim: `cluster` is at least three times as fast as HyperSpy's decomposition and cluster analysis.
 
 Both get the same 128 x 128 x 1024 spectrum image, weight for Poisson noise, decompose, and run k-means
-with the same number of starts on the same number of components, in one run, in turns. Thickness is uniform and there
-are no spikes, so that both reach the same score: HyperSpy's steps remove neither.
+with the same number of starts on about the same number of components, in one run, in turns. Thickness is
+uniform and there are no spikes, so that both reach the same score: HyperSpy's steps remove neither.
 """
 
 import time

@@ -12,6 +12,7 @@
 # %%
 import numpy as np
 import pandas as pd
+import xarray as xr
 from IPython.display import Markdown
 
 from atomlens import datasets, metrics, plotting, simulate, spectra, widgets
@@ -299,24 +300,27 @@ show(
 # **Figure 1.9.** Here the criteria disagree in earnest. Clusters at a small k are *stable*: another half of
 # the data gives nearly the same map. But they are not *separated*. The spectra form a continuum, and
 # k-means cuts it at places that repeat. Both statements are true, and only together do they describe the
-# sample. What varies? Compare the first component with the maps, for two kinds of normalisation.
+# sample. What varies? Compare the first component with the maps, after different preprocessing.
 
 # %%
 maps = {name: m for name, m in cuzn.truth.data_vars.items() if m.dims == ("y", "x") and float(m.std()) > 0}
 maps["total counts"] = cuzn.data.sum("energy")
+steps = {
+    "as measured": {"normalise": "none"},
+    "divided by area": {"normalise": "area"},
+    "background removed": {"normalise": "none", "background": (800, 915)},
+}
 rows = {}
-for how in ("none", "area"):
-    steps = spectra.recommended_pipeline(cuzn.data, normalise=how)
-    first = spectra.cluster(cuzn.data, 2, preprocess=steps).scores_map[..., 0]
-    rows[how] = {
-        name: abs(np.corrcoef(first.values.ravel(), m.values.ravel())[0, 1]) for name, m in maps.items()
-    }
-pd.DataFrame(rows).T.rename_axis("normalise").round(2)
+for name, options in steps.items():
+    pipeline = spectra.recommended_pipeline(cuzn.data, **options)
+    first = spectra.cluster(cuzn.data, 2, preprocess=pipeline).scores_map[..., 0]
+    rows[name] = {key: abs(float(xr.corr(first, m.drop_vars(m.coords)))) for key, m in maps.items()}
+pd.DataFrame(rows).T.rename_axis("first component, against").round(2)
 
 # %% [markdown]
-# The table holds correlations with the first principal component. Without normalisation it *is* the
-# thickness. Divided by area, it follows the composition. So the right question is not *which phase?* but *how
-# much of each?* We **unmix** the spectra into endmembers instead.
+# As measured, the first component *is* the thickness. Divided by area, or with the background under the edges
+# removed by a power law, it follows the composition. So the right question is not *which phase?* but *how much
+# of each?* We **unmix** the spectra into endmembers instead.
 
 # %%
 parts = spectra.unmix(cuzn.data, 2)
@@ -331,12 +335,34 @@ show(
 # published by the source.
 
 # %%
-metal = parts.abundances[..., 1].values.ravel()
-correlation = {name: np.corrcoef(metal, m.values.ravel())[0, 1] for name, m in maps.items()}
+metal = parts.abundances[..., 1].drop_vars(["x", "y", "endmember"])
+correlation = {name: float(xr.corr(metal, m.drop_vars(m.coords))) for name, m in maps.items()}
 pd.Series(correlation, name="r with abundance of endmember 1").round(2).to_frame()
 
 # %% [markdown]
-# ## 9 · Any axis, any scan
+# ## 9 · When the axis itself moves
+#
+# In low-loss spectra the zero-loss peak is by far the strongest feature, and it jitters with the high tension.
+# Then spectra differ most in where they *begin*. `align` finds each peak and shifts its spectrum back.
+
+# %%
+jitter = datasets.load("low_loss_twin")
+aligned = spectra.recommended_pipeline(jitter.data, align=(-4, 4))
+both = {
+    "not aligned": spectra.cluster(jitter.data, 3),
+    "aligned": spectra.cluster(jitter.data, 3, preprocess=aligned),
+}
+show(
+    plotting.method_grid(both, truth=jitter.truth.labels),
+    alt="Planted map, a speckled map without alignment, and a map with alignment that repeats the planted one.",
+)
+
+# %% [markdown]
+# **Figure 1.11.** Without alignment the clusters sort spectra by the position of their zero-loss peak, which has
+# nothing to do with the sample.
+
+# %% [markdown]
+# ## 10 · Any axis, any scan
 #
 # Nothing so far knew about energy loss. Current-voltage curves, which may be negative, go through the same
 # call; the pipeline notices that they are not counts and leaves out the steps that assume so.
@@ -350,7 +376,7 @@ show(
 )
 
 # %% [markdown]
-# **Figure 1.11.** Metallic, gapped and rectifying regions. And a *combinatorial library*, a diffraction
+# **Figure 1.12.** Metallic, gapped and rectifying regions. And a *combinatorial library*, a diffraction
 # pattern at each of a few hundred scattered spots of a ternary composition spread:
 
 # %%
@@ -364,11 +390,11 @@ show(
 )
 
 # %% [markdown]
-# **Figure 1.12.** Three structure fields meet in the composition triangle. The few disagreements with the
+# **Figure 1.13.** Three structure fields meet in the composition triangle. The few disagreements with the
 # truth lie on the borders, where two structures coexist and a label is a matter of taste.
 
 # %% [markdown]
-# ## 10 · Where it fails, on purpose
+# ## 11 · Where it fails, on purpose
 #
 # Leave out one step at a time, and cut too finely.
 
@@ -388,7 +414,7 @@ show(
 )
 
 # %% [markdown]
-# **Figure 1.13.** Without despiking a few cosmic rays outweigh a whole phase, and clusters are spent on
+# **Figure 1.14.** Without despiking a few cosmic rays outweigh a whole phase, and clusters are spent on
 # single spectra. Without normalising, thickness cuts the phases. Too large a k never complains: it cuts
 # a cloud into neat halves. Only the test tells (last row of the table in section 5).
 #
@@ -397,7 +423,7 @@ show(
 # them one. And a gap in density is needed: phases joined by a wide zone of mixtures count as a continuum.
 
 # %% [markdown]
-# ## 11 · Larger than memory, and out to other programs
+# ## 12 · Larger than memory, and out to other programs
 #
 # The same call streams data that do not fit into memory, block by block, on Dask. Here the twin
 # is cut into chunks as if it came from disk; `al.io.read` does that by itself for large files.
@@ -412,7 +438,7 @@ for path in result.export("results/01_spectral_clustering", overwrite=True):
     print(path)
 
 # %% [markdown]
-# ## 12 · What to remember
+# ## 13 · What to remember
 
 # %%
 preferred = choice_cuzn.reasons.k

@@ -22,9 +22,8 @@ FLAGS = (
     "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
 )  # fmt: skip
-ERROR = '[data-mime-type="application/vnd.jupyter.error"]'
-WARNING = '[data-mime-type="application/vnd.jupyter.stderr"]'  # older JupyterLabs show errors under it too
-TIMEOUT = 120  # seconds, for whatever a page is waited for
+STDERR = '[data-mime-type="application/vnd.jupyter.stderr"]'  # warnings and tracebacks alike
+TIMEOUT = 90  # seconds, for whatever a page is waited for
 
 # What JupyterLab itself says on a sound page; anything else in the console is an error.
 HARMLESS = ()
@@ -164,13 +163,13 @@ class LabPage:
         self.notebook.locator(prompts).evaluate_all("all => all.forEach(e => { e.textContent = ''; })")
         self.page.locator(".lm-MenuBar-itemLabel").get_by_text("Run", exact=True).click()
         self.page.locator(".lm-Menu-itemLabel").get_by_text("Run All Cells", exact=True).click()
+        # [*] waits or runs, [3] has run, [ ] was given up after an error.
         self.page.wait_for_function(
-            """([prompts, error]) => {
+            """prompts => {
                 const panel = document.querySelector('.jp-NotebookPanel:not(.lm-mod-hidden)');
-                const numbers = [...panel.querySelectorAll(prompts)].map(e => e.textContent);
-                return panel.querySelector(error) || numbers.every(text => /\\[\\d+\\]/.test(text));
+                return [...panel.querySelectorAll(prompts)].every(e => /\\[(\\d+| )\\]/.test(e.textContent));
             }""",
-            arg=[prompts, ERROR],
+            arg=prompts,
         )
         self._wait_until_idle()
 
@@ -188,7 +187,7 @@ class LabPage:
     def look(self, selector):
         """What an output shows, as text that changes whenever its looks do, once it has come to rest."""
         output = self.notebook.locator(selector).first
-        output.wait_for()
+        output.wait_for(state="attached")
         before, now, end = None, self._appearance(output), time.monotonic() + TIMEOUT
         while now != before or now == "data:,":  # an empty canvas is still to be drawn
             assert time.monotonic() < end, f"{selector} does not come to rest"
