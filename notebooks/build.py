@@ -21,6 +21,7 @@ import os
 import re
 import shutil
 import statistics
+import subprocess
 import sys
 import tempfile
 import textwrap
@@ -37,10 +38,16 @@ sys.path.insert(0, str(HERE))
 
 from freshness import fingerprint
 
+from atomlens._project import binder_badge
+
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+# The second one makes the two files equal to the last blank line: JupyterLab would refuse an .ipynb that is
+# newer than a script that differs.
+METADATA = ("tags", "lines_to_next_cell")
 MAX_OUTPUT_BYTES = 400_000
 MAX_CELL_LINES, MAX_MEDIAN_LINES = 15, 5
 CUT, END = "# --- solution", "# --- end"  # the student's copy lacks what stands between
+BADGES = "<!-- badges -->"  # where a lesson's badges go, once the project has an address
 WIDGET = "application/vnd.jupyter.widget-view+json"
 REMEDY = "run `make notebooks`"
 
@@ -93,8 +100,16 @@ def read(source):
             repeat += 1
         seen.add(identity)
         cell.id = identity
-        cell.metadata = nbformat.from_dict({"tags": cell.metadata.tags} if cell.metadata.get("tags") else {})
+        if cell.cell_type == "markdown" and BADGES in cell.source and (badge := binder_badge(_place(source))):
+            cell.source = cell.source.replace(BADGES, badge)
+        kept = {key: value for key, value in cell.metadata.items() if key in METADATA}
+        cell.metadata = nbformat.from_dict(kept)
     return notebook
+
+
+def _place(source):
+    """The notebook's path in the repository."""
+    return f"notebooks/{source.relative_to(HERE).with_suffix('.ipynb').as_posix()}"
 
 
 def stored(source):
@@ -124,7 +139,15 @@ def student_text(solution_text):
             lines.append(line)
     if region is not None:
         raise ValueError(f"{CUT!r} without {END!r}")
-    return "\n".join(lines).rstrip() + "\n"
+    return _laid_out("\n".join(lines))
+
+
+def _laid_out(text):
+    """The text as `make format` would leave it: what is cut out takes its blank lines with it."""
+    command = [sys.executable, "-m", "ruff", "format", "--quiet", "--stdin-filename", str(HERE / "a.py"), "-"]
+    return subprocess.run(
+        command, input=text, capture_output=True, text=True, check=True, encoding="utf-8"
+    ).stdout
 
 
 def _without_solution_cells(text):

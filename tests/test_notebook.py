@@ -71,7 +71,7 @@ def test_show_stores_a_palette_that_looks_the_same(displayed):
     assert shown.mode == "P"
     difference = np.abs(np.asarray(shown.convert("RGB"), int) - np.asarray(original, int))
     assert difference.max() <= 32
-    assert difference.mean() < 1.5
+    assert difference.mean() < 2.55  # one per cent of the range
     assert len(base64.b64decode(displayed[0][0]["image/png"])) < len(raw.getvalue())
 
 

@@ -1,6 +1,7 @@
 """The package as others get it: light to import, complete when it is installed away from its checkout."""
 
 import json
+import re
 import subprocess
 import sys
 import sysconfig
@@ -11,6 +12,7 @@ import pytest
 import yaml
 
 import atomlens
+from atomlens import _project
 
 HEAVY = ("torch", "torchvision", "atomai", "xarray", "pandas", "scipy", "sklearn", "skimage", "matplotlib",
          "dask", "distributed", "rsciio", "pooch", "h5py", "zarr", "IPython", "ipywidgets")  # fmt: skip
@@ -47,6 +49,36 @@ def test_one_version_everywhere(root):
     citation = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
     assert project["version"] == atomlens.__version__ == citation["version"]
     assert project["license"] == citation["license"] == "MIT"
+
+
+def test_badges_and_citation_follow_the_one_address(root, monkeypatch):
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    citation = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
+    badge = _project.binder_badge("notebooks/00_start_here.ipynb")
+    assert badge in readme
+    assert ("mybinder.org" in readme) == bool(_project.REPOSITORY)
+    assert citation.get("repository-code") == _project.REPOSITORY
+
+    monkeypatch.setattr(_project, "REPOSITORY", "https://github.com/someone/atomlens")
+    badge = _project.binder_badge("notebooks/a.ipynb")
+    assert "](https://mybinder.org/v2/gh/someone/atomlens/HEAD?labpath=notebooks%2Fa.ipynb)" in badge
+
+
+def test_links_of_the_readme_lead_somewhere(root):
+    readme = (root / "README.md").read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)]+)\)", readme) if not link.startswith("http")]
+    assert links
+    assert [link for link in links if not (root / link).exists()] == []
+
+
+def test_the_readme_s_code_runs(root, tmp_path, monkeypatch):
+    [code] = re.findall(
+        r"```python\n(.*?)```", (root / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL
+    )
+    sample = str(atomlens.datasets.sample_path("spectrum_image.hspy"))
+    monkeypatch.chdir(tmp_path)
+    exec(code.replace('"my_file.dm4"', repr(sample)), {})
+    assert list((tmp_path / "results").iterdir())
 
 
 @pytest.fixture(scope="module")

@@ -25,7 +25,7 @@ def drawn_colours(ax):
 
 
 def test_label_map_shows_every_label_in_its_colour(result):
-    figure, ax = plotting.new_figure()
+    _, ax = plotting.new_figure()
     plotting.draw_labels(ax, result.labels)
     colours = drawn_colours(ax)
     for label in np.unique(result.labels):
@@ -35,7 +35,7 @@ def test_label_map_shows_every_label_in_its_colour(result):
 
 
 def test_left_out_points_are_pale():
-    figure, ax = plotting.new_figure()
+    _, ax = plotting.new_figure()
     plotting.draw_labels(ax, xr.DataArray([[0, -1]], dims=("y", "x")))
     assert min(drawn_colours(ax)[0, 1]) > 0.9
 
@@ -44,7 +44,7 @@ def test_map_edges_lie_half_a_pixel_outside_in_physical_units():
     image = xr.DataArray(
         np.zeros((3, 5)), dims=("y", "x"), coords={"x": 2.0 * np.arange(5), "y": np.arange(3.0)}
     )
-    figure, ax = plotting.new_figure()
+    _, ax = plotting.new_figure()
     assert plotting.draw_map(ax, image).get_extent() == [-1.0, 9.0, 2.5, -0.5]
 
 
@@ -56,7 +56,7 @@ def test_truth_takes_the_colours_of_the_clusters(result, twin):
 
 
 def test_spectra_carry_bands_units_and_colours(result):
-    figure, ax = plotting.new_figure()
+    _, ax = plotting.new_figure()
     lines = plotting.draw_spectra(ax, result.spectra, result.spread)
     assert [to_hex(line.get_color()).upper() for line in lines] == list(plotting.CLUSTER_COLOURS[:3])
     np.testing.assert_allclose(lines[1].get_ydata(), result.spectra[1])
@@ -66,7 +66,7 @@ def test_spectra_carry_bands_units_and_colours(result):
 
 
 def test_normalised_and_shifted_spectra_keep_their_shape(result):
-    figure, ax = plotting.new_figure()
+    _, ax = plotting.new_figure()
     lines = plotting.draw_spectra(ax, result.spectra, normalise=True, offset=1.0)
     heights = [np.ptp(line.get_ydata()) for line in lines]
     expected = np.ptp(result.spectra.values, axis=1) / result.spectra.values.max(axis=1)
@@ -87,7 +87,7 @@ def test_cockpit_marks_preferences_and_the_current_k(twin):
     figure = plotting.criteria(choice, current=2)
     assert figure.axes[1].get_title(loc="left") == f"Silhouette: {choice.reasons.k['silhouette']}"
     assert any("clusters" in text.get_text() for text in figure.axes[7].texts)
-    figure, axes = plotting.new_figure(2, 4)
+    _, axes = plotting.new_figure(2, 4)
     marks = plotting.draw_criteria(axes.flat, choice, current=3)
     assert all(list(mark.get_xdata()) == [3, 3] for mark in marks)
 
@@ -156,6 +156,6 @@ def test_global_settings_stay_as_they_were(result):
     ],
 )
 def test_wrong_shapes_are_named(call, message):
-    figure, ax = plotting.new_figure()
+    _, ax = plotting.new_figure()
     with pytest.raises(ValueError, match=message):
         call(ax)

@@ -18,12 +18,34 @@ from atomlens._sample import Sample
 
 __version__ = "0.1.0"
 
-_ROOMS = ("check", "datasets", "exercises", "io", "metrics", "notebook", "plotting", "simulate", "spectra", "widgets")
+_ROOMS = (
+    "check",
+    "datasets",
+    "exercises",
+    "io",
+    "metrics",
+    "notebook",
+    "plotting",
+    "simulate",
+    "spectra",
+    "widgets",
+)
 
 __all__ = ["Sample", "__version__", *_ROOMS]
 
 if TYPE_CHECKING:  # the editor's view of the rooms; at run time __getattr__ opens them
-    from atomlens import check, datasets, exercises, io, metrics, notebook, plotting, simulate, spectra, widgets
+    from atomlens import (
+        check,
+        datasets,
+        exercises,
+        io,
+        metrics,
+        notebook,
+        plotting,
+        simulate,
+        spectra,
+        widgets,
+    )
 
 
 def __getattr__(name):

@@ -98,12 +98,21 @@ def _png(figure, dpi):
     # it would lose first.
     for method in (Image.Quantize.FASTOCTREE, Image.Quantize.MAXCOVERAGE):
         lean = picture.quantize(256, method=method, dither=Image.Dither.NONE)
+        _whiten(lean)
         if np.abs(true - np.asarray(lean.convert("RGB"), dtype=np.int16)).max() <= 32:
             chosen = lean
             break
     out = io.BytesIO()
     chosen.save(out, format="png", optimize=True)
     return out.getvalue()
+
+
+def _whiten(picture):
+    """Make the brightest colour of a palette white: the paper must not turn grey."""
+    palette = picture.getpalette()
+    brightest = max(range(0, len(palette), 3), key=lambda i: min(palette[i : i + 3]))
+    palette[brightest : brightest + 3] = [255, 255, 255]
+    picture.putpalette(palette)
 
 
 def _close(figure):

@@ -28,4 +28,7 @@ def pytest_generate_tests(metafunc):
     }
     for kind in kinds.keys() & set(metafunc.fixturenames):
         found = kinds[kind](load_builder(metafunc.config.rootpath))
-        metafunc.parametrize(kind, found, ids=[path.stem for path in found])
+        folder = metafunc.config.rootpath / "notebooks"
+        metafunc.parametrize(
+            kind, found, ids=[path.relative_to(folder).with_suffix("").as_posix() for path in found]
+        )

@@ -180,7 +180,7 @@ def test_exercises_come_from_their_solution(builder, folder):
     text = student.read_text(encoding="utf-8")
     assert "# Your code here\nanswer = ...\nother = ...\nrest = ...\nal.check" in text
     assert '    """Twice x."""\n    # Your code here\n    ...\n' in text
-    assert "# Your code here\ndef half(x):\n    ...\nal.check" in text
+    assert "# Your code here\ndef half(x): ...\n\n\nal.check" in text
     assert "solution" not in text
     assert "Only for those who look" not in text
 
@@ -198,6 +198,14 @@ def test_a_wrong_solution_does_not_build(builder, folder):
     solution.write_text(SOLUTION.replace("2 * x", "3 * x").lstrip(), encoding="utf-8")
     with pytest.raises(CellExecutionError, match="double"):
         builder.build(solution)
+
+
+def test_badges_appear_with_the_address(builder, folder, monkeypatch):
+    lesson = folder / "01_lesson.py"
+    lesson.write_text("# %% [markdown]\n# # Title\n# <!-- badges -->\n", encoding="utf-8")
+    assert builder.read(lesson).cells[0].source == "# Title\n<!-- badges -->"
+    monkeypatch.setattr("atomlens._project.REPOSITORY", "https://github.com/someone/atomlens")
+    assert "labpath=notebooks%2F01_lesson.ipynb)" in builder.read(lesson).cells[0].source
 
 
 @pytest.mark.parametrize("text", ["# --- solution\nx = 1\n", "x = 1\n# --- end\n"])

@@ -172,11 +172,13 @@ def _broken(twin, where):
         (lambda t: spectra.cluster(t.data[..., 0], 2), ValueError, "no spectral axis"),
         (lambda t: spectra.cluster(t.data[..., :1], 2), ValueError, "1 channel"),
         (lambda t: spectra.cluster(t.data[:0], 2), ValueError, "empty"),
+        (lambda t: spectra.cluster(np.ones((5, 5, 9)), 2), ValueError, "nothing to tell apart"),
         (lambda t: spectra.cluster(_broken(t, (3, 5, 7)), 2), ValueError, "y=3, x=5"),
         (lambda t: spectra.cluster(t.data.where(t.data < 50, np.inf), 2), ValueError, "NaN or inf"),
         (lambda t: spectra.cluster(t.data * (t.data.x > 5), 2), ValueError, "zero everywhere"),
         (lambda t: spectra.cluster(t.data[:2, :2], 9), ValueError, "more than the 4 spectra"),
         (lambda t: spectra.cluster(t.data), ValueError, "choose_k"),
+        (lambda t: spectra.cluster(t.data[:1, :3], method="hdbscan"), ValueError, "no dense region"),
         (lambda t: spectra.cluster(t.data, 2, "k-means"), ValueError, "must be one of"),
         (
             lambda t: spectra.cluster(t.data, 2, mask=np.ones(3, dtype=bool)),

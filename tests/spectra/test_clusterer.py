@@ -68,6 +68,13 @@ def test_density_method_leaves_noise_out(blobs):
     assert (SpectralClusterer(None, method="hdbscan").fit(far).labels_[-2:] == -1).all()
 
 
+def test_density_method_may_find_nothing():
+    spread_out = np.random.default_rng(0).uniform(size=(40, 12))
+    model = SpectralClusterer(None, method="hdbscan").fit(spread_out)
+    assert model.n_clusters_ == len(set(model.labels_.tolist()) - {-1})
+    assert SpectralClusterer(None, method="hdbscan").fit([[0.0], [9.0], [50.0]]).n_clusters_ == 0
+
+
 def test_kmeans_is_as_good_as_scikit_learns(blobs):
     points, _ = blobs
     assert (

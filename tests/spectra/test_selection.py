@@ -77,6 +77,28 @@ def test_reasons_name_every_criterion_in_words():
     assert choice.reasons.k["null_p"] == choice.recommended
 
 
+@pytest.mark.parametrize("counts", [1e5, 5e6])
+def test_mixtures_along_interfaces_are_no_phases_however_many_counts(counts):
+    sample = simulate.spectra.eels(3, counts=counts, random_state=0)
+    choice = spectra.choose_k(sample.data, range(1, 8), n_resamples=2)
+    assert choice.recommended == 3
+    assert "mixtures along interfaces" in choice.reasons.reason["null_p"]
+    assert (choice.table.null_p > 0.05).sum() < 5  # more than three are separated, all the same
+
+
+def test_solid_solution_with_an_interior_is_a_phase():
+    """Three layers, the middle one an even mixture of the outer two, thick or as thin as an interface."""
+    rng = np.random.default_rng(0)
+    channels = np.zeros((2, 30))
+    channels[0, 5:10] = channels[1, 20:25] = 100.0
+    for thickness, expected in ((20, 3), (3, 2)):
+        share = np.full(60, 0.5)
+        share[: 30 - thickness // 2], share[30 + thickness // 2 + 1 :] = 0.0, 1.0
+        ideal = 100 + np.stack([1 - share, share], axis=1) @ channels
+        counts = rng.poisson(np.broadcast_to(ideal, (40, 60, 30)))
+        assert spectra.choose_k(counts, range(1, 6), n_resamples=2).recommended == expected
+
+
 def test_criteria_without_preference_say_so():
     choice = spectra.choose_k(simulate.spectra.eels(1, shape=(20, 20)).data, [2, 3], n_resamples=2)
     assert pd.isna(choice.reasons.k["inertia"])

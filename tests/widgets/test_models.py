@@ -42,8 +42,13 @@ def test_region_selects_the_mean_spectrum_and_its_cluster(model, twin):
 
 @pytest.mark.parametrize(
     ("drawn", "clipped"),
-    [((6, 3, 12, 10), (3, 6, 10, 12)), ((-5, 2, 18, 99), (0, 2, 18, 20)), ((4, 4, 7, 7), (4, 5, 7, 8)), ((90, 99, 0, 1), (23, 24, 0, 1))],
-)  # fmt: skip
+    [
+        ((6, 3, 12, 10), (3, 6, 10, 12)),
+        ((-5, 2, 18, 99), (0, 2, 18, 20)),
+        ((4, 4, 7, 7), (4, 5, 7, 8)),
+        ((90, 99, 0, 1), (23, 24, 0, 1)),
+    ],
+)
 def test_region_may_be_drawn_in_any_direction_and_over_the_edge(model, drawn, clipped):
     model.region = drawn
     assert model.region == clipped

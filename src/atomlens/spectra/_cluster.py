@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -177,53 +178,65 @@ def cluster(
     """
     spectra = as_spectra(si, check_finite=mask is None)
     keep = _as_mask(mask, spectra.scan)
+    n_kept = spectra.matrix.shape[0] if keep is None else int(keep.sum())
     steps = _steps(si, preprocess)
     clusterer = SpectralClusterer(n_clusters, method=method, max_points=max_points, random_state=random_state)
-    n_kept = int(keep.sum()) if keep is not None else spectra.matrix.shape[0]
     clusterer._check(n_kept)  # before the expensive steps
     if n_kept < 2:
         raise ValueError(f"{n_kept} spectrum is too few to cluster: at least 2 are needed")
     if spectra.is_lazy:
         from atomlens.spectra import _streaming
 
-        points, fitted, means = _streaming.transform(spectra.matrix, steps, keep, random_state, progress)
-        labels = clusterer.fit(points).labels_
-        mean, sd = means(labels, clusterer.n_clusters_)
+        points, moments_of = _streaming.transform(spectra.matrix, steps, keep, random_state, progress)
     else:
-        matrix = spectra.matrix if keep is None else spectra.matrix[keep]
-        if keep is not None:
-            as_spectra(xr.DataArray(matrix, dims=("kept", "channel")))  # what is kept must be finite
-        fitted = Pipeline(steps)
-        # Cluster spectra are shown in the units of the data, but without spikes: so despike apart, once.
-        if steps and isinstance(steps[0][1], Despike):
-            matrix, steps = steps[0][1].fit_transform(matrix), steps[1:]
-        points = Pipeline(steps).fit_transform(matrix) if steps else matrix
-        labels = clusterer.fit(points).labels_
-        mean, sd = cluster_moments(matrix, labels, clusterer.n_clusters_)
-    if keep is not None:
-        everywhere = np.full(keep.size, -1)
-        everywhere[keep] = labels
-        full = np.full((keep.size, points.shape[1]), np.nan, dtype=np.float32)
-        full[keep] = points
-    else:
-        everywhere, full = labels, points
+        points, moments_of = _transform(spectra.matrix, steps, keep)
+    labels = clusterer.fit(points).labels_
+    if clusterer.n_clusters_ == 0:
+        raise ValueError(
+            f"{method} found no dense region among these {n_kept} spectra: there may be no clusters "
+            "(`choose_k` tests that), or too few spectra for this method"
+        )
+    mean, sd = moments_of(labels, clusterer.n_clusters_)
     units = {
-        "long_name": spectra.attrs.get("long_name", "intensity"),
-        "units": spectra.attrs.get("units", ""),
+        name: spectra.attrs.get(name, default)
+        for name, default in (("long_name", "intensity"), ("units", ""))
     }
-    pipeline = Pipeline([*fitted.steps, ("cluster", clusterer)])
+    every_point = _everywhere(points, keep, np.nan).reshape(*spectra.scan.shape, -1)
     return ClusterResult(
-        labels=spectra.on_scan(everywhere, long_name="cluster").rename("labels"),
+        labels=spectra.on_scan(_everywhere(labels, keep, -1), long_name="cluster").rename("labels"),
         spectra=spectra.on_axis(mean, **units).rename("spectra"),
         spread=spectra.on_axis(sd, **units).rename("spread"),
-        pipeline=pipeline,
+        pipeline=Pipeline([*steps, ("cluster", clusterer)]),
         scores=_scores(points, labels, clusterer.n_clusters_, random_state),
         scores_map=xr.DataArray(
-            full.reshape(*spectra.scan.shape, -1),
-            dims=(*spectra.scan.dims, "component"),
-            coords=spectra.scan.coords,
+            every_point, dims=(*spectra.scan.dims, "component"), coords=spectra.scan.coords, name="scores"
         ),
     )
+
+
+def _transform(matrix, steps, keep):
+    """Fit the steps on spectra in memory.
+
+    Returns the points, and a function of labels and their number that gives mean and deviation of each
+    cluster; `_streaming.transform` is the same for spectra that do not fit into memory.
+    """
+    if keep is not None:
+        matrix = matrix[keep]
+        as_spectra(xr.DataArray(matrix, dims=("kept", "channel")))  # what is kept must be finite
+    # Cluster spectra are shown in the units of the data, but without spikes: so despike apart, once.
+    if steps and isinstance(steps[0][1], Despike):
+        matrix, steps = steps[0][1].fit_transform(matrix), steps[1:]
+    points = Pipeline(steps).fit_transform(matrix) if steps else matrix
+    return points, partial(cluster_moments, matrix)
+
+
+def _everywhere(values, keep, missing):
+    """Values of the kept points on the whole scan."""
+    if keep is None:
+        return values
+    full = np.full((keep.size, *values.shape[1:]), missing, dtype=values.dtype)
+    full[keep] = values
+    return full
 
 
 def _steps(si, preprocess):

@@ -105,6 +105,8 @@ def as_spectra(si, *, check_finite=True):
         matrix = np.ascontiguousarray(matrix, dtype=np.float32)
         if check_finite:
             _require_finite(matrix, si.dims[:-1], si.shape[:-1])
+            if len(matrix) > 1 and np.ptp(matrix, axis=0).max() == 0:
+                raise ValueError("all spectra are the same, number by number: there is nothing to tell apart")
     else:
         matrix = matrix.rechunk({1: -1}).astype(np.float32)
     return Spectra(matrix, _scan_template(si, spectral), axis, dict(si.attrs))

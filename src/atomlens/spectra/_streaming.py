@@ -23,7 +23,7 @@ def transform(matrix, steps, keep, random_state, progress):
     ----------
     matrix : dask array of shape (N, L)
     steps : list of (str, transformer)
-        Ends with a `NoiseRankPCA`.
+        Ends with a `NoiseRankPCA`; fitted in place.
     keep : ndarray of bool, shape (N,), or None
     random_state : int
     progress : bool
@@ -31,9 +31,8 @@ def transform(matrix, steps, keep, random_state, progress):
     Returns
     -------
     points : ndarray of shape (M, n)
-    fitted : Pipeline
-    means : callable
-        ``means(labels, n_clusters)`` -> mean and standard deviation of every cluster.
+    moments_of : callable
+        ``moments_of(labels, n_clusters)`` -> mean and standard deviation of every cluster.
 
     Raises
     ------
@@ -56,7 +55,7 @@ def transform(matrix, steps, keep, random_state, progress):
     points = np.concatenate(blocks.map(_block_scores, prepare, pca, progress="scores" if progress else None))
     despike = dict(steps[:-1]).get("despike")
 
-    def means(labels, n_clusters):
+    def moments_of(labels, n_clusters):
         sums = blocks.map(
             _block_sums,
             despike,
@@ -69,7 +68,7 @@ def transform(matrix, steps, keep, random_state, progress):
         mean = first / count
         return mean.astype(np.float32), np.sqrt(np.maximum(second / count - mean**2, 0)).astype(np.float32)
 
-    return points, Pipeline(steps), means
+    return points, moments_of
 
 
 def _as_is(block):

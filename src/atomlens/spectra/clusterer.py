@@ -90,7 +90,7 @@ class SpectralClusterer(ClusterMixin, BaseEstimator):
             raw = self._fit_model(X[chosen])
         if few:
             raw = KNeighborsClassifier(1).fit(X[chosen], raw).predict(X)
-        sizes = np.bincount(raw[raw >= 0], minlength=int(raw.max(initial=-1)) + 1)
+        sizes = np.bincount(raw[raw >= 0])
         self.order_ = np.empty(sizes.size, dtype=int)
         self.order_[np.argsort(-sizes, kind="stable")] = np.arange(sizes.size)
         self.labels_ = self._ordered(raw)
@@ -140,7 +140,9 @@ class SpectralClusterer(ClusterMixin, BaseEstimator):
         return _without_graph_warning(graph.fit_predict, X).astype(int)
 
     def _ordered(self, raw):
-        return np.where(raw >= 0, self.order_[raw], -1).astype(int)
+        ordered = np.full(raw.shape, -1)
+        ordered[raw >= 0] = self.order_[raw[raw >= 0]]
+        return ordered
 
     def predict(self, X):
         """Labels of new points.

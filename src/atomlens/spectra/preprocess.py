@@ -209,7 +209,7 @@ class Crop(_SpectralStep):
     Examples
     --------
     >>> Crop(low=2, high=3, axis=[1, 2, 3, 4]).fit_transform([[5.0, 6.0, 7.0, 8.0]])
-    array([[6., 7.]])
+    array([[6., 7.]], dtype=float32)
     """
 
     def __init__(self, *, low=None, high=None, axis=None):
@@ -470,7 +470,7 @@ class Normalise(OneToOneFeatureMixin, _SpectralStep):
     Examples
     --------
     >>> Normalise(method="area").fit_transform([[1.0, 3.0]])
-    array([[0.25, 0.75]])
+    array([[0.25, 0.75]], dtype=float32)
     """
 
     def __init__(self, *, method="area"):
@@ -540,7 +540,7 @@ class PoissonWeight(OneToOneFeatureMixin, _SpectralStep):
     Examples
     --------
     >>> PoissonWeight().fit_transform([[4.0, 9.0]])
-    array([[2., 3.]])
+    array([[2., 3.]], dtype=float32)
     """
 
     def _fit(self, X):
