@@ -39,6 +39,14 @@ def test_no_room_imports_torch(room):
     assert not {"torch", "torchvision", "atomai"} & set(loaded_by(f"import atomlens; atomlens.{room}"))
 
 
+@pytest.mark.parametrize("room", ["plotting", "widgets.cluster_explorer"])
+def test_no_room_changes_how_pyplot_draws(room):
+    """Importing ipympl does: whoever called plt.plot after that would get a widget instead of a picture."""
+    code = "import matplotlib; matplotlib.use('svg'); import matplotlib.pyplot, atomlens; "
+    code += f"atomlens.{room}; print(matplotlib.get_backend())"
+    assert run(sys.executable, "-c", code).strip() == "svg"
+
+
 def test_a_room_that_does_not_exist_is_an_attribute_error():
     with pytest.raises(AttributeError, match="has no attribute 'kitchen'"):
         _ = atomlens.kitchen

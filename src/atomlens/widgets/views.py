@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 
+import matplotlib
 import numpy as np
 
 from atomlens import plotting
@@ -13,7 +14,18 @@ from atomlens.widgets.models import _NORMALISATIONS, ClusterModel, CockpitModel
 
 _REASON = "the interactive views"
 widgets = require("ipywidgets", reason=_REASON)
-_ipympl = require("ipympl.backend_nbagg", reason=_REASON)
+
+
+def _require_ipympl():
+    """Import ipympl without its side effect: it makes itself the backend of pyplot."""
+    backend = matplotlib.get_backend(auto_select=False)
+    module = require("ipympl.backend_nbagg", reason=_REASON)
+    if backend is not None:
+        matplotlib.use(backend)
+    return module
+
+
+_ipympl = _require_ipympl()
 
 __all__ = ["cluster_explorer", "k_cockpit"]
 
