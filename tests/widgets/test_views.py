@@ -7,7 +7,7 @@ import pytest
 
 from atomlens import simulate, spectra, widgets
 
-pytest.importorskip("ipympl")
+pytest.importorskip("ipywidgets")  # not ipympl: importing that changes how pyplot draws
 
 
 @pytest.fixture(scope="module")
