@@ -17,7 +17,7 @@ from atomlens.spectra import (
     PoissonWeight,
     RemoveBackground,
 )
-from atomlens.spectra.preprocess import _median_of_five
+from atomlens.spectra.despike import _median_of_five
 
 
 @pytest.fixture(scope="module")

@@ -7,16 +7,10 @@ a line, scattered spots.
 from atomlens.spectra._cluster import ClusterResult, cluster
 from atomlens.spectra.clusterer import METHODS, SpectralClusterer
 from atomlens.spectra.components import NoiseRankPCA
+from atomlens.spectra.despike import Despike
+from atomlens.spectra.energy_loss import AlignZeroLoss, RemoveBackground
 from atomlens.spectra.pipelines import guess_noise, recommended_pipeline
-from atomlens.spectra.preprocess import (
-    AlignZeroLoss,
-    Crop,
-    Denoise,
-    Despike,
-    Normalise,
-    PoissonWeight,
-    RemoveBackground,
-)
+from atomlens.spectra.preprocess import Crop, Denoise, Normalise, PoissonWeight
 from atomlens.spectra.selection import KChoice, choose_k
 from atomlens.spectra.unmixing import Unmixing, unmix
 

@@ -14,8 +14,8 @@ from sklearn.pipeline import Pipeline
 
 from atomlens.spectra._matrix import as_spectra
 from atomlens.spectra.clusterer import SpectralClusterer
+from atomlens.spectra.despike import Despike
 from atomlens.spectra.pipelines import recommended_pipeline
-from atomlens.spectra.preprocess import Despike
 
 __all__ = ["ClusterResult", "cluster"]
 

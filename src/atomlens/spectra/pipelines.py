@@ -7,14 +7,9 @@ from sklearn.pipeline import Pipeline
 
 from atomlens.spectra._matrix import as_spectra
 from atomlens.spectra.components import NoiseRankPCA
-from atomlens.spectra.preprocess import (
-    AlignZeroLoss,
-    Crop,
-    Despike,
-    Normalise,
-    PoissonWeight,
-    RemoveBackground,
-)
+from atomlens.spectra.despike import Despike
+from atomlens.spectra.energy_loss import AlignZeroLoss, RemoveBackground
+from atomlens.spectra.preprocess import Crop, Normalise, PoissonWeight
 
 __all__ = ["guess_noise", "recommended_pipeline"]
 

@@ -15,7 +15,7 @@ from sklearn.exceptions import ConvergenceWarning
 from atomlens.spectra._cluster import _as_mask
 from atomlens.spectra._matrix import as_spectra
 from atomlens.spectra.components import NoiseRankPCA
-from atomlens.spectra.preprocess import Despike
+from atomlens.spectra.despike import Despike
 
 __all__ = ["Unmixing", "unmix"]
 

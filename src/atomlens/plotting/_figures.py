@@ -1,263 +1,26 @@
-"""Figures of the lessons: one look, units on every axis, colours that all eyes can tell apart.
-
-Every function draws on axes that it is given or makes, and returns the figure; nothing is shown or
-saved here (`atomlens.notebook.show` displays a figure with its alt text).
-"""
+"""Whole figures: what the lessons show."""
 
 from __future__ import annotations
 
-import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib.colors import ListedColormap, to_rgb
-from matplotlib.figure import Figure
+from matplotlib.colors import to_rgb
 
-__all__ = [
-    "CLUSTER_COLOURS",
-    "abundance_maps",
-    "cluster_overview",
-    "criteria",
-    "draw_criteria",
-    "draw_labels",
-    "draw_map",
-    "draw_spectra",
-    "first_look",
-    "library",
-    "method_grid",
-    "new_figure",
-    "scores",
-]
-
-#: Okabe and Ito's palette, reordered so that neighbours differ in brightness too; black closes it.
-CLUSTER_COLOURS = (
-    "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442",
-    "#7F7F7F", "#332288", "#882255",
-)  # fmt: skip
-_LEFT_OUT = "#EDEDED"
-
-_STYLE = {
-    "figure.dpi": 100,
-    "figure.facecolor": "white",
-    "font.size": 10,
-    "axes.titlesize": 10.5,
-    "axes.titleweight": "bold",
-    "axes.titlelocation": "left",
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.linewidth": 0.8,
-    "lines.linewidth": 1.6,
-    "legend.frameon": False,
-    "image.cmap": "cividis",
-    "image.interpolation": "nearest",
-}
-# Used as a decorator on every function that makes or fills axes: the caller's own settings stay as they are.
-_styled = mpl.rc_context(_STYLE)
+from atomlens.metrics import adjusted_rand_index, align_labels
+from atomlens.plotting._draw import (
+    CLUSTER_COLOURS,
+    axis_label,
+    colour_of,
+    draw_labels,
+    draw_map,
+    draw_spectra,
+    new_figure,
+    styled,
+    value_label,
+)
 
 
-@_styled
-def new_figure(rows=1, columns=1, *, size=None, **layout):
-    """A figure in the house style, with constrained layout.
-
-    Parameters
-    ----------
-    rows, columns : int
-        Grid of axes.
-    size : (float, float), optional
-        Inches; 3.4 by 3 a panel without it.
-    **layout
-        Passed to ``Figure.subplots`` (``width_ratios``, ``sharey`` ...).
-
-    Returns
-    -------
-    (Figure, ndarray of Axes)
-        The axes as an array of shape (rows, columns), squeezed.
-
-    Examples
-    --------
-    >>> figure, axes = new_figure(1, 2)
-    >>> axes.shape
-    (2,)
-    """
-    figure = Figure(figsize=size or (3.4 * columns, 3.0 * rows), layout="constrained")
-    return figure, figure.subplots(rows, columns, **layout)
-
-
-def _colour(label):
-    return _LEFT_OUT if label < 0 else CLUSTER_COLOURS[label % len(CLUSTER_COLOURS)]
-
-
-def _axis_label(coordinate):
-    name = coordinate.attrs.get("long_name", str(coordinate.name).replace("_", " "))
-    return f"{name} ({coordinate.attrs.get('units', 'px') or '1'})"
-
-
-def _value_label(array):
-    """What the values are, with their unit."""
-    name, unit = array.attrs.get("long_name", array.name or "value"), array.attrs.get("units", "")
-    return f"{name} ({unit or 'arb. units'})"
-
-
-def _extent(image):
-    """Edges of an image in the units of its coordinates, and its two axis labels."""
-    edges, names = [], []
-    for dim in (image.dims[1], image.dims[0]):
-        if dim in image.coords and np.issubdtype(image[dim].dtype, np.number):
-            values = image[dim].values.astype(float)
-            names.append(_axis_label(image[dim]))
-        else:
-            values = np.arange(image.sizes[dim], dtype=float)
-            names.append(f"{dim} (px)")
-        half = 0.5 * (values[-1] - values[0]) / max(values.size - 1, 1) or 0.5
-        edges += [values[0] - half, values[-1] + half]
-    left, right, top, bottom = edges
-    return (left, right, bottom, top), names
-
-
-@_styled
-def draw_map(ax, image, *, title=None, colourbar=True, cmap=None, **limits):
-    """Draw one map with its units.
-
-    Parameters
-    ----------
-    ax : Axes
-    image : DataArray of shape (H, W)
-    title : str, optional
-    colourbar : bool
-    cmap : str, optional
-    **limits
-        ``vmin`` and ``vmax``.
-
-    Returns
-    -------
-    AxesImage
-
-    Raises
-    ------
-    ValueError
-        If `image` is not two-dimensional.
-
-    Examples
-    --------
-    >>> import xarray as xr
-    >>> figure, ax = new_figure()
-    >>> draw_map(ax, xr.DataArray(np.eye(3), dims=("y", "x"))).get_array().shape
-    (3, 3)
-    """
-    if image.ndim != 2:
-        raise ValueError(
-            f"a map has two dimensions, this array has {image.dims}: select one value of the others"
-        )
-    extent, (x_name, y_name) = _extent(image)
-    artist = ax.imshow(
-        image.values, extent=extent, cmap=cmap or _STYLE["image.cmap"], interpolation="nearest", **limits
-    )
-    ax.set(xlabel=x_name, ylabel=y_name, title=title)
-    if colourbar:
-        ax.figure.colorbar(artist, ax=ax, shrink=0.85, label=_value_label(image))
-    return artist
-
-
-@_styled
-def draw_labels(ax, labels, *, title=None, n_clusters=None):
-    """Draw cluster labels: an image for a map, a coloured strip for a line scan, dots for a library.
-
-    Parameters
-    ----------
-    ax : Axes
-    labels : DataArray of int
-        Over (y, x), over one dimension, or over spots with coordinates ``x_mm`` and ``y_mm``.
-    title : str, optional
-    n_clusters : int, optional
-        Length of the colour table; the largest label without it.
-
-    Returns
-    -------
-    artist
-        What was drawn.
-
-    Examples
-    --------
-    >>> import xarray as xr
-    >>> figure, ax = new_figure()
-    >>> artist = draw_labels(ax, xr.DataArray([[0, 1], [1, 1]], dims=("y", "x")))
-    """
-    values = np.asarray(labels.values)
-    if labels.ndim == 1 and "x_mm" in labels.coords:
-        artist = ax.scatter(labels.x_mm, labels.y_mm, c=[_colour(v) for v in values], s=22, linewidths=0)
-        ax.set(xlabel="x (mm)", ylabel="y (mm)", title=title, aspect="equal")
-        return artist
-    colours = ListedColormap(
-        [_LEFT_OUT, *(_colour(k) for k in range(n_clusters or int(values.max(initial=0)) + 1))]
-    )
-    shown = values if labels.ndim == 2 else values[None, :]
-    limits = {"vmin": -1.5, "vmax": colours.N - 1.5, "cmap": colours, "interpolation": "nearest"}
-    if labels.ndim == 2:
-        extent, (x_name, y_name) = _extent(labels)
-        artist = ax.imshow(shown, extent=extent, **limits)
-        ax.set(xlabel=x_name, ylabel=y_name, title=title)
-    else:
-        dim = labels.dims[0]
-        position = labels[dim].values if dim in labels.coords else np.arange(values.size)
-        step = (position[-1] - position[0]) / max(position.size - 1, 1) or 1
-        extent = (position[0] - step / 2, position[-1] + step / 2, 0, 1)
-        artist = ax.imshow(shown, extent=extent, aspect="auto", **limits)
-        name = _axis_label(labels[dim]) if dim in labels.coords else f"{dim} (px)"
-        ax.set(xlabel=name, yticks=[], title=title)
-    return artist
-
-
-@_styled
-def draw_spectra(ax, spectra, spread=None, *, offset=0.0, normalise=False, title=None, names=None):
-    """Draw one line a cluster, with a band of one standard deviation.
-
-    Parameters
-    ----------
-    ax : Axes
-    spectra : DataArray of shape (k, L)
-    spread : DataArray of shape (k, L), optional
-    offset : float
-        Vertical distance between the lines, in units of the largest value.
-    normalise : bool
-        Divide each line (and its band) by its own maximum, to compare shapes.
-    title : str, optional
-    names : sequence of str, optional
-        Legend entries; "cluster 0" and so on without it.
-
-    Returns
-    -------
-    list of Line2D
-
-    Examples
-    --------
-    >>> import xarray as xr
-    >>> figure, ax = new_figure()
-    >>> len(draw_spectra(ax, xr.DataArray(np.ones((2, 5)), dims=("cluster", "energy"))))
-    2
-    """
-    dim = spectra.dims[-1]
-    axis = spectra[dim].values if dim in spectra.coords else np.arange(spectra.shape[-1])
-    scale = np.abs(spectra.values).max(axis=1) if normalise else np.ones(len(spectra))
-    scale = np.where(scale > 0, scale, 1)[:, None]
-    values = spectra.values / scale
-    lift = offset * np.abs(values).max()
-    lines = []
-    for k, row in enumerate(values):
-        base = row + lift * (len(values) - 1 - k)
-        if spread is not None:
-            half = spread.values[k] / scale[k]
-            ax.fill_between(axis, base - half, base + half, color=_colour(k), alpha=0.22, linewidth=0)
-        lines += ax.plot(
-            axis, base, color=_colour(k), label=names[k] if names is not None else f"cluster {k}"
-        )
-    unit = "each divided by its maximum" if normalise else _value_label(spectra)
-    label = _axis_label(spectra[dim]) if dim in spectra.coords else f"{dim}"
-    ax.set(xlabel=label, ylabel=unit + (", shifted" if offset else ""), title=title)
-    ax.margins(x=0)
-    ax.legend(fontsize=8.5, handlelength=1.2)
-    return lines
-
-
-@_styled
+@styled
 def first_look(si, points=None, *, title=None):
     """A spectrum image before any analysis: total signal, and the spectra of a few points.
 
@@ -299,8 +62,8 @@ def first_look(si, points=None, *, title=None):
         figure, (left, right) = new_figure(1, 2, size=(9.4, 3.0), width_ratios=[3.2, 5])
         position = si[scan[0]].values if scan[0] in si.coords else np.arange(si.shape[0])
         left.plot(position, total, color="#444444", marker="o", markersize=3)
-        name = _axis_label(si[scan[0]]) if scan[0] in si.coords else f"{scan[0]} (px)"
-        left.set(xlabel=name, ylabel=_value_label(total), title=title or "Total signal")
+        name = axis_label(si[scan[0]]) if scan[0] in si.coords else f"{scan[0]} (px)"
+        left.set(xlabel=name, ylabel=value_label(total), title=title or "Total signal")
     axis = si[si.dims[-1]] if si.dims[-1] in si.coords else np.arange(si.shape[-1])
     for colour, point in zip(CLUSTER_COLOURS, points, strict=False):
         place = dict(zip(scan, point, strict=True))
@@ -309,15 +72,15 @@ def first_look(si, points=None, *, title=None):
         left.plot(where[-1], height, "o", color=colour, markeredgecolor="white", markersize=8)
         right.plot(axis, si.isel(place), color=colour, linewidth=1)
     right.set(
-        xlabel=_axis_label(si[si.dims[-1]]) if si.dims[-1] in si.coords else si.dims[-1],
-        ylabel=_value_label(si),
+        xlabel=axis_label(si[si.dims[-1]]) if si.dims[-1] in si.coords else si.dims[-1],
+        ylabel=value_label(si),
         title="Spectra of the marked points",
     )
     right.margins(x=0)
     return figure
 
 
-@_styled
+@styled
 def cluster_overview(result, *, truth=None, title=None, offset=0.0, normalise=False):
     """Label map beside cluster spectra, and the planted truth where there is one.
 
@@ -343,8 +106,6 @@ def cluster_overview(result, *, truth=None, title=None, offset=0.0, normalise=Fa
     >>> len(figure.axes)
     2
     """
-    from atomlens.metrics import align_labels
-
     labels = result.labels
     is_line = labels.ndim == 1 and "x_mm" not in labels.coords
     panels = [(labels, title or "Clusters")]
@@ -365,7 +126,7 @@ def cluster_overview(result, *, truth=None, title=None, offset=0.0, normalise=Fa
     return figure
 
 
-@_styled
+@styled
 def method_grid(results, *, truth=None):
     """Label maps of several methods side by side, in matching colours, scored when the truth is known.
 
@@ -386,8 +147,6 @@ def method_grid(results, *, truth=None):
     >>> len(figure.axes)
     2
     """
-    from atomlens.metrics import adjusted_rand_index, align_labels
-
     reference = truth if truth is not None else next(iter(results.values())).labels
     maps = {} if truth is None else {"planted truth": (truth, "")}
     for name, result in results.items():
@@ -413,7 +172,7 @@ _CRITERIA = {
 }
 
 
-@_styled
+@styled
 def criteria(choice, *, current=None):
     """The k cockpit: seven criteria, what each prefers, and what is recommended.
 
@@ -440,7 +199,7 @@ def criteria(choice, *, current=None):
     return figure
 
 
-@_styled
+@styled
 def draw_criteria(axes, choice, *, current=None):
     """Draw the criteria on eight axes.
 
@@ -496,7 +255,7 @@ def _verdict(ax, choice):
             "one cloud or a continuum:\nno gap in density", ha="center", va="top", fontsize=9.5)  # fmt: skip
 
 
-@_styled
+@styled
 def abundance_maps(abundances, *, endmembers=None, names=None):
     """One map an endmember, all on the scale from 0 to 1.
 
@@ -534,7 +293,7 @@ def abundance_maps(abundances, *, endmembers=None, names=None):
     return figure
 
 
-@_styled
+@styled
 def library(labels, fractions, *, title=None):
     """Clusters of a combinatorial library: on the wafer, and in the composition triangle.
 
@@ -563,7 +322,7 @@ def library(labels, fractions, *, title=None):
     corners = np.array([[0.5, np.sqrt(3) / 2], [0.0, 0.0], [1.0, 0.0]])
     at = np.asarray(fractions) @ corners
     triangle.fill(*corners.T, facecolor="none", edgecolor="#444444", linewidth=1)
-    triangle.scatter(*at.T, c=[_colour(v) for v in labels.values], s=22, linewidths=0)
+    triangle.scatter(*at.T, c=[colour_of(v) for v in labels.values], s=22, linewidths=0)
     for name, (x, y), (dx, dy) in zip(
         "ABC", corners, ((0, 0.05), (-0.05, -0.05), (0.05, -0.05)), strict=True
     ):
@@ -573,7 +332,7 @@ def library(labels, fractions, *, title=None):
     return figure
 
 
-@_styled
+@styled
 def scores(result, *, truth=None, components=(0, 1)):
     """Spectra as points in the space where they were clustered.
 
@@ -600,7 +359,7 @@ def scores(result, *, truth=None, components=(0, 1)):
     figure, ax = new_figure(size=(4.2, 3.6))
     # One random order for all, so that no cluster is drawn on top of the others.
     order = np.random.default_rng(0).permutation(len(points))
-    colours = np.array([to_rgb(_colour(v)) for v in labels])
+    colours = np.array([to_rgb(colour_of(v)) for v in labels])
     ax.scatter(points[order, first], points[order, second], s=4, c=colours[order], alpha=0.6, linewidths=0)
     ax.set(xlabel=f"score of component {first}", ylabel=f"score of component {second}", aspect="equal")
     return figure

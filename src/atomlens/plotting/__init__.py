@@ -1,0 +1,33 @@
+"""Figures of the lessons: one look, units on every axis, colours that all eyes can tell apart.
+
+Every function draws on axes that it is given or makes, and returns the figure; nothing is shown or
+saved here (`atomlens.notebook.show` displays a figure with its alt text).
+"""
+
+from atomlens.plotting._draw import CLUSTER_COLOURS, draw_labels, draw_map, draw_spectra, new_figure
+from atomlens.plotting._figures import (
+    abundance_maps,
+    cluster_overview,
+    criteria,
+    draw_criteria,
+    first_look,
+    library,
+    method_grid,
+    scores,
+)
+
+__all__ = [
+    "CLUSTER_COLOURS",
+    "abundance_maps",
+    "cluster_overview",
+    "criteria",
+    "draw_criteria",
+    "draw_labels",
+    "draw_map",
+    "draw_spectra",
+    "first_look",
+    "library",
+    "method_grid",
+    "new_figure",
+    "scores",
+]
