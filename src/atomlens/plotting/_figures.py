@@ -164,7 +164,7 @@ def method_grid(results, *, truth=None):
 _CRITERIA = {
     "inertia": ("Inertia", "look for the elbow"),
     "silhouette": ("Silhouette", "high is good"),
-    "calinski_harabasz": ("Calinski-Harabasz", "high is good"),
+    "calinski_harabasz": ("Calinski-H.", "high is good"),
     "gap": ("Gap statistic", "first not beaten"),
     "bic": ("BIC", "low is good"),
     "stability": ("Stability (ARI)", "high is good"),
@@ -240,7 +240,7 @@ def draw_criteria(axes, choice, *, current=None):
             ax.set_title(f"{name}: {prefers}")
         if current is not None:
             marks.append(ax.axvline(current, color=CLUSTER_COLOURS[0], linewidth=6, alpha=0.2, zorder=1))
-        ax.set(xlabel=f"clusters k   ({hint})", xticks=table.index[:: max(1, len(table) // 8)])
+        ax.set(xlabel=f"k  ({hint})", xticks=table.index[:: max(1, len(table) // 8)])
         ax.xaxis.label.set_size(8.5)
     _verdict(axes[-1], choice)
     return marks

@@ -21,6 +21,7 @@ from atomlens.spectra.clusterer import _fit_mixture, one_thread
 __all__ = ["KChoice", "choose_k", "separation_p_value"]
 
 _FEW = 60  # spectra below which there are too few to hold some out
+_SURROGATES = 199
 _STABLE = 0.9  # ARI between resamples that counts as "the same clusters"
 
 
@@ -233,7 +234,8 @@ def separation_p_value(points, k, *, n_splits=3, random_state=0):
     k : int
         Number of clusters, at least 2.
     n_splits : int
-        Random splits into halves. Below 60 points nothing is held out.
+        Random splits into halves. Below 60 points nothing is held out; the p-value is then calibrated
+        on surrogate clouds, Gaussian and uniform, of the same size and covariance.
     random_state : int
 
     Returns
@@ -270,7 +272,7 @@ def separation_p_value(points, k, *, n_splits=3, random_state=0):
     if len(points) < 2 * k:
         return 1.0
     if len(points) < _FEW:
-        return _largest_pair_p(points, points, k, random_state)
+        return _calibrated_p(points, k, random_state)
     rng = np.random.default_rng(random_state)
     p_values = []
     for _ in range(n_splits):
@@ -280,12 +282,37 @@ def separation_p_value(points, k, *, n_splits=3, random_state=0):
     return float(min(1.0, 2 * np.median(p_values)))
 
 
-def _largest_pair_p(train, test, k, seed):
-    model = KMeans(k, n_init=10, random_state=seed).fit(train)
+def _calibrated_p(points, k, seed):
+    """The same test where there is too little to hold any points out: calibrated on surrogates.
+
+    Clusters, direction and dip all see the same points, which makes any cloud look clustered. How much so
+    is measured on unimodal clouds of the same size and covariance, Gaussian and uniform; the larger of the
+    two p-values counts.
+    """
+    rng = np.random.default_rng(seed)
+    power, axes = np.linalg.eigh(np.cov(points.T).reshape(points.shape[1], -1))
+    spread = axes * np.sqrt(np.maximum(power, 0))
+    with one_thread():
+        observed = _largest_pair_p(points, points, k, seed, fisher=False)
+        if observed == 1:
+            return 1.0
+        p_values = []
+        for draw in (rng.standard_normal, lambda size: rng.uniform(-np.sqrt(3), np.sqrt(3), size)):
+            clouds = (draw(points.shape) @ spread.T for _ in range(_SURROGATES))
+            as_extreme = sum(_largest_pair_p(c, c, k, seed, fisher=False) <= observed for c in clouds)
+            p_values.append((1 + as_extreme) / (1 + _SURROGATES))
+    return max(p_values)
+
+
+def _largest_pair_p(train, test, k, seed, *, fisher=True):
+    model = KMeans(k, n_init=10 if fisher else 3, random_state=seed).fit(train)
     centres, labels = model.cluster_centers_, model.predict(test)
-    inside = train - centres[model.labels_]
-    within = inside.T @ inside / len(train)
-    within += 1e-9 * max(np.trace(within), np.finfo(float).tiny) * np.eye(len(within))
+    # Fisher's direction takes the shape of the clusters into account, if there are points to learn it from.
+    within = np.eye(train.shape[1])
+    if fisher:
+        inside = train - centres[model.labels_]
+        within = inside.T @ inside / len(train)
+        within += 1e-9 * max(np.trace(within), np.finfo(float).tiny) * np.eye(len(within))
     sizes = np.bincount(model.labels_, minlength=k)
     largest = 0.0
     for large, small in combinations(np.argsort(-sizes, kind="stable"), 2):
