@@ -50,6 +50,12 @@ class ClusterResult:
     scores: pd.Series
     scores_map: xr.DataArray
 
+    def __repr__(self):
+        sizes = np.bincount(self.labels.values[self.labels.values >= 0])
+        shape = " x ".join(map(str, self.labels.shape))
+        shares = ", ".join(f"{size / self.labels.size:.1%}" for size in sizes)
+        return f"<ClusterResult: {len(sizes)} clusters on {shape} points ({shares})>"
+
     def table(self):
         """Cluster spectra as a table.
 
@@ -176,11 +182,16 @@ def cluster(
     >>> metrics.adjusted_rand_index(result.labels, sample.truth.labels) > 0.98
     True
     """
-    spectra = as_spectra(si, check_finite=mask is None)
-    keep = _as_mask(mask, spectra.scan)
+    spectra = as_spectra(si, mask)
+    keep = spectra.keep
     n_kept = spectra.matrix.shape[0] if keep is None else int(keep.sum())
     steps = _steps(si, preprocess)
     clusterer = SpectralClusterer(n_clusters, method=method, max_points=max_points, random_state=random_state)
+    if not isinstance(n_clusters, int | np.integer | None):
+        raise TypeError(
+            f"n_clusters must be a whole number, got a {type(n_clusters).__name__}: of what `choose_k` "
+            "returns, pass the attribute `recommended`"
+        )
     clusterer._check(n_kept)  # before the expensive steps
     if n_kept < 2:
         raise ValueError(f"{n_kept} spectrum is too few to cluster: at least 2 are needed")
@@ -222,7 +233,6 @@ def _transform(matrix, steps, keep):
     """
     if keep is not None:
         matrix = matrix[keep]
-        as_spectra(xr.DataArray(matrix, dims=("kept", "channel")))  # what is kept must be finite
     # Cluster spectra are shown in the units of the data, but without spikes: so despike apart, once.
     if steps and isinstance(steps[0][1], Despike):
         matrix, steps = steps[0][1].fit_transform(matrix), steps[1:]
@@ -255,19 +265,6 @@ def _steps(si, preprocess):
             "`recommended_pipeline(si, ...)` makes one"
         )
     return clone(preprocess).steps
-
-
-def _as_mask(mask, scan):
-    if mask is None:
-        return None
-    mask = np.asarray(mask)
-    if mask.dtype != bool or mask.shape != scan.shape:
-        raise ValueError(
-            f"mask must be boolean of the scan's shape {scan.shape}, got {mask.dtype} of shape {mask.shape}"
-        )
-    if not mask.any():
-        raise ValueError("mask leaves no spectrum: it is True where spectra take part")
-    return mask.ravel()
 
 
 def cluster_moments(matrix, labels, n_clusters):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import xarray as xr
+
+from atomlens._sample import Sample
 
 # Dimensions that can only be a scan, so that an image handed in by mistake is recognised.
 _SCAN_DIMS = {"x", "y", "time", "spot", "position"}
@@ -24,12 +27,17 @@ class Spectra:
         Template with the scan's dims and coordinates.
     axis : DataArray of shape (L,)
         The spectral axis.
+    attrs : dict
+        Those of the data.
+    keep : ndarray of bool, shape (N,), or None
+        Which spectra take part; None when all do.
     """
 
     matrix: np.ndarray
     scan: xr.DataArray
     axis: xr.DataArray
     attrs: dict
+    keep: np.ndarray | None = None
 
     @property
     def is_lazy(self):
@@ -50,13 +58,15 @@ class Spectra:
         )
 
 
-def as_spectra(si, *, check_finite=True):
+def as_spectra(si, mask=None, *, check_finite=True):
     """Check a spectral data set and unfold it.
 
     Parameters
     ----------
     si : DataArray or array_like of shape (..., L)
         The spectral axis is the dim named like one (energy, bias, two_theta ...), else the last.
+    mask : array_like of bool over the scan, optional
+        True where a spectrum takes part.
     check_finite : bool
         Look for NaN and inf (never done on lazy data, where it would cost a pass).
 
@@ -67,10 +77,19 @@ def as_spectra(si, *, check_finite=True):
     Raises
     ------
     ValueError
-        If there is no scan, no spectral axis, fewer than two channels, or a value is not finite.
+        If there is no scan, no spectral axis, fewer than two channels, a value of a spectrum that takes
+        part is not finite, all spectra are the same, or the mask does not fit the scan.
     TypeError
-        If the values are not real numbers.
+        If the values are not real numbers, or `si` is no array at all.
     """
+    if isinstance(si, Sample):
+        raise TypeError("this is a Sample, which holds data, truth and source: pass its `.data`")
+    if isinstance(si, str | Path):
+        raise TypeError(f"{str(si)!r} is a name, not data: `atomlens.io.read(path)` reads the file")
+    if isinstance(si, xr.Dataset):
+        raise TypeError(
+            f"this Dataset holds {', '.join(map(str, si.data_vars))}: pass one of them, such as ds['...']"
+        )
     if not isinstance(si, xr.DataArray):
         values = si if hasattr(si, "dask") else np.asarray(si)
         names = (
@@ -100,16 +119,32 @@ def as_spectra(si, *, check_finite=True):
     axis = (
         si[spectral] if spectral in si.coords else xr.DataArray(np.arange(si.sizes[spectral]), dims=spectral)
     )
-    matrix = si.data.reshape(-1, si.sizes[spectral])
+    matrix, scan = si.data.reshape(-1, si.sizes[spectral]), _scan_template(si, spectral)
+    keep = _as_mask(mask, scan)
     if isinstance(matrix, np.ndarray):
         matrix = np.ascontiguousarray(matrix, dtype=np.float32)
         if check_finite:
-            _require_finite(matrix, si.dims[:-1], si.shape[:-1])
-            if len(matrix) > 1 and np.ptp(matrix, axis=0).max() == 0:
-                raise ValueError("all spectra are the same, number by number: there is nothing to tell apart")
+            _require_finite(matrix, keep, scan)
+            _require_different(matrix if keep is None else matrix[keep])
     else:
         matrix = matrix.rechunk({1: -1}).astype(np.float32)
-    return Spectra(matrix, _scan_template(si, spectral), axis, dict(si.attrs))
+    return Spectra(matrix, scan, axis, dict(si.attrs), keep)
+
+
+def _as_mask(mask, scan):
+    """The mask as a flat array; that of a DataArray is brought into the order of the scan."""
+    if mask is None:
+        return None
+    if isinstance(mask, xr.DataArray) and set(mask.dims) == set(scan.dims):
+        mask = mask.transpose(*scan.dims)
+    mask = np.asarray(mask)
+    if mask.dtype != bool or mask.shape != scan.shape:
+        raise ValueError(
+            f"mask must be boolean of the scan's shape {scan.shape}, got {mask.dtype} of shape {mask.shape}"
+        )
+    if not mask.any():
+        raise ValueError("mask leaves no spectrum: it is True where spectra take part")
+    return mask.ravel()
 
 
 def _scan_template(si, spectral):
@@ -119,13 +154,22 @@ def _scan_template(si, spectral):
     return xr.DataArray(np.broadcast_to(np.int64(0), shape), dims=si.dims[:-1], coords=coords)
 
 
-def _require_finite(matrix, dims, shape):
+def _require_different(matrix):
+    if len(matrix) > 1 and np.ptp(matrix, axis=0).max() == 0:
+        raise ValueError("all spectra are the same, number by number: there is nothing to tell apart")
+
+
+def _require_finite(matrix, keep, scan):
     # The sum is finite for finite input and costs one pass without a temporary array.
     if np.isfinite(matrix.sum(dtype=np.float64)):
         return
     bad = ~np.isfinite(matrix).all(axis=1)
-    where = np.unravel_index(int(bad.argmax()), shape)
-    place = ", ".join(f"{d}={i}" for d, i in zip(dims, where, strict=True))
+    if keep is not None:
+        bad &= keep
+        if not bad.any():
+            return
+    where = np.unravel_index(int(bad.argmax()), scan.shape)
+    place = ", ".join(f"{d}={i}" for d, i in zip(scan.dims, where, strict=True))
     raise ValueError(
         f"{int(bad.sum())} of {bad.size} spectra hold NaN or inf (the first at {place}): crop the axis, "
         "fill them, or leave them out with `mask=`"

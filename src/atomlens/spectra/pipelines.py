@@ -116,6 +116,11 @@ def recommended_pipeline(
         noise = _noise_of(_a_few(spectra))
     elif noise not in ("poisson", "gaussian"):
         raise ValueError(f'noise must be "auto", "poisson" or "gaussian", got {noise!r}')
+    for name, window in (("crop", crop), ("align", align), ("background", background)):
+        if window is not None and not (isinstance(window, tuple | list) and len(window) == 2):
+            raise TypeError(f"{name} must be two numbers (low, high), got {window!r}")
+        if window is not None and None not in window and not window[0] < window[1]:
+            raise ValueError(f"{name}={tuple(window)}: the first number must be the smaller one")
     if normalise == "auto":
         normalise = "area" if noise == "poisson" else "none"
     axis = _physical_axis(spectra) if any(step is not None for step in (crop, align, background)) else None

@@ -139,7 +139,8 @@ class Normalise(OneToOneFeatureMixin, SpectralStep):
             raise ValueError(
                 f"{int(empty.sum())} of {len(X)} spectra cannot be normalised by {self.method!r}: they are "
                 f"{'constant' if self.method == 'snv' else 'zero everywhere'} (the first is number "
-                f"{int(empty.argmax())}). Leave them out with `mask=`, or use method='none'"
+                f"{int(empty.argmax())}). Leave them out, as with mask=si.sum('energy') > 0, or use "
+                "method='none'"
             )
         return X / strength
 

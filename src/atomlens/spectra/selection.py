@@ -13,7 +13,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, calinski_harabasz_score, silhouette_score
 from sklearn.pipeline import Pipeline
 
-from atomlens.spectra._cluster import _as_mask, _everywhere, _steps
+from atomlens.spectra._cluster import _everywhere, _steps
 from atomlens.spectra._interfaces import has_interface_cluster
 from atomlens.spectra._matrix import as_spectra
 from atomlens.spectra.clusterer import _fit_mixture, one_thread
@@ -45,10 +45,15 @@ class KChoice:
     recommended: int
     reasons: pd.DataFrame
 
+    def __repr__(self):
+        k = self.recommended
+        what = "no clusters" if k == 1 else f"{k} clusters"
+        return f"<KChoice: {what} recommended ({self.reasons.reason['null_p']}); see .reasons and .table>"
+
 
 def choose_k(
     si,
-    k_range=range(1, 9),
+    k_range=None,
     *,
     preprocess="recommended",
     mask=None,
@@ -62,8 +67,8 @@ def choose_k(
     Parameters
     ----------
     si : DataArray or array_like of shape (..., L)
-    k_range : iterable of int
-        Numbers of clusters to try.
+    k_range : iterable of int, optional
+        Numbers of clusters to try: 1 to 8 without it, or to the number of spectra if that is smaller.
     preprocess, mask
         As for `cluster`.
     alpha : float
@@ -92,8 +97,9 @@ def choose_k(
     compares with a uniform box, stability asks whether another sample would give the same answer.
 
     ``null_p`` tests the surrogate null "at least one pair of these clusters is a single unimodal cloud
-    that was cut in two" (see `separation_p_value`). It alone can say that there are no clusters, and it
-    does not mind a continuum such as a thickness gradient, which is why the recommendation rests on it.
+    that was cut in two" (see `separation_p_value`). Silhouette and Calinski-Harabasz cannot answer 1; the
+    gap statistic and BIC can, but each against clouds of one shape, a box or a Gaussian. The test does not
+    mind the shape, nor a continuum such as a thickness gradient: so the recommendation rests on it.
     It does mind mixtures: with many counts, the few mixing ratios that occur at sharp interfaces are
     clusters with gaps around them. On a map or line, a k is therefore passed over when one of its
     clusters lies between two others in the space of the spectra and lines their common interface. An
@@ -112,13 +118,13 @@ def choose_k(
     >>> choose_k(simulate.spectra.eels(3, shape=(32, 32)).data, range(1, 6)).recommended
     3
     """
-    spectra = as_spectra(si, check_finite=mask is None)
-    keep = _as_mask(mask, spectra.scan)
-    n = int(keep.sum()) if keep is not None else spectra.matrix.shape[0]
-    ks = sorted({int(k) for k in k_range})
-    if not ks or ks[0] < 1 or ks[-1] > n:
+    spectra = as_spectra(si, mask)
+    keep = spectra.keep
+    n = spectra.matrix.shape[0] if keep is None else int(keep.sum())
+    ks = _as_range(k_range, n)
+    if not (n_resamples >= 1 and max_points >= 2):
         raise ValueError(
-            f"k_range must hold whole numbers from 1 to {n}, the number of spectra; got {ks or 'nothing'}"
+            f"n_resamples must be at least 1 and max_points 2, got {n_resamples} and {max_points}"
         )
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must lie between 0 and 1, got {alpha}")
@@ -131,14 +137,33 @@ def choose_k(
     reasons = _reasons(table, alpha)
     separated = [k for k in ks if table.loc[k, "null_p"] <= alpha]
     mixed = [k for k in separated if _lines_interfaces(points, chosen, spectra, keep, k, random_state)]
-    recommended = max(set(separated) - set(mixed), default=min(separated, default=1))
-    if recommended < max(separated, default=1):
-        reasons.loc["null_p"] = (
-            recommended,
-            f"largest k whose clusters are all separated by a gap in density (p <= {alpha:g}) and are no "
-            f"mixtures along interfaces, as some of {max(separated)} are",
-        )
+    recommended = max(set(separated) - set(mixed), default=1)
+    if mixed and recommended == 1:
+        reason = "every k that is separated has clusters that are mixtures along interfaces: try smaller k"
+        reasons.loc["null_p"] = (1, reason)
+    elif recommended < max(separated, default=1):
+        reason = f"no mixtures along interfaces, as some of {max(separated)} are"
+        reasons.loc["null_p"] = (recommended, f"{reasons.loc['null_p', 'reason']}, and {reason}")
+    if recommended == ks[-1] > 1:
+        reasons.loc["null_p", "reason"] += "; this is the end of k_range, so try larger k too"
     return KChoice(table, recommended, reasons)
+
+
+def _as_range(k_range, n):
+    """Numbers of clusters to try, in order."""
+    if k_range is None:
+        return list(range(1, min(8, n) + 1))
+    if not np.iterable(k_range):
+        raise TypeError(f"k_range must be several numbers, such as range(1, 9), got {k_range!r}")
+    given = list(k_range)
+    if not all(isinstance(k, int | np.integer) for k in given):
+        raise TypeError(f"k_range must hold whole numbers, got {given}")
+    ks = sorted({int(k) for k in given})
+    if not ks or ks[0] < 1 or ks[-1] > n:
+        raise ValueError(
+            f"k_range must hold whole numbers from 1 to {n}, the number of spectra; got {ks or 'nothing'}"
+        )
+    return ks
 
 
 def _points(spectra, keep, si, preprocess, random_state):
@@ -184,7 +209,7 @@ def _gap(points, k, inertia, n_resamples, seed):
     logs = [
         np.log(
             max(
-                KMeans(k, n_init=1, random_state=seed).fit(rng.uniform(low, high, points.shape)).inertia_,
+                KMeans(k, n_init=3, random_state=seed).fit(rng.uniform(low, high, points.shape)).inertia_,
                 1e-300,
             )
         )
@@ -351,7 +376,7 @@ def _reasons(table, alpha):
         if enough
         else (None, "the gap still grows at the end of the range")
     )
-    rows["bic"] = (best("bic", "idxmin"), "fewest Gaussians that fit the density")
+    rows["bic"] = (best("bic", "idxmin"), "lowest BIC of a mixture of Gaussians")
     stable = table.index[table["stability"] >= _STABLE]
     rows["stability"] = (
         (int(stable.max()), f"largest k that two half samples agree on (ARI of at least {_STABLE:g})")

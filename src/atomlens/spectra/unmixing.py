@@ -12,7 +12,6 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import NMF
 from sklearn.exceptions import ConvergenceWarning
 
-from atomlens.spectra._cluster import _as_mask
 from atomlens.spectra._matrix import as_spectra
 from atomlens.spectra.components import NoiseRankPCA
 from atomlens.spectra.despike import Despike
@@ -43,6 +42,10 @@ class Unmixing:
     abundances: xr.DataArray
     strength: xr.DataArray
     residual: xr.DataArray
+
+    def __repr__(self):
+        shares = ", ".join(f"{share:.1%}" for share in self.abundances.mean(self.strength.dims).values)
+        return f"<Unmixing: {self.endmembers.shape[0]} endmembers, mean abundances {shares}>"
 
 
 def unmix(si, n_endmembers, *, method="vca", despike=True, mask=None, random_state=0):
@@ -89,9 +92,11 @@ def unmix(si, n_endmembers, *, method="vca", despike=True, mask=None, random_sta
     """
     if method not in ("vca", "nmf"):
         raise ValueError(f'method must be "vca" or "nmf", got {method!r}')
-    spectra = as_spectra(si.compute() if hasattr(si, "compute") else si, check_finite=mask is None)
-    keep = _as_mask(mask, spectra.scan)
+    spectra = as_spectra(si.compute() if hasattr(si, "compute") else si, mask)
+    keep = spectra.keep
     matrix = spectra.matrix if keep is None else spectra.matrix[keep]
+    if not isinstance(n_endmembers, int | np.integer):
+        raise TypeError(f"n_endmembers must be a whole number, got {n_endmembers!r}")
     if not 2 <= n_endmembers <= len(matrix):
         raise ValueError(
             f"n_endmembers must be from 2 to {len(matrix)}, the number of spectra; got {n_endmembers}"
