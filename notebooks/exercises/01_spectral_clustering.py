@@ -44,12 +44,12 @@ k = ...
 exercise.check_number(k)
 
 # %% [markdown]
-# Which criterion prefers the largest k? Write its name, as in the index of `choice.reasons`.
+# BIC counts the Gaussians that describe the clouds best. Which k does it prefer?
 
 # %%
 # Your code here
-greediest = ...
-exercise.check_greediest(greediest)
+bic_prefers = ...
+exercise.check_bic(bic_prefers)
 
 # %% [markdown]
 # ## 3 · Where are they?

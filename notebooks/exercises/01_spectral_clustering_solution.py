@@ -50,13 +50,13 @@ k = choice.recommended
 exercise.check_number(k)
 
 # %% [markdown]
-# Which criterion prefers the largest k? Write its name, as in the index of `choice.reasons`.
+# BIC counts the Gaussians that describe the clouds best. Which k does it prefer?
 
 # %%
 # --- solution
-greediest = choice.reasons.k.dropna().astype(int).idxmax()
+bic_prefers = int(choice.reasons.k["bic"])
 # --- end
-exercise.check_greediest(greediest)
+exercise.check_bic(bic_prefers)
 
 # %% [markdown]
 # ## 3 · Where are they?

@@ -1,10 +1,12 @@
 """Right answers pass, wrong ones get a hint, open ones stay open; students differ."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from atomlens import spectra
 from atomlens.exercises.spectral_clustering import Exercise
+from atomlens.metrics import adjusted_rand_index
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +25,13 @@ def test_right_answers_pass(exercise):
     assert exercise.check_labels(exercise.sample.truth.labels)
     assert exercise.check_repaired(exercise.wedge.truth.labels)
     assert exercise.check_single(1)
-    result = spectra.cluster(exercise.at_dose(500).data, exercise.n_planted)
-    from atomlens.metrics import adjusted_rand_index
-
-    assert exercise.check_doses(
-        {5000: 1.0, 500: adjusted_rand_index(result.labels, exercise.sample.truth.labels)}
-    )
+    doses = (200, 500, 1000, 2000, 5000)
+    scores = {}
+    for dose in doses:
+        labels = spectra.cluster(exercise.at_dose(dose).data, exercise.n_planted).labels
+        scores[dose] = adjusted_rand_index(labels, exercise.sample.truth.labels)
+    assert exercise.check_doses(scores)
+    assert exercise.check_doses(pd.Series(scores))
 
 
 @pytest.mark.parametrize(
@@ -36,14 +39,19 @@ def test_right_answers_pass(exercise):
     [
         ("check_mean_counts", 19.2),
         ("check_number", 2),
-        ("check_greediest", "null_p"),
+        ("check_bic", 1),
+        ("check_labels", "the map"),
         ("check_labels", np.zeros((48, 48), dtype=int)),
         ("check_strongest", 130.0),
         ("check_repaired", np.zeros((64, 64), dtype=int)),
         ("check_silhouette", 1),
         ("check_single", 2),
         ("check_doses", {200: 0.01, 5000: 1.0}),
+        ("check_doses", {5000: 1.0}),
+        ("check_doses", {}),
+        ("check_doses", {"a": 1.0}),
         ("check_doses", [0.5, 1.0]),
+        ("check_doses", dict.fromkeys((200, 500, 1000, 2000, 5000), 0.0)),
     ],
 )
 def test_wrong_answers_get_a_hint_and_open_ones_stay_open(exercise, check, wrong, monkeypatch):

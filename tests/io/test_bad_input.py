@@ -433,3 +433,9 @@ def test_a_truncated_ser_never_passes(tmp_path, write_ser, keep):
     path = write_ser(tmp_path / "a.ser", IMAGE, 1e-10)
     with pytest.raises(io.FormatError, match=f"a.ser could not be read as ser.*{DAMAGED}"):
         io.read(cut(path, keep))
+
+
+@pytest.mark.parametrize("path", [3, None, b"image.tif"])
+def test_what_is_no_path_is_refused(path):
+    with pytest.raises(TypeError, match="name of a file"):
+        io.read(path)

@@ -206,6 +206,18 @@ def _broken(twin, where):
         ),
         (lambda t: spectra.recommended_pipeline(t.data, noise="pink"), ValueError, "poisson"),
         (lambda t: spectra.cluster(t.data - 500, 2, preprocess=_background(t)), ValueError, "no logarithm"),
+        (lambda t: spectra.cluster(t, 2), TypeError, "`.data`"),
+        (lambda t: spectra.cluster("a.hspy", 2), TypeError, "io.read"),
+        (lambda t: spectra.cluster(t.truth, 2), TypeError, "pass one of them"),
+        (lambda t: spectra.cluster(t.data, {"k": 2}), TypeError, "recommended"),
+        (lambda t: spectra.recommended_pipeline(t.data, crop=500), TypeError, "two numbers"),
+        (lambda t: spectra.recommended_pipeline(t.data, crop=(900, 500)), ValueError, "the smaller one"),
+        (lambda t: spectra.choose_k(t.data, 5), TypeError, "several numbers"),
+        (lambda t: spectra.choose_k(t.data, [1.5, 2]), TypeError, "whole numbers"),
+        (lambda t: spectra.choose_k(t.data, n_resamples=0), ValueError, "at least 1"),
+        (lambda t: spectra.choose_k(_broken(t, (3, 5, 7)), mask=_all_but_first(t)), ValueError, "y=3, x=5"),
+        (lambda t: spectra.unmix(_broken(t, (3, 5, 7)), 3, mask=_all_but_first(t)), ValueError, "y=3, x=5"),
+        (lambda t: spectra.unmix(t.data, 2.0), TypeError, "whole number"),
         (lambda t: spectra.unmix(t.data, 1), ValueError, "from 2"),
         (lambda t: spectra.unmix(t.data - 500, 3), ValueError, "needs counts"),
         (lambda t: spectra.unmix(t.data, 3, method="ica"), ValueError, "vca"),
@@ -218,6 +230,27 @@ def _broken(twin, where):
 def test_bad_input_says_what_to_do(twin, call, error, message):
     with pytest.raises(error, match=message):
         call(twin)
+
+
+def _all_but_first(twin):
+    mask = np.ones(twin.data.shape[:2], dtype=bool)
+    mask[0] = False
+    return mask
+
+
+def test_mask_of_another_order_is_brought_into_the_order_of_the_scan(twin):
+    mask = xr.DataArray(np.zeros((64, 64), dtype=bool), dims=("y", "x"))
+    mask[:, :30] = True
+    straight, turned = (
+        spectra.cluster(twin.data, 4, mask=m).labels for m in (mask, mask.transpose("x", "y"))
+    )
+    xr.testing.assert_identical(straight, turned)
+
+
+def test_results_say_what_they_are_in_a_line(twin):
+    result = spectra.cluster(twin.data, 4)
+    assert repr(result).startswith("<ClusterResult: 4 clusters on 64 x 64 points")
+    assert "2 endmembers" in repr(spectra.unmix(twin.data, 2))
 
 
 def _background(twin):

@@ -49,6 +49,30 @@ def test_a_handful_of_spectra_can_still_be_told_apart():
     assert separation_p_value(points[:6], 2) > 0.05
 
 
+@pytest.mark.parametrize(("n", "d"), [(10, 2), (20, 9), (40, 5)])
+def test_level_holds_for_a_handful_of_spectra_too(n, d):
+    clouds = (np.random.default_rng(seed).normal(size=(n, d)) for seed in range(25))
+    p = np.array([separation_p_value(cloud, 2) for cloud in clouds])
+    assert np.mean(p <= 0.05) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / 25)
+
+
+def test_end_of_the_range_and_unusable_ranges_are_told():
+    sample = simulate.spectra.eels(4, random_state=0)
+    assert (
+        "end of k_range" in spectra.choose_k(sample.data, range(1, 4), n_resamples=2).reasons.reason["null_p"]
+    )
+    bright = simulate.spectra.eels(3, counts=5e6, random_state=1)
+    only = spectra.choose_k(bright.data, [5], n_resamples=2)
+    assert only.recommended == 1
+    assert "try smaller k" in only.reasons.reason["null_p"]
+    assert "no clusters recommended" in repr(only)
+
+
+def test_default_range_stops_at_the_number_of_spectra():
+    line = simulate.spectra.eels(2, shape=(5,), smallest=0.4).data
+    assert list(spectra.choose_k(line, n_resamples=1).table.index) == [1, 2, 3, 4, 5]
+
+
 def test_table_holds_every_criterion_and_agrees_with_scikit_learn():
     sample = simulate.spectra.eels(3, shape=(30, 30), random_state=0)
     choice = spectra.choose_k(sample.data, range(1, 6), n_resamples=3)

@@ -13,6 +13,8 @@ __all__ = ["Exercise"]
 
 _SHAPE = (48, 48)
 _RANGE = range(1, 9)
+_DOSES = (200, 500, 1000, 2000, 5000)
+_LABELS = "`spectra.cluster` returns an object; its attribute `labels` is the map"
 
 
 class Exercise:
@@ -77,28 +79,27 @@ class Exercise:
         hint = "`choose_k` returns an object with an attribute `recommended`"
         return check.equal(answer, self.n_planted, name="number of phases", hint=hint)
 
-    def check_greediest(self, answer):
-        """Judge the name of a criterion that prefers the largest k; several may share it."""
-        preferred = self._choice.reasons.k.dropna()
-        winners = sorted(preferred.index[preferred == preferred.max()])
-        expected = answer if answer in winners else winners[0]
-        hint = "find the largest number in the column `k` of `choice.reasons`"
-        return check.equal(answer, expected, name="greediest criterion", hint=hint)
+    def check_bic(self, answer):
+        """Judge the k that BIC prefers."""
+        hint = "`choice.reasons.k['bic']`"
+        return check.equal(answer, int(self._choice.reasons.k["bic"]), name="BIC's k", hint=hint)
 
     def check_labels(self, answer):
         """Judge the label map of the sample."""
-        return check.labels(answer, self.sample.truth.labels, min_ari=0.95, name="label map")
+        return check.labels(answer, self.sample.truth.labels, min_ari=0.95, name="label map", hint=_LABELS)
 
     def check_strongest(self, answer):
         """Judge the energy at which the smallest cluster exceeds the mean of all most, in eV."""
         found = self._result.spectra
         expected = float((found[-1] - found.mean("cluster")).idxmax("energy"))
-        hint = "`.idxmax('energy')` gives the coordinate of the maximum, `.argmax` only its number"
+        hint = (
+            "subtract the mean over all clusters first; `.idxmax('energy')` gives the energy of the maximum"
+        )
         return check.close(answer, expected, rtol=0, atol=4.0, name="strongest energy (eV)", hint=hint)
 
     def check_repaired(self, answer):
         """Judge the label map of the wedge."""
-        hint = "which step of the pipeline divides out the thickness?"
+        hint = f"which step of the pipeline divides out the thickness? {_LABELS}"
         return check.labels(answer, self.wedge.truth.labels, min_ari=0.95, name="repaired map", hint=hint)
 
     def check_silhouette(self, answer):
@@ -111,16 +112,23 @@ class Exercise:
         """Judge the recommended number of clusters for a single phase."""
         return check.equal(answer, 1, name="recommended k", hint="the attribute `recommended`")
 
+    @cached_property
+    def _scores(self):
+        found = (spectra.cluster(self.at_dose(dose).data, self.n_planted).labels for dose in _DOSES)
+        return [adjusted_rand_index(labels, self.sample.truth.labels) for labels in found]
+
     def check_doses(self, answer):
         """Judge scores against dose: a dictionary of counts to adjusted Rand index."""
-        if not isinstance(answer, dict):
-            return check.equal(
-                answer, {}, name="score against dose", hint="hand in a dictionary: counts → ARI"
-            )
-        scores = pd.Series(answer, dtype=float).sort_index()
-        found = spectra.cluster(self.at_dose(float(scores.index[0])).data, self.n_planted).labels
-        expected = adjusted_rand_index(found, self.sample.truth.labels)
-        hint = "compare with the truth of the sample, at each dose with the planted number of clusters"
-        return check.close(
-            scores.iloc[0], expected, rtol=0, atol=0.02, name="score at the lowest dose", hint=hint
+        name, hint = (
+            "score against dose",
+            f"a dictionary with the doses {', '.join(map(str, _DOSES))} as keys",
         )
+        if isinstance(answer, pd.Series):
+            answer = answer.to_dict()
+        if isinstance(answer, dict) and set(answer) == set(_DOSES):
+            hint = "compare with the truth of the sample, with the planted number of clusters at every dose"
+            return check.close(
+                [answer[dose] for dose in _DOSES], self._scores, rtol=0, atol=0.02, name=name, hint=hint
+            )
+        wanted = answer if answer is None or answer is ... else "something else"
+        return check.equal(wanted, "a dictionary of five scores", name=name, hint=hint)

@@ -1,6 +1,7 @@
 """`read` and `signals`: from any supported file to a DataArray."""
 
 import hashlib
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -173,6 +174,8 @@ def size_of(path):
 
 
 def _existing(path):
+    if not isinstance(path, str | os.PathLike):
+        raise TypeError(f"path must be the name of a file, got a {type(path).__name__}")
     path = Path(path).expanduser()
     suffix = path.suffix.lower()
     if not path.exists():
