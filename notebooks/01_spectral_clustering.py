@@ -141,7 +141,7 @@ print(f"none, scored as thickness: ARI {metrics.adjusted_rand_index(bare, thick)
 # %% [markdown]
 # ## 4 · Five methods, side by side
 #
-# Easy data cannot tell methods apart. So: an eighth of the dose, and a probe that mixes neighbours. All five
+# Easy data cannot tell methods apart. So: a fraction of the dose, and a probe that mixes neighbours. All five
 # methods see the same components. *gmm* fits Gaussians of any shape, *ward* merges from the bottom up,
 # *spectral* cuts a neighbour graph, and *hdbscan* keeps dense regions and leaves the rest out (grey).
 
