@@ -19,7 +19,7 @@ from atomlens import datasets, metrics, plotting, simulate, spectra, widgets
 from atomlens.notebook import budget, show
 
 pd.options.display.max_colwidth = None
-effort = budget(full={"n_resamples": 8}, fast={"n_resamples": 2, "max_points": 800})
+effort = budget(full={"n_resamples": 8}, fast={"n_resamples": 1, "max_points": 500})
 
 # %% [markdown]
 # ## 1 · The idea
@@ -449,7 +449,7 @@ print("sizes without despiking:", np.bincount(attempts["no despiking"].labels.va
 
 # %%
 bright = simulate.spectra.eels(3, counts=5e6, random_state=1)
-choice_bright = spectra.choose_k(bright.data, range(1, 9), **effort)
+choice_bright = spectra.choose_k(bright.data, range(1, 7), **effort)
 print(f"planted {bright.truth.sizes['phase']}, recommended {choice_bright.recommended}:")
 print(choice_bright.reasons.reason["null_p"])
 
