@@ -20,6 +20,7 @@ from atomlens.notebook import budget, show
 
 pd.options.display.max_colwidth = None
 effort = budget(full={"n_resamples": 8}, fast={"n_resamples": 1, "max_points": 500})
+size = budget(full=(64, 64), fast=(40, 40))
 
 # %% [markdown]
 # ## 1 · The idea
@@ -115,7 +116,7 @@ print(f"ARI by hand against the package: {agreement:.4f}")
 # phases, and its thickness varies sixfold.
 
 # %%
-wedge = simulate.spectra.eels(2, smallest=0.4, thickness_ratio=6.0, counts=2e4, random_state=0)
+wedge = simulate.spectra.eels(2, shape=size, smallest=0.4, thickness_ratio=6.0, counts=2e4, random_state=0)
 choices = ["none", "max", "l2", "snv", "area"]
 normalised = {
     how: spectra.cluster(wedge.data, 2, preprocess=spectra.recommended_pipeline(wedge.data, normalise=how))
@@ -146,7 +147,7 @@ print(f"none, scored as thickness: ARI {metrics.adjusted_rand_index(bare, thick)
 # *spectral* cuts a neighbour graph, and *hdbscan* keeps dense regions and leaves the rest out (grey).
 
 # %%
-faint = simulate.spectra.eels(4, counts=600, mixing=1.0, random_state=2)
+faint = simulate.spectra.eels(4, shape=size, counts=600, mixing=1.0, random_state=2)
 by_method = {method: spectra.cluster(faint.data, 4, method) for method in spectra.METHODS}
 show(
     plotting.method_grid(by_method, truth=faint.truth.labels),
@@ -205,7 +206,7 @@ choice.reasons
 # thickness becomes visible:
 
 # %%
-single = simulate.spectra.eels(1, counts=5e4, random_state=3)
+single = simulate.spectra.eels(1, shape=size, counts=5e4, random_state=3)
 nothing = spectra.choose_k(single.data, range(1, 7), **effort)
 assert nothing.recommended == 1
 nothing.reasons
@@ -415,7 +416,7 @@ show(
 # Leave out one step at a time, and cut too finely.
 
 # %%
-hard = simulate.spectra.eels(4, spike_fraction=0.1, random_state=0)
+hard = simulate.spectra.eels(4, shape=size, spike_fraction=0.1, random_state=0)
 spiky = spectra.recommended_pipeline(hard.data, despike=False)
 unscaled = spectra.recommended_pipeline(hard.data, normalise="none")
 attempts = {
@@ -448,7 +449,7 @@ print("sizes without despiking:", np.bincount(attempts["no despiking"].labels.va
 # is taken for one. The reason says what was done:
 
 # %%
-bright = simulate.spectra.eels(3, counts=5e6, random_state=1)
+bright = simulate.spectra.eels(3, shape=size, counts=5e6, random_state=1)
 choice_bright = spectra.choose_k(bright.data, range(1, 7), **effort)
 print(f"planted {bright.truth.sizes['phase']}, recommended {choice_bright.recommended}:")
 print(choice_bright.reasons.reason["null_p"])
