@@ -12,7 +12,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --quiet -
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test lint unit notebook-tests browser-tests notebooks bench format clean
+.PHONY: help setup lab test lint unit notebook-tests browser-tests notebooks weights bench format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -52,8 +52,11 @@ browser-tests: setup  # JupyterLab in Chromium
 notebooks: setup  ## build the notebooks that are stale, or all with FORCE=1, and store their outputs
 	$(BIN)/python notebooks/build.py build $(if $(FORCE),--force)
 
+weights: setup  ## train the networks that come with atomlens (hours; it goes on where it was interrupted)
+	$(BIN)/python data/weights/make.py
+
 bench: setup  ## run every benchmark; each prints its table
-	$(PIP_INSTALL) --editable '.[interop]'
+	$(PIP_INSTALL) --editable '.[interop,peers]'
 	@set -e; for script in benchmarks/[a-z]*.py; do echo; echo "== $$script"; $(BIN)/python $$script; done
 
 format: setup  ## lay out the code as ruff wants it, and repair what can be repaired

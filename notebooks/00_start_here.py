@@ -35,8 +35,10 @@ environment_report()
 # | --- | --- | --- | --- |
 # | [01 · Clustering of spectral data](01_spectral_clustering.ipynb) | Which phases are in my spectrum image, how many are there, and are there any? | 45 min | what a spectrum image is |
 # | [Exercises to 01](exercises/01_spectral_clustering.ipynb) | Have I understood it? Your own data, checked as you go | 40 min | lesson 01 |
+# | [03 · Finding atomic columns](03_atom_finding.ipynb) | Where are the columns, how well can that be known, and when does a network help? | 60 min | what an atomic-resolution image is |
+# | [Exercises to 03](exercises/03_atom_finding.ipynb) | Have I understood it? Your own images, checked as you go | 30 min | lesson 03 |
 #
-# More lessons follow the same plan: descriptors, atom finding, local crystallography, defects, shift-invariant
+# More lessons follow the same plan: descriptors, local crystallography, defects, shift-invariant
 # autoencoders, and dynamics.
 
 # %% [markdown]

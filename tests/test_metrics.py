@@ -1,6 +1,7 @@
 """Scores, against hand-made cases."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -70,4 +71,140 @@ def test_spectral_angle_is_blind_to_scale():
 )
 def test_bad_input_says_what_to_do(call, error, message):
     with pytest.raises(error, match=message):
+        call()
+
+
+def _best_by_force(found, truth, tolerance):
+    """Every one-to-one pairing tried: (number of pairs, least sum of squared distances)."""
+    cost = ((found[:, None] - truth) ** 2).sum(axis=-1)
+    best = (0, 0.0)
+
+    def extend(row, used, pairs, total):
+        nonlocal best
+        if row == len(found):
+            if (-pairs, total) < (-best[0], best[1]):
+                best = (pairs, total)
+            return
+        extend(row + 1, used, pairs, total)
+        for column in set(range(len(truth))) - used:
+            if cost[row, column] <= tolerance**2:
+                extend(row + 1, used | {column}, pairs + 1, total + cost[row, column])
+
+    extend(0, frozenset(), 0, 0.0)
+    return best
+
+
+@pytest.mark.parametrize("seed", range(25))
+def test_pairs_are_the_best_of_all(seed):
+    rng = np.random.default_rng(seed)
+    found, truth = rng.uniform(0, 4, (rng.integers(1, 7), 2)), rng.uniform(0, 4, (rng.integers(1, 7), 2))
+    result = metrics.match(found, truth, tolerance=1.5)
+    i, j = result.pairs
+    assert len(set(i.tolist())) == len(set(j.tolist())) == i.size == result.n_matched
+    squared = ((found[i] - truth[j]) ** 2).sum(axis=1)
+    assert squared.max(initial=0) <= 1.5**2
+    assert (i.size, squared.sum()) == pytest.approx(_best_by_force(found, truth, 1.5))
+
+
+def test_pairs_are_the_best_of_all_where_components_fill_many_batches():
+    # 900 clusters of four and four: more rows than one batch holds.
+    rng = np.random.default_rng(0)
+    corners = np.stack(np.meshgrid(np.arange(30), np.arange(30)), axis=-1).reshape(-1, 1, 2) * 20.0
+    found, truth = (corners + rng.uniform(0, 4, (900, 4, 2)) for _ in range(2))
+    result = metrics.match(found.reshape(-1, 2), truth.reshape(-1, 2), tolerance=2.0)
+    expected = np.array([_best_by_force(f, t, 2.0) for f, t in zip(found, truth, strict=True)]).sum(axis=0)
+    squared = ((found.reshape(-1, 2)[result.pairs[0]] - truth.reshape(-1, 2)[result.pairs[1]]) ** 2).sum()
+    assert (result.n_matched, squared) == pytest.approx(tuple(expected))
+
+
+def test_match_scores_by_hand():
+    truth = pd.DataFrame({"x": [10.0, 20, 30, 40], "y": [5.0, 5, 5, 5]})
+    found = pd.DataFrame({"x": [10.5, 20.5, 20.0, 90], "y": [5.0, 5, 6, 5]})
+    result = metrics.match(found, truth, tolerance=2)
+    assert (result.n_matched, result.n_found, result.n_truth) == (2, 4, 4)
+    assert (result.precision, result.recall, result.f1) == (0.5, 0.5, 0.5)
+    assert result.rmse == pytest.approx(0.5)
+    assert result.bias == pytest.approx((0.5, 0.0))
+    np.testing.assert_array_equal(result.pairs, [[0, 1], [0, 1]])
+    assert "F1 0.5000" in repr(result)
+    assert "2 spurious" in repr(result)
+
+
+def test_ignored_positions_are_neither_required_nor_wrong():
+    truth = pd.DataFrame({"x": [10.0, 20], "y": [5.0, 5], "scored": [True, False]})
+    for table, ignore in ((truth, None), (truth[:1], truth[["x", "y"]][1:]), (truth[:1], [[20.0, 5.0]])):
+        both = metrics.match([[10, 5], [20.5, 5]], table, tolerance=1, ignore=ignore)
+        assert (both.n_found, both.n_truth, both.f1) == (1, 1, 1)
+        # Found twice, the second detection is a false alarm all the same.
+        twice = metrics.match([[10, 5], [20.5, 5], [19.5, 5]], table, tolerance=1, ignore=ignore)
+        assert (twice.n_found, twice.n_matched) == (2, 1)
+        neither = metrics.match([[10, 5]], table, tolerance=1, ignore=ignore)
+        assert neither.f1 == 1
+
+
+def test_a_detection_goes_to_the_required_position_before_the_ignored_one():
+    result = metrics.match([[10.9, 5]], [[10, 5]], tolerance=1, ignore=[[11, 5]])
+    assert result.f1 == 1
+
+
+def test_border_is_not_scored_but_may_lend_a_partner():
+    # Image 30 x 20 (columns x rows), its outer edges at -0.5 and 29.5; a margin of 3 ends at x = 2.5.
+    truth = [[2.6, 10], [2.0, 5], [15, 10], [15, 18]]
+    found = [[2.3, 10], [0.0, 1], [15, 10], [28, 3]]
+    result = metrics.match(found, truth, tolerance=1, border=3, shape=(20, 30))
+    assert (result.n_truth, result.n_found, result.f1) == (2, 2, 1)
+    np.testing.assert_array_equal(result.pairs, [[0, 2], [0, 2]])
+    inner = metrics.match([[2.6, 5]], truth, tolerance=1, border=3, shape=(20, 30))
+    assert (inner.n_found, inner.n_matched) == (0, 0)
+    # Without a margin each counts.
+    assert metrics.match(found, truth, tolerance=1).n_truth == 4
+
+
+def test_labels_are_compared_pair_by_pair():
+    truth = pd.DataFrame({"x": [0.0, 10, 20, 30], "y": 0.0, "label": [0, 0, 1, 1]})
+    found = pd.DataFrame({"x": [0.0, 10, 20, 70], "y": 0.0, "label": [0, 1, 1, 1]})
+    result = metrics.match(found, truth, tolerance=1, labels=True)
+    table = result.confusion
+    assert table.loc[0, 0] == table.loc[0, 1] == table.loc[1, 1] == table.loc[1, "none"] == 1
+    assert table.loc["none", 1] == 1
+    assert table.to_numpy().sum() == 5
+    assert result.per_class.loc[0].tolist() == pytest.approx([1, 1 / 2, 2 / 3])
+    assert result.per_class.loc[1].tolist() == pytest.approx([1 / 3, 1 / 2, 2 / 5])
+
+
+@pytest.mark.parametrize("empty", [[], np.empty((0, 2)), pd.DataFrame({"x": [], "y": []})])
+def test_match_of_empty_tables(empty):
+    nothing, missed, junk = (
+        metrics.match(f, t, tolerance=1) for f, t in ((empty, empty), (empty, [[1, 1]]), ([[1, 1]], empty))
+    )
+    assert np.isnan(nothing.f1)
+    assert (missed.recall, missed.f1) == (0, 0)
+    assert np.isnan(missed.precision)
+    assert np.isnan(missed.rmse)
+    assert (junk.precision, junk.f1) == (0, 0)
+
+
+def test_scores_are_tabulated():
+    matches = {d: metrics.match([[0, 0]], [[0, s]], tolerance=2) for d, s in ((10, 1.0), (100, 0.1))}
+    table = metrics.match_table(matches)
+    assert table.index.name == "dose"
+    assert table.rmse.to_dict() == pytest.approx({10: 1, 100: 0.1})
+    assert table.bias_y.to_dict() == pytest.approx({10: -1, 100: -0.1})
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: metrics.match([[0, 0]], [[0, 0]], tolerance=0), "positive number of pixels"),
+        (lambda: metrics.match([[0, 0]], [[0, 0]], tolerance=np.nan), "positive number of pixels"),
+        (lambda: metrics.match([[0, 0]], [[0, 0]], tolerance=1, border=2), "needs the shape"),
+        (lambda: metrics.match([[0, 0, 0]], [[0, 0]], tolerance=1), "found must be a table with x and y"),
+        (lambda: metrics.match(pd.DataFrame({"x": [1.0]}), [[0, 0]], tolerance=1), "lacks the column y"),
+        (lambda: metrics.match([[0, 0]], [[np.nan, 0]], tolerance=1), "truth holds positions that are not"),
+        (lambda: metrics.match([[0, 0]], [[0, 0]], tolerance=1, labels=True), "found lacks the column label"),
+        (lambda: metrics.match([[0, 0]], [[0, 0]], tolerance=1).per_class, "labels=True"),
+    ],
+)
+def test_bad_positions_say_what_to_do(call, message):
+    with pytest.raises(ValueError, match=message):
         call()

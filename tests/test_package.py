@@ -8,6 +8,7 @@ import sysconfig
 import tomllib
 import venv
 
+import pandas as pd
 import pytest
 import yaml
 
@@ -80,13 +81,17 @@ def test_links_of_the_readme_lead_somewhere(root):
 
 
 def test_the_readme_s_code_runs(root, tmp_path, monkeypatch):
-    [code] = re.findall(
+    blocks = re.findall(
         r"```python\n(.*?)```", (root / "README.md").read_text(encoding="utf-8"), flags=re.DOTALL
     )
-    sample = str(atomlens.datasets.sample_path("spectrum_image.hspy"))
+    code = "\n".join(blocks)
+    for written, sample in (("my_file.dm4", "spectrum_image.hspy"), ("my_image.dm4", "image.tif")):
+        assert written in code
+        code = code.replace(f'"{written}"', repr(str(atomlens.datasets.sample_path(sample))))
     monkeypatch.chdir(tmp_path)
-    exec(code.replace('"my_file.dm4"', repr(sample)), {})
+    exec(code, {})
     assert list((tmp_path / "results").iterdir())
+    assert len(pd.read_csv(tmp_path / "columns.csv")) > 30
 
 
 @pytest.fixture(scope="module")

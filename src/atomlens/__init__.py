@@ -20,6 +20,7 @@ __version__ = "0.1.0"
 
 _ROOMS = (
     "check",
+    "columns",
     "datasets",
     "exercises",
     "io",
@@ -36,6 +37,7 @@ __all__ = ["Sample", "__version__", *_ROOMS]
 if TYPE_CHECKING:  # the editor's view of the rooms; at run time __getattr__ opens them
     from atomlens import (
         check,
+        columns,
         datasets,
         exercises,
         io,

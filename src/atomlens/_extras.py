@@ -9,6 +9,9 @@ _EXTRA_OF = {
     "atomai": "deep",
     "ipywidgets": "lab",
     "ipympl": "lab",
+    "abtem": "simulate",
+    "atomap": "peers",
+    "trackpy": "peers",
 }
 
 

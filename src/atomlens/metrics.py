@@ -1,7 +1,7 @@
 """Scores: how well a result agrees with the truth, or with another run.
 
-Every function takes label arrays of any shape (DataArrays included), and compares them
-element by element; negative labels in the truth mean "not scored".
+Label arrays of any shape (DataArrays included) are compared element by element; negative labels in
+the truth mean "not scored". Tables of positions are compared after `match` has paired them.
 """
 
 from __future__ import annotations
@@ -11,7 +11,17 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score, confusion_matrix
 
-__all__ = ["adjusted_rand_index", "align_labels", "cluster_report", "spectral_angle"]
+from atomlens._match import Match, match, match_table
+
+__all__ = [
+    "Match",
+    "adjusted_rand_index",
+    "align_labels",
+    "cluster_report",
+    "match",
+    "match_table",
+    "spectral_angle",
+]
 
 
 def _pair(labels, truth):

@@ -7,9 +7,16 @@ import pytest
 
 pytestmark = pytest.mark.browser
 
-LESSONS = ("00_start_here", "01_spectral_clustering", "exercises/01_spectral_clustering")
+LESSONS = (
+    "00_start_here",
+    "01_spectral_clustering",
+    "exercises/01_spectral_clustering",
+    "03_atom_finding",
+)
 
 COCKPIT, EXPLORER = ".atomlens-view:not(:has(select))", ".atomlens-view:has(select)"
+IMAGING = ".atomlens-view:has-text('defocus')"
+FINDER = ".atomlens-view:has-text('lowest score')"
 
 # notebook, control, what is done to it, what must look different afterwards
 CONTROLS = (
@@ -38,6 +45,14 @@ CONTROLS = (
         f"{EXPLORER} canvas >> nth=0",
     ),
     ("01_spectral_clustering", f"{EXPLORER} button", lambda c: c.click(), f"{EXPLORER} .atomlens-code"),
+    (
+        "03_atom_finding",
+        f"{IMAGING} .noUi-handle >> nth=0",
+        lambda c: c.press("ArrowRight"),
+        f"{IMAGING} canvas",
+    ),
+    ("03_atom_finding", f"{FINDER} .noUi-handle", lambda c: c.press("ArrowRight"), f"{FINDER} canvas"),
+    ("03_atom_finding", f"{FINDER} button:has-text('code')", lambda c: c.click(), f"{FINDER} .atomlens-code"),
 )
 
 

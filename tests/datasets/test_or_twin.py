@@ -31,6 +31,24 @@ def test_without_being_asked_nothing_is_replaced(offline):
         datasets.load("cuzn_eels")
 
 
+@pytest.mark.parametrize(
+    ("name", "twin"),
+    [
+        ("mos2_haadf_b", "mos2_twin"),
+        ("cu2o_stm", "stm_vacancies_twin"),
+        ("bfo_columns", "bfo_twin"),
+        ("cdte_twin", "cdte_boundary_twin"),
+        # members of a collection have the collection's
+        ("pt_single_atoms/021", "pt_single_atoms_twin"),
+        ("graphene_si_library/Si1C3/10", "graphene_si_twin"),
+    ],
+)
+def test_images_and_members_of_collections_have_twins(offline, name, twin):
+    sample = datasets.load(name, or_twin=True)
+    assert sample.source["name"] == twin
+    assert sample.truth is not None
+
+
 def test_sets_without_a_twin_stay_unavailable(offline):
     with pytest.raises(datasets.DatasetUnavailableError, match="no simulated twin"):
-        datasets.load("cdte_twin", or_twin=True)
+        datasets.load("hs_afm_lattice", or_twin=True)

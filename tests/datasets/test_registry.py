@@ -69,18 +69,22 @@ def test_list(cache):
 
 @pytest.mark.parametrize("name", TWINS)
 def test_twins_are_simulated_as_listed(name):
-    sample = datasets.load(name, random_state=3)
-    function, kind, shape, _ = TWINS[name]
+    sample, twin = datasets.load(name, random_state=3), TWINS[name]
     assert sample.source["name"] == name
     assert sample.source["real"] is False
-    assert sample.source["random_state"] == 3
+    assert sample.source["description"] == twin.description
     assert sample.truth is not None
-    assert sample.data.shape == shape
-    assert {2: "spectra", 3: "spectrum_image"}[sample.data.ndim] == kind
-    import atomlens.simulate.spectra as simulate
-
-    assert sample.data.equals(getattr(simulate, function)(random_state=3).data)
+    assert sample.data.shape == twin.shape
+    by_hand = twin.simulate(3)
+    assert sample.data.equals(by_hand.data)
     assert not sample.data.equals(datasets.load(name).data)
+
+
+def test_only_the_movie_has_no_twin():
+    assert [name for name, entry in registry().items() if entry.twin is None] == ["hs_afm_lattice"]
+    for entry in registry().values():
+        if entry.kind in ("image", "columns"):
+            assert TWINS[entry.twin].kind == entry.kind
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,11 @@ from atomlens.datasets._registry import TWINS, registry
 _HEAD = """# Data
 
 `samples/` holds small files simulated by `make_samples.py`; they ship with the package
-(`datasets.sample_path`). Everything else is named data: `datasets.load(name)` simulates it, or reads it
-from a local mirror (`ATOMLENS_DATA_DIR`), from the cache (`ATOMLENS_CACHE_DIR`), or from its source, and
-checks its SHA-256. None of the files named below is part of this repository. A set without a licence is
-only linked.
+(`datasets.sample_path`), as do the multislice images in `samples/multislice/`, simulated by
+`make_multislice.py` (`simulate.multislice.sample`). Everything else is named data: `datasets.load(name)`
+simulates it, or reads it from a local mirror (`ATOMLENS_DATA_DIR`), from the cache
+(`ATOMLENS_CACHE_DIR`), or from its source, and checks its SHA-256. None of the files named below is part of
+this repository. A set without a licence is only linked.
 
 This page is generated: `python -m atomlens.datasets > data/README.md`.
 
@@ -33,7 +34,7 @@ _TRAPS = """
 
 def page():
     """Return the text of data/README.md."""
-    simulated = "".join(f"| `{name}` | {kind} | {what} |\n" for name, (_, kind, _, what) in TWINS.items())
+    simulated = "".join(f"| `{name}` | {twin.kind} | {twin.description} |\n" for name, twin in TWINS.items())
     real = "".join(map(_row, registry().values()))
     traps = "".join(f"- `{name}`: {' '.join(entry.notes)}\n" for name, entry in registry().items())
     return f"{_HEAD}{simulated}{_REAL}{real}{_TRAPS}{traps}"

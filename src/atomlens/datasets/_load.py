@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from functools import partial
-from importlib import import_module
 
 from atomlens._resources import resource
 from atomlens._sample import Sample
@@ -201,16 +200,17 @@ def sample_path(name):
     >>> datasets.sample_path("image.tif").suffix
     '.tif'
     """
-    names = sorted(path.name for path in resource("samples").iterdir())
+    names = sorted(path.name for path in resource("samples").iterdir() if path.is_file())
     if name not in names:
         raise ValueError(f"there is no sample file {name!r}: choose one of {', '.join(names)}")
     return resource("samples", name)
 
 
 def _simulate(name, random_state):
-    function, _, _, description = TWINS[name]
-    sample = getattr(import_module("atomlens.simulate.spectra"), function)(random_state=random_state)
-    return replace(sample, source={**sample.source, "name": name, "real": False, "description": description})
+    twin = TWINS[name]
+    sample = twin.simulate(random_state)
+    about = {"name": name, "real": False, "description": twin.description}
+    return replace(sample, source={**sample.source, **about})
 
 
 def _source(entry):
@@ -248,18 +248,18 @@ def _row(entry):
 
 
 def _row_of_twin(name):
-    _, kind, shape, description = TWINS[name]
+    twin = TWINS[name]
     return {
-        "kind": kind,
-        "shape": _times(shape),
+        "kind": twin.kind,
+        "shape": _times(twin.shape),
         "size_mb": 0.0,
         "licence": "MIT",
         "citation": "atomlens",
         "real": False,
         "status": "here",
-        "lesson": "01",
+        "lesson": twin.lesson,
         "twin": "",
-        "about": description,
+        "about": twin.description,
     }
 
 

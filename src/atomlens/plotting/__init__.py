@@ -15,19 +15,37 @@ from atomlens.plotting._figures import (
     method_grid,
     scores,
 )
+from atomlens.plotting._images import (
+    columns_found,
+    draw_columns,
+    draw_image,
+    lines_against_dose,
+    mark_errors,
+    overlays,
+    scene_grid,
+    training_curve,
+)
 
 __all__ = [
     "CLUSTER_COLOURS",
     "abundance_maps",
     "cluster_overview",
+    "columns_found",
     "criteria",
+    "draw_columns",
     "draw_criteria",
+    "draw_image",
     "draw_labels",
     "draw_map",
     "draw_spectra",
     "first_look",
     "library",
+    "lines_against_dose",
+    "mark_errors",
     "method_grid",
     "new_figure",
+    "overlays",
+    "scene_grid",
     "scores",
+    "training_curve",
 ]

@@ -1,14 +1,33 @@
 """Linked views for the notebooks: traitlets models, tested without a browser, and thin views on them."""
 
-from atomlens.widgets.models import ClusterModel, CockpitModel
+from importlib import import_module
 
-__all__ = ["ClusterModel", "CockpitModel", "cluster_explorer", "k_cockpit"]
+_PLACES = {
+    "ClusterModel": "models",
+    "CockpitModel": "models",
+    "FinderModel": "column_models",
+    "ImagingModel": "column_models",
+    # The views need ipywidgets and ipympl; the models do not.
+    "cluster_explorer": "views",
+    "column_finder": "column_views",
+    "imaging_explorer": "column_views",
+    "k_cockpit": "views",
+}
+
+__all__ = [
+    "ClusterModel",
+    "CockpitModel",
+    "FinderModel",
+    "ImagingModel",
+    "cluster_explorer",
+    "column_finder",
+    "imaging_explorer",
+    "k_cockpit",
+]
 
 
 def __getattr__(name):
-    # The views need ipywidgets and ipympl; the models do not.
-    if name in ("cluster_explorer", "k_cockpit"):
-        from atomlens.widgets import views
-
-        return getattr(views, name)
+    # Nothing is loaded before it is used: the views on images import torch, those on spectra do not.
+    if name in _PLACES:
+        return getattr(import_module(f"atomlens.widgets.{_PLACES[name]}"), name)
     raise AttributeError(f"module 'atomlens.widgets' has no attribute {name!r}")

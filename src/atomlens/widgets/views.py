@@ -30,7 +30,7 @@ _ipympl = _require_ipympl()
 __all__ = ["cluster_explorer", "k_cockpit"]
 
 
-class _LinkedView(widgets.VBox):
+class LinkedView(widgets.VBox):
     """A model with controls above a live figure, a line for messages, and a "show the code" button."""
 
     def __init__(self, model, figure, controls, *, hint):
@@ -61,7 +61,7 @@ class _LinkedView(widgets.VBox):
         self.add_class("atomlens-view")
 
     def __repr__(self):
-        return f"<{type(self).__name__.strip('_')}: run this notebook to use it; a static view follows>"
+        return f"<{type(self).__name__}: run this notebook to use it; a static view follows>"
 
     def _toggle_code(self, _=None):
         hidden = self.code.layout.display == "none"
@@ -92,7 +92,7 @@ def _dropdown(description, options, value):
     )  # fmt: skip
 
 
-class ClusterExplorer(_LinkedView):
+class ClusterExplorer(LinkedView):
     """Label map and spectra, linked: click or drag on the map to see the spectra behind it."""
 
     def __init__(self, model):
@@ -201,7 +201,7 @@ class ClusterExplorer(_LinkedView):
         self.message.value = f"<b style='color:#B00020'>{error}</b>" if error else self._hint
 
 
-class KCockpit(_LinkedView):
+class KCockpit(LinkedView):
     """Seven criteria and the label map of one k: move the slider and see what each k means."""
 
     def __init__(self, model):

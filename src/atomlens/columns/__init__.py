@@ -1,0 +1,40 @@
+"""Atomic columns: found by a network or classically, refined to the physical limit, and the limit itself."""
+
+from atomlens.columns import losses
+from atomlens.columns._atomai import import_atomai, quiet, segmentor
+from atomlens.columns.correct import align_scan_lines, flatten
+from atomlens.columns.cut import cut_out
+from atomlens.columns.find import OutsideTrainedDomain, find, probability_map
+from atomlens.columns.fit import refine
+from atomlens.columns.limit import precision_limit
+from atomlens.columns.model import Chain, ColumnModel, Ensemble, load_model, model_names
+from atomlens.columns.peaks import best_peaks, find_peaks
+from atomlens.columns.scale import estimate_scale
+from atomlens.columns.train import train, train_ensemble
+from atomlens.columns.training import Scenes
+
+__all__ = [
+    "Chain",
+    "ColumnModel",
+    "Ensemble",
+    "OutsideTrainedDomain",
+    "Scenes",
+    "align_scan_lines",
+    "best_peaks",
+    "cut_out",
+    "estimate_scale",
+    "find",
+    "find_peaks",
+    "flatten",
+    "import_atomai",
+    "load_model",
+    "losses",
+    "model_names",
+    "precision_limit",
+    "probability_map",
+    "quiet",
+    "refine",
+    "segmentor",
+    "train",
+    "train_ensemble",
+]

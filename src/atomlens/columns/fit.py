@@ -1,0 +1,195 @@
+"""Refinement: Poisson maximum-likelihood fit of two-dimensional Gaussians to all columns at once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.spatial import KDTree
+
+from atomlens._match import positions
+from atomlens.columns._gaussians import BACKGROUND, INTENSITY, SIGMA, Scene, X, Y
+from atomlens.columns._image import as_image, with_nm
+from atomlens.columns._likelihood import (
+    Problem,
+    astray,
+    free_parameters,
+    maximise,
+    standard_errors,
+    stiffness,
+)
+from atomlens.columns._start import start_values, typical_width
+
+__all__ = ["refine"]
+
+# In widths of a column: pixels used about it, and the distance up to which two columns are fitted jointly.
+_RADIUS = 4.0
+_REACH = 6.0
+# Lowest background, as a fraction of the typical peak: bounds the weight of empty pixels.
+_FLOOR = 1e-6
+# Patches are laid anew if, after some iterations, a column has moved this far in pixels, or widths have
+# changed by this fraction.
+_MOVED, _CHANGED = 1.0, 0.1
+_LAYOUTS = 4
+# Fewer pixels than this do not determine five parameters.
+_FEWEST_PIXELS = 10
+
+
+def refine(
+    image,
+    columns,
+    *,
+    gain=None,
+    background="local",
+    radius=None,
+    sigma_spread=0.2,
+    max_iterations=60,
+):
+    """Refine columns to the physical limit: fit a Gaussian to each, all of them jointly.
+
+    The expected image is a sum of round Gaussians, integrated over the pixels, on a background that is
+    constant over the pixels nearest to each column. All parameters of all columns together maximise the
+    Poisson likelihood of the whole image, so that neighbours do not pull at each other; the standard errors
+    come from the inverse of the joint Fisher information.
+
+    Parameters
+    ----------
+    image : array_like or DataArray of shape (y, x)
+        Any real or integer type. NaN marks pixels not to be used.
+    columns : DataFrame
+        ``x`` and ``y`` in pixels, good to about half the distance to the neighbour. Other columns are kept.
+    gain : float, optional
+        Counts an electron: ``image = gain * Poisson``. Estimated from the scatter about the fit if not given.
+    background : "local" or float
+        Fitted for each column, or known, in the image's unit.
+    radius : float, optional
+        Pixels up to this distance from a column are used; four widths if not given.
+    sigma_spread : float or None
+        Relative standard deviation of widths within one image: a weak prior about their median, felt only
+        where counts are too few, or neighbours too close, to determine the width. None switches it off.
+    max_iterations : int
+        Of the fit; a handful is enough for most columns.
+
+    Returns
+    -------
+    DataFrame
+        The rows of `columns` in their order, with ``x, y`` refined; ``intensity``, the total counts of the
+        Gaussian in the image's unit (electrons if the gain is 1); ``sigma``, its width in pixels;
+        ``background``, in counts a pixel; standard errors ``x_err, y_err, intensity_err, sigma_err``;
+        ``converged``; and ``x_nm, y_nm`` if the image is calibrated. Where the fit fails (the column runs
+        away by more than half the distance to its neighbour, its width is absurd, or its position is not
+        determined) it stays where it was, ``converged`` is False and everything fitted is NaN.
+        ``attrs["gain"]`` holds the gain.
+
+    Raises
+    ------
+    ValueError
+        If the image is not two-dimensional or constant, `columns` lacks positions, or an option is out of
+        range.
+
+    Notes
+    -----
+    Fisher scoring with a sparse matrix of neighbours. Counts cannot be negative: if pixels are, the image is
+    lifted by the depth of its lowest thousandth, and the background is reported without that lift. A constant
+    that the detector adds should be subtracted beforehand, as its noise is not that of electrons: left in
+    place it passes for background, and the weights, though not the positions, are then wrong.
+
+    References
+    ----------
+    De Backer et al., Ultramicroscopy 171, 104 (2016), for the model. Fletcher, Biometrika 99, 230 (2012), for
+    the gain.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> y, x = np.mgrid[:40, :40]
+    >>> spot = 1000 / (2 * np.pi * 2**2) * np.exp(-((x - 18.3) ** 2 + (y - 20.6) ** 2) / (2 * 2**2))
+    >>> image = np.random.default_rng(0).poisson(spot + 1)
+    >>> found = refine(image, pd.DataFrame({"x": [18.0], "y": [21.0]}), gain=1)
+    >>> found[["x", "y", "x_err", "sigma"]].round(2)
+           x      y  x_err  sigma
+    0  18.31  20.63   0.07   1.93
+    """
+    pixels, calibration = as_image(image, smallest=1, allow_nan=True)
+    start = positions(columns, "columns")
+    _check_options(gain, background, radius, sigma_spread, max_iterations)
+    usable = np.isfinite(pixels)
+    lift = max(0.0, -float(np.percentile(pixels[usable], 0.1))) if np.nanmin(pixels) < 0 else 0.0
+    table = columns.copy() if isinstance(columns, pd.DataFrame) else pd.DataFrame(start, columns=["x", "y"])
+    if len(table):
+        theta, errors, failed, gain = _fit(
+            np.where(usable, pixels + lift, 0),
+            usable,
+            start,
+            gain=gain,
+            background=None if background == "local" else background + lift,
+            radius=radius,
+            spread=sigma_spread,
+            max_iterations=max_iterations,
+        )
+    else:
+        theta = errors = np.empty((0, 5))
+        failed = np.empty(0, dtype=bool)
+    theta = np.where(failed[:, None], np.nan, theta)
+    table["x"], table["y"] = np.where(failed, start.T, theta[:, [X, Y]].T)
+    table["intensity"], table["sigma"] = theta[:, [INTENSITY, SIGMA]].T
+    table["background"] = theta[:, BACKGROUND] - lift
+    for name, parameter in (("x", X), ("y", Y), ("intensity", INTENSITY), ("sigma", SIGMA)):
+        table[f"{name}_err"] = np.where(failed, np.nan, errors[:, parameter])
+    table["converged"] = ~failed
+    table = with_nm(table, calibration)
+    table.attrs["gain"] = gain
+    return table
+
+
+def _check_options(gain, background, radius, sigma_spread, max_iterations):
+    for name, value in (("gain", gain), ("radius", radius), ("sigma_spread", sigma_spread)):
+        if value is not None and not value > 0:
+            raise ValueError(f"{name} must be positive, got {value}")
+    if isinstance(background, str) and background != "local":
+        raise ValueError(f"background must be 'local' or a number of counts a pixel, got {background!r}")
+    if max_iterations < 1:
+        raise ValueError(f"max_iterations must be at least 1, got {max_iterations}")
+
+
+def _fit(pixels, usable, start, *, gain, background, radius, spread, max_iterations):
+    """Parameters (n, 5), their standard errors, which columns failed, and the gain."""
+    n = len(start)
+    gap = KDTree(start).query(start, k=2)[0][:, 1] if n > 1 else np.full(1, np.inf)
+    sigma = typical_width(pixels, usable, start)
+    theta, failed = None, np.zeros(n, dtype=bool)
+    for layout in range(_LAYOUTS):
+        centre = start if theta is None else theta[:, [X, Y]]
+        scene = Scene(usable, centre, radius or max(_RADIUS * sigma, 3), _REACH * sigma, np.float32)
+        data = scene.pixels(pixels)
+        if theta is None:
+            theta = start_values(scene, data, start, sigma)
+        failed |= scene.total(np.ones_like(data)) < _FEWEST_PIXELS
+        floor = _FLOOR * np.median(theta[:, INTENSITY]) / (2 * np.pi * sigma**2)
+        theta[:, BACKGROUND] = np.maximum(theta[:, BACKGROUND] if background is None else background, floor)
+        leash = np.clip(gap / 2, 1e-6, 3 * sigma)
+        problem = Problem(start, leash, sigma, spread or 0.0, floor, background is None, gain)
+
+        def outgrown(theta, centre=centre, sigma=sigma):
+            moved = np.abs(theta[:, [X, Y]] - centre).max()
+            return moved > _MOVED or abs(np.median(theta[:, SIGMA]) / sigma - 1) > _CHANGED
+
+        until = outgrown if layout < _LAYOUTS - 1 else None
+        options = {"max_iterations": max_iterations}
+        summit = maximise(scene, data, theta, failed, problem, until=until, **options)
+        theta = summit.theta
+        if not summit.stopped:
+            break
+        sigma = float(np.median(theta[:, SIGMA]))
+    # Columns that went astray go back, and the others are fitted again beside them.
+    while (lost := astray(theta, problem) & ~failed).any():
+        failed |= lost
+        theta[lost, X], theta[lost, Y] = start[lost].T
+        theta[lost, SIGMA] = sigma
+        summit = maximise(scene, data, theta, failed, problem, **options)
+        theta = summit.theta
+    within = summit.within.copy()
+    within[:, SIGMA, SIGMA] += stiffness(summit.gain, problem)
+    free = free_parameters(failed, problem.background & (theta[:, BACKGROUND] > floor))
+    errors = standard_errors(within, summit.between, scene.pairs, free, summit.gain)
+    undetermined = ~(errors[:, [X, Y]] < leash[:, None]).all(axis=1)
+    return theta, errors, failed | summit.moving | undetermined, summit.gain

@@ -1,0 +1,298 @@
+"""A trained network that finds columns: what it was trained for, its weights, its probability maps."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.ndimage import gaussian_filter, maximum_filter
+
+from atomlens._resources import resource
+from atomlens.columns._atomai import segmentor
+
+__all__ = ["Chain", "ColumnModel", "Ensemble", "load_model", "model_names"]
+
+_FORMAT = 1
+_BORDER = 8  # pixels
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What is needed to build the network again, and what it was trained for."""
+
+    architecture: str = "Unet"
+    filters: int = 12
+    layers: tuple[int, ...] | None = None
+    classes: tuple[str, ...] = ("column",)
+    feature_size: float = 1.68  # pixels: the scale to which images are brought
+    electrons: tuple[float, float] = (20.0, 3000.0)
+    threshold: float = 0.5
+
+
+class ColumnModel:
+    """A segmentation network for atomic columns.
+
+    Build one with `atomlens.columns.train`, or load one with `load_model`.
+
+    Parameters
+    ----------
+    spec : Spec
+        Architecture, classes and training domain.
+    seed : int
+        Of the initial weights.
+
+    Attributes
+    ----------
+    net : torch.nn.Module
+        AtomAI's network.
+    history : DataFrame
+        One row a validation: ``step``, ``loss``, ``f1``, ``seconds``.
+    """
+
+    def __init__(self, spec, *, seed=1):
+        built = segmentor(spec.architecture, len(spec.classes), spec.filters, seed=seed, layers=spec.layers)
+        self._hold(spec, built)
+
+    def _hold(self, spec, built):
+        import torch
+
+        self.spec = spec
+        self.segmentor = built
+        self.net = self.segmentor.net.to(memory_format=torch.channels_last)
+        self.history = pd.DataFrame({"step": [], "loss": [], "f1": [], "seconds": []})
+
+    @classmethod
+    def from_segmentor(cls, trained, *, classes=("column",), threshold=0.5):
+        """Take over a `Segmentor` that was trained with AtomAI's own calls on images of `Scenes`.
+
+        Parameters
+        ----------
+        trained : atomai.models.Segmentor
+            With one output channel a class (and no background class).
+        classes : sequence of str
+        threshold : float
+
+        Returns
+        -------
+        ColumnModel
+
+        Raises
+        ------
+        ValueError
+            If the number of classes is not that of the network.
+        """
+        if trained.nb_classes != len(classes):
+            raise ValueError(f"the network has {trained.nb_classes} classes, {len(classes)} names were given")
+        about = trained.meta_state_dict
+        model = cls.__new__(cls)
+        architecture, filters = about["model"], next(trained.net.parameters()).shape[0]
+        model._hold(Spec(architecture, filters, None, tuple(classes), threshold=threshold), trained)
+        return model
+
+    def __repr__(self):
+        n = sum(p.numel() for p in self.net.parameters())
+        return (
+            f"<ColumnModel: {self.spec.architecture}, {n:,} weights, classes {', '.join(self.spec.classes)}>"
+        )
+
+    def probability(self, prepared):
+        """Probability of a column, for every pixel and class.
+
+        Parameters
+        ----------
+        prepared : ndarray of shape (H, W)
+            Standardised image at the trained scale, of any size; memory grows with it, so large images
+            come in blocks (`find` does that).
+
+        Returns
+        -------
+        ndarray of float32, shape (C, H, W)
+        """
+        import torch
+
+        self.net.eval()
+        height, width = prepared.shape
+        # Mirrored borders: a column cut by the edge looks like a column. Pooling wants a multiple of 8.
+        pad = [(_BORDER, _BORDER + -n % 8) for n in prepared.shape]
+        padded = np.pad(prepared, pad, mode="symmetric").astype(np.float32)
+        with torch.inference_mode():
+            batch = torch.from_numpy(padded)[None, None].contiguous(memory_format=torch.channels_last)
+            logits = self.net(batch)[0, :, _BORDER : _BORDER + height, _BORDER : _BORDER + width]
+            return torch.sigmoid(logits).numpy()
+
+    def save(self, path, *, overwrite=False, card=None):
+        """Write the weights as a plain state dict, and beside them what they are (json).
+
+        Parameters
+        ----------
+        path : path-like
+            Ends in ``.pt``.
+        overwrite : bool
+        card : dict, optional
+            Recipe and scores, stored with the specification.
+
+        Raises
+        ------
+        FileExistsError
+            If the file exists and `overwrite` is False.
+        """
+        import torch
+
+        path = Path(path)
+        if path.suffix != ".pt":
+            raise ValueError(f"weights are saved as .pt, not {path.suffix!r}: {path.name}")
+        if path.exists() and not overwrite:
+            raise FileExistsError(f"{path} exists already: choose another name, or pass overwrite=True")
+        weights = {name: value.detach().cpu().contiguous() for name, value in self.net.state_dict().items()}
+        torch.save(weights, path)
+        about = {"format": _FORMAT, **asdict(self.spec), "card": card or {}}
+        path.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Several networks that vote; where they disagree, the answer is uncertain.
+
+    Parameters
+    ----------
+    models : sequence of ColumnModel
+        Trained on the same classes, from different seeds.
+    """
+
+    models: tuple = field()
+
+    def __post_init__(self):
+        object.__setattr__(self, "models", tuple(self.models))
+        if len(self.models) < 2:
+            raise ValueError("an ensemble needs at least two models")
+        if len({model.spec.classes for model in self.models}) > 1:
+            raise ValueError("the models of an ensemble must have the same classes")
+
+    @property
+    def spec(self):
+        """Specification of the first model."""
+        return self.models[0].spec
+
+    def probability(self, prepared):
+        """Mean probability of the models; as for `ColumnModel.probability`."""
+        return self.spread(prepared)[0]
+
+    def spread(self, prepared):
+        """Mean and standard deviation of the models' probabilities, each of shape (C, H, W)."""
+        every = np.stack([model.probability(prepared) for model in self.models])
+        return every.mean(axis=0), every.std(axis=0)
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Two networks in a row: the second sees only the places at which the first found something.
+
+    Parameters
+    ----------
+    first : ColumnModel
+        Finds where to look.
+    second : ColumnModel
+        Trained with ``train(..., after=first)``; says what is there.
+    """
+
+    first: ColumnModel
+    second: ColumnModel
+
+    @property
+    def spec(self):
+        """Specification of the second model, whose classes the chain has."""
+        return self.second.spec
+
+    def probability(self, prepared):
+        """Probability of the second model's classes; as for `ColumnModel.probability`."""
+        return self.second.probability(spotlight(self.first, prepared))
+
+
+def spotlight(model, prepared):
+    """Fade out what lies away from the columns that a model finds: ndarray of shape (H, W)."""
+    found = model.probability(prepared).max(axis=0)
+    return prepared * gaussian_filter(maximum_filter(found, 5), 1.0)
+
+
+def model_names():
+    """Names of the models that come with the package.
+
+    Examples
+    --------
+    >>> "general" in model_names()
+    True
+    """
+    return sorted(path.stem for path in resource("weights").glob("*.pt"))
+
+
+def load_model(path):
+    """Load a network that comes with atomlens, or one saved by `ColumnModel.save`.
+
+    Parameters
+    ----------
+    path : str or path-like
+        One of `model_names`, or a ``.pt`` file; its ``.json`` must lie beside it.
+
+    Returns
+    -------
+    ColumnModel
+
+    Raises
+    ------
+    FileNotFoundError
+        If one of the two files is missing.
+    ValueError
+        If there is no model of that name, or the file is damaged, is no state dict, or does not fit the
+        described network.
+
+    Notes
+    -----
+    Nothing is unpickled but tensors (``weights_only=True``), so that a file from elsewhere cannot run code.
+
+    Examples
+    --------
+    >>> load_model("general")
+    <ColumnModel: Unet, 334,645 weights, classes column>
+    """
+    import torch
+
+    if isinstance(path, str) and not path.endswith(".pt"):
+        if path not in model_names():
+            raise ValueError(
+                f"there is no model {path!r}: choose among {', '.join(model_names())}, "
+                "or give the path of a .pt file"
+            )
+        path = resource("weights") / f"{path}.pt"
+    path = Path(path)
+    about = path.with_suffix(".json")
+    for file in (path, about):
+        if not file.exists():
+            raise FileNotFoundError(
+                f"{file} does not exist: a model is a .pt file with its .json of the same name"
+            )
+    try:
+        described = json.loads(about.read_text(encoding="utf-8"))
+        spec = Spec(
+            **{
+                name: tuple(described[name]) if isinstance(described[name], list) else described[name]
+                for name in Spec.__dataclass_fields__
+            }
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(
+            f"{about} does not describe an atomlens model ({error}): save it with ColumnModel.save"
+        ) from error
+    model = ColumnModel(spec)
+    try:
+        weights = torch.load(path, map_location="cpu", weights_only=True)
+        model.net.load_state_dict(weights)
+    except Exception as error:  # torch raises anything from KeyError to UnpicklingError here
+        first = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ValueError(
+            f"{path} holds no weights of this {spec.architecture} with {spec.filters} filters: the file is "
+            f"damaged, is not a plain state dict, or belongs to another network ({first})"
+        ) from error
+    return model

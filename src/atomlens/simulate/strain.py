@@ -1,0 +1,230 @@
+"""Smooth displacements of a whole structure: strain, strain gradients, dislocations.
+
+Every function returns a new structure. What was planted stays on record: `Structure.columns` lists the
+displacement of each column as ``dx_nm`` and ``dy_nm``, and planted defects move along with their columns.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from atomlens.simulate._structure import MARGIN, defect_table
+
+__all__ = ["apply", "edge_dislocation", "gradient", "homogeneous"]
+
+_RIM = 3.0  # Å: the outermost atoms of the margin, which must stay outside the field of view
+
+
+def apply(structure, field):
+    """Displace all atoms by a field.
+
+    Parameters
+    ----------
+    structure : Structure
+    field : callable
+        Function of x and y (arrays of positions, in nm) that returns the displacements ``(ux, uy)`` there, in
+        nm.
+
+    Returns
+    -------
+    Structure
+
+    Raises
+    ------
+    ValueError
+        If the field returns anything but two finite displacements a position, or if it pulls the rim of the
+        structure into the field of view: build it larger and crop the image, or strain less.
+
+    Examples
+    --------
+    >>> from atomlens.simulate import structures
+    >>> bent = apply(structures.graphene((3.0, 3.0)), lambda x, y: (0 * x, 0.01 * (x - 1.5) ** 2))
+    >>> bool((bent.columns.dy_nm >= 0).all())
+    True
+    """
+    atoms = structure.atoms.copy()
+    extent = 10 * np.array(structure.size)
+    outside = np.abs(atoms.arrays["ideal"] - extent / 2) - extent / 2
+    rim = outside.max(axis=1) > MARGIN - _RIM
+    atoms.positions[:, :2] += 10 * _displacement(field, *atoms.positions[:, :2].T / 10)
+    inside = np.all((atoms.positions[rim, :2] > 0) & (atoms.positions[rim, :2] < extent), axis=1)
+    if inside.any():
+        raise ValueError(
+            f"the displacements pull the rim of the structure into the field of view ({inside.sum()} atoms): "
+            f"its margin is {MARGIN / 10:g} nm; build a larger field and crop the image, or strain less"
+        )
+    defects = structure.defects.copy()
+    if len(defects):
+        places = defects[["x_nm", "y_nm"]].to_numpy()
+        defects[["x_nm", "y_nm"]] = places + _displacement(field, *places.T)
+    return replace(structure, atoms=atoms, defects=defects)
+
+
+def _displacement(field, x, y):
+    try:
+        shift = np.stack([np.broadcast_to(np.asarray(u, dtype=float), x.shape) for u in field(x, y)], axis=-1)
+    except (TypeError, ValueError) as error:
+        raise ValueError("field must return (ux, uy), in nm, one value a position") from error
+    if shift.shape != (*x.shape, 2) or not np.isfinite(shift).all():
+        raise ValueError("field must return (ux, uy), in nm, one finite value a position")
+    return shift
+
+
+def homogeneous(structure, *, exx=0.0, eyy=0.0, exy=0.0, rotation=0.0):
+    """The same strain everywhere, about the centre of the field.
+
+    Parameters
+    ----------
+    structure : Structure
+    exx, eyy, exy : float
+        Components of the strain tensor; `exy` is half of the engineering shear.
+    rotation : float
+        Degrees, anticlockwise where y points upwards; it follows the strain.
+
+    Returns
+    -------
+    Structure
+
+    Raises
+    ------
+    ValueError
+        As for `apply`.
+
+    Examples
+    --------
+    >>> from atomlens.simulate import structures
+    >>> stretched = homogeneous(structures.graphene((3.0, 3.0)), exx=0.02)
+    >>> abs(float(stretched.columns.dx_nm.max())) < 0.051
+    True
+    """
+    angle = np.radians(rotation)
+    turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    change = turn @ (np.eye(2) + np.array([[exx, exy], [exy, eyy]])) - np.eye(2)
+    centre = np.array(structure.size) / 2
+
+    def field(x, y):
+        return change @ np.stack([x - centre[0], y - centre[1]])
+
+    return apply(structure, field)
+
+
+def gradient(structure, *, start=-0.01, stop=0.01, angle=0.0):
+    """Uniaxial strain that changes linearly across the field.
+
+    Parameters
+    ----------
+    structure : Structure
+    start, stop : float
+        Strain along the direction at the first and at the last corner of the field in that direction.
+    angle : float
+        Direction of both the strain and its gradient, in degrees from x.
+
+    Returns
+    -------
+    Structure
+        Displacements vanish on the line through the centre across the direction.
+
+    Raises
+    ------
+    ValueError
+        As for `apply`.
+
+    Examples
+    --------
+    >>> from atomlens.simulate import structures
+    >>> graded = gradient(structures.graphene((3.0, 3.0)), start=0.0, stop=0.02)
+    >>> bool(abs(graded.columns.dy_nm).max() < 1e-12)
+    True
+    """
+    width, height = structure.size
+    cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    length = width * abs(cosine) + height * abs(sine)
+
+    def field(x, y):
+        along = (x - width / 2) * cosine + (y - height / 2) * sine
+        shift = (start + stop) / 2 * along + (stop - start) * along**2 / (2 * length)
+        return shift * cosine, shift * sine
+
+    return apply(structure, field)
+
+
+def edge_dislocation(structure, *, burgers=0.25, at=None, poisson_ratio=0.3):
+    """An edge dislocation whose line runs along the beam, by isotropic elasticity.
+
+    Parameters
+    ----------
+    structure : Structure
+    burgers : float or tuple of float
+        Burgers vector in nm: its length along x, or both components. Where it is no lattice vector, a
+        stacking fault ends at the dislocation.
+    at : tuple of float, optional
+        Place of the core in nm, default the centre of the field.
+    poisson_ratio : float
+
+    Returns
+    -------
+    Structure
+        With a row of kind "edge_dislocation" in `defects`; its size is the length of the Burgers vector.
+
+    Raises
+    ------
+    ValueError
+        If the Burgers vector is zero or no vector, the core lies outside the field, or as for `apply`.
+
+    Notes
+    -----
+    The displacement jumps by the Burgers vector across the glide plane on the side opposite to it, which is
+    how a dislocation that has glided in leaves the crystal: no atoms have to be taken out. Within 0.1 nm of
+    the core, where elasticity fails, the logarithm is kept at its value there.
+
+    References
+    ----------
+    Hirth and Lothe, Theory of Dislocations, 2nd ed. (1982), eqs. 3-45 and 3-46.
+
+    Examples
+    --------
+    >>> from atomlens.simulate import structures
+    >>> crystal = structures.perovskite((6.0, 6.0))
+    >>> edge_dislocation(crystal, burgers=0.3905, at=(3.1, 3.1)).defects[["kind", "size_nm"]]
+                   kind  size_nm
+    0  edge_dislocation   0.3905
+    """
+    bx, by = (float(burgers), 0.0) if np.ndim(burgers) == 0 else _pair(burgers, "burgers")
+    length = np.hypot(bx, by)
+    if not (np.isfinite(length) and length > 0):
+        raise ValueError(f"burgers must be a vector in nm, other than zero, got {burgers!r}")
+    if not -1 < poisson_ratio < 0.5 + 1e-9:
+        raise ValueError(f"poisson_ratio must lie between -1 and 0.5, got {poisson_ratio!r}")
+    width, height = structure.size
+    x0, y0 = (width / 2, height / 2) if at is None else _pair(at, "at")
+    if not (0 <= x0 <= width and 0 <= y0 <= height):
+        raise ValueError(f"the core at {at} nm lies outside the field of view of {width:g} x {height:g} nm")
+    cosine, sine = bx / length, by / length
+    scale = np.hypot(width, height) / 2  # where the logarithm vanishes, so that the rim moves little
+
+    def field(x, y):
+        along, across = (x - x0) * cosine + (y - y0) * sine, (y - y0) * cosine - (x - x0) * sine
+        square = np.maximum(along**2 + across**2, 0.01)
+        glide = np.arctan2(across, along) + along * across / (2 * (1 - poisson_ratio) * square)
+        climb = (1 - 2 * poisson_ratio) / (4 * (1 - poisson_ratio)) * np.log(square / scale**2) + (
+            along**2 - across**2
+        ) / (4 * (1 - poisson_ratio) * square)
+        u, v = length / (2 * np.pi) * glide, -length / (2 * np.pi) * climb
+        return u * cosine - v * sine, u * sine + v * cosine
+
+    moved = apply(structure, field)
+    row = defect_table(
+        kind=["edge_dislocation"], x_nm=[x0], y_nm=[y0], size_nm=[length], species="", sublattice=-1
+    )
+    return replace(moved, defects=pd.concat([moved.defects, row], ignore_index=True))
+
+
+def _pair(values, name):
+    try:
+        first, second = (float(value) for value in values)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be two numbers in nm, got {values!r}") from None
+    return first, second

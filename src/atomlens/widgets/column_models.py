@@ -1,0 +1,147 @@
+"""What the widgets on atomic images know and do, without anything on a screen."""
+
+from __future__ import annotations
+
+import warnings
+
+import traitlets
+
+from atomlens import columns, metrics, simulate
+
+__all__ = ["FinderModel", "ImagingModel"]
+
+_SEE_ALL = 0.1  # lowest score that is kept: the threshold then moves without asking the network again
+
+
+class ImagingModel(traitlets.HasTraits):
+    """An imaged structure whose dose, defocus and scan can be changed, and what is found in it.
+
+    Parameters
+    ----------
+    structure : Structure
+    name : str
+        What the structure is called in the code that is shown.
+    pixel_size : float
+        In nm.
+    random_state : int
+    **traits
+        Initial values of the traits.
+
+    Examples
+    --------
+    >>> from atomlens import simulate
+    >>> model = ImagingModel(simulate.structures.graphene((3, 3)), electrons=500)
+    >>> model.match.f1 > 0.9
+    True
+    """
+
+    electrons = traitlets.Float(100.0, min=1.0, help="Detected electrons in the weakest scored column.")
+    defocus = traitlets.Float(0.0, help="Defocus in nm.")
+    drift = traitlets.Float(0.0, help="Drift along x during the frame, in nm.")
+    jitter = traitlets.Float(0.0, min=0.0, help="Standard deviation of displaced scan lines, in nm.")
+    sample = traitlets.Any(None, allow_none=True, help="The simulated image and its truth.")
+    found = traitlets.Any(None, allow_none=True, help="Table of the columns found.")
+    match = traitlets.Any(None, allow_none=True, help="Found against true columns.")
+
+    def __init__(self, structure, *, name="structure", pixel_size=0.02, random_state=0, **traits):
+        self.structure, self.name = structure, name
+        self.pixel_size, self.random_state = pixel_size, random_state
+        super().__init__(**traits)
+        self._image()
+
+    @traitlets.observe("electrons", "defocus", "drift", "jitter")
+    def _image(self, _=None):
+        instrument = simulate.Instrument(defocus=self.defocus, drift=(self.drift, 0.0), jitter=self.jitter)
+        self.sample = simulate.image(
+            self.structure,
+            pixel_size=self.pixel_size,
+            electrons=self.electrons,
+            instrument=instrument,
+            random_state=self.random_state,
+        )
+        with warnings.catch_warnings():
+            # a slider at its end leaves the trained domain; the score says so
+            warnings.simplefilter("ignore", columns.OutsideTrainedDomain)
+            self.found = columns.find(self.sample.data, refine=False)
+        reach = 0.06 / self.pixel_size
+        self.match = metrics.match(
+            self.found, self.sample.truth, tolerance=reach, border=reach, shape=self.sample.data.shape
+        )
+
+    @property
+    def code(self):
+        """Calls that repeat the view, to be pasted into a cell."""
+        return "\n".join(
+            (
+                "from atomlens import columns, simulate",
+                "",
+                "instrument = simulate.Instrument(",
+                f"    defocus={self.defocus:g}, drift=({self.drift:g}, 0.0), jitter={self.jitter:g}",
+                ")",
+                "sample = simulate.image(",
+                f"    {self.name}, pixel_size={self.pixel_size:g}, electrons={self.electrons:g},",
+                f"    instrument=instrument, random_state={self.random_state},",
+                ")",
+                "found = columns.find(sample.data, refine=False)",
+            )
+        )
+
+
+class FinderModel(traitlets.HasTraits):
+    """Columns found in one's own image, with the threshold and the classes that are shown.
+
+    The network is asked once, at a low threshold; what is shown is chosen from its answer.
+
+    Parameters
+    ----------
+    image : array_like of shape (H, W), or DataArray
+    model : str, ColumnModel, Ensemble or Chain
+        As for `atomlens.columns.find`.
+    name : str
+        What the image is called in the code that is shown.
+
+    Examples
+    --------
+    >>> from atomlens import simulate
+    >>> model = FinderModel(simulate.image(simulate.structures.graphene((3, 3)), electrons=500).data)
+    >>> many = len(model.shown)
+    >>> model.threshold = 0.95
+    >>> len(model.shown) < many
+    True
+    """
+
+    threshold = traitlets.Float(min=_SEE_ALL, max=0.99, help="Lowest score of a column.")
+    hidden = traitlets.Set(help="Classes that are not shown.")
+    shown = traitlets.Any(help="Table of the columns that are shown.")
+    error = traitlets.Unicode("", help="What the network warned of, or nothing.")
+
+    def __init__(self, image, *, model="general", name="image"):
+        self.image, self.model, self.name = image, model, name
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            self.every = columns.find(image, model=model, refine=False, threshold=_SEE_ALL)
+            chosen = columns.find(image, model=model, refine=False)
+        super().__init__(threshold=float(chosen.attrs["threshold"]))
+        self.classes = self.every.attrs["classes"]
+        self.error = next((str(w.message) for w in caught[::-1]), "") if chosen.empty else ""
+        self._choose()
+
+    @traitlets.observe("threshold", "hidden")
+    def _choose(self, _=None):
+        keep = self.every["score"] >= self.threshold
+        keep &= ~self.every["label"].isin([self.classes.index(name) for name in self.hidden])
+        self.shown = self.every[keep]
+
+    @property
+    def code(self):
+        """Calls that repeat the view, to be pasted into a cell."""
+        model = repr(self.model) if isinstance(self.model, str) else "model"
+        lines = [
+            "from atomlens import columns",
+            "",
+            f"found = columns.find({self.name}, model={model}, threshold={self.threshold:g})",
+        ]
+        if self.hidden:
+            left_out = [self.classes.index(name) for name in sorted(self.hidden)]
+            lines.append(f"found = found[~found.label.isin({left_out})]")
+        return "\n".join(lines)

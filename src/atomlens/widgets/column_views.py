@@ -1,0 +1,156 @@
+"""Views on atomic images: simulate with sliders, and look at what was found in an image of one's own."""
+
+from __future__ import annotations
+
+from atomlens import plotting
+from atomlens.widgets.column_models import FinderModel, ImagingModel
+from atomlens.widgets.views import LinkedView, widgets
+
+__all__ = ["column_finder", "imaging_explorer"]
+
+
+def _float_slider(description, low, high, step, value, *, log=False, readout=".2f"):
+    kind = widgets.FloatLogSlider if log else widgets.FloatSlider
+    limits = {"base": 10, "min": low, "max": high} if log else {"min": low, "max": high}
+    return kind(
+        value=value, step=step, description=description, continuous_update=False, readout_format=readout,
+        style={"description_width": "initial"}, layout={"width": "290px"}, **limits,
+    )  # fmt: skip
+
+
+class ImagingExplorer(LinkedView):
+    """Dose, defocus and scan under the mouse, with the columns that are still found."""
+
+    def __init__(self, model):
+        figure, (self._left, self._right) = plotting.new_figure(
+            1, 2, size=(9.4, 4.4), sharex=True, sharey=True
+        )
+        self.electrons = _float_slider(
+            "electrons in the weakest column", 0.7, 4, 0.1, model.electrons, log=True, readout=".0f"
+        )
+        self.defocus = _float_slider("defocus (nm)", -12.0, 12.0, 0.5, model.defocus)
+        self.drift = _float_slider("drift along x (nm)", -0.5, 0.5, 0.05, model.drift)
+        self.jitter = _float_slider("line jitter (nm)", 0.0, 0.05, 0.005, model.jitter, readout=".3f")
+        controls = [self.electrons, self.defocus, self.drift, self.jitter]
+        hint = "Right: columns found by the general network; rings are missed columns, crosses false ones."
+        super().__init__(model, figure, controls, hint=hint)
+        from traitlets import link
+
+        for trait in ("electrons", "defocus", "drift", "jitter"):
+            link((model, trait), (getattr(self, trait), "value"))
+        model.observe(self._on_match, "match")
+        self._on_match()
+
+    def _on_match(self, _=None):
+        sample, found = self.model.sample, self.model.found
+        for ax in (self._left, self._right):
+            ax.clear()
+            plotting.draw_image(ax, sample.data, title="Image")
+        plotting.draw_columns(self._right, sample.data, found)
+        plotting.mark_errors(self._right, sample.data, found, sample.truth, self.model.match)
+        self._right.set_title(f"F1 = {self.model.match.f1:.3f}", loc="left", weight="bold", size=10.5)
+        self._right.set_ylabel("")
+        self._redraw()
+
+
+class ColumnFinder(LinkedView):
+    """An image with the columns found in it: move the threshold, hide classes, zoom."""
+
+    def __init__(self, model):
+        figure, self._ax = plotting.new_figure(size=(6.6, 6.2))
+        self.threshold = _float_slider("lowest score", 0.1, 0.99, 0.01, model.threshold)
+        self.classes = [
+            widgets.Checkbox(value=True, description=name, indent=False, layout={"width": "auto"})
+            for name in model.classes
+        ]
+        controls = [self.threshold, *(self.classes if len(self.classes) > 1 else [])]
+        super().__init__(model, figure, controls, hint="Zoom and pan with the buttons beside the image.")
+        self.canvas.toolbar_visible = True
+        from traitlets import link
+
+        link((model, "threshold"), (self.threshold, "value"))
+        for box in self.classes:
+            box.observe(self._on_box, "value")
+        plotting.draw_image(self._ax, model.image)
+        self._dots = []
+        model.observe(self._on_shown, "shown")
+        self._on_shown()
+
+    def _on_box(self, _=None):
+        self.model.hidden = {box.description for box in self.classes if not box.value}
+
+    def _on_shown(self, _=None):
+        for dots in self._dots:
+            dots.remove()
+        self._dots = plotting.draw_columns(self._ax, self.model.image, self.model.shown)
+        self._ax.set_title(f"{len(self.model.shown)} columns", loc="left", weight="bold", size=10.5)
+        if self.model.error:
+            self.message.value = f"<b style='color:#B00020'>{self.model.error}</b>"
+        self._redraw()
+
+
+def imaging_explorer(structure, *, name="structure", pixel_size=0.02, random_state=0, **settings):
+    """Simulate an image with sliders for dose, defocus, drift and line jitter.
+
+    Parameters
+    ----------
+    structure : Structure
+    name : str
+        What the structure is called in the code that is shown.
+    pixel_size : float
+        In nm.
+    random_state : int
+    **settings
+        Initial ``electrons``, ``defocus``, ``drift`` or ``jitter`` (see `ImagingModel`).
+
+    Returns
+    -------
+    ImagingExplorer
+        An ipywidget; its ``model`` holds the current sample.
+
+    Raises
+    ------
+    ImportError
+        If ipywidgets, ipympl, torch or AtomAI is not installed.
+
+    Examples
+    --------
+    >>> from atomlens import simulate
+    >>> view = imaging_explorer(simulate.structures.graphene((3, 3)), electrons=200)
+    >>> view.electrons.value
+    200.0
+    """
+    return ImagingExplorer(
+        ImagingModel(structure, name=name, pixel_size=pixel_size, random_state=random_state, **settings)
+    )
+
+
+def column_finder(image, *, model="general", name="image"):
+    """Look at the columns that a network finds in an image of one's own.
+
+    Parameters
+    ----------
+    image : array_like of shape (H, W), or DataArray
+    model : str, ColumnModel, Ensemble or Chain
+        As for `atomlens.columns.find`.
+    name : str
+        What the image is called in the code that is shown.
+
+    Returns
+    -------
+    ColumnFinder
+        An ipywidget; ``model.shown`` is the table of the columns on the screen.
+
+    Raises
+    ------
+    ImportError
+        If ipywidgets, ipympl, torch or AtomAI is not installed.
+
+    Examples
+    --------
+    >>> from atomlens import simulate
+    >>> view = column_finder(simulate.image(simulate.structures.graphene((3, 3)), electrons=500).data)
+    >>> view.threshold.value == view.model.threshold
+    True
+    """
+    return ColumnFinder(FinderModel(image, model=model, name=name))

@@ -1,0 +1,219 @@
+"""The general finder: any lattice, size, type and contrast; and honest where there is nothing."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+
+pytest.importorskip("torch")
+
+from atomlens import metrics
+from atomlens.columns import (
+    Chain,
+    ColumnModel,
+    OutsideTrainedDomain,
+    find,
+    load_model,
+    model_names,
+    probability_map,
+)
+from atomlens.columns.find import _blocks
+from atomlens.columns.model import Spec
+from atomlens.simulate import Instrument, image, structures
+
+LATTICES = {
+    "graphene": lambda: structures.graphene((5, 5), rotation=11),
+    "MoS2": lambda: structures.transition_metal_dichalcogenide("MoS2", (5, 5), rotation=25),
+    "SrTiO3": lambda: structures.perovskite((5, 5), rotation=5),
+    "CdTe": lambda: structures.dumbbells("CdTe", (5, 5), rotation=40),
+    "Au": lambda: structures.metal("Au", (5, 5), rotation=33),
+}
+SHARP = Instrument(probe=0.09, source=0.05)
+
+
+@pytest.fixture(scope="module")
+def mos2():
+    return image(LATTICES["MoS2"](), electrons=200, instrument=SHARP, random_state=8)
+
+
+def score(found, sample, tolerance=0.06, pixel=0.02):
+    return metrics.match(
+        found, sample.truth, tolerance=tolerance / pixel, border=tolerance / pixel, shape=sample.data.shape
+    )
+
+
+@pytest.mark.parametrize("lattice", LATTICES)
+@pytest.mark.parametrize("pixel", [0.01, 0.025])
+def test_every_lattice_at_every_pixel_size(lattice, pixel):
+    sample = image(LATTICES[lattice](), pixel_size=pixel, electrons=200, instrument=SHARP, random_state=5)
+    found = find(sample.data, refine=False)
+    assert score(found, sample, pixel=pixel).f1 > 0.985
+
+
+def test_refined_positions_are_better_and_calibrated():
+    mos2 = image(LATTICES["MoS2"](), electrons=3000, instrument=SHARP, random_state=8)
+    rough, fine = (score(find(mos2.data, refine=how), mos2) for how in (False, True))
+    assert fine.rmse < 0.7 * rough.rmse
+    table = find(mos2.data)
+    assert set(table) >= {"x", "y", "label", "score", "intensity", "sigma", "x_err", "y_err", "x_nm", "y_nm"}
+    np.testing.assert_allclose(table["x_nm"], table["x"] * 0.02, atol=1e-9)
+    assert table["sigma"].median() == pytest.approx(mos2.truth["sigma"].median(), rel=0.15)
+    pairs = fine.pairs
+    z = (table["x"].to_numpy()[pairs[0]] - mos2.truth["x"].to_numpy()[pairs[1]]) / table["x_err"].to_numpy()[
+        pairs[0]
+    ]
+    assert 0.8 < np.nanstd(z) < 1.3
+
+
+def test_without_refinement_errors_are_unknown(mos2):
+    table = find(mos2.data, refine=False)
+    assert table[["intensity", "sigma", "x_err", "y_err"]].isna().all(axis=None)
+    assert table["score"].between(0, 1).all()
+    assert (table["label"] == 0).all()
+    assert table.attrs["classes"] == ["column"]
+
+
+@pytest.mark.parametrize("dtype", ["uint8", "uint16", "int32", "float32", "float64"])
+def test_any_type(mos2, dtype):
+    expected = find(mos2.data.values, refine=False)
+    found = find(mos2.data.values.astype(dtype), refine=False)
+    assert metrics.match(found, expected, tolerance=0.5).f1 > 0.999
+
+
+def test_scale_and_offset_of_the_counts_do_not_matter(mos2):
+    expected = find(mos2.data.values, refine=False)
+    found = find(mos2.data.values.astype(float) * 1e-7 - 3, refine=False)
+    assert metrics.match(found, expected, tolerance=0.5).f1 > 0.99
+
+
+def test_hot_pixels_are_survived(mos2):
+    values = mos2.data.values.copy()
+    rng = np.random.default_rng(1)
+    values[rng.integers(0, 250, 20), rng.integers(0, 250, 20)] = 1e5
+    assert score(find(values, refine=False), mos2).f1 > 0.98
+
+
+def test_inverted_contrast_is_noticed():
+    sample = image(
+        LATTICES["SrTiO3"](),
+        electrons=300,
+        instrument=Instrument(probe=0.09, source=0.05, inverted=True),
+        random_state=8,
+    )
+    table = find(sample.data, refine=False)
+    assert table.attrs["inverted"]
+    assert score(table, sample).f1 > 0.98
+    assert not find(image(LATTICES["graphene"](), electrons=300).data, refine=False).attrs["inverted"]
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (97, 211), (250, 83), (130, 130)])
+def test_any_size_and_crops_agree_with_the_whole(mos2, shape):
+    whole = find(mos2.data.values, refine=False)
+    crop = find(mos2.data.values[: shape[0], : shape[1]], refine=False)
+    inner = whole[(whole["x"] < shape[1] - 8) & (whole["y"] < shape[0] - 8)]
+    kept = crop[(crop["x"] < shape[1] - 8) & (crop["y"] < shape[0] - 8)]
+    assert metrics.match(kept, inner, tolerance=2.5).f1 > 0.97
+
+
+def test_blocks_cover_the_image_once():
+    for shape, zoom in (((1000, 700), 1.0), ((90, 2000), 2.5), ((512, 512), 0.7), ((40, 30), 4.0)):
+        seen = np.zeros(shape, dtype=int)
+        for inner, outer in _blocks(shape, zoom):
+            seen[inner] += 1
+            for i, o, n in zip(inner, outer, shape, strict=True):
+                assert 0 <= o.start <= i.start < i.stop <= o.stop <= n
+        assert (seen == 1).all()
+
+
+def test_seams_between_blocks_leave_no_trace():
+    structure = structures.transition_metal_dichalcogenide("WSe2", (16, 16), rotation=8)
+    sample = image(structure, pixel_size=0.012, electrons=200, instrument=SHARP, random_state=2)
+    assert len(list(_blocks(sample.data.shape, 0.8))) > 3
+    result = score(find(sample.data, refine=False), sample, pixel=0.012)
+    assert result.f1 > 0.99
+
+
+def test_noise_does_not_become_a_lattice():
+    for seed in range(3):
+        noise = np.random.default_rng(seed).poisson(8.0, (256, 256))
+        with pytest.warns(OutsideTrainedDomain, match="white noise"):
+            table = find(noise, refine=False)
+        assert table.empty
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", OutsideTrainedDomain)
+            forced = find(noise, refine=False, feature_size=3.0)
+        # A lattice of columns 3 px wide would have a column in every 100 pixels.
+        assert len(forced) < noise.size / 500
+        assert forced["score"].median() < 0.7
+
+
+def test_nothing_found_is_an_empty_table_with_its_columns():
+    noise = np.random.default_rng(0).normal(0, 0.5, (120, 120))
+    with pytest.warns(OutsideTrainedDomain, match="lower `threshold`"):
+        table = find(noise, threshold=0.97, feature_size=4.0)
+    assert table.empty
+    assert {"x", "y", "label", "score", "intensity", "sigma", "x_err", "y_err"} <= set(table)
+
+
+def test_pixels_too_coarse_are_said_to_be_so():
+    sample = image(LATTICES["graphene"](), pixel_size=0.14, electrons=5000, instrument=SHARP)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        find(sample.data, refine=False)
+    assert any(issubclass(w.category, OutsideTrainedDomain) for w in caught)
+
+
+def test_probability_map_lies_over_the_image(mos2):
+    maps = probability_map(mos2.data)
+    assert maps.shape == (1, *mos2.data.shape)
+    inner = mos2.truth.query("10 < x < 240 and 10 < y < 240")
+    at = maps[0, inner["y"].round().astype(int), inner["x"].round().astype(int)]
+    assert np.median(at) > 0.7
+    assert np.median(maps) < 0.1
+
+
+def test_models_by_name_path_and_object(mos2, tmp_path):
+    assert "general" in model_names()
+    model = ColumnModel(Spec(filters=2))
+    model.save(tmp_path / "own.pt")
+    by_path = find(mos2.data, model=str(tmp_path / "own.pt"), refine=False, threshold=0.45)
+    pd.testing.assert_frame_equal(by_path, find(mos2.data, model=model, refine=False, threshold=0.45))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OutsideTrainedDomain)  # this network knows nothing
+        chained = find(mos2.data, model=Chain(model, model), refine=False, threshold=0.01)
+    assert len(chained) != len(by_path)
+
+
+@pytest.mark.parametrize(
+    ("call", "error", "message"),
+    [
+        (lambda v: find(v[0]), ValueError, "two axes"),
+        (lambda v: find(v[None]), ValueError, "two axes"),
+        (lambda v: find(v[:8, :8]), ValueError, "too small"),
+        (lambda v: find(v * 0), ValueError, "constant"),
+        (lambda v: find(np.where(v > 3, np.nan, v)), ValueError, "NaN"),
+        (lambda v: find(v.astype(complex)), TypeError, "real numbers"),
+        (lambda v: find(v.astype(str)), TypeError, "real numbers"),
+        (lambda v: find(v, model="generel"), ValueError, "no model 'generel'.*general"),
+        (lambda v: find(v, model="nowhere/mine.pt"), FileNotFoundError, "does not exist"),
+        (lambda v: find(v, threshold=0.0), ValueError, "threshold must lie"),
+        (lambda v: find(v, threshold=1.0), ValueError, "threshold must lie"),
+        (lambda v: find(v, feature_size=-1), ValueError, "feature_size must be positive"),
+        (lambda v: find(v, inverted="maybe"), ValueError, "inverted must be"),
+        (lambda v: probability_map(v[0]), ValueError, "two axes"),
+        (lambda v: find(xr.DataArray(np.stack([v, v]), dims=("t", "y", "x"))), ValueError, "two axes"),
+    ],
+)
+def test_bad_input_is_explained(mos2, call, error, message):
+    with pytest.raises(error, match=message):
+        call(mos2.data.values)
+
+
+def test_shipped_models_open_and_say_what_they_are():
+    for name in model_names():
+        from atomlens._resources import resource
+
+        model = load_model(resource("weights") / f"{name}.pt")
+        assert model.spec.classes

@@ -1,0 +1,111 @@
+"""Scenes: what the network is shown, and the answer that it shall give."""
+
+import numpy as np
+import pytest
+
+from atomlens.columns import Scenes
+from atomlens.columns._locate import locate
+from atomlens.simulate import defects, structures
+
+SIZE = (9.0, 9.0)
+
+
+@pytest.fixture(scope="module")
+def mos2():
+    return structures.transition_metal_dichalcogenide("MoS2", SIZE)
+
+
+def test_the_answer_is_where_the_columns_are(mos2):
+    scenes = Scenes([mos2], size=96, disturbed=0.0)
+    for seed in range(4):
+        image, targets, weights, truth = scenes.draw(seed)
+        assert image.shape == (1, 96, 96)
+        assert targets.shape == (1, 96, 96)
+        assert weights.shape == (1, 96, 96)
+        inner = truth[truth["scored"]].query("4 < x < 91 and 4 < y < 91")
+        x, y, _, score = locate(targets, threshold=0.5, min_distance=2.0)
+        distance = np.hypot(x[:, None] - inner["x"].to_numpy(), y[:, None] - inner["y"].to_numpy()).min(
+            axis=0
+        )
+        assert len(inner) > 10
+        assert distance.max() < 0.75
+        assert score.min() > 0.6
+
+
+def test_columns_are_bright_after_standardising(mos2):
+    image, _, _, truth = Scenes([mos2], disturbed=0.0, electrons=(1000, 1000)).draw(3)
+    scored = truth[truth["scored"]].query("4 < x < 91 and 4 < y < 91")
+    at = image[0][scored["y"].round().astype(int), scored["x"].round().astype(int)]
+    assert at.mean() > 0.8
+    assert abs(image.mean()) < 0.1
+    assert image.std() == pytest.approx(1, abs=0.15)
+
+
+def test_a_seed_is_a_scene_in_any_order(mos2):
+    scenes = Scenes([mos2, structures.graphene(SIZE)], size=64)
+    images, targets, weights = scenes.batch(3, seed=[1, 7])
+    again = scenes.batch(3, seed=[1, 7])
+    np.testing.assert_array_equal(images, again[0])
+    assert (scenes.batch(3, seed=[1, 8])[0] != images).any()
+    assert images.dtype == targets.dtype == weights.dtype == np.float32
+
+
+@pytest.mark.parametrize(
+    ("classes", "expected"),
+    [("column", {"column"}), ("sublattice", {"Mo", "S2", "C"}), ("species", {"Mo", "S2", "C"})],
+)
+def test_classes(mos2, classes, expected):
+    scenes = Scenes([mos2, structures.graphene(SIZE)], classes=classes, size=64, disturbed=0.0)
+    assert set(scenes.class_names) == expected
+    _, targets, _, truth = scenes.draw(1)
+    assert targets.shape[0] == len(expected)
+    for label in range(len(expected)):
+        wanted = truth[(truth["label"] == label) & truth["scored"]].query("2 < x < 61 and 2 < y < 61")
+        assert (targets[label].max() > 0.5) == (len(wanted) > 0)
+
+
+def test_defects_are_found_where_they_were_planted():
+    perfect = structures.transition_metal_dichalcogenide("MoS2", SIZE)
+    with_s = defects.vacancies(perfect, fraction=0.1, sublattice="S2", random_state=1)
+    both = defects.vacancies(with_s, kind="column", fraction=0.1, sublattice="Mo", random_state=2)
+    scenes = Scenes([both], classes="defect", disturbed=0.0)
+    assert scenes.class_names == ("column_vacancy", "vacancy")
+    counts = np.zeros(2)
+    for seed in range(4):
+        _, targets, _, truth = scenes.draw(seed)
+        empty = truth[(truth["label"] == 0)]
+        assert (empty["electrons"] == 0).all()
+        assert empty["scored"].all()
+        for label in range(2):
+            inner = truth[truth["scored"] & (truth["label"] == label)].query("1 < x < 94 and 1 < y < 94")
+            at = targets[label][inner["y"].round().astype(int), inner["x"].round().astype(int)]
+            assert (at > 0.6).all()
+            counts[label] += len(inner)
+    assert (counts > 3).all()
+
+
+def test_junk_is_not_asked_for(mos2):
+    scenes = Scenes([mos2], disturbed=1.0)
+    for seed in range(30):
+        _, targets, _, truth = scenes.draw(seed)
+        unasked = truth[~truth["scored"].astype(bool)].query("1 < x < 94 and 1 < y < 94")
+        if len(unasked) > 20:
+            break
+    at = targets[0][unasked["y"].round().astype(int), unasked["x"].round().astype(int)]
+    assert np.median(at) < 0.2
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"structures": []}, "no structure"),
+        ({"size": 50}, "multiple of 8"),
+        ({"size": 16}, "at least 32"),
+        ({"electrons": (0, 10)}, "electrons must be a range"),
+        ({"probe": (0.1, 0.05)}, "probe must be a range"),
+        ({"classes": "atoms"}, "classes must be one of"),
+    ],
+)
+def test_bad_options_are_explained(mos2, options, message):
+    with pytest.raises(ValueError, match=message):
+        Scenes(**{"structures": [mos2], **options})

@@ -1,0 +1,85 @@
+"""Figures of atomic images: what is drawn is what was asked for."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from atomlens import metrics, plotting, simulate
+
+
+@pytest.fixture(scope="module")
+def sample():
+    return simulate.image(simulate.structures.graphene((3, 3)), electrons=300, random_state=1)
+
+
+def test_dots_lie_on_the_columns_in_the_units_of_the_image(sample):
+    for image, x, unit in ((sample.data, "x_nm", "nm"), (sample.data.values, "x", "px")):
+        _figure, ax = plotting.new_figure()
+        plotting.draw_image(ax, image)
+        (dots,) = plotting.draw_columns(ax, image, sample.truth.assign(label=0))
+        np.testing.assert_allclose(dots.get_offsets()[:, 0], sample.truth[x])
+        assert f"({unit})" in ax.get_xlabel()
+        assert f"({unit})" in ax.get_ylabel()
+
+
+def test_classes_have_colours_and_doubt_is_faint(sample):
+    table = sample.truth.assign(label=np.arange(len(sample.truth)) % 2, score=0.5)
+    _figure, ax = plotting.new_figure()
+    one, two = plotting.draw_columns(ax, sample.data, table, names=["A", "B"])
+    assert tuple(one.get_facecolor()[0]) != tuple(two.get_facecolor()[0])
+    assert one.get_facecolor()[0, 3] == 0.5
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["A", "B"]
+
+
+def test_a_hot_pixel_does_not_darken_the_image(sample):
+    values = sample.data.values.copy()
+    values[3, 3] = 1e6
+    _figure, ax = plotting.new_figure()
+    assert plotting.draw_image(ax, values).get_clim()[1] < 1e3
+
+
+def test_misses_and_false_alarms_are_counted(sample):
+    found = pd.concat(
+        [sample.truth[["x", "y", "x_nm", "y_nm"]].iloc[4:], pd.DataFrame({"x": [2.0], "y": [2.0]})]
+    )
+    found = found.fillna(0.04).reset_index(drop=True)
+    match = metrics.match(found, sample.truth, tolerance=1)
+    figure = plotting.columns_found(sample.data, found, truth=sample.truth, match=match)
+    legend = [text.get_text() for text in figure.axes[1].get_legend().get_texts()]
+    assert legend == ["missed: 4", "spurious: 1"]
+    assert f"F1 = {match.f1:.3f}" in figure.axes[1].get_title(loc="left")
+
+
+def test_overlays_zoom_to_the_middle(sample):
+    figure = plotting.overlays(
+        {"a": (sample.data, sample.truth), "b": (sample.data, None)}, columns=2, zoom=0.5
+    )
+    low, high = figure.axes[0].get_xlim()
+    assert high - low == pytest.approx(1.5, rel=0.02)
+    assert (low + high) / 2 == pytest.approx(1.49, rel=0.02)
+    assert len(figure.axes[1].collections) == 0
+
+
+def test_scene_grid_shows_open_pixels():
+    images = np.random.default_rng(0).standard_normal((2, 1, 16, 16))
+    weights = np.ones((2, 1, 16, 16))
+    weights[0, 0, :4] = 0
+    figure = plotting.scene_grid(images, np.zeros((2, 1, 16, 16)), weights=weights)
+    grey = figure.axes[2].images[1].get_array()
+    assert grey[:4, :, 3].min() == 1
+    assert grey[4:, :, 3].max() == 0
+
+
+def test_lines_against_dose_draw_the_bound():
+    table = pd.DataFrame({"fit": [0.4, 0.1]}, index=[100, 1000])
+    figure = plotting.lines_against_dose(table, ylabel="error (px)", limit=table["fit"] / 1.1, log=True)
+    ax = figure.axes[0]
+    assert ax.get_xscale() == ax.get_yscale() == "log"
+    assert [line.get_label() for line in ax.lines] == ["fit", "Cramér-Rao bound"]
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), table["fit"] / 1.1)
+
+
+def test_training_curve():
+    history = pd.DataFrame({"step": [1, 2], "loss": [0.5, 0.2], "f1": [0.1, 0.9]})
+    figure = plotting.training_curve(history)
+    assert [ax.get_ylabel() for ax in figure.axes] == ["loss", "F1, held-out scenes"]
