@@ -89,6 +89,7 @@ def write(sample, path):
 
 def main(names=multislice.SAMPLES, folder=HERE):
     """Simulate and write the samples of these names."""
+    Path(folder).mkdir(exist_ok=True)
     for name in names:
         structure, options = globals()[name]()
         sample = multislice.image(structure, **options, progress=True)

@@ -64,7 +64,7 @@ show(
 #
 # ### Explore
 #
-# Move the dose, the defocus and the drift. The dots are what the network of section 6 finds.
+# Move the dose, the defocus and the drift. The dots are what the general network of section 6 finds.
 
 # %%
 widgets.imaging_explorer(structure, name="structure")
@@ -77,8 +77,8 @@ widgets.imaging_explorer(structure, name="structure")
 
 # %%
 training_structure = simulate.structures.transition_metal_dichalcogenide("MoS2", (10, 10))
-scenes = columns.Scenes([training_structure], electrons=(150, 2000), disturbed=0.3)
-n_images = budget(full=240, fast=64)
+scenes = columns.Scenes([training_structure], electrons=(200, 2000), disturbed=0.1, scale_error=0.08)
+n_images = budget(full=208, fast=48)
 pictures, answers, weights = scenes.batch(n_images, seed=0)
 show(
     plotting.scene_grid(pictures[:6], answers[:6], weights=weights[:6]),
@@ -105,7 +105,7 @@ show(
 # %%
 segmentor = columns.segmentor("Unet", n_classes=1, filters=8)
 masks = (answers > 0.5).astype(np.float32)
-cycles = budget(full=160, fast=40)
+cycles = budget(full=120, fast=30)
 rates = [3e-3] * (cycles * 5 // 8) + [1e-3] * (cycles * 3 // 8)
 test = slice(0, 16)
 began = time.process_time()
@@ -118,14 +118,14 @@ print(f"{cycles} batches of 16 images in {time.process_time() - began:.0f} s on 
 
 # %% [markdown]
 # Its own test set: 16 scenes that it has never seen. `predict` returns a probability map and the centres of
-# mass of its blobs, as (row, column, class).
+# mass of its blobs, as (row, column, class); blobs within 5 px of the border it drops, so these are not scored.
 
 # %%
 fresh = [scenes.draw(seed) for seed in range(1000, 1016)]
 with columns.quiet():
     maps, coordinates = segmentor.predict(np.concatenate([image for image, *_ in fresh]), norm=False)
 scored = [
-    metrics.match(coordinates[i][:, [1, 0]], truth, tolerance=2, border=4, shape=(96, 96))
+    metrics.match(coordinates[i][:, [1, 0]], truth, tolerance=2, border=7, shape=(96, 96))
     for i, (*_, truth) in enumerate(fresh)
 ]
 f1 = np.mean([match.f1 for match in scored])
@@ -172,7 +172,7 @@ show(
 # likelihood with Poisson statistics. That is what `refine` does.
 
 # %%
-doses = budget(full=[50, 150, 500, 1500, 5000, 15000], fast=[150, 1500])
+doses = budget(full=[50, 150, 500, 1500, 5000, 15000], fast=[1500])
 gold = simulate.structures.metal("Au", (6, 6), rotation=20)
 errors, bounds = {}, {}
 for n in doses:
@@ -212,8 +212,8 @@ pd.DataFrame({"error / bound": ratio.round(2)}).T
 # %% [markdown]
 # ## 6 · What the lecture claims, as experiments
 #
-# From here on we use the *general* model that comes with atomlens: the same U-Net, trained for most of an hour on
-# every lattice of the simulator. `data/weights/make.py` is its recipe.
+# From here on we use the *general* model that comes with atomlens: the same U-Net with more filters, trained
+# longer, on every lattice of the simulator. Its recipe and its scores lie beside its weights, in `data/weights`.
 #
 # ### It avoids junk, where a classical finder does not
 #
@@ -266,7 +266,7 @@ show(
 
 # %%
 rows = {}
-for nm in (1.0, 4.0, 8.0):
+for nm in budget(full=(1.0, 4.0, 8.0), fast=(1.0,)):
     film = simulate.structures.amorphous("C", (8, 8), thickness=nm, random_state=7)
     atoms = simulate.structures.single_atoms("Pt", (8, 8), n=60, random_state=7)
     image = simulate.image(simulate.structures.combine(film, atoms), dose=4e4, random_state=2)
@@ -281,8 +281,9 @@ for nm in (1.0, 4.0, 8.0):
 pd.DataFrame(rows).round(3)
 
 # %% [markdown]
-# Here the oracle's peaks are hard to beat: single heavy atoms are bright blobs, and a threshold that knows the
-# truth is the best classifier of blobs. Without the truth one has to guess it.
+# On a thin film both are right. On the thickest one the network loses half of the atoms, and the peaks do not:
+# heavy atoms are still the brightest blobs, and a threshold that *knows the truth* finds them. Films this thick were
+# not in its training set. We come back to that with real platinum.
 #
 # ### It does not care how large the image is
 #
@@ -302,17 +303,17 @@ pd.Series(scores, name="F1").rename_axis("pixels along the side").to_frame().T.r
 # %% [markdown]
 # ### It needs fewer electrons
 #
-# Four lattices, five doses, against the oracle's peaks.
+# Four lattices, four doses, against the oracle's peaks.
 
 # %%
 lattices = {
-    "graphene": simulate.structures.graphene((5, 5), rotation=3),
-    "WS2": simulate.structures.transition_metal_dichalcogenide("WS2", (5, 5), rotation=17),
-    "PbTiO3 [110]": simulate.structures.perovskite((5, 5), formula="PbTiO3", zone="110", rotation=40),
-    "CdTe [110]": simulate.structures.dumbbells("CdTe", (5, 5), rotation=29),
+    "graphene": simulate.structures.graphene((4, 4), rotation=3),
+    "WS2": simulate.structures.transition_metal_dichalcogenide("WS2", (4, 4), rotation=17),
+    "PbTiO3 [110]": simulate.structures.perovskite((4, 4), formula="PbTiO3", zone="110", rotation=40),
+    "CdTe [110]": simulate.structures.dumbbells("CdTe", (4, 4), rotation=29),
 }
 rows = []
-for n in budget(full=[20, 40, 80, 160, 640], fast=[40]):
+for n in budget(full=[20, 40, 80, 320], fast=[40]):
     for lattice in lattices.values():
         image = simulate.image(lattice, electrons=n, random_state=n)
         found = columns.find(image.data, refine=False)
@@ -333,75 +334,20 @@ show(
 # lattice, and beside dirt.
 
 # %% [markdown]
-# ## 7 · A needle in a haystack: the focal loss
-#
-# One column in 250 lacks a sulphur atom, and the network shall find *only those*. Nearly every pixel then says
-# "nothing here", and the cross entropy (3.2) is content when the network agrees with the crowd. The *focal loss*
-# counts a pixel the less, the better it is known already,
-#
-# $$ \mathrm{FL} = -\frac1P\sum_{\text{pixels}} \alpha_t\,(1-p_t)^{\gamma}\,\log p_t ,\tag{3.4} $$
-#
-# with $p_t$ the probability given to the right answer. The order matters: AtomAI 0.8 offers a loss of this name
-# that averages over all pixels *first* and focuses the average, which only rescales the cross entropy. Three
-# networks, trained alike but for the loss, from their shipped weights:
-
-# %%
-perfect = simulate.structures.transition_metal_dichalcogenide("MoS2", (12, 12), rotation=33)
-rare = simulate.defects.vacancies(perfect, fraction=0.008, sublattice="S2", random_state=21)
-haystack = simulate.image(rare, electrons=600, random_state=4)
-scoring = {"tolerance": 4, "border": 6, "shape": haystack.data.shape}
-needles = {}
-for label, name in {
-    "cross entropy": "rare_ce",
-    "AtomAI's focal": "rare_library_focal",
-    "focal": "rare_focal",
-}.items():
-    found = columns.find(haystack.data, model=name, refine=False)
-    match = metrics.match(found, haystack.extras["defects"], **scoring)
-    needles[label] = {"found": match.n_matched, "missed": match.n_truth - match.n_matched,
-                      "false": match.n_found - match.n_matched, "F1": round(match.f1, 3)}  # fmt: skip
-pd.DataFrame(needles).T
-
-# %% [markdown]
-# ## 8 · Several small networks in a chain
-#
-# The lecture says that a chain of small networks beats one large one. Here: graphene with silicon, under dirt.
-# *One network* (12 filters) names carbon and silicon at once. *The chain* has two of 8 filters, together
-# smaller: the first finds columns, the second sees only the places at which the first points.
-
-# %%
-doped = simulate.defects.substitutions(graphene, species="Si", fraction=0.04, border=0.1, random_state=2)
-chain = columns.Chain(columns.load_model("chain_first"), columns.load_model("chain_second"))
-outcome = {}
-for seed in budget(full=range(4), fast=range(1)):
-    blot = simulate.structures.amorphous("Si", (6, 6), thickness=0.6, random_state=seed)
-    stained = simulate.structures.combine(doped, blot, where=(4.4, 4.2, 1.0))
-    image = simulate.image(stained, electrons=150, random_state=seed)
-    truth = image.truth[(image.truth.species == "Si") & (image.truth.defect == "substitution")]
-    for name, model in {"one network": "one_net", "chain": chain}.items():
-        found = columns.find(image.data, model=model, refine=False)
-        silicon = found[found.label == found.attrs["classes"].index("Si")]
-        result = metrics.match(silicon, truth, tolerance=3, border=4, shape=image.data.shape)
-        outcome.setdefault(name, []).append((result.n_matched, result.n_found, result.n_truth))
-
-# %%
-totals = pd.DataFrame(
-    {k: np.sum(v, axis=0) for k, v in outcome.items()}, index=["right", "reported", "planted"]
-).T
-totals["precision"], totals["recall"] = totals.right / totals.reported, totals.right / totals.planted
-totals.round(3)
-
-# %% [markdown]
-# The table is the answer for *this* task and *these* networks; no more. Silicon in the blot looks like silicon in
-# the lattice, and the first network of the chain is what keeps the second away from it.
-#
-# ## 9 · Real images
+# ## 7 · Real images
 #
 # Experimental images have no answer key, except where humans made one. So look. (Where a set cannot be downloaded,
 # its simulated twin stands in, and the title says so.)
 
 # %%
-names = ["graphene_si_2nm", "mos2_haadf_b", "cdte_twin", "si110_haadf", "dso110_haadf", "pto_sro_haadf"]
+names = [
+    "graphene_si_2nm",
+    "mos2_haadf_b",
+    "cdte_twin",
+    "si110_haadf",
+    "ws2_wsse_partial_12",
+    "pto_sro_haadf",
+]
 names = budget(full=names, fast=names[:2])
 measured = {name: datasets.load(name, or_twin=True) for name in names}
 began = time.perf_counter()
@@ -432,7 +378,7 @@ show(
 
 # %% [markdown]
 # **Figure 3.7.** The middle of each image. Silicon in graphene, molybdenum disulphide with vacancies, a twin
-# boundary in cadmium telluride, silicon dumbbells, an oxide whose light columns are not seen, a multilayer.
+# boundary in cadmium telluride, silicon dumbbells, tungsten disulphide on its way to a Janus layer, a multilayer of oxides.
 #
 # ### Where a human made the answer key
 #
@@ -449,11 +395,11 @@ for name, table in {"network": by_network, "oracle's peaks": by_oracle}.items():
     print(f"{name:15s} {metrics.match(table, truth, **scoring)}")
 
 # %% [markdown]
-# Here the network loses, and clearly. Hand labels include atoms at the limit of visibility on a film many times
+# Here too the network loses, and clearly. Hand labels include atoms at the limit of visibility on a film many times
 # thicker than any in the training set: this image is *outside the trained domain*. The remedy is not another
 # threshold but another training set, `columns.train(..., start=general)` with such films.
 #
-# ## 10 · From pixels to kinds of columns: DCNN + k-means
+# ## 8 · From pixels to kinds of columns: DCNN + k-means
 #
 # The lecture quotes one to three minutes for this by hand-held code. Columns are found, a small picture is cut
 # out around each, and k-means sorts the pictures.
@@ -482,7 +428,7 @@ show(
 widgets.column_finder(picture, name="picture")
 
 # %% [markdown]
-# ## 11 · Where it fails
+# ## 9 · Where it fails
 #
 # **Nothing there.** White noise is not turned into a lattice; atomlens says so, and returns an empty table.
 #

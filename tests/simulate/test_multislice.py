@@ -38,7 +38,8 @@ def test_the_electrons_of_drawn_columns_are_recovered():
     assert width == pytest.approx(sigma, rel=3e-3)
     assert background == pytest.approx(3.0, rel=0.02)
     inside = (x > -0.5) & (x < 50.5) & (y > -0.5) & (y < 50.5)
-    np.testing.assert_allclose(held[inside], planted[inside], rtol=5e-3)
+    # what the fit of the background leaves open: 0.5 % of 3 electrons over the pixels of a column
+    np.testing.assert_allclose(held[inside], planted[inside], rtol=5e-3, atol=2.0)
     assert held[(x < -4) | (y < -4)].max() == 0  # out of reach
 
 
@@ -123,6 +124,21 @@ def test_stored_samples_are_small_and_hold_no_pickles():
             assert all(stored[key].dtype.kind in "fibU" for key in stored)
 
 
+def test_what_the_script_writes_is_what_is_read(script, tmp_path):
+    script.write(multislice.sample("mos2"), tmp_path / "again.npz")
+    with (
+        np.load(resource("samples", "multislice", "mos2.npz")) as stored,
+        np.load(tmp_path / "again.npz", allow_pickle=False) as again,
+    ):
+        assert set(again) == set(stored)
+        np.testing.assert_array_equal(again["image"], stored["image"])
+        for key in set(stored) - {"image", "record"}:
+            if stored[key].dtype.kind == "f":
+                np.testing.assert_allclose(again[key], stored[key], rtol=1e-6)
+            else:
+                np.testing.assert_array_equal(again[key], stored[key])
+
+
 def test_noise_is_poisson_seeded_and_as_strong_as_asked_for():
     first, again, other = (multislice.sample("mos2", electrons=300, random_state=s) for s in (1, 1, 2))
     np.testing.assert_array_equal(first.data, again.data)
@@ -138,6 +154,15 @@ def test_noise_is_poisson_seeded_and_as_strong_as_asked_for():
     quiet = multislice.sample("mos2")
     np.testing.assert_allclose(quiet.data, quiet.extras["expected"], rtol=1e-6)
     assert quiet.source["parameters"]["dose_e_per_A2"] is None
+
+
+def test_no_electrons_can_be_asked_of_a_column_that_sends_none():
+    dark = multislice.sample("mos2")
+    truth = dark.truth.assign(electrons=0.0)
+    with pytest.raises(ValueError, match=r"sends no electrons to the detector.*give `dose`"):
+        multislice._recorded(
+            dark.extras["expected"].values, truth, None, "dark", {"pixel_size_nm": 0.02}, None, 100, 0
+        )
 
 
 def test_without_abtem_the_error_says_what_to_install(monkeypatch):
@@ -184,7 +209,7 @@ def test_bad_options_are_explained(options, message):
             ValueError,
             "no visible column",
         ),
-        (lambda: multislice.sample("mos"), ValueError, "no multislice sample 'mos': choose one of au110"),
+        (lambda: multislice.sample("mos"), ValueError, "no multislice sample 'mos': choose one of cdte110"),
         (lambda: multislice.sample("mos2", dose=1, electrons=1), ValueError, "not both"),
         (lambda: multislice.sample("mos2", dose=-1), ValueError, "dose must be positive"),
     ],

@@ -71,8 +71,6 @@ class Scene:
     ----------
     owner : ndarray of int, shape (k,)
         For each pixel used, the column that it belongs to.
-    where : tuple of two ndarrays of int, shape (k,)
-        x and y of these pixels.
     pairs : ndarray of int, shape (2, m)
         Neighbours.
     """
@@ -91,8 +89,6 @@ class Scene:
         owners[~np.pad(usable, self._margin)] = -1
         self._used = np.flatnonzero(owners >= 0)
         self.owner = owners.ravel()[self._used]
-        rows, columns = np.divmod(self._used, owners.shape[1])
-        self.where = (columns - self._margin, rows - self._margin)
         # What is summed stands here, amid zeros.
         self._canvas = np.zeros((2, *owners.shape), dtype=dtype)
         self._layers = (*self._canvas, owners)
@@ -117,9 +113,16 @@ class Scene:
         for step in within[order[distance[order] <= radius]]:
             flat[corner + step] = numbers
 
+    def where(self):
+        """Coordinates x and y of the pixels used."""
+        rows, columns = np.divmod(self._used, self._canvas.shape[2])
+        rows -= self._margin
+        columns -= self._margin
+        return columns, rows
+
     def pixels(self, image):
         """Values of an image at the pixels used."""
-        return image[self.where[::-1]].astype(self.dtype)
+        return image[self.where()[::-1]].astype(self.dtype)
 
     def _patches(self, first, size):
         """Squares from (x, y) on of both canvases and of the owners: arrays (len(first), size, size)."""

@@ -197,12 +197,12 @@ def standard_errors(within, between, pairs, free, gain):
 
 def expect(scene, spots, theta, floor):
     """Counts that the model expects at the pixels used."""
-    return np.maximum(spots + theta[scene.owner, BACKGROUND], floor)
+    return np.maximum(spots + theta[:, BACKGROUND].astype(scene.dtype)[scene.owner], floor)
 
 
 def _misfit(data, expected, theta, problem):
     """Negative logarithm of the likelihood for counts of gain 1, and of that of the widths."""
-    counts = float((expected - data * np.log(expected)).sum())
+    counts = float((expected - data * np.log(expected)).sum(dtype=float))
     return counts, 0.5 * stiffness(1.0, problem) * float(((theta[:, SIGMA] - problem.sigma) ** 2).sum())
 
 

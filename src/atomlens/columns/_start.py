@@ -77,8 +77,10 @@ def start_values(scene, values, positions, sigma):
     theta = np.zeros((len(positions), 5))
     theta[:, [X, Y]] = positions
     theta[:, SIGMA] = sigma
-    x, y = (w - p[scene.owner] for w, p in zip(scene.where, positions.T.astype(scene.dtype), strict=True))
-    shape = np.exp((x**2 + y**2) * scene.dtype(-0.5 / sigma**2)) / scene.dtype(2 * np.pi * sigma**2)
+    squared = 0
+    for where, at in zip(scene.where(), positions.T, strict=True):
+        squared += (where.astype(scene.dtype) - at.astype(scene.dtype)[scene.owner]) ** 2
+    shape = np.exp(squared * scene.dtype(-0.5 / sigma**2)) / scene.dtype(2 * np.pi * sigma**2)
     count, g, gg, v, gv = (
         np.maximum(scene.total(q), 1e-12)
         for q in (np.ones_like(shape), shape, shape**2, values, shape * values)

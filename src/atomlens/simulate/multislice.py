@@ -22,7 +22,7 @@ from atomlens.simulate.imaging import FWHM, Instrument, _open, _planted
 
 __all__ = ["SAMPLES", "image", "sample"]
 
-SAMPLES = ("au110", "cdte110", "graphene_si", "mos2", "sto001", "zro2_twin")
+SAMPLES = ("cdte110", "graphene_si", "mos2", "sto001")
 
 _REACH = 3.0  # Å of specimen around a probe position: from there on, more changes less than 1 %
 _TILE = 8  # probe positions a side that share one piece of specimen
@@ -176,7 +176,7 @@ def sample(name, *, dose=None, electrons=None, random_state=0):
 
     Parameters
     ----------
-    name : {"au110", "cdte110", "graphene_si", "mos2", "sto001", "zro2_twin"}
+    name : {"cdte110", "graphene_si", "mos2", "sto001"}
     dose, electrons : float, optional
         As for `image`: without either, the image is free of noise at 1e5 e/Å².
     random_state : int or numpy.random.Generator
@@ -221,7 +221,13 @@ def _recorded(expected, truth, planted, name, parameters, dose, electrons, rando
     """Sample of an expected image and its table, both given for 1 e/Å²."""
     counted = dose is not None or electrons is not None
     if electrons is not None:
-        dose = electrons / truth.loc[truth["scored"], "electrons"].min()
+        weakest = truth.loc[truth["scored"], "electrons"].min()
+        if not weakest > 0:
+            raise ValueError(
+                "the weakest scored column sends no electrons to the detector, so none can be asked of it: "
+                "give `dose`, or look at detector and defocus"
+            )
+        dose = electrons / weakest
     used = dose if counted else _NOISE_FREE
     expected = expected * used
     counts = np.random.default_rng(random_state).poisson(expected) if counted else expected
@@ -238,7 +244,7 @@ def _recorded(expected, truth, planted, name, parameters, dose, electrons, rando
         "random_state": random_state if isinstance(random_state, int | np.integer) else None,
         "parameters": {**parameters, "dose_e_per_A2": dose},
     }
-    truth = truth.assign(**{name: truth[name] * used for name in ("electrons", "background")})
+    truth = truth.assign(electrons=truth["electrons"] * used, background=truth["background"] * used)
     return Sample(data, truth, source, extras)
 
 
@@ -266,9 +272,9 @@ class _Optics:
     """Probe, detector and grids of one simulation; lengths in Å."""
 
     def __init__(self, abtem, energy, convergence, detector, defocus, specimen):
-        self.abtem = abtem
         from scipy.fft import next_fast_len
 
+        self.abtem = abtem
         wavelength = abtem.core.energy.energy2wavelength(1e3 * energy)
         alpha = 1e-3 * convergence
         self.step = _NYQUIST * wavelength / (4 * alpha)

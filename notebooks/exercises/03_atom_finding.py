@@ -1,0 +1,112 @@
+# %% [markdown]
+# # Exercises to lesson 03 · Finding atomic columns
+#
+# **You will** find the columns of images that nobody else has · score them by hand · take them to the physical
+# limit
+#
+# **Needs** [lesson 03](../03_atom_finding.ipynb) · **Time** 30 min
+#
+# Write your answers in place of the dots, and run the cell. The check below it answers at once: ✓, or a hint.
+# Nothing breaks when an answer is wrong.
+
+# %%
+from atomlens import columns, metrics, plotting, simulate
+from atomlens.exercises.atom_finding import Exercise
+from atomlens.notebook import show
+
+# %% [markdown]
+# Put your own name here. It seeds your images: your numbers differ from your neighbour's.
+
+# %%
+exercise = Exercise("Ada Lovelace")
+sample = exercise.sample
+show(
+    plotting.overlays(
+        {"your image": (sample.data, None), "more electrons": (exercise.bright.data, None)}, columns=2
+    ),
+    alt="Your image, noisy, and the same structure with many more electrons.",
+)
+
+# %% [markdown]
+# ## 1 · Read the truth
+#
+# `sample.truth` is a table with one row a column. How many columns are asked for (`scored`)?
+
+# %%
+# Your code here
+n_columns = ...
+exercise.check_number(n_columns)
+
+# %% [markdown]
+# How many times more electrons has the strongest scored column than the weakest?
+
+# %%
+# Your code here
+electrons = ...
+contrast = ...
+exercise.check_contrast(contrast)
+
+# %% [markdown]
+# ## 2 · Find them
+#
+# Find the columns of `exercise.secret`, an image whose truth you do not have.
+
+# %%
+# Your code here
+found = ...
+exercise.check_found(found)
+
+# %% [markdown]
+# ## 3 · Score by hand
+#
+# A finder reports 96 columns; 90 of them are right; 100 were planted. What is F1?
+
+# %%
+# Your code here
+precision = ...
+recall = ...
+f1 = ...
+exercise.check_f1(f1)
+
+# %% [markdown]
+# ## 4 · To the limit
+#
+# What is the smallest possible standard deviation of a coordinate, in pixels, for a column alone on no
+# background, with 400 electrons and a width (standard deviation) of 2 px?
+
+# %%
+# Your code here
+bound = ...
+exercise.check_bound(bound)
+
+# %% [markdown]
+# Now find the columns of `exercise.bright`, *and refine them*. The check divides your error by the bound.
+
+# %%
+# Your code here
+refined = ...
+exercise.check_refined(refined)
+
+# %% [markdown]
+# ## 5 · Where there is nothing
+#
+# How many columns does `columns.find` report in `exercise.noise`? (It also warns; that is right.)
+
+# %%
+# Your code here
+n_in_noise = ...
+exercise.check_noise(n_in_noise)
+
+# %% [markdown]
+# ## 6 · Free: how low can you go?
+#
+# Image the same structure with fewer and fewer electrons (`simulate.image(..., electrons=...)`). At which dose
+# does F1 fall below 0.9, for the network and for `columns.find_peaks`? There is no check here, only a curve.
+
+# %% [markdown]
+# ## How did it go?
+
+# %%
+from atomlens import check
+
+check.summary()
