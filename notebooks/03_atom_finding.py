@@ -15,6 +15,7 @@ import tempfile
 import time
 import warnings
 
+# %%
 import numpy as np
 import pandas as pd
 from IPython.display import Markdown
@@ -53,9 +54,12 @@ images = {
     f"{n} electrons": (simulate.image(structure, electrons=n, instrument=instrument).data, None)
     for n in doses
 }
+
+# %%
 show(
     plotting.overlays(images, columns=4, zoom=0.6),
     alt="Four images of the same lattice; columns cannot be seen at 10 electrons and are smooth at 2560.",
+    dpi=56,
 )
 
 # %% [markdown]
@@ -80,9 +84,12 @@ training_structure = simulate.structures.transition_metal_dichalcogenide("MoS2",
 scenes = columns.Scenes([training_structure], electrons=(200, 2000), disturbed=0.1, scale_error=0.08)
 n_images = budget(full=208, fast=48)
 pictures, answers, weights = scenes.batch(n_images, seed=0)
+
+# %%
 show(
     plotting.scene_grid(pictures[:6], answers[:6], weights=weights[:6]),
     alt="Six noisy training images above six maps with a bright spot at every column.",
+    dpi=56,
 )
 
 # %% [markdown]
@@ -108,6 +115,8 @@ masks = (answers > 0.5).astype(np.float32)
 cycles = budget(full=120, fast=30)
 rates = [3e-3] * (cycles * 5 // 8) + [1e-3] * (cycles * 3 // 8)
 test = slice(0, 16)
+
+# %%
 began = time.process_time()
 with columns.quiet(), tempfile.TemporaryDirectory() as folder:
     segmentor.fit(
@@ -124,6 +133,8 @@ print(f"{cycles} batches of 16 images in {time.process_time() - began:.0f} s on 
 fresh = [scenes.draw(seed) for seed in range(1000, 1016)]
 with columns.quiet():
     maps, coordinates = segmentor.predict(np.concatenate([image for image, *_ in fresh]), norm=False)
+
+# %%
 scored = [
     metrics.match(coordinates[i][:, [1, 0]], truth, tolerance=2, border=7, shape=(96, 96))
     for i, (*_, truth) in enumerate(fresh)
@@ -151,9 +162,12 @@ mine = columns.ColumnModel.from_segmentor(segmentor)
 sample = simulate.image(structure, electrons=160, instrument=instrument, random_state=5)
 found = columns.find(sample.data, model=mine, refine=False)
 match = metrics.match(found, sample.truth, tolerance=4, border=4, shape=sample.data.shape)
+
+# %%
 show(
     plotting.columns_found(sample.data, found, truth=sample.truth, match=match, title="160 electrons"),
     alt="A noisy image, and the same image with a dot on every column.",
+    dpi=56,
 )
 
 # %% [markdown]
@@ -175,6 +189,8 @@ show(
 doses = budget(full=[50, 150, 500, 1500, 5000, 15000], fast=[1500])
 gold = simulate.structures.metal("Au", (6, 6), rotation=20)
 errors, bounds = {}, {}
+
+# %%
 for n in doses:
     image = simulate.image(gold, electrons=n, random_state=n)
     scoring = {"tolerance": 4, "border": 10, "shape": image.data.shape}
@@ -187,6 +203,8 @@ for n in doses:
 
 # %%
 precision = pd.DataFrame(errors).T
+
+# %%
 show(
     plotting.lines_against_dose(
         precision, ylabel="error of a coordinate (px)", limit=pd.Series(bounds), log=True,
@@ -205,6 +223,8 @@ show(
 pairs = metrics.match(fine, image.truth, **scoring).pairs
 deviation = fine.iloc[pairs[0]].x.to_numpy() - image.truth.iloc[pairs[1]].x.to_numpy()
 z = deviation / fine.iloc[pairs[0]].x_err.to_numpy()
+
+# %%
 ratio = precision["after the fit"] / pd.Series(bounds)
 print(f"standard deviation of (x - truth) / x_err: {np.nanstd(z):.2f}")
 pd.DataFrame({"error / bound": ratio.round(2)}).T
@@ -227,11 +247,14 @@ dirty = simulate.structures.combine(graphene, dirt, where=(1.8, 1.8, 1.2))
 dirty = simulate.image(dirty, electrons=150, random_state=1)
 
 
+# %%
 def in_junk(table):
     return np.hypot(table.x_nm - 1.8, table.y_nm - 1.8) < 1.3
 
 
 outside = dirty.truth[~in_junk(dirty.truth)]
+
+# %%
 finders = {
     "general network": columns.find(dirty.data, refine=False),
     "oracle's peaks": columns.best_peaks(dirty.data, outside, tolerance=3, border=4),
@@ -254,6 +277,7 @@ pd.DataFrame(
 show(
     plotting.overlays({name: (dirty.data, found) for name, found in finders.items()}, columns=2),
     alt="Graphene with an amorphous patch, twice. The network leaves most of the patch out, the peaks fill it.",
+    dpi=56,
 )
 
 # %% [markdown]
@@ -291,6 +315,8 @@ pd.DataFrame(rows).round(3)
 
 # %%
 large = simulate.image(simulate.structures.perovskite((10, 10), rotation=7), electrons=80, random_state=3)
+
+# %%
 sizes = [500, 250, 125, 64]
 scores = {}
 for n in sizes:
@@ -312,6 +338,8 @@ lattices = {
     "PbTiO3 [110]": simulate.structures.perovskite((4, 4), formula="PbTiO3", zone="110", rotation=40),
     "CdTe [110]": simulate.structures.dumbbells("CdTe", (4, 4), rotation=29),
 }
+
+# %%
 rows = []
 for n in budget(full=[20, 40, 80, 320], fast=[40]):
     for lattice in lattices.values():
@@ -350,9 +378,13 @@ names = [
 ]
 names = budget(full=names, fast=names[:2])
 measured = {name: datasets.load(name, or_twin=True) for name in names}
+
+# %%
 began = time.perf_counter()
 tables = {name: columns.find(sample.data) for name, sample in measured.items()}
 seconds = time.perf_counter() - began
+
+# %%
 pd.DataFrame(
     {
         name: {
@@ -371,9 +403,12 @@ print(f"{len(names)} images, found and refined: {seconds:.1f} s")
 titles = {
     name if s.source["real"] else f"{name} (twin)": (s.data, tables[name]) for name, s in measured.items()
 }
+
+# %%
 show(
     plotting.overlays(titles, zoom=0.4),
     alt="Enlarged centres of six experimental images of different crystals with a dot on every column.",
+    dpi=56,
 )
 
 # %% [markdown]
@@ -391,6 +426,8 @@ truth = labelled.truth if "scored" not in labelled.truth else labelled.truth[lab
 scoring = {"tolerance": 6, "shape": labelled.data.shape}
 by_network = columns.find(labelled.data, refine=False, feature_size=4, inverted=False)
 by_oracle = columns.best_peaks(labelled.data, truth, tolerance=6, sigmas=(2, 3, 4))
+
+# %%
 for name, table in {"network": by_network, "oracle's peaks": by_oracle}.items():
     print(f"{name:15s} {metrics.match(table, truth, **scoring)}")
 
@@ -411,9 +448,12 @@ table = columns.find(picture, refine=False)
 patches = columns.cut_out(picture, table, 15).reshape(len(table), -1)
 table["label"] = KMeans(3, n_init=4, random_state=0).fit_predict(patches)
 print(f"{len(table)} columns, found and sorted in {time.perf_counter() - began:.1f} s")
+
+# %%
 show(
     plotting.columns_found(picture, table, title="MoS2", names=["class 0", "class 1", "class 2"]),
     alt="MoS2 with its columns in three colours that alternate between the two sublattices.",
+    dpi=56,
 )
 
 # %% [markdown]

@@ -10,6 +10,8 @@
 # Nothing breaks when an answer is wrong.
 
 # %%
+import warnings
+
 from atomlens import columns, metrics, plotting, simulate
 from atomlens.exercises.atom_finding import Exercise
 from atomlens.notebook import show
@@ -25,6 +27,7 @@ show(
         {"your image": (sample.data, None), "more electrons": (exercise.bright.data, None)}, columns=2
     ),
     alt="Your image, noisy, and the same structure with many more electrons.",
+    dpi=60,
 )
 
 # %% [markdown]
@@ -94,7 +97,7 @@ exercise.check_refined(refined)
 
 # %%
 # Your code here
-n_in_noise = ...
+...
 exercise.check_noise(n_in_noise)
 
 # %% [markdown]

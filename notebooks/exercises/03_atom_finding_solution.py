@@ -14,6 +14,8 @@
 # Nothing breaks when an answer is wrong.
 
 # %%
+import warnings
+
 from atomlens import columns, metrics, plotting, simulate
 from atomlens.exercises.atom_finding import Exercise
 from atomlens.notebook import show
@@ -29,6 +31,7 @@ show(
         {"your image": (sample.data, None), "more electrons": (exercise.bright.data, None)}, columns=2
     ),
     alt="Your image, noisy, and the same structure with many more electrons.",
+    dpi=60,
 )
 
 # %% [markdown]
@@ -104,7 +107,9 @@ exercise.check_refined(refined)
 
 # %%
 # --- solution
-n_in_noise = len(columns.find(exercise.noise))
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")
+    n_in_noise = len(columns.find(exercise.noise))
 # --- end
 exercise.check_noise(n_in_noise)
 
