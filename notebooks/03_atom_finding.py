@@ -105,8 +105,8 @@ show(
 #
 # $$ \mathrm{CE} = -\frac1P\sum_{\text{pixels}} \left[\, y\log p + (1-y)\log(1-p) \,\right]. \tag{3.2} $$
 #
-# `columns.segmentor` builds it, and `columns.quiet` keeps AtomAI from printing and from reseeding the random
-# numbers of the whole notebook; `fit` and `predict` are AtomAI's own. `fit` insists on writing a file, so it
+# `columns.segmentor` builds it, and `columns.quiet` keeps AtomAI from printing, from reseeding the random numbers
+# of the whole notebook, and on one thread; `fit` and `predict` are AtomAI's own. `fit` insists on writing a file, so it
 # gets a temporary folder.
 
 # %%

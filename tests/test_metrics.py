@@ -208,3 +208,11 @@ def test_scores_are_tabulated():
 def test_bad_positions_say_what_to_do(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_errors_are_named_by_row_and_only_where_they_are_scored():
+    truth = pd.DataFrame({"x": [1.0, 20.0, 30.0, 40.0], "y": [20.0, 20.0, 20.0, 20.0]})
+    found = pd.DataFrame({"x": [20.2, 35.0, 0.5], "y": [20.0, 5.0, 5.0]})
+    result = metrics.match(found, truth, tolerance=1, border=3, shape=(40, 60))
+    assert result.missed.tolist() == [2, 3]
+    assert result.spurious.tolist() == [1]

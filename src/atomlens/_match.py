@@ -28,6 +28,8 @@ class Match:
         Pairs, scored detections, scored true positions.
     pairs : tuple of two arrays of int
         Row numbers in `found` and in `truth`, pair by pair.
+    spurious, missed : array of int
+        Row numbers in `found` of false alarms, and in `truth` of what was not found, as far as scored.
     confusion : DataFrame or None
         Number of positions by true label (rows) and found label (columns), with ``labels=True``; the row
         ``"none"`` counts spurious detections, the column ``"none"`` missed positions.
@@ -42,6 +44,8 @@ class Match:
     n_found: int
     n_truth: int
     pairs: tuple[np.ndarray, np.ndarray] = field(repr=False)
+    spurious: np.ndarray = field(repr=False)
+    missed: np.ndarray = field(repr=False)
     confusion: pd.DataFrame | None = field(default=None, repr=False)
 
     def __repr__(self):
@@ -186,6 +190,8 @@ def match(found, truth, *, tolerance, border=None, shape=None, ignore=None, labe
         n_found=n_found,
         n_truth=scored.size,
         pairs=pairs,
+        spurious=spurious,
+        missed=np.setdiff1d(scored, pairs[1]),
         confusion=_confusion(found, truth, pairs, spurious, scored) if labels else None,
     )
 

@@ -122,6 +122,20 @@ def test_nothing_global_is_touched_and_nothing_printed(picture, capsys):
     assert capsys.readouterr().out == ""
 
 
+def test_one_thread_is_used_and_the_setting_comes_back(model, picture, monkeypatch):
+    torch.set_num_threads(2)
+    seen = []
+    forward = type(model.net).forward
+    monkeypatch.setattr(
+        type(model.net), "forward", lambda self, x: seen.append(torch.get_num_threads()) or forward(self, x)
+    )
+    model.probability(picture)
+    with quiet():
+        assert torch.get_num_threads() == 1
+    assert seen == [1]
+    assert torch.get_num_threads() == 2
+
+
 def test_the_library_reads_our_weights(picture):
     """AtomAI's own predictor and ours see the same in the middle of a picture."""
     import_atomai()

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy.ndimage import gaussian_filter, maximum_filter
 
 from atomlens._resources import resource
-from atomlens.columns._atomai import segmentor
+from atomlens.columns._atomai import one_thread, segmentor
 
 __all__ = ["Chain", "ColumnModel", "Ensemble", "load_model", "model_names"]
 
@@ -118,7 +118,7 @@ class ColumnModel:
         # Mirrored borders: a column cut by the edge looks like a column. Pooling wants a multiple of 8.
         pad = [(_BORDER, _BORDER + -n % 8) for n in prepared.shape]
         padded = np.pad(prepared, pad, mode="symmetric").astype(np.float32)
-        with torch.inference_mode():
+        with one_thread(), torch.inference_mode():
             batch = torch.from_numpy(padded)[None, None].contiguous(memory_format=torch.channels_last)
             logits = self.net(batch)[0, :, _BORDER : _BORDER + height, _BORDER : _BORDER + width]
             return torch.sigmoid(logits).numpy()

@@ -170,9 +170,7 @@ def mark_errors(ax, image, found, truth, match):
     >>> mark_errors(ax, np.eye(4), found, truth, metrics.match(found, truth, tolerance=1))
     """
     image = _as_map(image)
-    scored = truth[truth["scored"]] if "scored" in truth else truth
-    missed = scored[~scored.index.isin(truth.index[match.pairs[1]])]
-    spurious = found.drop(index=found.index[match.pairs[0]])
+    missed, spurious = truth.iloc[match.missed], found.iloc[match.spurious]
     ring = {"facecolors": "none", "edgecolors": CLUSTER_COLOURS[4], "s": 50, "linewidths": 1.3}
     cross = {"color": CLUSTER_COLOURS[5], "marker": "x", "s": 36, "linewidths": 1.5}
     for table, name, style in ((missed, "missed", ring), (spurious, "spurious", cross)):
