@@ -472,9 +472,9 @@ widgets.column_finder(picture, name="picture")
 #
 # **Nothing there.** White noise is not turned into a lattice; atomlens says so, and returns an empty table.
 #
-# **Unresolved.** Columns closer than about 2.5 of their widths melt together: here graphene under a probe as wide
-# as its bonds. The network finds *something*, in the wrong places. Its scores are lower, but only the score
-# against the truth says how wrong it is; on your own image you do not have that. Compare widths and distances.
+# **Unresolved.** Columns closer than about two of their widths melt together: here graphene under wider and wider
+# probes. Past that the network still finds *something*, partly in the wrong places. Its scores fall, but only
+# the truth says how wrong it is, and on your own image you do not have that. Compare widths and distances.
 #
 # **Out of domain.** Seen above: a thick cloudy film.
 
