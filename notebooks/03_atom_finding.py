@@ -305,9 +305,9 @@ for nm in budget(full=(1.0, 4.0, 8.0), fast=(1.0,)):
 pd.DataFrame(rows).round(3)
 
 # %% [markdown]
-# On a thin film both are right. On the thickest one the network loses half of the atoms, and the peaks do not:
-# heavy atoms are still the brightest blobs, and a threshold that *knows the truth* finds them. Films this thick were
-# not in its training set. We come back to that with real platinum.
+# On thin films both are right. On the thickest one the claim fails: the network still finds the atoms, but takes
+# many lumps of the film for atoms too, while the peaks need only a threshold, and the oracle knows it. Films
+# this thick were not in the training set. We come back to that with real platinum.
 #
 # ### It does not care how large the image is
 #
@@ -432,8 +432,9 @@ for name, table in {"network": by_network, "oracle's peaks": by_oracle}.items():
     print(f"{name:15s} {metrics.match(table, truth, **scoring)}")
 
 # %% [markdown]
-# Here too the network loses, and clearly. Hand labels include atoms at the limit of visibility on a film many times
-# thicker than any in the training set: this image is *outside the trained domain*. The remedy is not another
+# Here too the network loses, and clearly: it misses about as many labelled atoms as it finds, and reports others
+# that nobody labelled. Hand labels are no planted truth, but the peaks agree with them far better. Clouds like
+# these were not in the training set, so this image is *outside the trained domain*. The remedy is not another
 # threshold but another training set, `columns.train(..., start=general)` with such films.
 #
 # ## 8 · From pixels to kinds of columns: DCNN + k-means

@@ -60,9 +60,10 @@ def general():
     The hollows of a square lattice look like the sites of a faint second sublattice.
     """
     known = all_lattices()
-    options = {"filters": 12, "batch_size": 16, "validate_every": 500, "n_validation": 96, "workers": 1}
+    options = {"filters": 12, "batch_size": 16, "n_validation": 96, "workers": 1}
     scenes = Scenes(known, size=96, electrons=(15.0, 2500.0))
-    first = train(scenes, steps=6500, checkpoint=CHECKPOINTS / "atomlens_general_1.ckpt", **options)
+    checkpoint = CHECKPOINTS / "atomlens_general_1.ckpt"
+    first = train(scenes, steps=6500, validate_every=500, checkpoint=checkpoint, **options)
     square = [s.metal(e, SIZE, zone="001") for e in ("Al", "Au", "Cu", "Fe", "W", "Pt")]
     close_packed = [s.metal(e, SIZE, zone=z) for e, z in (("Pt", "111"), ("Fe", "110"), ("Fe", "111"))]
     scenes = Scenes([*known, *square, *square, *close_packed], size=96, electrons=(15.0, 5000.0))
@@ -70,6 +71,7 @@ def general():
         scenes,
         start=first,
         steps=1200,
+        validate_every=300,
         learning_rate=1e-3,
         random_state=1,
         checkpoint=CHECKPOINTS / "atomlens_general_2.ckpt",

@@ -21,10 +21,8 @@ __all__ = ["OutsideTrainedDomain", "find", "probability_map"]
 _BLOCK = 512  # pixels of the trained scale that go through the network at once, and ...
 _OVERLAP = 48  # ... on each side what is seen but not kept: beyond it the receptive field hardly weighs
 _LARGEST_ZOOM = 4.0
-_COLUMN_WIDTH, _FITTED_WIDTH = (
-    1.3,
-    2.5,
-)  # of a column: in feature sizes, and at least so many pixels for the fit
+# Width of a column in feature sizes, and its least width in pixels when pixels are summed for the fit.
+_COLUMN_WIDTH, _FITTED_WIDTH = 1.3, 2.5
 _MIN_DISTANCE = 2.5  # pixels of the trained scale: closer maxima are one column
 
 
