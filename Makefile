@@ -12,7 +12,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --quiet -
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test lint unit notebook-tests browser-tests notebooks weights bench format clean
+.PHONY: help setup lab test lint unit notebook-tests browser-tests notebooks weights samples bench format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -54,6 +54,11 @@ notebooks: setup  ## build the notebooks that are stale, or all with FORCE=1, an
 
 weights: setup  ## train the networks that come with atomlens (hours; it goes on where it was interrupted)
 	$(BIN)/python data/weights/make.py
+
+samples: setup  ## simulate the small files in data/samples again (half an hour: multislice)
+	$(PIP_INSTALL) --editable '.[simulate]'
+	$(BIN)/python data/make_samples.py
+	$(BIN)/python data/make_multislice.py
 
 bench: setup  ## run every benchmark; each prints its table
 	$(PIP_INSTALL) --editable '.[interop,peers]'

@@ -79,7 +79,21 @@ def test_lines_against_dose_draw_the_bound():
     np.testing.assert_allclose(ax.lines[1].get_ydata(), table["fit"] / 1.1)
 
 
-def test_training_curve():
+def test_doubtful_columns_are_ringed(sample):
+    found = sample.truth.assign(score=0.9, score_sd=np.linspace(0, 0.4, len(sample.truth)))
+    spread = np.full(sample.data.shape, 0.1)
+    figure = plotting.doubtful_columns(sample.data, found, spread, doubtful=0.3)
+    left, right, bar = figure.axes
+    ringed = left.collections[-1].get_offsets()
+    np.testing.assert_allclose(ringed, found.loc[found["score_sd"] > 0.3, ["x_nm", "y_nm"]])
+    assert bar.get_ylabel() == "standard deviation of the probability"
+    assert right.images[0].get_clim() == (0, 0.5)
+
+
+def test_training_curves():
     history = pd.DataFrame({"step": [1, 2], "loss": [0.5, 0.2], "f1": [0.1, 0.9]})
-    figure = plotting.training_curve(history)
-    assert [ax.get_ylabel() for ax in figure.axes] == ["loss", "F1, held-out scenes"]
+    figure = plotting.training_curves({"one": history, "other": history.assign(loss=[3.0, 0.3])})
+    loss, f1 = figure.axes
+    assert [line.get_ydata().tolist() for line in loss.lines] == [[1.0, 0.4], [1.0, pytest.approx(0.1)]]
+    assert f1.lines[0].get_ydata().tolist() == [0.1, 0.9]
+    assert [text.get_text() for text in f1.get_legend().get_texts()] == ["one", "other"]

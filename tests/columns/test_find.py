@@ -13,14 +13,18 @@ from atomlens import metrics
 from atomlens.columns import (
     Chain,
     ColumnModel,
+    Ensemble,
     OutsideTrainedDomain,
     find,
     load_model,
     model_names,
     probability_map,
+    uncertainty_map,
 )
+from atomlens.columns._scale import feature_size
 from atomlens.columns.find import _blocks
 from atomlens.columns.model import Spec
+from atomlens.columns.scale import typical_size
 from atomlens.simulate import Instrument, image, structures
 
 LATTICES = {
@@ -172,6 +176,36 @@ def test_probability_map_lies_over_the_image(mos2):
     at = maps[0, inner["y"].round().astype(int), inner["x"].round().astype(int)]
     assert np.median(at) > 0.7
     assert np.median(maps) < 0.1
+
+
+def test_atoms_on_clouds_are_seen_at_their_own_size():
+    """What varies most in such an image is the film; the width of the atoms decides all the same."""
+    atoms = structures.single_atoms("Pt", (10, 10), n=60, random_state=1)
+    instrument = Instrument(contamination=20.0, contamination_length=0.5)
+    sample = image(atoms, pixel_size=0.02, electrons=3000, instrument=instrument, random_state=2)
+    pixels = sample.data.to_numpy().astype(float)
+    sigma = sample.truth["sigma"].iloc[0]
+    assert feature_size(pixels) > 2 * sigma
+    assert typical_size(pixels) == pytest.approx(sigma, rel=0.35)
+
+
+def test_an_ensemble_says_where_its_networks_disagree(mos2):
+    general = load_model("general")
+    other = ColumnModel(general.spec, seed=5)
+    ensemble = Ensemble([general, other])
+    options = {"feature_size": general.spec.feature_size}  # nothing is resampled
+    uncertain = uncertainty_map(mos2.data, model=ensemble, **options)
+    one, two = (probability_map(mos2.data, model=m, **options) for m in (general, other))
+    np.testing.assert_allclose(uncertain, np.abs(one - two) / 2, atol=1e-6)
+    together = probability_map(mos2.data, model=ensemble, **options)
+    np.testing.assert_allclose(together, (one + two) / 2, atol=1e-6)
+    found = find(mos2.data, model=ensemble, refine=False, threshold=0.3, **options)
+    row, column = (np.rint(found[a]).astype(int) for a in "yx")
+    np.testing.assert_allclose(found["score_sd"], uncertain[0, row, column], atol=1e-6)
+    assert "score_sd" not in find(mos2.data, refine=False)
+    assert "score_sd" in find(mos2.data, model=ensemble)
+    with pytest.raises(TypeError, match="pass an Ensemble"):
+        uncertainty_map(mos2.data, model=general)
 
 
 def test_models_by_name_path_and_object(mos2, tmp_path):

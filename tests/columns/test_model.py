@@ -4,6 +4,7 @@ import json
 import random
 
 import numpy as np
+import pandas as pd
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -39,9 +40,13 @@ def test_the_seed_decides_the_weights(model, picture):
 
 def test_saved_and_loaded_it_is_the_same(model, picture, tmp_path):
     path = tmp_path / "mine.pt"
+    model.history = pd.DataFrame(
+        {"step": [5, 10], "loss": [0.5, 0.2], "f1": [0.1, 0.9], "seconds": [1.0, 2.5]}
+    )
     model.save(path, card={"recipe": "a test"})
     again = load_model(path)
     assert again.spec == model.spec
+    pd.testing.assert_frame_equal(again.history, model.history)
     np.testing.assert_array_equal(again.probability(picture), model.probability(picture))
     assert json.loads(path.with_suffix(".json").read_text())["card"] == {"recipe": "a test"}
     weights = torch.load(path, weights_only=True)
@@ -51,6 +56,17 @@ def test_saved_and_loaded_it_is_the_same(model, picture, tmp_path):
     model.save(path, overwrite=True)
     with pytest.raises(ValueError, match=r"\.pt"):
         model.save(tmp_path / "mine.h5")
+
+
+def test_half_precision_is_half_the_size(picture, tmp_path):
+    model = ColumnModel(Spec(filters=8))
+    model.save(tmp_path / "whole.pt")
+    model.save(tmp_path / "half.pt", half=True)
+    whole, half = ((tmp_path / f"{n}.pt").stat().st_size for n in ("whole", "half"))
+    assert half < 0.6 * whole
+    again = load_model(tmp_path / "half.pt")
+    assert next(again.net.parameters()).dtype == torch.float32
+    np.testing.assert_allclose(again.probability(picture), model.probability(picture), atol=0.01)
 
 
 def _break(kind, path):

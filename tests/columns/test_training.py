@@ -1,5 +1,7 @@
 """Scenes: what the network is shown, and the answer that it shall give."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -93,6 +95,19 @@ def test_junk_is_not_asked_for(mos2):
             break
     at = targets[0][unasked["y"].round().astype(int), unasked["x"].round().astype(int)]
     assert np.median(at) < 0.2
+
+
+def test_what_lies_under_the_atoms_is_wrong_where_it_is_reported():
+    film = structures.amorphous("Zr", (6, 6), thickness=1.0)
+    both = structures.combine(film, structures.single_atoms("Pt", (6, 6), n=30))
+    both = replace(both, visible=(False, True), sublattices=("film", "Pt"))
+    options = {"size": 64, "disturbed": 0.0}
+    _, _, unasked = Scenes([both], **options).batch(3, seed=0)
+    images, answers, weights = Scenes([both], support=("film",), **options).batch(3, seed=0)
+    assert (weights == 1).all()
+    assert (unasked == 0).any()
+    np.testing.assert_array_equal(images, Scenes([both], **options).batch(3, seed=0)[0])
+    assert 0 < (answers > 0.5).mean() < 0.1
 
 
 @pytest.mark.parametrize(

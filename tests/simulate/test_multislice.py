@@ -209,7 +209,7 @@ def test_bad_options_are_explained(options, message):
             ValueError,
             "no visible column",
         ),
-        (lambda: multislice.sample("mos"), ValueError, "no multislice sample 'mos': choose one of cdte110"),
+        (lambda: multislice.sample("mos"), ValueError, "no multislice sample 'mos': choose one of au110"),
         (lambda: multislice.sample("mos2", dose=1, electrons=1), ValueError, "not both"),
         (lambda: multislice.sample("mos2", dose=-1), ValueError, "dose must be positive"),
     ],

@@ -4,7 +4,7 @@ from atomlens.columns import losses
 from atomlens.columns._atomai import import_atomai, quiet, segmentor
 from atomlens.columns.correct import align_scan_lines, flatten
 from atomlens.columns.cut import cut_out
-from atomlens.columns.find import OutsideTrainedDomain, find, probability_map
+from atomlens.columns.find import OutsideTrainedDomain, find, probability_map, uncertainty_map
 from atomlens.columns.fit import refine
 from atomlens.columns.limit import precision_limit
 from atomlens.columns.model import Chain, ColumnModel, Ensemble, load_model, model_names
@@ -37,4 +37,5 @@ __all__ = [
     "segmentor",
     "train",
     "train_ensemble",
+    "uncertainty_map",
 ]

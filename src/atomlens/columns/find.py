@@ -12,14 +12,14 @@ import pandas as pd
 from atomlens.columns._image import as_image, with_nm
 from atomlens.columns._locate import locate, strongest
 from atomlens.columns._prepare import remove_hot_pixels, resample, standardise
-from atomlens.columns._scale import feature_size as measure_feature_size
 from atomlens.columns.fit import refine as refine_columns
 from atomlens.columns.model import Chain, ColumnModel, Ensemble, load_model, model_names
+from atomlens.columns.scale import typical_size
 
-__all__ = ["OutsideTrainedDomain", "find", "probability_map"]
+__all__ = ["OutsideTrainedDomain", "find", "probability_map", "uncertainty_map"]
 
 _BLOCK = 512  # pixels of the trained scale that go through the network at once, and ...
-_OVERLAP = 48  # ... on each side what is seen but not kept: beyond it the receptive field hardly weighs
+_OVERLAP = 32  # ... on each side what is seen but not kept: beyond it the receptive field hardly weighs
 _LARGEST_ZOOM = 4.0
 # Width of a column in feature sizes, and its least width in pixels when pixels are summed for the fit.
 _COLUMN_WIDTH, _FITTED_WIDTH = 1.3, 2.5
@@ -70,7 +70,8 @@ def find(
         One row a column: ``x, y`` (pixels; (0, 0) is the centre of the first pixel), ``label`` (class),
         ``score`` (0 to 1), ``intensity`` (counts above background), ``sigma`` (pixels), ``x_err, y_err``
         (standard errors in pixels), and ``x_nm, y_nm`` if the image is calibrated. Without refinement
-        intensity, sigma and errors are NaN. ``attrs`` holds ``classes`` (their names), ``feature_size``,
+        intensity, sigma and errors are NaN. An `Ensemble` adds ``score_sd``, by how much its networks
+        disagree. ``attrs`` holds ``classes`` (their names), ``feature_size``,
         ``threshold`` and ``inverted``.
 
     Warns
@@ -152,8 +153,48 @@ def probability_map(image, *, model="general", feature_size=None, inverted=False
     ValueError
         As for `find`.
     """
-    values, _ = as_image(image)
     network = _open_model(model)
+    return _mapped(image, network, network.probability, feature_size, inverted)
+
+
+def uncertainty_map(image, *, model, feature_size=None, inverted=False):
+    """Where several networks disagree: the standard deviation of their probabilities.
+
+    Parameters
+    ----------
+    image : array_like of shape (H, W), or DataArray
+    model : Ensemble
+    feature_size
+        As for `find`.
+    inverted : bool
+        Whether columns are dark.
+
+    Returns
+    -------
+    ndarray of float32, shape (C, H, W)
+        One map a class, from 0 (all agree) to 0.5, in the image's pixels.
+
+    Raises
+    ------
+    TypeError
+        If the model is not an `Ensemble`.
+    ValueError
+        As for `find`.
+
+    References
+    ----------
+    Lakshminarayanan et al., NeurIPS (2017), arXiv 1612.01474, on deep ensembles.
+    """
+    if not isinstance(model, Ensemble):
+        raise TypeError(
+            f"one network cannot disagree with itself: pass an Ensemble, not {type(model).__name__}"
+        )
+    return _mapped(image, model, lambda prepared: model.spread(prepared)[1], feature_size, inverted)
+
+
+def _mapped(image, network, ask, feature_size, inverted):
+    """What `ask` says of every pixel of the image, block by block: array (C, H, W)."""
+    values, _ = as_image(image)
     values = remove_hot_pixels(values)
     size = _size_of_features(values, feature_size)
     zoom = _zoom(network, size if np.isfinite(size) else network.spec.feature_size)
@@ -162,7 +203,7 @@ def probability_map(image, *, model="general", feature_size=None, inverted=False
     result = np.empty((len(network.spec.classes), *values.shape), dtype=np.float32)
     for inner, outer in _blocks(values.shape, zoom):
         piece = values[outer]
-        maps = network.probability(_prepare(piece, zoom))
+        maps = ask(_prepare(piece, zoom))
         here = tuple(slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
         for result_map, found in zip(result, maps, strict=True):
             result_map[inner] = resample(found, piece.shape)[here]
@@ -183,7 +224,7 @@ def _size_of_features(values, given):
         if not given > 0:
             raise ValueError(f"feature_size must be positive, got {given} pixels")
         return float(given)
-    return measure_feature_size(values)
+    return typical_size(values)
 
 
 def _zoom(network, size):
@@ -209,20 +250,31 @@ def _detect(values, network, zoom, threshold):
     for inner, outer in _blocks(values.shape, zoom):
         piece = values[outer]
         prepared = _prepare(piece, zoom)
-        found = network.probability(prepared)
+        several = isinstance(network, Ensemble)
+        found, spread = network.spread(prepared) if several else (network.probability(prepared), None)
         x, y, label, score = locate(found, threshold=threshold, min_distance=_MIN_DISTANCE)
+        part = {"label": label, "score": score}
+        if several:
+            part["score_sd"] = spread[label, _nearest(y, found.shape[1]), _nearest(x, found.shape[2])]
         x = (x + 0.5) * piece.shape[1] / prepared.shape[1] - 0.5 + outer[1].start
         y = (y + 0.5) * piece.shape[0] / prepared.shape[0] - 0.5 + outer[0].start
         # half a pixel more than the block's own: seams are cleared of doubles below
-        keep = (
-            np.abs(x - (inner[1].start + inner[1].stop - 1) / 2) <= (inner[1].stop - inner[1].start + 1) / 2
-        ) & (np.abs(y - (inner[0].start + inner[0].stop - 1) / 2) <= (inner[0].stop - inner[0].start + 1) / 2)
-        parts.append(pd.DataFrame({"x": x[keep], "y": y[keep], "label": label[keep], "score": score[keep]}))
+        keep = _within(x, inner[1]) & _within(y, inner[0])
+        parts.append(pd.DataFrame({"x": x, "y": y, **part})[keep])
     table = pd.concat(parts, ignore_index=True)
     if len(parts) > 1:
         table = table.sort_values("score", ascending=False, kind="stable")
         table = table[strongest(table[["x", "y"]].to_numpy(), _MIN_DISTANCE / zoom)]
     return table.sort_values(["y", "x"], ignore_index=True)
+
+
+def _nearest(position, n):
+    return np.clip(np.rint(position).astype(int), 0, n - 1)
+
+
+def _within(position, pixels):
+    """Whether positions lie in a range of pixels, or up to half a pixel beside it."""
+    return (position >= pixels.start - 1) & (position <= pixels.stop)
 
 
 def _blocks(shape, zoom):

@@ -39,8 +39,8 @@ def cross_entropy(logits, target, weight=None):
     return _mean(_pixelwise(logits, target), weight)
 
 
-def focal(logits, target, weight=None, *, gamma=2.0, alpha=0.5):
-    r"""Focal loss, averaged over pixels *after* focusing each of them.
+def focal(logits, target, weight=None, *, gamma=2.0, alpha=0.25):
+    r"""Focal loss: every pixel is focused, then the sum is divided by what there is to find.
 
     Parameters
     ----------
@@ -60,14 +60,15 @@ def focal(logits, target, weight=None, *, gamma=2.0, alpha=0.5):
 
     Notes
     -----
-    :math:`FL = -\alpha_t (1 - p_t)^\gamma \log p_t`. Targets between 0 and 1 (soft edges) are focused by
-    :math:`|y - p|^\gamma`, which is the same thing for 0 and 1. AtomAI 0.8's loss of this name averages
-    the cross entropy over the batch *before* it forms :math:`p_t`, which leaves a rescaled cross entropy
-    without any focus.
+    :math:`FL = -\alpha_t (1 - p_t)^\gamma \log p_t`, summed and divided by the sum of the targets: a mean
+    over pixels would vanish with the rarity of what is asked for. Targets between 0 and 1 (soft edges) are
+    focused by :math:`|y - p|^\gamma`, which is the same thing for 0 and 1. AtomAI 0.8's loss of this name
+    averages the cross entropy over the batch *before* it forms :math:`p_t`, which leaves a rescaled cross
+    entropy without any focus.
 
     References
     ----------
-    Lin et al., ICCV (2017), arXiv 1708.02002, eq. 5.
+    Lin et al., ICCV (2017), arXiv 1708.02002, eq. 5 and section 4.1.
 
     Examples
     --------
@@ -80,4 +81,7 @@ def focal(logits, target, weight=None, *, gamma=2.0, alpha=0.5):
 
     p = torch.sigmoid(logits)
     balance = alpha * target + (1 - alpha) * (1 - target)
-    return _mean(balance * (target - p).abs() ** gamma * _pixelwise(logits, target), weight)
+    values = balance * (target - p).abs() ** gamma * _pixelwise(logits, target)
+    if weight is not None:
+        values, target = values * weight, target * weight
+    return values.sum() / target.sum().clamp(min=1)

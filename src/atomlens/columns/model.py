@@ -123,7 +123,7 @@ class ColumnModel:
             logits = self.net(batch)[0, :, _BORDER : _BORDER + height, _BORDER : _BORDER + width]
             return torch.sigmoid(logits).numpy()
 
-    def save(self, path, *, overwrite=False, card=None):
+    def save(self, path, *, overwrite=False, card=None, half=False):
         """Write the weights as a plain state dict, and beside them what they are (json).
 
         Parameters
@@ -133,6 +133,8 @@ class ColumnModel:
         overwrite : bool
         card : dict, optional
             Recipe and scores, stored with the specification.
+        half : bool
+            Store half precision: half the size, and probabilities that differ by less than a hundredth.
 
         Raises
         ------
@@ -147,8 +149,13 @@ class ColumnModel:
         if path.exists() and not overwrite:
             raise FileExistsError(f"{path} exists already: choose another name, or pass overwrite=True")
         weights = {name: value.detach().cpu().contiguous() for name, value in self.net.state_dict().items()}
+        if half:
+            weights = {
+                n: value.half() if value.is_floating_point() else value for n, value in weights.items()
+            }
         torch.save(weights, path)
-        about = {"format": _FORMAT, **asdict(self.spec), "card": card or {}}
+        history = self.history.round(6).to_dict("list")
+        about = {"format": _FORMAT, **asdict(self.spec), "card": card or {}, "history": history}
         path.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 
 
@@ -286,6 +293,7 @@ def load_model(path):
             f"{about} does not describe an atomlens model ({error}): save it with ColumnModel.save"
         ) from error
     model = ColumnModel(spec)
+    model.history = pd.DataFrame(described.get("history", model.history))
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
         model.net.load_state_dict(weights)

@@ -6,12 +6,15 @@ import numpy as np
 from scipy.ndimage import maximum_filter
 
 from atomlens.columns._image import as_image
+from atomlens.columns._scale import feature_size
 
 __all__ = ["estimate_scale"]
 
 _TILE = 512
 # Rings of the spectrum below this number belong to the window and to slow background.
 _FIRST_RING = 4
+# Without a lattice, features so many widths of a column large are clouds; and no lattice is so wide.
+_CLOUDS, _WIDEST_LATTICE = 1.3, 15.0
 
 
 def estimate_scale(image):
@@ -67,6 +70,16 @@ def estimate_scale(image):
     if sigma < 0.2 * spacing and highest * spacing < 2 * np.pi * 1.9:
         sigma = 0.24 * spacing
     return float(sigma), float(spacing)
+
+
+def typical_size(pixels):
+    """Size of the features in pixels, as `feature_size`, but of the atoms where these lie on clouds."""
+    size = feature_size(pixels)
+    if np.isfinite(size):
+        sigma, spacing = estimate_scale(pixels)
+        if size > _CLOUDS * sigma and not spacing < _WIDEST_LATTICE * sigma:
+            return sigma
+    return size
 
 
 def _power_spectrum(pixels):

@@ -60,7 +60,7 @@ def train(
         AtomAI's network.
     filters : int
         Filters of its first block.
-    classes : {"column", "sublattice", "species"}
+    classes : {"column", "sublattice", "species", "defect"}
         What is told apart.
     loss : {"ce", "focal"} or callable
         Cross entropy, per-pixel focal loss, or a function of (logits, target, weight).
@@ -100,7 +100,8 @@ def train(
     Raises
     ------
     ValueError
-        If an option is unknown or out of range, or a checkpoint belongs to another recipe.
+        If an option is unknown or out of range, a checkpoint belongs to another recipe, or nothing is asked
+        for in the whole validation set.
 
     Examples
     --------
@@ -134,17 +135,25 @@ def train(
         electrons=stream.electrons,
     )
     model = ColumnModel(spec, seed=random_state + 1)
+    rng = np.random.default_rng([random_state, _VALIDATION_SEED])
+    held_out = [
+        (_seen(image, after), target, truth)
+        for image, target, _, truth in (stream.draw(rng) for _ in range(n_validation))
+    ]
+    if not any((truth["scored"] & (truth["label"] >= 0)).any() for *_, truth in held_out):
+        raise ValueError(
+            f"none of the {n_validation} scenes of the validation set shows what is asked for: raise "
+            "n_validation, or take structures in which it is less rare"
+        )
     if start is not None:
         if _shape(start.spec) != _shape(spec):
             raise ValueError(f"cannot start {_shape(spec)} from weights of {_shape(start.spec)}")
         model.net.load_state_dict(start.net.state_dict())
+    else:
+        _begin_at_prior(model.net, held_out)
     optimizer = torch.optim.AdamW(model.net.parameters(), lr=learning_rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
     state = _State(model, optimizer, schedule, checkpoint, {"steps": steps, "seed": random_state})
-    rng = np.random.default_rng([random_state, _VALIDATION_SEED])
-    held_out = [
-        (_seen(image, after), truth) for image, _, _, truth in (stream.draw(rng) for _ in range(n_validation))
-    ]
 
     begun, running, stale = time.perf_counter() - state.seconds, [], 0
     seeds = [[random_state, step] for step in range(state.step, steps)]
@@ -164,7 +173,7 @@ def train(
             running.append(value.item())
             state.step += 1
             if state.step % validate_every == 0 or state.step == steps:
-                f1 = _validate(model, held_out)
+                f1 = float(_validate(model, held_out).max())
                 better = state.record(np.mean(running), f1, time.perf_counter() - begun)
                 bar.set_postfix(loss=f"{np.mean(running):.4f}", F1=f"{f1:.4f}")
                 running, stale = [], 0 if better else stale + 1
@@ -201,6 +210,19 @@ def _seen(image, after):
     return image if after is None else spotlight(after, image[0])[None]
 
 
+def _begin_at_prior(net, scenes):
+    """Let the untrained network answer with the frequency of what is asked for (Lin et al., section 4.1).
+
+    Otherwise the first hundreds of steps go into learning that a rare thing is rare.
+    """
+    import torch
+
+    prior = np.mean([target.mean(axis=(1, 2)) for _, target, _ in scenes], axis=0)
+    logit = np.log(np.clip(prior, 1e-4, 0.5)) - np.log1p(-np.clip(prior, 1e-4, 0.5))
+    with torch.no_grad():
+        net.px.bias.copy_(torch.from_numpy(logit))
+
+
 def _rate(step, steps):
     """Relative learning rate: a short linear rise, then half a cosine down to 1 %."""
     rise = max(1, min(100, steps // 20))
@@ -209,18 +231,16 @@ def _rate(step, steps):
     return 0.01 + 0.99 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise))) / 2
 
 
-def _validate(model, scenes, thresholds=None):
-    """F1 over all columns of the held-out scenes, at the model's threshold or at each of several.
+def _validate(model, scenes):
+    """F1 over all columns of the held-out scenes, at each of several thresholds.
 
     Counted per class, so that a column of the wrong class is a miss and a false alarm; the mean of the
     classes is what counts, so that a rare one counts as much as a common one.
     """
-    wanted = [model.spec.threshold] if thresholds is None else thresholds
-    counts = sum(_counts(model, image, truth, wanted) for image, truth in scenes)
+    counts = sum(_counts(model, image, truth, _THRESHOLDS) for image, _, truth in scenes)
     hits, found, true = np.moveaxis(counts, -1, 0)
     asked = true.sum(axis=0) > 0
-    f1 = (2 * hits / np.maximum(found + true, 1))[:, asked].mean(axis=1)
-    return float(f1[0]) if thresholds is None else f1
+    return (2 * hits / np.maximum(found + true, 1))[:, asked].mean(axis=1)
 
 
 def _counts(model, image, truth, thresholds):
@@ -248,7 +268,7 @@ def _with_best_threshold(model, scenes):
 
     Among thresholds that are as good as the best one, the highest: false columns mislead more than gaps do.
     """
-    scores = _validate(model, scenes, _THRESHOLDS)
+    scores = _validate(model, scenes)
     best = _THRESHOLDS[scores >= scores.max() - _AS_GOOD].max()
     model.spec = replace(model.spec, threshold=float(best))
     return model
@@ -283,11 +303,11 @@ class _State:
             setattr(self, name, kept[name])
 
     def record(self, loss, f1, seconds):
-        """Note a validation; returns whether it was the best so far."""
+        """Note a validation; returns whether it was better than all before."""
         self.seconds = float(seconds)
         self.rows.append([self.step, float(loss), float(f1), self.seconds])
-        better = f1 >= self.best
-        if better:
+        better = f1 > self.best
+        if f1 >= self.best:  # of equals the last one: it was trained longer
             self.best = float(f1)
             self.weights = {n: v.detach().clone() for n, v in self.model.net.state_dict().items()}
         if self.path is not None:

@@ -48,6 +48,9 @@ class Scenes:
     classes : {"column", "sublattice", "species", "defect"}
         What the network finds: columns, all alike or by sublattice or species; or the places of planted
         defects, by kind.
+    support : sequence of str
+        Sublattices, by name, that lie under what is looked for: never asked for, and wrong where reported.
+        (Other invisible columns, of light atoms say, are neither right nor wrong.)
 
     Examples
     --------
@@ -65,6 +68,7 @@ class Scenes:
     electrons: tuple[float, float] = (20.0, 3000.0)
     disturbed: float = 0.6
     classes: str = "column"
+    support: tuple[str, ...] = ()
 
     def __post_init__(self):
         object.__setattr__(self, "structures", tuple(self.structures))
@@ -90,6 +94,9 @@ class Scenes:
             sizes = [_feature_size_nm(structure, sigma) for sigma in sigmas]
             tables.append((structure, table, nearest, sigmas, sizes))
         object.__setattr__(self, "_tables", tuple(tables))
+        # Found once: there are millions of columns, and every scene needs the names.
+        names = [n for _, table, *_ in tables for n in sorted(set(table["class_name"]) - {""})]
+        object.__setattr__(self, "_class_names", tuple(dict.fromkeys(names)))
 
     def _classified(self, structure):
         """Table of columns with the name of each one's class, "" for none."""
@@ -103,13 +110,13 @@ class Scenes:
         else:
             table = pd.concat([table, _vanished(structure, table)], ignore_index=True)
             names = table["defect"]
-        return table.assign(class_name=names)
+        under = [i for i, name in enumerate(structure.sublattices) if name in self.support]
+        return table.assign(class_name=names, junk=table["label"].isin(under))
 
     @property
     def class_names(self):
         """Names of the classes, in the order of the network's output."""
-        names = [n for _, table, *_ in self._tables for n in sorted(set(table["class_name"]) - {""})]
-        return tuple(dict.fromkeys(names))
+        return self._class_names
 
     def batch(self, n, seed):
         """Draw n scenes.
@@ -239,7 +246,7 @@ def _cut(structure, table, field_nm, rng):
             "visible": cut["visible"].to_numpy(),
             "species": cut["species"].to_numpy(),
             "class_name": cut["class_name"].to_numpy(),
-            "junk": False,
+            "junk": cut["junk"].to_numpy(),
         }
     )
 

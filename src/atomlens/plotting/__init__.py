@@ -17,13 +17,14 @@ from atomlens.plotting._figures import (
 )
 from atomlens.plotting._images import (
     columns_found,
+    doubtful_columns,
     draw_columns,
     draw_image,
     lines_against_dose,
     mark_errors,
     overlays,
     scene_grid,
-    training_curve,
+    training_curves,
 )
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "cluster_overview",
     "columns_found",
     "criteria",
+    "doubtful_columns",
     "draw_columns",
     "draw_criteria",
     "draw_image",
@@ -47,5 +49,5 @@ __all__ = [
     "overlays",
     "scene_grid",
     "scores",
-    "training_curve",
+    "training_curves",
 ]

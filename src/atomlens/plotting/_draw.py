@@ -71,8 +71,10 @@ def axis_label(coordinate):
 
 
 def value_label(array):
-    """What the values are, with their unit."""
+    """What the values are, with their unit; a pure number has the unit "1"."""
     name, unit = array.attrs.get("long_name", array.name or "value"), array.attrs.get("units", "")
+    if unit == "1":
+        return name
     return f"{name} ({unit or 'arb. units'})"
 
 

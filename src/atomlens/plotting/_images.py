@@ -171,12 +171,20 @@ def mark_errors(ax, image, found, truth, match):
     """
     image = _as_map(image)
     missed, spurious = truth.iloc[match.missed], found.iloc[match.spurious]
-    ring = {"facecolors": "none", "edgecolors": CLUSTER_COLOURS[4], "s": 50, "linewidths": 1.3}
-    cross = {"color": CLUSTER_COLOURS[5], "marker": "x", "s": 36, "linewidths": 1.5}
-    for table, name, style in ((missed, "missed", ring), (spurious, "spurious", cross)):
+    marked = {f"missed: {len(missed)}": (missed, _RING), f"spurious: {len(spurious)}": (spurious, _CROSS)}
+    _mark(ax, image, marked)
+
+
+_RING = {"facecolors": "none", "edgecolors": CLUSTER_COLOURS[4], "s": 50, "linewidths": 1.3}
+_CROSS = {"color": CLUSTER_COLOURS[5], "marker": "x", "s": 36, "linewidths": 1.5}
+
+
+def _mark(ax, image, marked):
+    """Draw tables of columns in their styles, with a legend of those that are not empty."""
+    for name, (table, style) in marked.items():
         if len(table):
-            ax.scatter(*_positions(image, table), label=f"{name}: {len(table)}", **style)
-    if len(missed) or len(spurious):
+            ax.scatter(*_positions(image, table), label=name, **style)
+    if any(len(table) for table, _ in marked.values()):
         ax.legend(loc="upper right", fontsize=8, facecolor="white", frameon=True, framealpha=0.85)
 
 
@@ -303,13 +311,18 @@ def lines_against_dose(table, *, ylabel, limit=None, title=None, log=False, ax=N
 
 
 @styled
-def training_curve(history):
-    """Loss and F1 of a training, against the step.
+def doubtful_columns(image, found, uncertainty, *, doubtful=0.2):
+    """An image with the columns that an ensemble found, beside the map of its disagreement.
 
     Parameters
     ----------
-    history : DataFrame
-        ``step``, ``loss``, ``f1``, as in ``ColumnModel.history``.
+    image : array_like or DataArray of shape (H, W)
+    found : DataFrame
+        From `atomlens.columns.find` with an `Ensemble`: has ``score_sd``.
+    uncertainty : ndarray of shape (H, W)
+        One class of `atomlens.columns.uncertainty_map`.
+    doubtful : float
+        Columns whose ``score_sd`` is above are ringed.
 
     Returns
     -------
@@ -318,15 +331,55 @@ def training_curve(history):
     Examples
     --------
     >>> import pandas as pd
-    >>> len(training_curve(pd.DataFrame({"step": [1, 2], "loss": [0.5, 0.2], "f1": [0.1, 0.9]})).axes)
+    >>> found = pd.DataFrame({"x": [3.0], "y": [3.0], "score_sd": [0.3]})
+    >>> len(doubtful_columns(np.eye(20), found, np.eye(20) / 4).axes)
+    3
+    """
+    image = _as_map(image)
+    figure, (left, right) = new_figure(1, 2, size=(9.8, 4.5), sharex=True, sharey=True)
+    draw_image(left, image, title=f"{len(found)} columns")
+    unsure = found[found["score_sd"] > doubtful]
+    draw_columns(left, image, found)
+    _mark(left, image, {f"doubtful: {len(unsure)}": (unsure, _RING)})
+    about = {"long_name": "standard deviation of the probability", "units": "1"}
+    spread = image.copy(data=uncertainty).assign_attrs(about)
+    draw_map(right, spread, title="Disagreement", cmap="magma", vmin=0, vmax=0.5)
+    right.set_ylabel(None)
+    return figure
+
+
+@styled
+def training_curves(histories):
+    """Loss and F1 of one or several trainings, against the step.
+
+    Parameters
+    ----------
+    histories : dict of str to DataFrame
+        Name -> ``step``, ``loss``, ``f1``, as in ``ColumnModel.history``. As losses may have different
+        units, each is shown relative to its first value.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> history = pd.DataFrame({"step": [1, 2], "loss": [0.5, 0.2], "f1": [0.1, 0.9]})
+    >>> len(training_curves({"mine": history}).axes)
     2
     """
     figure, axes = new_figure(1, 2, size=(8.2, 2.8))
-    for ax, name, label, colour in zip(
-        axes, ("loss", "f1"), ("loss", "F1, held-out scenes"), (0, 2), strict=True
-    ):
-        ax.plot(history["step"], history[name], color=CLUSTER_COLOURS[colour], marker="o", markersize=3)
-        ax.set(xlabel="training step", ylabel=label)
+    for (name, history), colour in zip(histories.items(), CLUSTER_COLOURS, strict=False):
+        shown = {
+            "loss / first loss": history["loss"] / history["loss"].iloc[0],
+            "F1, held-out scenes": history["f1"],
+        }
+        for ax, (label, values) in zip(axes, shown.items(), strict=True):
+            ax.plot(history["step"], values, color=colour, marker="o", markersize=3, label=name)
+            ax.set(xlabel="training step", ylabel=label)
     axes[0].set_yscale("log")
-    axes[1].set_ylim(0, 1.02)
+    axes[1].set_ylim(-0.02, 1.02)
+    if len(histories) > 1:
+        axes[1].legend(frameon=False)
     return figure

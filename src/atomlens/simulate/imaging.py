@@ -10,10 +10,10 @@ from dataclasses import asdict, dataclass, fields
 
 import numpy as np
 import pandas as pd
-import xarray as xr
-from scipy.ndimage import gaussian_filter
+from scipy.ndimage import fourier_gaussian
 
 from atomlens._sample import Sample
+from atomlens.simulate._frame import calibrated, checked_shape, truth_table, within
 from atomlens.simulate._render import draw_columns
 from atomlens.simulate._scan import add_scars, smooth_drift, where_columns_appear
 
@@ -196,14 +196,7 @@ def image(
     instrument = Instrument() if instrument is None else instrument
     rng = np.random.default_rng(random_state)
     table, planted, size, period, name = _open(structure)
-    if not pixel_size > 0:
-        raise ValueError(f"pixel_size must be positive, got {pixel_size} nm")
-    if shape is None:
-        if size is None:
-            raise ValueError("a bare table of columns has no field of view: give the `shape` of the image")
-        shape = (round(size[1] / pixel_size), round(size[0] / pixel_size))
-    if min(shape) < 1:
-        raise ValueError(f"an image of shape {shape} has no pixels: enlarge the field or shrink pixel_size")
+    shape = checked_shape(shape, size, pixel_size)
     if dose is not None and electrons is not None:
         raise ValueError("give either `dose` (e/Å²) or `electrons` (of the weakest scored column), not both")
     for label, value in (("dose", dose), ("electrons", electrons)):
@@ -223,7 +216,7 @@ def image(
     )
     weight = table["weight"].to_numpy(dtype=float)
     scored = table["visible"].to_numpy(dtype=bool) & (weight > 0)
-    inside = (x >= -0.5) & (x < shape[1] - 0.5) & (y >= -0.5) & (y < shape[0] - 0.5)
+    inside = within(x, y, shape)
     if not np.any(scored & inside):
         raise ValueError("no visible column lies in the field of view: check pixel_size, shape and the table")
     per_weight = (1e5 if dose is None else dose) * CROSS_SECTION * repeats
@@ -236,28 +229,20 @@ def image(
     counted = dose is not None or electrons is not None
     measured = _detect(expected, instrument, rng, counted)
 
-    step = {"units": "nm"}
-    data = xr.DataArray(
-        measured,
-        dims=("y", "x"),
-        coords={
-            d: xr.DataArray(np.arange(n) * pixel_size, dims=d, attrs={**step, "long_name": d})
-            for d, n in zip(("y", "x"), shape, strict=True)
-        },
-        name="image",
-        attrs={"units": "counts", "long_name": "intensity", "pixel_size_nm": float(pixel_size)},
+    data = calibrated(measured, pixel_size, units="counts", long_name="intensity")
+    row, column = (np.clip(np.rint(a).astype(int), 0, n - 1) for a, n in zip((y, x), shape, strict=True))
+    truth = truth_table(
+        table,
+        x,
+        y,
+        shape,
+        pixel_size,
+        # The mean width of both axes: what an isotropic fit of the column would ideally report.
+        sigma=np.sqrt((covariance[:, 0] + covariance[:, 2]) / 2),
+        electrons=counts,
+        background=below[row, column],
+        scored=scored,
     )
-    truth = table[inside].copy()
-    # The mean width of both axes: what an isotropic fit of the column would ideally report.
-    width = np.sqrt((covariance[:, 0] + covariance[:, 2]) / 2)
-    for column, values in (("x", x), ("y", y), ("sigma", width), ("electrons", counts), ("scored", scored)):
-        truth[column] = values[inside]
-    truth["x_nm"], truth["y_nm"] = truth["x"] * pixel_size, truth["y"] * pixel_size
-    row, column = (np.clip(np.rint(truth[a]).astype(int), 0, n - 1) for a, n in zip("yx", shape, strict=True))
-    truth["background"] = below[row, column]
-    truth = truth.drop(columns=["visible", "weight"]).reset_index(drop=True)
-    first = ["x", "y", "x_nm", "y_nm", "label", "species", "sigma", "electrons", "background", "scored"]
-    truth = truth[first + [c for c in truth.columns if c not in first]]
     seed = random_state if isinstance(random_state, int | np.integer) else None
     source = {
         "name": name,
@@ -324,9 +309,9 @@ def _expected(shape, x, y, counts, covariance, instrument, pixel_size, rng):
     level = core.mean()
     background = np.full(shape, instrument.background * level)
     if instrument.contamination:
-        cloud = gaussian_filter(
-            rng.standard_normal(shape), instrument.contamination_length / pixel_size, mode="wrap"
-        )
+        white = np.fft.rfft2(rng.standard_normal(shape))
+        length = instrument.contamination_length / pixel_size
+        cloud = np.fft.irfft2(fourier_gaussian(white, length, n=shape[1]), s=shape)
         background += instrument.contamination * level * (cloud - cloud.min()) / max(cloud.std(), 1e-12)
     expected = core + background
     if instrument.scars:
@@ -356,5 +341,4 @@ def _planted(planted, path, instrument, pixel_size, shape):
         shape[1] / 20,
     )
     table = planted.assign(x=x, y=y, x_nm=x * pixel_size, y_nm=y * pixel_size)
-    inside = (x >= -0.5) & (x < shape[1] - 0.5) & (y >= -0.5) & (y < shape[0] - 0.5)
-    return table[inside].reset_index(drop=True)
+    return table[within(x, y, shape)].reset_index(drop=True)

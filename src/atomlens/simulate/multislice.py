@@ -22,7 +22,7 @@ from atomlens.simulate.imaging import FWHM, Instrument, _open, _planted
 
 __all__ = ["SAMPLES", "image", "sample"]
 
-SAMPLES = ("cdte110", "graphene_si", "mos2", "sto001")
+SAMPLES = ("au110", "cdte110", "graphene_si", "mos2", "sto001", "zro2_twin")
 
 _REACH = 3.0  # Å of specimen around a probe position: from there on, more changes less than 1 %
 _TILE = 8  # probe positions a side that share one piece of specimen
@@ -176,7 +176,7 @@ def sample(name, *, dose=None, electrons=None, random_state=0):
 
     Parameters
     ----------
-    name : {"cdte110", "graphene_si", "mos2", "sto001"}
+    name : {"au110", "cdte110", "graphene_si", "mos2", "sto001", "zro2_twin"}
     dose, electrons : float, optional
         As for `image`: without either, the image is free of noise at 1e5 e/Å².
     random_state : int or numpy.random.Generator

@@ -117,14 +117,16 @@ class FinderModel(traitlets.HasTraits):
 
     def __init__(self, image, *, model="general", name="image"):
         self.image, self.model, self.name = image, model, name
+        network = columns.load_model(model) if isinstance(model, str) else model
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            self.every = columns.find(image, model=model, refine=False, threshold=_SEE_ALL)
-            chosen = columns.find(image, model=model, refine=False)
-        super().__init__(threshold=float(chosen.attrs["threshold"]))
+            self.every = columns.find(image, model=network, refine=False, threshold=_SEE_ALL)
+        super().__init__(threshold=network.spec.threshold)
         self.classes = self.every.attrs["classes"]
-        self.error = next((str(w.message) for w in caught[::-1]), "") if chosen.empty else ""
         self._choose()
+        if self.shown.empty:
+            said = [str(w.message) for w in caught]
+            self.error = said[-1] if said else "no column scores that high: lower the threshold, or zoom in"
 
     @traitlets.observe("threshold", "hidden")
     def _choose(self, _=None):
