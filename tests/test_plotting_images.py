@@ -81,13 +81,13 @@ def test_lines_against_dose_draw_the_bound():
 
 def test_doubtful_columns_are_ringed(sample):
     found = sample.truth.assign(score=0.9, score_sd=np.linspace(0, 0.4, len(sample.truth)))
-    spread = np.full(sample.data.shape, 0.1)
+    spread = np.linspace(0, 0.2, sample.data.size).reshape(sample.data.shape)
     figure = plotting.doubtful_columns(sample.data, found, spread, doubtful=0.3)
     left, right, bar = figure.axes
     ringed = left.collections[-1].get_offsets()
     np.testing.assert_allclose(ringed, found.loc[found["score_sd"] > 0.3, ["x_nm", "y_nm"]])
     assert bar.get_ylabel() == "standard deviation of the probability"
-    assert right.images[0].get_clim() == (0, 0.5)
+    assert right.images[0].get_clim() == (0, 0.2)
 
 
 def test_training_curves():

@@ -10,6 +10,7 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from atomlens.columns import Scenes, import_atomai, load_model, train
@@ -43,70 +44,79 @@ def all_lattices():
         s.metal("Fe", SIZE, zone="001", grains=4, random_state=3),
         s.metal("Pt", SIZE, zone="110", grains=3, random_state=4),
         s.metal("W", SIZE, zone="111"),
-        *[atoms_on_film("C", n, thickness) for n, thickness in ((60, 1.0), (150, 3.0), (300, 0.5))],
+        *[
+            on_film(s.amorphous("C", SIZE, thickness=thickness, random_state=n), n)
+            for n, thickness in ((60, 1.0), (150, 3.0), (300, 0.5))
+        ],
     ]
 
 
-def atoms_on_film(element, n, thickness, density=2.0):
-    """Single heavy atoms that count, on an amorphous film that does not."""
-    film = s.amorphous(element, SIZE, thickness=thickness, density=density, random_state=n)
+def on_film(film, n):
+    """Single heavy atoms that count, on a film that does not."""
     both = s.combine(film, s.single_atoms("Pt", SIZE, n=n, random_state=n))
     return replace(both, visible=(False, True), sublattices=("film", "Pt"))
-
-
-def cloudy():
-    """Single atoms on films whose lumps come near to them.
-
-    Few heavy atoms scatter and fluctuate together as tens of nanometres of carbon do, and are drawn faster.
-    """
-    films = [("Fe", 2.0, 3.0), ("Zn", 2.0, 3.0), ("Zr", 3.0, 2.0), ("Rh", 3.5, 2.5)]  # g/cm3, nm
-    return [
-        atoms_on_film(element, n + i, thickness, density)
-        for i, (element, density, thickness) in enumerate(films)
-        for n in (30, 90, 250)
-    ]
 
 
 def general():
     """The finder for any lattice: everything once, then more of what was mistaken.
 
-    The hollows of a square lattice look like the sites of a faint second sublattice, and the lumps of a
-    thick film like atoms.
+    The hollows of a square lattice look like the sites of a faint second sublattice.
     """
     known = all_lattices()
     options = {"filters": 12, "batch_size": 16, "n_validation": 96, "workers": 1}
-    scenes = Scenes(known, electrons=(15.0, 2500.0), support=("film",))
+    scenes = Scenes(known, electrons=(15.0, 2500.0))
     checkpoint = CHECKPOINTS / "atomlens_general_1.ckpt"
     first = train(scenes, steps=6500, validate_every=500, checkpoint=checkpoint, **options)
     square = [s.metal(e, SIZE, zone="001") for e in ("Al", "Au", "Cu", "Fe", "W", "Pt")]
     close_packed = [s.metal(e, SIZE, zone=z) for e, z in (("Pt", "111"), ("Fe", "110"), ("Fe", "111"))]
-    known = [*known, *square, *square, *close_packed]
-    scenes = Scenes(known, electrons=(15.0, 5000.0), support=("film",))
-    second = more(first, scenes, steps=1200, seed=1, **options)
-    scenes = Scenes([*known, *cloudy()], electrons=(15.0, 5000.0), support=("film",))
-    return more(second, scenes, steps=1200, seed=2, **options)
-
-
-def more(model, scenes, *, steps, seed, **options):
-    """Go on training a model with other scenes."""
+    scenes = Scenes([*known, *square, *square, *close_packed], electrons=(15.0, 5000.0))
     return train(
         scenes,
-        start=model,
-        steps=steps,
-        validate_every=steps // 4,
+        start=first,
+        steps=1200,
+        validate_every=300,
         learning_rate=1e-3,
-        random_state=seed,
-        checkpoint=CHECKPOINTS / f"atomlens_general_{seed + 1}.ckpt",
+        random_state=1,
+        checkpoint=CHECKPOINTS / "atomlens_general_2.ckpt",
         **options,
     )
 
 
-def vacancies(loss):
-    """One sulphur column in a thousand lacks an atom: a needle in a haystack. Only the loss differs."""
+def cloudy_film(element, density, thickness, seed):
+    """An amorphous film of uneven thickness, with clouds of all sizes.
+
+    A few heavy atoms scatter and fluctuate as tens of nanometres of carbon do, and are drawn faster.
+    """
+    film = s.amorphous(element, SIZE, thickness=thickness, density=density, random_state=seed)
+    rng = np.random.default_rng(seed)
+    k = rng.uniform(0.05, 1.0, 60) * 2 * np.pi  # 1/nm
+    angle, phase = rng.uniform(0, 2 * np.pi, (2, 60))
+    x, y = film.atoms.positions[:, :2].T / 10
+    waves = np.cos(k * (np.outer(x, np.cos(angle)) + np.outer(y, np.sin(angle))) + phase)
+    cloud = waves @ (1 / k)
+    kept = rng.random(len(x)) < 0.5 + 0.25 * (cloud - cloud.mean()) / cloud.std()
+    return replace(film, atoms=film.atoms[kept])
+
+
+def single_atoms():
+    """Single heavy atoms on films whose lumps come near to them: the general model, trained further."""
+    films = [("Si", 2.3, 3.0), ("Ti", 4.5, 2.0), ("Fe", 4.0, 3.0), ("Zr", 6.0, 2.0)]  # g/cm3, nm
+    planted = [
+        on_film(cloudy_film(*film, seed=n + i), n) for i, film in enumerate(films) for n in (20, 50, 100)
+    ]
+    scenes = Scenes(planted, electrons=(100.0, 5000.0), support=("film",))
+    options = {"filters": 12, "n_validation": 128, "workers": 1}
+    general = load_model("general")
+    return train(scenes, start=general, steps=600, validate_every=100, learning_rate=1e-3, **options)
+
+
+def vacancies(loss, **options):
+    """One sulphur column in a thousand lacks an atom: a needle in a haystack."""
     perfect = s.transition_metal_dichalcogenide("MoS2", (40.0, 40.0))
     planted = defects.vacancies(perfect, fraction=0.001, sublattice="S2", random_state=5)
     scenes = Scenes([planted], classes="defect", electrons=(300.0, 2000.0), disturbed=0.2)
-    return train(scenes, loss=loss, steps=600, validate_every=100, n_validation=320, workers=1)
+    options = {"validate_every": 100, "n_validation": 320, "workers": 1, **options}
+    return train(scenes, loss=loss, steps=600, **options)
 
 
 def library_focal(logits, target, weight):
@@ -139,7 +149,9 @@ def graphene_species():
 
 RECIPES = {
     "general": general,
+    "single_atoms": single_atoms,
     "vacancies_ce": partial(vacancies, "ce"),
+    "vacancies_ce_even": partial(vacancies, "ce", prior_start=False),
     "vacancies_focal": partial(vacancies, "focal"),
     "vacancies_library_focal": partial(vacancies, library_focal),
     "graphene_1": partial(graphene, 0),

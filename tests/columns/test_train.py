@@ -96,6 +96,8 @@ def test_training_begins_with_the_frequency_of_what_is_asked_for(graphene, class
     options = {"filters": 2, "batch_size": 2, "n_validation": 20, "progress": False}
     model = train(scenes, steps=1, validate_every=1, learning_rate=1e-12, **options)
     assert torch.sigmoid(model.net.px.bias).item() == pytest.approx(asked, rel=1e-3)
+    even = train(scenes, steps=1, validate_every=1, learning_rate=1e-12, prior_start=False, **options)
+    assert 0.2 < torch.sigmoid(even.net.px.bias).item() < 0.8
 
 
 def test_a_validation_set_without_any_is_refused(graphene):

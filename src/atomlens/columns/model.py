@@ -154,7 +154,7 @@ class ColumnModel:
                 n: value.half() if value.is_floating_point() else value for n, value in weights.items()
             }
         torch.save(weights, path)
-        history = self.history.round(6).to_dict("list")
+        history = self.history.to_dict("list")
         about = {"format": _FORMAT, **asdict(self.spec), "card": card or {}, "history": history}
         path.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
 

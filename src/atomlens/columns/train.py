@@ -43,6 +43,7 @@ def train(
     n_validation=16,
     patience=None,
     start=None,
+    prior_start=True,
     after=None,
     workers=0,
     progress=True,
@@ -78,6 +79,9 @@ def train(
     start : ColumnModel, optional
         A trained network of the same architecture and classes whose weights are the first ones here:
         fine-tuning, with a lower `learning_rate`.
+    prior_start : bool
+        Begin with an output that says everywhere how frequent the classes are (Lin et al., section 4.1), and
+        not one half. Without it, the first hundreds of steps go into learning that a rare thing is rare.
     after : ColumnModel, optional
         A network that goes first in a `Chain`: this one then sees only the places it points at.
     workers : int
@@ -102,6 +106,11 @@ def train(
     ValueError
         If an option is unknown or out of range, a checkpoint belongs to another recipe, or nothing is asked
         for in the whole validation set.
+
+    References
+    ----------
+    Ronneberger et al., MICCAI (2015), arXiv 1505.04597, for the U-Net. Lin et al., ICCV (2017), arXiv
+    1708.02002, for the focal loss and the start.
 
     Examples
     --------
@@ -149,7 +158,7 @@ def train(
         if _shape(start.spec) != _shape(spec):
             raise ValueError(f"cannot start {_shape(spec)} from weights of {_shape(start.spec)}")
         model.net.load_state_dict(start.net.state_dict())
-    else:
+    elif prior_start:
         _begin_at_prior(model.net, held_out)
     optimizer = torch.optim.AdamW(model.net.parameters(), lr=learning_rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
@@ -211,10 +220,7 @@ def _seen(image, after):
 
 
 def _begin_at_prior(net, scenes):
-    """Let the untrained network answer with the frequency of what is asked for (Lin et al., section 4.1).
-
-    Otherwise the first hundreds of steps go into learning that a rare thing is rare.
-    """
+    """Let the untrained network answer with the frequency of what is asked for."""
     import torch
 
     prior = np.mean([target.mean(axis=(1, 2)) for _, target, _ in scenes], axis=0)

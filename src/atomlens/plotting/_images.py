@@ -304,6 +304,8 @@ def lines_against_dose(table, *, ylabel, limit=None, title=None, log=False, ax=N
     if limit is not None:
         ax.plot(limit.index, limit, color="black", linewidth=1.2, linestyle="--", label="Cramér-Rao bound")
     ax.set(xscale="log", xlabel="detected electrons in the weakest scored column", ylabel=ylabel, title=title)
+    ax.set_xticks(table.index, [f"{n:g}" for n in table.index])
+    ax.minorticks_off()
     if log:
         ax.set_yscale("log")
     ax.legend(fontsize=8.5)
@@ -311,7 +313,7 @@ def lines_against_dose(table, *, ylabel, limit=None, title=None, log=False, ax=N
 
 
 @styled
-def doubtful_columns(image, found, uncertainty, *, doubtful=0.2):
+def doubtful_columns(image, found, uncertainty, *, doubtful=0.1):
     """An image with the columns that an ensemble found, beside the map of its disagreement.
 
     Parameters
@@ -343,7 +345,7 @@ def doubtful_columns(image, found, uncertainty, *, doubtful=0.2):
     _mark(left, image, {f"doubtful: {len(unsure)}": (unsure, _RING)})
     about = {"long_name": "standard deviation of the probability", "units": "1"}
     spread = image.copy(data=uncertainty).assign_attrs(about)
-    draw_map(right, spread, title="Disagreement", cmap="magma", vmin=0, vmax=0.5)
+    draw_map(right, spread, title="Disagreement", cmap="magma", vmin=0)
     right.set_ylabel(None)
     return figure
 
@@ -369,7 +371,7 @@ def training_curves(histories):
     >>> len(training_curves({"mine": history}).axes)
     2
     """
-    figure, axes = new_figure(1, 2, size=(8.2, 2.8))
+    figure, axes = new_figure(1, 2, size=(9.4, 2.8))
     for (name, history), colour in zip(histories.items(), CLUSTER_COLOURS, strict=False):
         shown = {
             "loss / first loss": history["loss"] / history["loss"].iloc[0],
@@ -381,5 +383,5 @@ def training_curves(histories):
     axes[0].set_yscale("log")
     axes[1].set_ylim(-0.02, 1.02)
     if len(histories) > 1:
-        axes[1].legend(frameon=False)
+        axes[1].legend(frameon=False, loc="center left", bbox_to_anchor=(1.02, 0.5))
     return figure
