@@ -60,7 +60,7 @@ images = {
 show(
     plotting.overlays(images, columns=4, zoom=0.6),
     alt="Four images of the same lattice; columns cannot be seen at 10 electrons and are smooth at 2560.",
-    dpi=56,
+    dpi=48,
 )
 
 # %% [markdown]
@@ -90,7 +90,7 @@ pictures, answers, weights = scenes.batch(n_images, seed=0)
 show(
     plotting.scene_grid(pictures[:6], answers[:6], weights=weights[:6]),
     alt="Six noisy training images above six maps with a bright spot at every column.",
-    dpi=56,
+    dpi=48,
 )
 
 # %% [markdown]
@@ -106,9 +106,9 @@ show(
 #
 # $$ \mathrm{CE} = -\frac1P\sum_{\text{pixels}} \left[\, y\log p + (1-y)\log(1-p) \,\right]. \tag{3.2} $$
 #
-# `columns.segmentor` builds it, and `columns.quiet` keeps AtomAI from printing, from reseeding the random numbers
-# of the whole notebook, and on one thread; `fit` and `predict` are AtomAI's own. `fit` insists on writing a file, so it
-# gets a temporary folder.
+# `columns.segmentor` builds it (or the dilated network, `"dilnet"`), and `columns.quiet` keeps AtomAI from printing,
+# from reseeding the random numbers of the whole notebook, and on one thread. `fit` and `predict` are AtomAI's own.
+# `fit` insists on writing a file, so it gets a temporary folder.
 
 # %%
 segmentor = columns.segmentor("Unet", n_classes=1, filters=8)
@@ -168,7 +168,7 @@ match = metrics.match(found, sample.truth, tolerance=4, border=4, shape=sample.d
 show(
     plotting.columns_found(sample.data, found, truth=sample.truth, match=match, title="160 electrons"),
     alt="A noisy image, and the same image with a dot on every column.",
-    dpi=56,
+    dpi=48,
 )
 
 # %% [markdown]
@@ -283,7 +283,7 @@ junk.pivot_table(index="patch", columns="finder", aggfunc="first").round(3)
 show(
     plotting.overlays(pictures["first"], columns=3),
     alt="Graphene with an amorphous patch, three times; the networks leave most of it out, the peaks fill it.",
-    dpi=56,
+    dpi=48,
 )
 
 # %% [markdown]
@@ -387,7 +387,7 @@ doubt = columns.uncertainty_map(dirty.data, model=team)[0]
 show(
     plotting.doubtful_columns(dirty.data, found, doubt),
     alt="Graphene with an amorphous patch; a map of disagreement that is bright in the patch and dark elsewhere.",
-    dpi=56,
+    dpi=48,
 )
 
 # %% [markdown]
@@ -422,7 +422,8 @@ pd.Series(reported, name="columns reported in the patch").to_frame().T
 # order matters: AtomAI 0.8 offers a loss of this name that averages over all pixels *first* and focuses the
 # average, which only rescales the cross entropy.
 #
-# Three networks that differ in the loss and in nothing else, and a fourth that differs in its *start*.
+# Four networks that differ in the loss and in nothing else ($\alpha = 0.25$ is that of the paper), and a fifth that
+# differs in its *start*.
 # `columns.train` begins with an output that says everywhere how rare the needles are, as the inventors of the focal
 # loss advise for every loss; an *even start* says one half everywhere, as untrained networks do.
 
@@ -431,14 +432,15 @@ recipes = {
     "cross entropy": "ce",
     "cross entropy, even start": "ce_even",
     "AtomAI's focal": "library_focal",
-    "focal": "focal",
+    "focal, α = 0.25": "focal",
+    "focal, α = 0.75": "focal_75",
 }
 needle_finders = {label: columns.load_model(f"vacancies_{name}") for label, name in recipes.items()}
 
 # %%
 show(
     plotting.training_curves({label: model.history for label, model in needle_finders.items()}),
-    alt="Loss and F1 against the step of four trainings; only two of them leave an F1 of zero.",
+    alt="Loss and F1 against the step of five trainings; two of them never leave an F1 of zero.",
 )
 
 # %% [markdown]
@@ -466,7 +468,7 @@ pd.DataFrame(needles, index=["found", "false", "planted"]).T
 # %% [markdown]
 # The claim fails, and shows what matters instead. Plain cross entropy from a good start finds the needles; from an
 # even start, in the same number of steps, it does not, as all the training goes into learning that a rare thing is
-# rare. The focal loss learns too, but more slowly. AtomAI's does not learn at all: its values are so small that the
+# rare. The focal loss learns too, but more slowly, and depends on how it weights the needles. AtomAI's does not learn at all: its values are so small that the
 # guard against division by zero inside the optimiser swallows its gradients. So before you reach for another loss,
 # look at where the training begins.
 #
@@ -554,7 +556,7 @@ titles = {
 show(
     plotting.overlays(titles, zoom=0.4),
     alt="Enlarged centres of six experimental images of different crystals with a dot on every column.",
-    dpi=56,
+    dpi=48,
 )
 
 # %% [markdown]
@@ -605,15 +607,17 @@ table["label"] = KMeans(3, n_init=4, random_state=0).fit_predict(patches)
 print(f"{len(table)} columns, found and sorted in {time.perf_counter() - began:.1f} s")
 
 # %%
+quarter, there = picture[256:, :256], table.query("x < 255.5 and y > 255.5")
 show(
-    plotting.columns_found(picture, table, title="MoS2", names=["class 0", "class 1", "class 2"]),
-    alt="MoS2 with its columns in three colours that alternate between the two sublattices.",
-    dpi=56,
+    plotting.columns_found(quarter, there, title="MoS2", names=["class 0", "class 1", "class 2"]),
+    alt="A quarter of an image of MoS2 with its columns in three colours that alternate between the two sublattices.",
+    dpi=48,
 )
 
 # %% [markdown]
-# **Figure 3.10.** The two sublattices have their own colours; a third takes up what is neither, most of it under
-# contamination. [Lesson 01](01_spectral_clustering.ipynb) says how to ask whether three is the right number.
+# **Figure 3.10.** A quarter of the image. The two sublattices have their own colours; a third takes up what is
+# neither, most of it under contamination. [Lesson 01](01_spectral_clustering.ipynb) says how to ask whether three
+# is the right number.
 #
 # ### Your own image
 #

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from atomlens.columns import Scenes, import_atomai, load_model, train
+from atomlens.columns import Scenes, import_atomai, load_model, losses, train
 from atomlens.simulate import defects
 from atomlens.simulate import structures as s
 
@@ -153,6 +153,7 @@ RECIPES = {
     "vacancies_ce": partial(vacancies, "ce"),
     "vacancies_ce_even": partial(vacancies, "ce", prior_start=False),
     "vacancies_focal": partial(vacancies, "focal"),
+    "vacancies_focal_75": partial(vacancies, partial(losses.focal, alpha=0.75)),
     "vacancies_library_focal": partial(vacancies, library_focal),
     "graphene_1": partial(graphene, 0),
     "graphene_2": partial(graphene, 1),

@@ -12,6 +12,7 @@ LESSONS = (
     "01_spectral_clustering",
     "exercises/01_spectral_clustering",
     "03_atom_finding",
+    "exercises/03_atom_finding",
 )
 
 COCKPIT, EXPLORER = ".atomlens-view:not(:has(select))", ".atomlens-view:has(select)"

@@ -205,7 +205,7 @@ class KCockpit(LinkedView):
     """Seven criteria and the label map of one k: move the slider and see what each k means."""
 
     def __init__(self, model):
-        figure, axes = plotting.new_figure(2, 6, size=(11.2, 4.4), width_ratios=[1, 1, 1, 1, 0.02, 1.8])
+        figure, axes = plotting.new_figure(2, 6, size=(9.4, 4.2), width_ratios=[1, 1, 1, 1, 0.02, 1.8])
         grid = axes[0, 5].get_gridspec()
         for ax in axes[:, 4:].flat:  # the last column becomes one tall panel, the one before it stays free
             ax.remove()
