@@ -113,7 +113,7 @@ show(
 # %%
 segmentor = columns.segmentor("Unet", n_classes=1, filters=8)
 masks = (answers > 0.5).astype(np.float32)
-cycles = budget(full=120, fast=24)
+cycles = budget(full=104, fast=24)
 rates = [3e-3] * (cycles * 5 // 8) + [1e-3] * (cycles * 3 // 8)
 test = slice(0, 16)
 
@@ -466,11 +466,11 @@ for seed in budget(full=range(2), fast=range(1)):
 pd.DataFrame(needles, index=["found", "false", "planted"]).T
 
 # %% [markdown]
-# The claim fails, and shows what matters instead. Plain cross entropy from a good start finds the needles; from an
-# even start, in the same number of steps, it does not, as all the training goes into learning that a rare thing is
-# rare. The focal loss learns too, but more slowly, and depends on how it weights the needles. AtomAI's does not learn at all: its values are so small that the
-# guard against division by zero inside the optimiser swallows its gradients. So before you reach for another loss,
-# look at where the training begins.
+# The claim comes to a draw at best, and shows what matters more. Plain cross entropy from a good start finds the
+# needles; from an even start, in the same number of steps, it does not, as all the training goes into learning that
+# a rare thing is rare. The focal loss gets there too if it is weighted towards the needles; weighted as in the paper
+# it lags behind. AtomAI's does not learn at all: its values are so small that the guard against division by zero
+# inside the optimiser swallows its gradients. So before you reach for another loss, look at where training begins.
 #
 # ### Several small networks in a chain
 #
@@ -661,7 +661,7 @@ metrics.match_table(widths, name="distance / width")[["f1", "precision", "recall
 # - Theory makes the training set, so nobody labels images; a small U-Net learns one lattice in a minute.
 # - At high dose a difference of Gaussians finds the same columns. At low dose, beside dirt and for many lattices at
 #   once the network is ahead; on single atoms over a thick film it is behind, until it is trained on such films.
-# - Not every claim held: a chain of networks drew with one, a loss for rare things lost against a good start, and the
+# - Not every claim held: a chain of networks drew with one, a loss for rare things with a good start, and the
 #   disagreement of an ensemble is a weaker alarm than its score.
 # - A fit of all columns with Poisson statistics takes positions to the Cramér-Rao bound, with error bars.
 #

@@ -20,6 +20,9 @@ _NARROWEST, _WIDEST = 0.4, 2.5
 _FEW = 0.5
 # Iterations after which the columns are roughly in place.
 _SETTLED = 3
+# After so many iterations, no more are spent on this fraction of the columns; of them, those whose steps are
+# still so many times as large as the tolerance have not converged.
+_PATIENCE, _STRAGGLERS, _UNSETTLED = 8, 0.01, 10
 # Neighbours closer than this, in widths, share so much that it is calculated anew in every iteration. Where
 # they are as many as this fraction of the columns, all is, and counts are shared out before anything moves.
 _CLOSE, _CROWD = 4.0, 0.25
@@ -166,6 +169,8 @@ def maximise(scene, data, theta, failed, problem, *, max_iterations, until=None)
         moving[of] = (np.abs(last[of]) > small).any(axis=1)
         if of.size == n and not moving.any():
             break
+        if iteration >= _PATIENCE and moving.sum() <= _STRAGGLERS * n:
+            break
         theta[of] = after
         shapes[:, of] = scene.factors(theta, of)
         spots = scene.render(theta, shapes)
@@ -173,6 +178,7 @@ def maximise(scene, data, theta, failed, problem, *, max_iterations, until=None)
         if stopped:
             break
         of = np.flatnonzero(moving) if 0 < moving.sum() < _FEW * n else everything
+    moving = (np.abs(last) > _UNSETTLED * _TOLERANCE * np.sqrt(gain)).any(axis=1)
     between = _covariation(couplings, information, scene.pairs)
     gain = problem.gain or dispersion(scene, residual, expected)
     return Summit(theta, moving, stopped, information, between, gain)
