@@ -58,9 +58,9 @@ images = {
 
 # %%
 show(
-    plotting.overlays(images, columns=4, zoom=0.6),
+    plotting.overlays(images, columns=4, zoom=0.4),
     alt="Four images of the same lattice; columns cannot be seen at 10 electrons and are smooth at 2560.",
-    dpi=48,
+    dpi=60,
 )
 
 # %% [markdown]
@@ -90,7 +90,7 @@ pictures, answers, weights = scenes.batch(n_images, seed=0)
 show(
     plotting.scene_grid(pictures[:6], answers[:6], weights=weights[:6]),
     alt="Six noisy training images above six maps with a bright spot at every column.",
-    dpi=48,
+    dpi=60,
 )
 
 # %% [markdown]
@@ -166,9 +166,11 @@ match = metrics.match(found, sample.truth, tolerance=4, border=4, shape=sample.d
 
 # %%
 show(
-    plotting.columns_found(sample.data, found, truth=sample.truth, match=match, title="160 electrons"),
+    plotting.columns_found(
+        sample.data, found, truth=sample.truth, match=match, title="160 electrons", zoom=0.4
+    ),
     alt="A noisy image, and the same image with a dot on every column.",
-    dpi=48,
+    dpi=60,
 )
 
 # %% [markdown]
@@ -250,12 +252,12 @@ team = columns.Ensemble([columns.load_model(f"graphene_{i}") for i in (1, 2, 3)]
 
 def stained(element, nm):
     patch = simulate.structures.amorphous(element, (6, 6), thickness=nm, random_state=3)
-    sheet = simulate.structures.combine(graphene, patch, where=(1.8, 1.8, 1.2))
+    sheet = simulate.structures.combine(graphene, patch, where=(3.0, 3.0, 1.2))
     return simulate.image(sheet, electrons=150, random_state=1)
 
 
 def in_junk(table):
-    return np.hypot(table.x_nm - 1.8, table.y_nm - 1.8) < 1.3
+    return np.hypot(table.x_nm - 3.0, table.y_nm - 3.0) < 1.3
 
 
 # %%
@@ -281,16 +283,16 @@ junk.pivot_table(index="patch", columns="finder", aggfunc="first").round(3)
 
 # %%
 show(
-    plotting.overlays(pictures["first"], columns=3),
+    plotting.overlays(pictures["first"], columns=3, zoom=0.6),
     alt="Graphene with an amorphous patch, three times; the networks leave most of it out, the peaks fill it.",
-    dpi=48,
+    dpi=60,
 )
 
 # %% [markdown]
 # **Figure 3.5.** A patch of carbon, the commonest dirt: the peaks fill it, the networks leave most of it out, and
 # the team that was made for this leaves out more. The table shows the limits of the claim: beside the thickest
-# patch the networks lose columns of the lattice too, and silicon atoms that lie thinly spread look like columns to
-# every finder.
+# patch the networks, above all the team, lose columns of the lattice, and silicon atoms that lie thinly spread look
+# like columns to every finder.
 #
 # ### It tells single atoms from the film that they lie on
 #
@@ -385,9 +387,9 @@ doubt = columns.uncertainty_map(dirty.data, model=team)[0]
 
 # %%
 show(
-    plotting.doubtful_columns(dirty.data, found, doubt),
+    plotting.doubtful_columns(dirty.data, found, doubt, zoom=0.6),
     alt="Graphene with an amorphous patch; a map of disagreement that is bright in the patch and dark elsewhere.",
-    dpi=48,
+    dpi=52,
 )
 
 # %% [markdown]
@@ -554,9 +556,9 @@ titles = {
 
 # %%
 show(
-    plotting.overlays(titles, zoom=0.4),
+    plotting.overlays(titles, zoom=0.3),
     alt="Enlarged centres of six experimental images of different crystals with a dot on every column.",
-    dpi=48,
+    dpi=52,
 )
 
 # %% [markdown]
@@ -587,9 +589,10 @@ pd.DataFrame(rows, columns=["image", "finder", "F1"]).pivot_table(index="finder"
 
 # %% [markdown]
 # The general network fails: such films are *outside its trained domain*, and `find` warns of it. The one that was
-# trained further comes near the peaks of the oracle, who has seen the labels of each image, and here and there
-# beyond them; nobody told the network anything, not even the size of the atoms. Neither comes near 1: hand labels
-# are no planted truth, and on these films a human had to decide, too, where a lump ends and an atom begins.
+# trained further comes near the peaks of the oracle on most images, and here and there beyond them, although the
+# oracle has seen the labels of each and nobody told the network anything, not even the size of the atoms. Neither
+# comes near 1: hand labels are no planted truth, and on these films a human had to decide, too, where a lump ends
+# and an atom begins.
 #
 # The remedy for a sample outside the domain is not another threshold but another training set.
 #
@@ -607,15 +610,15 @@ table["label"] = KMeans(3, n_init=4, random_state=0).fit_predict(patches)
 print(f"{len(table)} columns, found and sorted in {time.perf_counter() - began:.1f} s")
 
 # %%
-quarter, there = picture[256:, :256], table.query("x < 255.5 and y > 255.5")
+corner, there = picture[340:, :172], table.query("x < 171.5 and y > 339.5")
 show(
-    plotting.columns_found(quarter, there, title="MoS2", names=["class 0", "class 1", "class 2"]),
-    alt="A quarter of an image of MoS2 with its columns in three colours that alternate between the two sublattices.",
-    dpi=48,
+    plotting.columns_found(corner, there, title="MoS2", names=["class 0", "class 1", "class 2"]),
+    alt="A corner of an image of MoS2 with its columns in three colours that alternate between the two sublattices.",
+    dpi=52,
 )
 
 # %% [markdown]
-# **Figure 3.10.** A quarter of the image. The two sublattices have their own colours; a third takes up what is
+# **Figure 3.10.** A corner of the image. The two sublattices have their own colours; a third takes up what is
 # neither, most of it under contamination. [Lesson 01](01_spectral_clustering.ipynb) says how to ask whether three
 # is the right number.
 #

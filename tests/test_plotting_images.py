@@ -88,6 +88,13 @@ def test_doubtful_columns_are_ringed(sample):
     np.testing.assert_allclose(ringed, found.loc[found["score_sd"] > 0.3, ["x_nm", "y_nm"]])
     assert bar.get_ylabel() == "standard deviation of the probability"
     assert right.images[0].get_clim() == (0, 0.2)
+    for figure in (
+        plotting.doubtful_columns(sample.data, found, spread, zoom=0.5),
+        plotting.columns_found(sample.data, found, zoom=0.5),
+    ):
+        for ax in figure.axes[:2]:
+            assert np.ptp(ax.get_xlim()) == pytest.approx(1.5)
+            assert np.mean(ax.get_ylim()) == pytest.approx(1.5, abs=0.02)
 
 
 def test_training_curves():

@@ -153,8 +153,13 @@ class LabPage:
         """Find a notebook in the file browser, folder by folder, and open it by a double click."""
         self.page.goto(f"{self.lab.url}lab?reset&token={self.lab.token}")
         listing = self.page.locator(".jp-DirListing-content")
-        for name in Path(path).parts:
-            listing.get_by_text(name, exact=True).dblclick()
+        *folders, file = Path(path).parts
+        for folder in folders:
+            listing.get_by_text(folder, exact=True).dblclick()
+            # a file of the same name may stand in the folder above, which is still on the screen
+            self.page.locator(".jp-BreadCrumbs").get_by_text(folder, exact=True).wait_for()
+            listing.get_by_text(folder, exact=True).wait_for(state="detached")
+        listing.get_by_text(file, exact=True).dblclick()
         self._wait_until_idle()
 
     def run_all(self):

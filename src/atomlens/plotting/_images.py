@@ -109,7 +109,7 @@ def _overlay_colour(label):
 
 
 @styled
-def columns_found(image, found, *, truth=None, match=None, title=None, names=None):
+def columns_found(image, found, *, truth=None, match=None, title=None, names=None, zoom=None):
     """An image beside the columns found in it; with a truth, what was missed and what is spurious.
 
     Parameters
@@ -124,6 +124,8 @@ def columns_found(image, found, *, truth=None, match=None, title=None, names=Non
         Heads the left panel.
     names : sequence of str, optional
         Names of the classes.
+    zoom : float, optional
+        Show only the middle of the image: this fraction of its sides.
 
     Returns
     -------
@@ -139,12 +141,14 @@ def columns_found(image, found, *, truth=None, match=None, title=None, names=Non
     figure, (left, right) = new_figure(1, 2, size=(9.4, 4.5), sharex=True, sharey=True)
     draw_image(left, image, title=title or "Image")
     draw_image(right, image)
-    draw_columns(right, image, found, names=names)
+    draw_columns(right, image, found, names=names, size=4.0 if zoom else None)
     heading = f"{len(found)} columns"
     if match is not None:
         heading += f", F1 = {match.f1:.3f}"
         mark_errors(right, image, found, truth, match)
     right.set(title=heading, ylabel=None)
+    if zoom:
+        _show_middle(right, zoom)  # and left, which shares its axes
     return figure
 
 
@@ -313,7 +317,7 @@ def lines_against_dose(table, *, ylabel, limit=None, title=None, log=False, ax=N
 
 
 @styled
-def doubtful_columns(image, found, uncertainty, *, doubtful=0.1):
+def doubtful_columns(image, found, uncertainty, *, doubtful=0.1, zoom=None):
     """An image with the columns that an ensemble found, beside the map of its disagreement.
 
     Parameters
@@ -325,6 +329,8 @@ def doubtful_columns(image, found, uncertainty, *, doubtful=0.1):
         One class of `atomlens.columns.uncertainty_map`.
     doubtful : float
         Columns whose ``score_sd`` is above are ringed.
+    zoom : float, optional
+        Show only the middle of the image: this fraction of its sides.
 
     Returns
     -------
@@ -341,12 +347,14 @@ def doubtful_columns(image, found, uncertainty, *, doubtful=0.1):
     figure, (left, right) = new_figure(1, 2, size=(9.8, 4.5), sharex=True, sharey=True)
     draw_image(left, image, title=f"{len(found)} columns")
     unsure = found[found["score_sd"] > doubtful]
-    draw_columns(left, image, found)
+    draw_columns(left, image, found, size=4.0 if zoom else None)
     _mark(left, image, {f"doubtful: {len(unsure)}": (unsure, _RING)})
     about = {"long_name": "standard deviation of the probability", "units": "1"}
     spread = image.copy(data=uncertainty).assign_attrs(about)
     draw_map(right, spread, title="Disagreement", cmap="magma", vmin=0)
     right.set_ylabel(None)
+    if zoom:
+        _show_middle(right, zoom)
     return figure
 
 

@@ -26,7 +26,7 @@ class ImagingExplorer(LinkedView):
             1, 2, size=(9.4, 4.4), sharex=True, sharey=True
         )
         self.electrons = _float_slider(
-            "electrons in the weakest column", 0.7, 4, 0.1, model.electrons, log=True, readout=".0f"
+            "electrons a column", 0.7, 4, 0.1, model.electrons, log=True, readout=".0f"
         )
         self.defocus = _float_slider("defocus (nm)", -12.0, 12.0, 0.5, model.defocus)
         self.drift = _float_slider("drift along x (nm)", -0.5, 0.5, 0.05, model.drift)
