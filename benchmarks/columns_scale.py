@@ -67,9 +67,10 @@ def peak(side):
 def main():
     """Print the tables."""
     general = columns.load_model("general")
-    size = columns.find(lattice(512), refine=False).attrs["feature_size"]
+    small = lattice(512)
+    size = columns.find(small, refine=False).attrs["feature_size"]
     print(f"feature size of the test image: {size:.2f} px, trained: {general.spec.feature_size}")
-    print(f"512 x 512: find(refine=False) {seconds(lambda: columns.find(lattice(512), refine=False)):.2f} s")
+    print(f"512 x 512: find(refine=False) {seconds(lambda: columns.find(small, refine=False)):.2f} s")
     large = lattice(2048)
     ours = seconds(lambda: columns.find(large, refine=False, feature_size=general.spec.feature_size))
     prepared = standardise(large)

@@ -113,7 +113,7 @@ show(
 # %%
 segmentor = columns.segmentor("Unet", n_classes=1, filters=8)
 masks = (answers > 0.5).astype(np.float32)
-cycles = budget(full=104, fast=24)
+cycles = budget(full=104, fast=16)
 rates = [3e-3] * (cycles * 5 // 8) + [1e-3] * (cycles * 3 // 8)
 test = slice(0, 16)
 
@@ -449,9 +449,9 @@ show(
 # **Figure 3.8.** How they learnt. And what they find in an image that none of them has seen:
 
 # %%
-field = (24, 24)
-haystack = simulate.structures.transition_metal_dichalcogenide("MoS2", field, rotation=33)
-haystack = simulate.defects.vacancies(haystack, n=20, sublattice="S2", min_separation=1, random_state=21)
+side, n = budget(full=(24, 20), fast=(10, 4))
+haystack = simulate.structures.transition_metal_dichalcogenide("MoS2", (side, side), rotation=33)
+haystack = simulate.defects.vacancies(haystack, n=n, sublattice="S2", min_separation=1, random_state=21)
 needles = {}
 
 # %%
