@@ -86,6 +86,8 @@ def _break(kind, path):
         about.write_text('{"a": 1}')
     elif kind == "json is a list":
         about.write_text("[1, 2]")
+    elif kind == "history is a word":
+        about.write_text(json.dumps({**json.loads(about.read_text()), "history": "long"}))
     elif kind == "pickled object":
         torch.save(SMALL, path)
 
@@ -100,6 +102,7 @@ def _break(kind, path):
         ("another network", ValueError, "another network"),
         ("json of something else", ValueError, "does not describe"),
         ("json is a list", ValueError, "does not describe"),
+        ("history is a word", ValueError, "does not describe"),
         ("pickled object", ValueError, "no plain state dict|not a plain state dict"),
     ],
 )

@@ -119,6 +119,7 @@ def test_what_lies_under_the_atoms_is_wrong_where_it_is_reported():
         ({"electrons": (0, 10)}, "electrons must be a range"),
         ({"probe": (0.1, 0.05)}, "probe must be a range"),
         ({"classes": "atoms"}, "classes must be one of"),
+        ({"support": ("film",)}, "support names film, but the sublattices are Mo, S2"),
     ],
 )
 def test_bad_options_are_explained(mos2, options, message):

@@ -152,6 +152,13 @@ def probability_map(image, *, model="general", feature_size=None, inverted=False
     ------
     ValueError
         As for `find`.
+
+    Examples
+    --------
+    >>> from atomlens import simulate
+    >>> sample = simulate.image(simulate.structures.graphene((2, 2)), electrons=500)
+    >>> probability_map(sample.data).shape
+    (1, 100, 100)
     """
     network = _open_model(model)
     return _mapped(image, network, network.probability, feature_size, inverted)
@@ -184,6 +191,14 @@ def uncertainty_map(image, *, model, feature_size=None, inverted=False):
     References
     ----------
     Lakshminarayanan et al., NeurIPS (2017), arXiv 1612.01474, on deep ensembles.
+
+    Examples
+    --------
+    >>> from atomlens import simulate
+    >>> sample = simulate.image(simulate.structures.graphene((2, 2)), electrons=500)
+    >>> team = Ensemble([load_model(f"graphene_{i}") for i in (1, 2, 3)])
+    >>> bool(uncertainty_map(sample.data, model=team).max() < 0.5)
+    True
     """
     if not isinstance(model, Ensemble):
         raise TypeError(

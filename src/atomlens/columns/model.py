@@ -288,12 +288,14 @@ def load_model(path):
                 for name in Spec.__dataclass_fields__
             }
         )
+        history = pd.DataFrame(described["history"]) if "history" in described else None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{about} does not describe an atomlens model ({error}): save it with ColumnModel.save"
         ) from error
     model = ColumnModel(spec)
-    model.history = pd.DataFrame(described.get("history", model.history))
+    if history is not None:
+        model.history = history
     try:
         weights = torch.load(path, map_location="cpu", weights_only=True)
         model.net.load_state_dict(weights)

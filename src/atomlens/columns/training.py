@@ -84,6 +84,12 @@ class Scenes:
                 )
         if self.classes not in _CLASSES:
             raise ValueError(f"classes must be one of {', '.join(_CLASSES)}, got {self.classes!r}")
+        known = {name for structure in self.structures for name in structure.sublattices}
+        if unknown := set(self.support) - known:
+            raise ValueError(
+                f"support names {', '.join(sorted(unknown))}, but the sublattices are "
+                f"{', '.join(sorted(known))}"
+            )
         tables = []
         for structure in self.structures:
             table = self._classified(structure)
