@@ -175,7 +175,7 @@ def with_atomap(image, start):
         done = subprocess.run([python, "-c", ATOMAP, path], capture_output=True, text=True, check=False)
     result = [line for line in done.stdout.splitlines() if line.startswith("RESULT")]
     if not result:
-        return None, done.stderr.strip().splitlines()[-1]
+        return None, (done.stderr.strip() or "no answer").splitlines()[-1]
     seconds, at = json.loads(result[0].removeprefix("RESULT"))
     return seconds, np.array(at)
 

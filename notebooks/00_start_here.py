@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 import atomlens as al
-from atomlens import datasets, plotting, spectra
+from atomlens import columns, datasets, plotting, spectra
 from atomlens.notebook import environment_report, show
 
 pd.options.display.max_colwidth = None
@@ -42,7 +42,7 @@ environment_report()
 # autoencoders, and dynamics.
 
 # %% [markdown]
-# ## Your own file, in four steps
+# ## Your own file, in a few steps
 #
 # **Read it.** One function reads what microscopes write (dm3, dm4, emd, ser, mrc, hspy, zspy, tif, nexus, h5)
 # and plain formats (png, jpg, npy, npz). What comes back is an array that knows its dimensions, its units, and
@@ -80,6 +80,26 @@ show(
 # %%
 for written in result.export("results/00_start_here", overwrite=True):
     print(written)
+
+# %% [markdown]
+# ### If it is an image of atoms
+#
+# Then a table of its columns is one call away: positions in pixels and in nanometres, each with its standard error.
+# [Lesson 03](03_atom_finding.ipynb) explains how, and how far it can be trusted; `widgets.column_finder(image)` there
+# lets you move the threshold.
+
+# %%
+image = al.io.read(datasets.sample_path("image.tif"))
+found = columns.find(image)
+found.to_csv("results/columns.csv", index=False)
+found.nlargest(3, "score")[["x", "y", "x_nm", "y_nm", "score", "intensity", "x_err", "y_err"]].round(3)
+
+# %%
+show(
+    plotting.columns_found(image, found, title="A sample image"),
+    alt="A hexagonal lattice with one column missing, and the same image with a dot on each column found.",
+    dpi=60,
+)
 
 # %% [markdown]
 # ### When a file is stubborn

@@ -106,7 +106,7 @@ def single_atoms():
     ]
     scenes = Scenes(planted, electrons=(100.0, 5000.0), support=("film",))
     options = {"filters": 12, "n_validation": 128, "workers": 1}
-    general = load_model("general")
+    general = load_model(HERE / "general.pt")
     return train(scenes, start=general, steps=600, validate_every=100, learning_rate=1e-3, **options)
 
 
@@ -169,6 +169,8 @@ def main(names):
     for name in names or RECIPES:
         print(f"== {name}", flush=True)
         model = RECIPES[name]()
+        for checkpoint in CHECKPOINTS.glob(f"atomlens_{name}_*.ckpt"):
+            checkpoint.unlink()  # or the next training of this name would end before it began
         best = model.history.loc[model.history["f1"].idxmax()]
         card = {
             "recipe": f"data/weights/make.py {name}",

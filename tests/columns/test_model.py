@@ -2,6 +2,7 @@
 
 import json
 import random
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,7 +10,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from atomlens.columns import ColumnModel, Ensemble, load_model  # noqa: E402
+from atomlens.columns import Chain, ColumnModel, Ensemble, load_model  # noqa: E402
 from atomlens.columns._atomai import import_atomai, quiet, segmentor  # noqa: E402
 from atomlens.columns.model import Spec  # noqa: E402
 
@@ -177,3 +178,23 @@ def test_a_segmentor_trained_by_hand_can_be_taken_over(picture):
     )
     with pytest.raises(ValueError, match="2 names were given"):
         ColumnModel.from_segmentor(built, classes=("a", "b"))
+
+
+def test_the_threshold_of_an_ensemble_is_the_median():
+    models = [ColumnModel(replace(SMALL, threshold=t)) for t in (0.5, 0.3, 0.45)]
+    assert Ensemble(models).spec == replace(SMALL, threshold=0.45)
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: Ensemble(["general", "general"]), lambda: Chain("general", "general")]
+)
+def test_names_are_no_networks(make):
+    with pytest.raises(TypeError, match="trained models, not of str: open them with load_model"):
+        make()
+
+
+def test_a_segmentor_with_other_layers_is_refused():
+    with quiet():
+        odd = import_atomai().models.Segmentor("Unet", nb_classes=1, nb_filters=4, layers=[1, 1, 1, 1])
+    with pytest.raises(ValueError, match="other layers than AtomAI's default"):
+        ColumnModel.from_segmentor(odd)

@@ -58,6 +58,7 @@ def test_an_interrupted_training_goes_on_where_it_stopped(graphene, tmp_path):
             raise Stop
         return losses.cross_entropy(logits, target, weight)
 
+    failing.__qualname__ = losses.cross_entropy.__qualname__  # what a checkpoint knows a loss by
     with pytest.raises(Stop):
         train(graphene, loss=failing, **options)
     resumed = train(graphene, loss=losses.cross_entropy, **options)
@@ -65,8 +66,11 @@ def test_an_interrupted_training_goes_on_where_it_stopped(graphene, tmp_path):
     pd.testing.assert_frame_equal(
         resumed.history.drop(columns="seconds"), straight.history.drop(columns="seconds"), rtol=1e-4
     )
+    for change in ({"random_state": 9}, {"loss": "focal"}, {"learning_rate": 0.1}, {"electrons": (5, 50)}):
+        with pytest.raises(ValueError, match="another training"):
+            train(graphene, **{"loss": losses.cross_entropy, **options, **change})
     with pytest.raises(ValueError, match="another training"):
-        train(graphene, random_state=9, **options)
+        train(structures.metal("Au", (8, 8)), loss=losses.cross_entropy, **options)
 
 
 def test_fine_tuning_starts_from_what_was_learnt(graphene):
@@ -98,6 +102,12 @@ def test_training_begins_with_the_frequency_of_what_is_asked_for(graphene, class
     assert torch.sigmoid(model.net.px.bias).item() == pytest.approx(asked, rel=1e-3)
     even = train(scenes, steps=1, validate_every=1, learning_rate=1e-12, prior_start=False, **options)
     assert 0.2 < torch.sigmoid(even.net.px.bias).item() < 0.8
+
+
+@pytest.mark.parametrize("role", ["start", "after"])
+def test_networks_are_handed_over_opened(graphene, role):
+    with pytest.raises(TypeError, match=f"{role} must be a trained model, not str: open it"):
+        train(graphene, steps=1, **{role: "general"}, **TINY)
 
 
 def test_a_validation_set_without_any_is_refused(graphene):
@@ -154,6 +164,7 @@ def test_learning_rate_rises_and_falls():
         ({"architecture": "ResNet"}, "architecture must be"),
         ({"loss": "hinge"}, "loss must be"),
         ({"steps": 0}, "steps must be at least 1"),
+        ({"filters": 0}, "filters must be at least 1"),
         ({"batch_size": 0}, "batch_size must be at least 1"),
         ({"classes": "atoms"}, "classes must be one of"),
     ],

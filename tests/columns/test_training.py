@@ -120,8 +120,19 @@ def test_what_lies_under_the_atoms_is_wrong_where_it_is_reported():
         ({"probe": (0.1, 0.05)}, "probe must be a range"),
         ({"classes": "atoms"}, "classes must be one of"),
         ({"support": ("film",)}, "support names film, but the sublattices are Mo, S2"),
+        ({"support": "film"}, "support names film, but"),
+        ({"electrons": 100}, "electrons must be a range"),
+        ({"disturbed": 3}, "disturbed must lie between 0 and 1"),
+        ({"scale_error": -1}, "scale_error must lie between 0"),
+        ({"classes": "defect"}, r"no structure has a defect: plant some with `simulate\.defects`"),
     ],
 )
 def test_bad_options_are_explained(mos2, options, message):
     with pytest.raises(ValueError, match=message):
         Scenes(**{"structures": [mos2], **options})
+
+
+def test_one_structure_is_enough_and_must_be_one(mos2):
+    assert Scenes(mos2).structures == (mos2,)
+    with pytest.raises(TypeError, match=r"made of structures.*not of ndarray"):
+        Scenes(np.ones((50, 50)))

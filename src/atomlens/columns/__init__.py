@@ -4,7 +4,7 @@ from atomlens.columns import losses
 from atomlens.columns._atomai import import_atomai, quiet, segmentor
 from atomlens.columns.correct import align_scan_lines, flatten
 from atomlens.columns.cut import cut_out
-from atomlens.columns.find import OutsideTrainedDomain, find, probability_map, uncertainty_map
+from atomlens.columns.find import OutsideTrainedDomain, doubt, find, probability_map, uncertainty_map
 from atomlens.columns.fit import refine
 from atomlens.columns.limit import precision_limit
 from atomlens.columns.model import Chain, ColumnModel, Ensemble, load_model, model_names
@@ -22,6 +22,7 @@ __all__ = [
     "align_scan_lines",
     "best_peaks",
     "cut_out",
+    "doubt",
     "estimate_scale",
     "find",
     "find_peaks",

@@ -109,7 +109,7 @@ def quiet():
         yield
 
 
-def segmentor(architecture, n_classes, filters, *, seed=1, layers=None):
+def segmentor(architecture, n_classes, filters, *, seed=1):
     """Build an AtomAI `Segmentor` whose weights depend on the seed alone.
 
     Parameters
@@ -120,16 +120,11 @@ def segmentor(architecture, n_classes, filters, *, seed=1, layers=None):
     filters : int
         Filters of the first block.
     seed : int
-    layers : list of int, optional
-        Layers in each block.
 
     Returns
     -------
     atomai.models.Segmentor
     """
     atomai = import_atomai()
-    options = {"layers": list(layers)} if layers else {}
     with quiet():
-        return atomai.models.Segmentor(
-            architecture, nb_classes=n_classes, nb_filters=filters, seed=seed, **options
-        )
+        return atomai.models.Segmentor(architecture, nb_classes=n_classes, nb_filters=filters, seed=seed)

@@ -15,6 +15,16 @@ def as_image(image, *, smallest=16, allow_nan=False):
     (dtype('float64'), {})
     """
     pixels = np.asarray(image)
+    if pixels.ndim == 0:
+        raise ValueError(
+            f"an image is an array, not {type(image).__name__}: pass `sample.data` of a Sample, and read "
+            "a file with `atomlens.io.read(path)`"
+        )
+    if pixels.ndim == 3 and pixels.shape[2] in (3, 4):
+        raise ValueError(
+            f"an image has two axes (y, x), this colour picture has shape {pixels.shape}: average its "
+            "channels, image[..., :3].mean(axis=2)"
+        )
     if pixels.ndim != 2:
         raise ValueError(
             f"an image has two axes (y, x), got shape {pixels.shape}: pick one frame, channel or energy first"

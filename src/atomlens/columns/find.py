@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from functools import cache
 from itertools import pairwise
+from os import PathLike
 
 import numpy as np
 import pandas as pd
@@ -16,13 +17,14 @@ from atomlens.columns.fit import refine as refine_columns
 from atomlens.columns.model import Chain, ColumnModel, Ensemble, load_model, model_names
 from atomlens.columns.scale import typical_size
 
-__all__ = ["OutsideTrainedDomain", "find", "probability_map", "uncertainty_map"]
+__all__ = ["OutsideTrainedDomain", "doubt", "find", "probability_map", "uncertainty_map"]
 
 _BLOCK = 512  # pixels of the trained scale that go through the network at once, and ...
 _OVERLAP = 32  # ... on each side what is seen but not kept: beyond it the receptive field hardly weighs
 _LARGEST_ZOOM = 4.0
 # Width of a column in feature sizes, and its least width in pixels when pixels are summed for the fit.
 _COLUMN_WIDTH, _FITTED_WIDTH = 1.3, 2.5
+_AS_GOOD = 0.05  # of mean score
 _MIN_DISTANCE = 2.5  # pixels of the trained scale: closer maxima are one column
 
 
@@ -69,10 +71,10 @@ def find(
     DataFrame
         One row a column: ``x, y`` (pixels; (0, 0) is the centre of the first pixel), ``label`` (class),
         ``score`` (0 to 1), ``intensity`` (counts above background), ``sigma`` (pixels), ``x_err, y_err``
-        (standard errors in pixels), and ``x_nm, y_nm`` if the image is calibrated. Without refinement
-        intensity, sigma and errors are NaN. An `Ensemble` adds ``score_sd``, by how much its networks
-        disagree. ``attrs`` holds ``classes`` (their names), ``feature_size``,
-        ``threshold`` and ``inverted``.
+        (standard errors in pixels), and ``x_nm, y_nm`` if the image is calibrated. Without refinement, and
+        where the fit of a column fails, intensity, sigma and errors are NaN. An `Ensemble` adds
+        ``score_sd``, by how much its networks disagree. ``attrs`` holds ``classes`` (their names),
+        ``feature_size``, ``threshold``, the model's own ``model_threshold``, and ``inverted``.
 
     Warns
     -----
@@ -84,6 +86,10 @@ def find(
     ValueError
         If the image is not two-dimensional, is constant, holds NaN or fewer than 16 x 16 pixels; if an
         option is out of range, or there is no such model.
+    TypeError
+        If pixels are not real numbers, or `model` is none.
+    FileNotFoundError
+        If `model` is the path of a file that does not exist.
 
     Examples
     --------
@@ -99,6 +105,8 @@ def find(
         threshold = network.spec.threshold
     elif not 0 < threshold < 1:
         raise ValueError(f"threshold must lie between 0 and 1, got {threshold}")
+    if gain is not None and not gain > 0:
+        raise ValueError(f"gain must be positive, got {gain}")
     if inverted not in (True, False, "auto"):
         raise ValueError(f"inverted must be True, False or 'auto', got {inverted!r}")
     values = remove_hot_pixels(values)
@@ -110,7 +118,8 @@ def find(
         if inverted:
             values = values.max() - values
         table = _detect(values, network, zoom, threshold)
-        _judge(table, network)
+        if said := doubt(table, network.spec.threshold):
+            _warn(said)
     else:
         inverted = inverted is True
         table = pd.DataFrame({"x": [], "y": [], "label": np.array([], dtype=int), "score": []})
@@ -127,6 +136,7 @@ def find(
         "classes": list(network.spec.classes),
         "feature_size": float(size),
         "threshold": float(threshold),
+        "model_threshold": float(network.spec.threshold),
         "inverted": bool(inverted),
     }
     return table
@@ -202,7 +212,7 @@ def uncertainty_map(image, *, model, feature_size=None, inverted=False):
     """
     if not isinstance(model, Ensemble):
         raise TypeError(
-            f"one network cannot disagree with itself: pass an Ensemble, not {type(model).__name__}"
+            f"disagreement takes several networks: pass an Ensemble(models), not {type(model).__name__}"
         )
     return _mapped(image, model, lambda prepared: model.spread(prepared)[1], feature_size, inverted)
 
@@ -210,6 +220,8 @@ def uncertainty_map(image, *, model, feature_size=None, inverted=False):
 def _mapped(image, network, ask, feature_size, inverted):
     """What `ask` says of every pixel of the image, block by block: array (C, H, W)."""
     values, _ = as_image(image)
+    if inverted not in (True, False):
+        raise ValueError(f"inverted must be True or False here, got {inverted!r}; `find` can tell (attrs)")
     values = remove_hot_pixels(values)
     size = _size_of_features(values, feature_size)
     zoom = _zoom(network, size if np.isfinite(size) else network.spec.feature_size)
@@ -228,6 +240,11 @@ def _mapped(image, network, ask, feature_size, inverted):
 def _open_model(model):
     if isinstance(model, Chain | ColumnModel | Ensemble):
         return model
+    if not isinstance(model, str | PathLike):
+        raise TypeError(
+            f"model must be a name, the path of a .pt file or a trained model, not {type(model).__name__}; "
+            "several make an `Ensemble(models)`, and a Segmentor becomes one by `ColumnModel.from_segmentor`"
+        )
     return _loaded(model) if model in model_names() else load_model(model)
 
 
@@ -247,8 +264,8 @@ def _zoom(network, size):
     zoom = network.spec.feature_size / size
     if zoom > _LARGEST_ZOOM:
         _warn(
-            f"features are only {size:.2f} pixels large: columns are not resolved; "
-            "use a finer pixel size, or give `feature_size`"
+            f"features of {size:.2f} pixels are too small: columns are not resolved; "
+            "use a finer pixel size, or another `feature_size`"
         )
     return min(zoom, _LARGEST_ZOOM)
 
@@ -321,7 +338,8 @@ def _looks_inverted(values, network, zoom, threshold):
     for picture in (piece, -piece):
         _, _, _, score = locate(network.probability(picture), threshold=threshold, min_distance=_MIN_DISTANCE)
         scores.append(score.mean() if score.size else 0.0)
-    return scores[1] > scores[0] + 0.05
+    # The hollows of a lattice may look as good as its columns do: then the histogram decides.
+    return scores[1] > scores[0] - _AS_GOOD
 
 
 def _refined(values, table, size, gain):
@@ -340,19 +358,38 @@ def _refined(values, table, size, gain):
     return fitted
 
 
-def _judge(table, network):
-    """Warn where nothing was found, or most of it is doubtful."""
+def doubt(table, model_threshold=None):
+    """What speaks against a table of columns, in a sentence; an empty one if nothing does.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `find`.
+    model_threshold : float, optional
+        The network's own threshold; that of the table's ``attrs`` if not given.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> doubt(pd.DataFrame({"score": [0.9, 0.95]}), 0.4)
+    ''
+    """
     if table.empty:
-        _warn(
+        return (
             "no column was found: lower `threshold`, set `inverted` or `feature_size`, or flatten the image"
         )
-        return
     typical = table["score"].median()
-    if typical < (1 + network.spec.threshold) / 2 - 0.15:
-        _warn(
-            f"half of the columns found have a score below {typical:.2f}: the dose may be too low, or the "
-            "image unlike the training set; look at the overlay, or train a model of your own"
-        )
+    own = table.attrs["model_threshold"] if model_threshold is None else model_threshold
+    if typical >= (1 + own) / 2 - 0.15:
+        return ""
+    return (
+        f"half of the columns found have a score below {typical:.2f}: the dose may be too low, or the "
+        "image unlike the training set; look at the overlay, or train a model of your own"
+    )
 
 
 def _warn(message):

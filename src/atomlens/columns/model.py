@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,6 @@ class Spec:
 
     architecture: str = "Unet"
     filters: int = 12
-    layers: tuple[int, ...] | None = None
     classes: tuple[str, ...] = ("column",)
     feature_size: float = 1.68  # pixels: the scale to which images are brought
     electrons: tuple[float, float] = (20.0, 3000.0)
@@ -53,7 +52,7 @@ class ColumnModel:
     """
 
     def __init__(self, spec, *, seed=1):
-        built = segmentor(spec.architecture, len(spec.classes), spec.filters, seed=seed, layers=spec.layers)
+        built = segmentor(spec.architecture, len(spec.classes), spec.filters, seed=seed)
         self._hold(spec, built)
 
     def _hold(self, spec, built):
@@ -71,7 +70,7 @@ class ColumnModel:
         Parameters
         ----------
         trained : atomai.models.Segmentor
-            With one output channel a class (and no background class).
+            With one output channel a class (and no background class), as `segmentor` builds it.
         classes : sequence of str
         threshold : float
 
@@ -82,14 +81,17 @@ class ColumnModel:
         Raises
         ------
         ValueError
-            If the number of classes is not that of the network.
+            If the number of classes is not that of the network, or its blocks have other numbers of layers.
         """
         if trained.nb_classes != len(classes):
             raise ValueError(f"the network has {trained.nb_classes} classes, {len(classes)} names were given")
         about = trained.meta_state_dict
         model = cls.__new__(cls)
         architecture, filters = about["model"], next(trained.net.parameters()).shape[0]
-        model._hold(Spec(architecture, filters, None, tuple(classes), threshold=threshold), trained)
+        ordinary = segmentor(architecture, len(classes), filters)
+        if _shapes(trained.net) != _shapes(ordinary.net):
+            raise ValueError("the network has other layers than AtomAI's default: build it with `segmentor`")
+        model._hold(Spec(architecture, filters, tuple(classes), threshold=threshold), trained)
         return model
 
     def __repr__(self):
@@ -140,6 +142,8 @@ class ColumnModel:
         ------
         FileExistsError
             If the file exists and `overwrite` is False.
+        ValueError
+            If the name does not end in ``.pt``.
         """
         import torch
 
@@ -173,6 +177,7 @@ class Ensemble:
 
     def __post_init__(self):
         object.__setattr__(self, "models", tuple(self.models))
+        _check_models(self.models, "an ensemble")
         if len(self.models) < 2:
             raise ValueError("an ensemble needs at least two models")
         if len({model.spec.classes for model in self.models}) > 1:
@@ -180,8 +185,9 @@ class Ensemble:
 
     @property
     def spec(self):
-        """Specification of the first model."""
-        return self.models[0].spec
+        """Specification of the first model, with the median threshold of all."""
+        threshold = float(np.median([model.spec.threshold for model in self.models]))
+        return replace(self.models[0].spec, threshold=threshold)
 
     def probability(self, prepared):
         """Mean probability of the models; as for `ColumnModel.probability`."""
@@ -208,6 +214,9 @@ class Chain:
     first: ColumnModel
     second: ColumnModel
 
+    def __post_init__(self):
+        _check_models((self.first, self.second), "a chain")
+
     @property
     def spec(self):
         """Specification of the second model, whose classes the chain has."""
@@ -216,6 +225,18 @@ class Chain:
     def probability(self, prepared):
         """Probability of the second model's classes; as for `ColumnModel.probability`."""
         return self.second.probability(spotlight(self.first, prepared))
+
+
+def _shapes(net):
+    return {name: value.shape for name, value in net.state_dict().items()}
+
+
+def _check_models(models, what):
+    for model in models:
+        if not isinstance(model, ColumnModel | Ensemble | Chain):
+            raise TypeError(
+                f"{what} is made of trained models, not of {type(model).__name__}: open them with load_model"
+            )
 
 
 def spotlight(model, prepared):

@@ -93,7 +93,8 @@ def train(
         goes on.
     random_state : int
     **scenes
-        Further options of `Scenes`: ``size``, ``probe``, ``electrons``, ``disturbed``, ``scale_error``.
+        Further options of `Scenes`: ``size``, ``probe``, ``electrons``, ``disturbed``, ``scale_error``,
+        ``support``.
 
     Returns
     -------
@@ -127,9 +128,14 @@ def train(
     criterion = _LOSSES.get(loss, loss)
     if not callable(criterion):
         raise ValueError(f"loss must be {', '.join(map(repr, _LOSSES))} or a function, got {loss!r}")
-    for name, value in (("steps", steps), ("batch_size", batch_size), ("validate_every", validate_every)):
+    least = {"filters": filters, "steps": steps, "batch_size": batch_size, "validate_every": validate_every}
+    for name, value in least.items():
         if value < 1:
             raise ValueError(f"{name} must be at least 1, got {value}")
+    for name, value in (("start", start), ("after", after)):
+        if value is not None and not hasattr(value, "probability"):
+            what = type(value).__name__
+            raise TypeError(f"{name} must be a trained model, not {what}: open it with load_model")
     if not isinstance(structures, Scenes):
         many = structures if isinstance(structures, list | tuple) else [structures]
         structures = Scenes(many, classes=classes, **scenes)
@@ -162,7 +168,15 @@ def train(
         _begin_at_prior(model.net, held_out)
     optimizer = torch.optim.AdamW(model.net.parameters(), lr=learning_rate, weight_decay=1e-4)
     schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps))
-    state = _State(model, optimizer, schedule, checkpoint, {"steps": steps, "seed": random_state})
+    recipe = {
+        "steps": steps,
+        "seed": random_state,
+        "batch_size": batch_size,
+        "learning_rate": learning_rate,
+        "loss": loss if isinstance(loss, str) else getattr(loss, "__qualname__", "its own"),
+        "scenes": f"{stream} of {', '.join(s.name for s in stream.structures)}",
+    }
+    state = _State(model, optimizer, schedule, checkpoint, recipe)
 
     begun, running, stale = time.perf_counter() - state.seconds, [], 0
     seeds = [[random_state, step] for step in range(state.step, steps)]

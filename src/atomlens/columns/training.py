@@ -34,7 +34,7 @@ class Scenes:
     structures : sequence of Structure
         Drawn from at random; at least about 10 nm wide, so that rotated fields fit.
     size : int
-        Pixels along the side of a scene; a multiple of 8.
+        Pixels along the side of a scene; a multiple of 8, at least 32.
     scale_error : float
         Standard deviation of the natural logarithm of the error with which the scale of a user's image
         will be estimated.
@@ -51,6 +51,13 @@ class Scenes:
     support : sequence of str
         Sublattices, by name, that lie under what is looked for: never asked for, and wrong where reported.
         (Other invisible columns, of light atoms say, are neither right nor wrong.)
+
+    Raises
+    ------
+    ValueError
+        If an option is out of range or names what no structure has, or there is nothing to ask for.
+    TypeError
+        If something is no structure.
 
     Examples
     --------
@@ -71,17 +78,25 @@ class Scenes:
     support: tuple[str, ...] = ()
 
     def __post_init__(self):
-        object.__setattr__(self, "structures", tuple(self.structures))
+        several = self.structures if isinstance(self.structures, list | tuple) else [self.structures]
+        object.__setattr__(self, "structures", tuple(several))
         if not self.structures:
             raise ValueError("no structure to train on: pass at least one of `simulate.structures`")
+        for structure in self.structures:
+            if not hasattr(structure, "sublattices"):
+                what = type(structure).__name__
+                raise TypeError(f"scenes are made of structures (`simulate.structures`), not of {what}")
         if self.size % 8 or self.size < 32:
             raise ValueError(f"size must be a multiple of 8 and at least 32, got {self.size}")
         for name in ("probe", "electrons"):
-            low, high = getattr(self, name)
-            if not 0 < low <= high:
-                raise ValueError(
-                    f"{name} must be a range (low, high) of positive numbers, got ({low}, {high})"
-                )
+            given = getattr(self, name)
+            if np.shape(given) != (2,) or not 0 < given[0] <= given[1]:
+                raise ValueError(f"{name} must be a range (low, high) of positive numbers, got {given}")
+        for name, highest in (("disturbed", 1), ("scale_error", np.inf)):
+            if not 0 <= getattr(self, name) <= highest:
+                raise ValueError(f"{name} must lie between 0 and {highest}, got {getattr(self, name)}")
+        if isinstance(self.support, str):
+            object.__setattr__(self, "support", (self.support,))
         if self.classes not in _CLASSES:
             raise ValueError(f"classes must be one of {', '.join(_CLASSES)}, got {self.classes!r}")
         known = {name for structure in self.structures for name in structure.sublattices}
@@ -103,6 +118,11 @@ class Scenes:
         # Found once: there are millions of columns, and every scene needs the names.
         names = [n for _, table, *_ in tables for n in sorted(set(table["class_name"]) - {""})]
         object.__setattr__(self, "_class_names", tuple(dict.fromkeys(names)))
+        if not names:
+            what = (
+                "defect: plant some with `simulate.defects`" if self.classes == "defect" else "visible column"
+            )
+            raise ValueError(f"no structure has a {what}")
 
     def _classified(self, structure):
         """Table of columns with the name of each one's class, "" for none."""
@@ -140,7 +160,7 @@ class Scenes:
         targets : ndarray of float32, shape (n, C, size, size)
             Probability maps: a blob of 1.2 pixels at every column of the class.
         weights : ndarray of float32, shape (n, 1, size, size)
-            0 where the answer is open (columns too light to be asked for).
+            0 where the answer is open (columns too light to be asked for, or under junk).
         """
         rng = np.random.default_rng(seed)
         drawn = [self.draw(rng) for _ in range(n)]

@@ -117,16 +117,15 @@ class FinderModel(traitlets.HasTraits):
 
     def __init__(self, image, *, model="general", name="image"):
         self.image, self.model, self.name = image, model, name
-        network = columns.load_model(model) if isinstance(model, str) else model
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            self.every = columns.find(image, model=network, refine=False, threshold=_SEE_ALL)
-        super().__init__(threshold=network.spec.threshold)
+            self.every = columns.find(image, model=model, refine=False, threshold=_SEE_ALL)
+        # Among all that was seen, the faintest included, a typical score says nothing: what is shown counts.
+        said = [str(w.message) for w in caught if self.every.empty]
+        super().__init__(threshold=self.every.attrs["model_threshold"])
         self.classes = self.every.attrs["classes"]
         self._choose()
-        if self.shown.empty:
-            said = [str(w.message) for w in caught]
-            self.error = said[-1] if said else "no column scores that high: lower the threshold, or zoom in"
+        self.error = said[-1] if said else columns.doubt(self.shown)
 
     @traitlets.observe("threshold", "hidden")
     def _choose(self, _=None):
@@ -141,7 +140,7 @@ class FinderModel(traitlets.HasTraits):
         lines = [
             "from atomlens import columns",
             "",
-            f"found = columns.find({self.name}, model={model}, threshold={self.threshold:g})",
+            f"found = columns.find({self.name}, model={model}, threshold={self.threshold:g}, refine=False)",
         ]
         if self.hidden:
             left_out = [self.classes.index(name) for name in sorted(self.hidden)]
