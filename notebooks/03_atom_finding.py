@@ -245,8 +245,7 @@ pd.DataFrame({"error / bound": ratio.round(2)}).T
 # Graphene under patches of amorphous material. The peer is a *difference of Gaussians* with local maxima. To be
 # fair, and more than fair, an oracle who knows the truth tunes its width, threshold and distance for this very
 # image. With the general network stands a *team*: three small networks that were trained on nothing but dirty
-# graphene (with a few atoms of silicon). Whatever is reported in the patch counts as false, although there are
-# carbon columns beneath: nobody could place them.
+# graphene (with a few atoms of silicon).
 
 # %%
 graphene = simulate.structures.graphene((6, 6), rotation=8)
@@ -263,12 +262,14 @@ def in_junk(table):
     return np.hypot(table.x_nm - 3.0, table.y_nm - 3.0) < 1.3
 
 
+clean = simulate.image(graphene, electrons=150, random_state=1).truth
+beneath, scoring = clean[in_junk(clean)], {"tolerance": 3, "border": 4}
+
 # %%
 rows, views = [], {}
 for element, nm in budget(full=(("C", 3.0), ("C", 1.0), ("C", 8.0)), fast=(("C", 3.0),)):
     dirty = stained(element, nm)
     outside = dirty.truth[~in_junk(dirty.truth)]
-    scoring = {"tolerance": 3, "border": 4}
     found = {
         "general network": columns.find(dirty.data, refine=False),
         "team": columns.find(dirty.data, model=team, refine=False),
@@ -276,11 +277,13 @@ for element, nm in budget(full=(("C", 3.0), ("C", 1.0), ("C", 8.0)), fast=(("C",
     }
     views.setdefault("first", {name: (dirty.data, table) for name, table in found.items()})
     for name, table in found.items():
-        f1 = metrics.match(table[~in_junk(table)], outside, shape=dirty.data.shape, **scoring).f1
-        rows.append((f"{element}, {nm} nm", name, f1, in_junk(table).sum()))
+        there = in_junk(table)
+        f1 = metrics.match(table[~there], outside, shape=dirty.data.shape, **scoring).f1
+        on_carbon = metrics.match(table[there], beneath, tolerance=2).n_matched
+        rows.append((f"{element}, {nm} nm", name, f1, there.sum(), on_carbon))
 
 # %%
-names = ["patch", "finder", "F1 on the lattice", "reported in the patch"]
+names = ["patch", "finder", "F1 on the lattice", "reported in the patch", "of these on a column"]
 junk = pd.DataFrame(rows, columns=names)
 junk.pivot_table(index="patch", columns="finder", aggfunc="first").round(3)
 
@@ -292,9 +295,10 @@ show(
 )
 
 # %% [markdown]
-# **Figure 3.5.** A patch of carbon, the commonest dirt: the peaks fill it, the networks leave most of it out, and
-# the team that was made for this leaves out more. The table shows the limit of the claim: beside the thickest
-# patch the networks, above all the team, lose columns of the lattice.
+# **Figure 3.5.** A patch of carbon, the commonest dirt: the peaks fill it, the networks leave most of it out. The
+# table tells more. Through the thinnest film the networks report even more than the peaks do, but a larger part of
+# that lies on columns of the lattice beneath. Beside the thickest patch the networks, above all the team, lose
+# columns of the lattice. And the team, made for this very task, is not better than the general network.
 #
 # ### It tells single atoms from the film that they lie on
 #
