@@ -2,7 +2,7 @@
 # # 00 · Start here
 #
 # **You will** check that this machine is ready · find the lesson that answers your question · read a file of
-# your own and see its phases
+# your own and see its phases, or its atoms
 #
 # **Needs** nothing · **Time** 10 min to read, a few seconds to run
 #
