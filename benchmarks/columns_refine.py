@@ -25,6 +25,7 @@ from threadpoolctl import threadpool_limits
 from atomlens.columns import import_atomai, precision_limit, refine
 
 COLUMNS = 400
+PAIRS = 1200  # enough that a standard deviation is known to 2 or 3 %
 GAIN = 3.7
 REPEATS = 7
 
@@ -134,14 +135,14 @@ def accuracy():
     rows = []
     for electrons in (100, 1000, 1e4, 1e5):
         for separation in (2.5, 3.0, 4.0, 5.0):
-            centre, shape = lattice(34, rng, n=COLUMNS // 2)
+            centre, shape = lattice(34, rng, n=PAIRS)
             angle = rng.uniform(0, np.pi, len(centre))
             half = np.column_stack([np.cos(angle), np.sin(angle)]) * separation  # sigma is 2
             at = np.concatenate([centre - half, centre + half])
             row = {"electrons": int(electrons), "separation / sigma": separation}
             background = 0.1 * electrons / (8 * np.pi)
             rows.append(row | compare(at, shape, electrons, 2.0, background, rng, peer=electrons == 1e4))
-    show(f"{COLUMNS // 2} pairs, sigma 2, joint bound", rows, ["electrons", "separation / sigma"])
+    show(f"{PAIRS} pairs, sigma 2, joint bound", rows, ["electrons", "separation / sigma"])
 
     rows = []
     for hexagonal in (False, True):
