@@ -21,9 +21,11 @@ __version__ = "0.1.0"
 _ROOMS = (
     "check",
     "columns",
+    "crystallography",
     "datasets",
     "exercises",
     "io",
+    "lattice",
     "metrics",
     "notebook",
     "plotting",
@@ -38,9 +40,11 @@ if TYPE_CHECKING:  # the editor's view of the rooms; at run time __getattr__ ope
     from atomlens import (
         check,
         columns,
+        crystallography,
         datasets,
         exercises,
         io,
+        lattice,
         metrics,
         notebook,
         plotting,

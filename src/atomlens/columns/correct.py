@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter, gaussian_filter1d
 
-from atomlens.columns._image import as_image, like
+from atomlens._image import as_image, like
 
 __all__ = ["align_scan_lines", "flatten"]
 

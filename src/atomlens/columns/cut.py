@@ -6,7 +6,7 @@ import numpy as np
 from scipy.ndimage import map_coordinates
 
 from atomlens._match import positions
-from atomlens.columns._image import as_image
+from atomlens._image import as_image
 
 __all__ = ["cut_out"]
 

@@ -10,7 +10,7 @@ from os import PathLike
 import numpy as np
 import pandas as pd
 
-from atomlens.columns._image import as_image, with_nm
+from atomlens._image import as_image, with_nm
 from atomlens.columns._locate import locate, strongest
 from atomlens.columns._prepare import remove_hot_pixels, resample, standardise
 from atomlens.columns.fit import refine as refine_columns

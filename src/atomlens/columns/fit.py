@@ -8,7 +8,7 @@ from scipy.spatial import KDTree
 
 from atomlens._match import positions
 from atomlens.columns._gaussians import BACKGROUND, INTENSITY, SIGMA, Scene, X, Y
-from atomlens.columns._image import as_image, with_nm
+from atomlens._image import as_image, with_nm
 from atomlens.columns._likelihood import (
     Problem,
     astray,

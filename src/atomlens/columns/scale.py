@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import maximum_filter
 
-from atomlens.columns._image import as_image
+from atomlens._image import as_image
 from atomlens.columns._scale import feature_size
 
 __all__ = ["estimate_scale"]

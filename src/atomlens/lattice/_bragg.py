@@ -1,0 +1,152 @@
+"""The lattice of an image: autocorrelation for the vectors, Bragg peaks as the judge."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.ndimage import gaussian_filter, maximum_filter
+
+from atomlens._image import as_image
+from atomlens.lattice._basis import reduced
+from atomlens.lattice._model import Lattice
+
+_LARGEST = 1024  # pixels along an axis; of larger images the middle is looked at
+_LOWEST = 3  # periods in the field, below which a frequency is background
+_CHANCE = 1e-3  # that noise alone makes one peak in the whole spectrum
+_INTEGER = 0.12  # how far from a whole number the order of a peak may come out
+_FAINTEST = 0.02  # of the strongest amplitude: what a distorted scan makes beside the strong peaks
+_EXPLAINED = 0.4  # share of the amplitudes that a lattice must explain; two grains share the field
+_NEARLY = 0.93  # of the best lattice: one that does so well may have the smaller cell
+_CANDIDATES = 60
+_WEAKEST_SITE = 0.25  # of the brightest site of the cell, above the darkest place
+
+
+def basis_of_image(image):
+    """Lattice of an image; see `atomlens.lattice.estimate`."""
+    pixels, calibration = as_image(image, smallest=32)
+    steps = [step for _, step in calibration.values()]
+    size = float(np.mean(np.abs(steps))) if len(steps) == 2 else None
+    middle = tuple(slice(max(0, n // 2 - _LARGEST // 2), n // 2 + _LARGEST // 2) for n in pixels.shape)
+    frequency, strength, repeat = _bragg_peaks(pixels[middle])
+    found = _explain(frequency, strength, repeat) if len(frequency) >= 2 else None
+    if found is None:
+        return Lattice(np.full((2, 2), np.nan), pixel_size_nm=size)
+    basis, confidence = reduced(found[0]), found[1]
+    return Lattice(basis, _sites(pixels, basis), confidence, True, size)
+
+
+def _bragg_peaks(pixels):
+    """Frequencies (n, 2) of the peaks in cycles per pixel, their strength, and the autocorrelation they make.
+
+    In the spectrum of anything but a lattice, the power at one frequency is exponentially distributed about
+    the mean of its ring; so the height that noise reaches is known.
+    """
+    rows, columns = pixels.shape
+    window = np.outer(np.hanning(rows + 2)[1:-1], np.hanning(columns + 2)[1:-1])
+    flat = (pixels - np.average(pixels, weights=window)) * window
+    power = np.fft.fftshift(np.abs(np.fft.fft2(flat)) ** 2)
+    ky, kx = (np.fft.fftshift(np.fft.fftfreq(n)) for n in pixels.shape)
+    k = np.hypot(ky[:, None], kx)
+    ring = np.rint(k * max(rows, columns)).astype(int)
+    order = np.argsort(ring, axis=None, kind="stable")
+    edges = np.searchsorted(ring.ravel()[order], np.arange(ring.max() + 2))
+    sorted_power = power.ravel()[order]
+    mean = np.array(
+        [np.median(sorted_power[a:b]) if b > a else 1.0 for a, b in zip(edges[:-1], edges[1:], strict=True)]
+    ) / np.log(2)
+    count = np.diff(edges)
+    # A median over few bins scatters itself; the Hann window correlates neighbours (hence 3).
+    doubt = 1 + 3 / np.sqrt(np.maximum(count / 3, 1))
+    ratio = power / np.maximum(mean, 1e-12 * power.max())[ring]
+    allowed = (k > _LOWEST / min(rows, columns)) & (k < 0.5)
+    high = (ratio > (np.log(power.size / _CHANCE) * doubt)[ring]) & allowed
+    apart = max(7, 2 * (min(rows, columns) // 64) + 1)  # distortions split the peaks of large images
+    peak = high & (power == maximum_filter(power, apart)) & (power > _FAINTEST**2 * power[allowed].max())
+    at = np.argwhere(peak)
+    if not len(at):
+        return np.empty((0, 2)), np.empty(0), None
+    near = maximum_filter(peak, 7)
+    repeat = np.fft.fftshift(np.fft.ifft2(np.fft.ifftshift(np.where(near, power, 0))).real)
+    frequency = np.array([_summit(power, y, x) for y, x in at])
+    frequency = (frequency - [rows // 2, columns // 2]) / [rows, columns]
+    return frequency[:, ::-1], np.sqrt(power[peak]), repeat / repeat.max()
+
+
+def _summit(values, y, x):
+    """Place of a maximum between the pixels: parabolas through the logarithms of its neighbours."""
+    place = []
+    for axis, at in ((0, y), (1, x)):
+        index = [(at + d) % values.shape[axis] for d in (-1, 0, 1)]
+        low, mid, high = np.log(np.maximum(values[index, x] if axis == 0 else values[y, index], 1e-300))
+        curve = low - 2 * mid + high
+        place.append(at + (0.5 * (low - high) / curve if curve < 0 else 0.0))
+    return place
+
+
+def _explain(frequency, strength, repeat):
+    """Basis with the smallest cell for which the Bragg peaks have whole orders, and their share; or None."""
+    rows, columns = repeat.shape
+    at = np.argwhere((repeat == maximum_filter(repeat, 5)) & (repeat > 0.15))
+    vectors = np.array([_summit(repeat + 1, y, x) for y, x in at])[:, ::-1] - [columns // 2, rows // 2]
+    length = np.linalg.norm(vectors, axis=1)
+    keep = (length > 1.5) & (length < min(rows, columns) / 3) & (vectors @ [1, 1e-3] > 0)
+    vectors = vectors[keep][np.argsort(length[keep])][:_CANDIDATES]
+    order = vectors @ frequency.T
+    whole = np.abs(order - np.rint(order)) < _INTEGER
+    weight = strength / strength.sum()
+    pairs = []
+    for n, a in enumerate(vectors):
+        for m, b in enumerate(vectors[:n]):
+            area = abs(np.linalg.det([a, b]))
+            if area > 0.3 * np.linalg.norm(a) * np.linalg.norm(b):
+                pairs.append(((whole[n] & whole[m]) @ weight, area, n, m))
+    best = max((share for share, *_ in pairs), default=0.0)
+    pairs = sorted(
+        (p for p in pairs if p[0] > 0.8 * max(best, _EXPLAINED)), key=lambda p: (round(p[1]), -p[0])
+    )
+    refined = [_refined(vectors[[n, m]], frequency, strength) for *_, n, m in pairs[:_CANDIDATES]]
+    best = max((share for _, share in refined), default=0.0)
+    return next((r for r in refined if r[1] >= max(_NEARLY * best, _EXPLAINED)), None)
+
+
+def _refined(basis, frequency, strength):
+    """Least squares over the Bragg peaks: frequency times vector is the order of the peak; and their share."""
+    start = basis
+    for _ in range(3):
+        order = frequency @ basis.T
+        fits = (np.abs(order - np.rint(order)) < _INTEGER).all(axis=1)
+        weight = strength[fits, None]
+        basis = np.linalg.lstsq(weight * frequency[fits], weight * np.rint(order[fits]), rcond=None)[0].T
+    moved = np.linalg.norm(basis - start, axis=1) > 0.1 * np.linalg.norm(start, axis=1)
+    return basis, 0.0 if moved.any() else float(strength[fits].sum() / strength.sum())
+
+
+def _sites(pixels, basis):
+    """Bright places of the average unit cell."""
+    n = int(np.clip(np.rint(np.linalg.norm(basis, axis=1).max()), 12, 64))
+    y, x = np.indices(pixels.shape)
+    inverse = np.linalg.inv(basis)
+    u, v = ((x * inverse[0, axis] + y * inverse[1, axis]) % 1 for axis in (0, 1))
+    bins = np.minimum((u * n).astype(int), n - 1) * n + np.minimum((v * n).astype(int), n - 1)
+    count = np.bincount(bins.ravel(), minlength=n * n)
+    cell = np.bincount(bins.ravel(), pixels.ravel(), n * n) / np.maximum(count, 1)
+    cell = gaussian_filter(cell.reshape(n, n), 1.0, mode="wrap")
+    floor = cell.min()
+    bright = (cell == maximum_filter(cell, 3, mode="wrap")) & (
+        cell > floor + _WEAKEST_SITE * (cell.max() - floor)
+    )
+    at = np.argwhere(bright)
+    at = at[np.argsort(-cell[bright], kind="stable")]
+    uv = (np.array([_summit(cell - floor + 1e-9 * np.ptp(cell), *p) for p in at]) + 0.5) / n
+    origin = uv @ basis
+    relative = uv - uv[0]
+    return pd.DataFrame(
+        {
+            "label": np.arange(len(at)),
+            "u": relative[:, 0],
+            "v": relative[:, 1],
+            "origin_x": origin[:, 0],
+            "origin_y": origin[:, 1],
+            "n": 0,
+        }
+    )

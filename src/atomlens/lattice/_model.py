@@ -1,0 +1,161 @@
+"""What is known of a lattice: its basis, its sites, and how far to trust them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["Lattice", "NotPeriodicError"]
+
+
+class NotPeriodicError(ValueError):
+    """No lattice was found where one is needed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Lattice:
+    """A lattice in the plane, with the sites of its unit cell.
+
+    A column of site s in the cell (i, j) is expected at ``origins[s] + i * a + j * b``.
+
+    Attributes
+    ----------
+    basis : ndarray of shape (2, 2)
+        Lattice vectors a and b as rows, (x, y) in pixels: the two shortest ones, from a to b by 60 to 120
+        degrees in the sense from x to y (120 for a hexagonal lattice). Of those that are equally short, a is
+        the one closest to the x axis.
+    sites : DataFrame
+        One row a site of the cell: ``label`` (sublattice), fractional coordinates ``u`` and ``v``,
+        ``origin_x`` and ``origin_y`` in pixels, ``n`` (columns found on it; 0 if it comes from an image).
+    confidence : float
+        From a table: fraction of the columns that find a column at ±a and ±b, one missing allowed. From an
+        image: share of the Bragg peaks that the lattice explains. Between 0 and 1.
+    periodic : bool
+        False where no lattice was found; basis and sites then mean nothing.
+    pixel_size_nm : float or None
+        Size of a pixel, where it is known.
+
+    Examples
+    --------
+    >>> square = Lattice(np.array([[20.0, 0], [0, 20.0]]), confidence=1.0, periodic=True)
+    >>> square
+    <Lattice: a = 20.00 px, b = 20.00 px, 90.0°, 0 sites, confidence 1.00>
+    >>> square.calibrated(0.3905)
+    <Lattice: a = 0.3905 nm, b = 0.3905 nm, 90.0°, 0 sites, confidence 1.00>
+    """
+
+    basis: np.ndarray
+    sites: pd.DataFrame = field(
+        default_factory=lambda: pd.DataFrame(columns=["label", "u", "v", "origin_x", "origin_y", "n"])
+    )
+    confidence: float = 0.0
+    periodic: bool = False
+    pixel_size_nm: float | None = None
+
+    def __repr__(self):
+        if not self.periodic:
+            return f"<Lattice: none found (not periodic), confidence {self.confidence:.2f}>"
+        if self.pixel_size_nm:
+            a, b = (f"{length * self.pixel_size_nm:.4f} nm" for length in self.lengths)
+        else:
+            a, b = (f"{length:.2f} px" for length in self.lengths)
+        count = f"{len(self.sites)} site{'' if len(self.sites) == 1 else 's'}"
+        return f"<Lattice: a = {a}, b = {b}, {self.angle:.1f}°, {count}, confidence {self.confidence:.2f}>"
+
+    @property
+    def lengths(self):
+        """Lengths of a and b, in pixels."""
+        return np.linalg.norm(self.basis, axis=1)
+
+    @property
+    def angle(self):
+        """Angle from a to b, in degrees."""
+        a, b = self.basis
+        return float(np.degrees(np.arctan2(a[0] * b[1] - a[1] * b[0], a @ b)))
+
+    @property
+    def spacing(self):
+        """Length of the shortest lattice vector, in pixels."""
+        return float(self.lengths.min())
+
+    @property
+    def origins(self):
+        """Places of the sites in the cell (0, 0): ndarray of shape (sites, 2), (x, y) in pixels."""
+        return self.sites[["origin_x", "origin_y"]].to_numpy(dtype=float)
+
+    @property
+    def fractional(self):
+        """Sites in units of the basis, relative to the first: ndarray of shape (sites, 2)."""
+        return self.sites[["u", "v"]].to_numpy(dtype=float)
+
+    def positions(self, i, j, site=0):
+        """Where the lattice expects the columns of these cells.
+
+        Parameters
+        ----------
+        i, j : array_like of int
+        site : array_like of int
+
+        Returns
+        -------
+        ndarray of shape (..., 2)
+            (x, y) in pixels.
+        """
+        i, j, site = np.broadcast_arrays(i, j, site)
+        return self.origins[site] + np.stack([i, j], axis=-1) @ self.basis
+
+    def required(self):
+        """Return the lattice itself if there is one.
+
+        Raises
+        ------
+        NotPeriodicError
+        """
+        if not self.periodic:
+            raise NotPeriodicError(
+                f"no lattice was found (confidence {self.confidence:.2f}): the columns do not repeat. Look at "
+                "them over the image; keep one grain, and leave out what is not crystalline"
+            )
+        return self
+
+    def calibrated(self, a, b=None):
+        """Calibrate the pixels from known lattice parameters.
+
+        Parameters
+        ----------
+        a : float
+            Length of lattice vector a in nm.
+        b : float, optional
+            Length of b in nm; the same as a without it.
+
+        Returns
+        -------
+        Lattice
+            With ``pixel_size_nm``, the mean over both directions.
+
+        Raises
+        ------
+        ValueError
+            If a length is not positive, or the two directions disagree by more than 10 %: these are then
+            not the vectors of the lattice, or the scan is distorted.
+        NotPeriodicError
+            If there is no lattice.
+
+        Examples
+        --------
+        >>> square = Lattice(np.array([[20.0, 0], [0, 20.2]]), periodic=True)
+        >>> round(square.calibrated(0.402).pixel_size_nm, 5)
+        0.02
+        """
+        known = np.array([a, a if b is None else b], dtype=float)
+        if not (np.isfinite(known).all() and (known > 0).all()):
+            raise ValueError(f"lattice parameters must be positive lengths in nm, got a={a!r}, b={b!r}")
+        sizes = known / self.required().lengths
+        if abs(sizes[0] / sizes[1] - 1) > 0.1:
+            raise ValueError(
+                f"a would make a pixel {sizes[0]:.4g} nm and b {sizes[1]:.4g} nm: the vectors found are "
+                f"{self.lengths[0]:.2f} and {self.lengths[1]:.2f} px long. Give the parameters of these vectors"
+            )
+        return replace(self, pixel_size_nm=float(sizes.mean()))

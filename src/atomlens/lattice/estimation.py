@@ -1,0 +1,230 @@
+"""The lattice of a table of columns or of an image, and the cell of every column."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from atomlens.lattice._basis import find_basis
+from atomlens.lattice._bragg import basis_of_image
+from atomlens.lattice._indexing import index_points
+from atomlens.lattice._model import Lattice
+from atomlens.lattice._table import as_points, pixel_size
+
+__all__ = ["assign_sublattices", "estimate", "index"]
+
+
+def estimate(data, *, random_state=0):
+    """Estimate the lattice of a table of columns, or of an image.
+
+    From a table: vectors that carry columns to columns of the same sublattice are candidates; of the pairs
+    (a, b) that hold at the same places the one with the smallest cell is taken. All columns are then indexed
+    (see `index`), and basis and origins are the least-squares fit over them. From an image: the same, for
+    the peaks of its autocorrelation, with the Bragg peaks of its power spectrum as the judge.
+
+    Parameters
+    ----------
+    data : DataFrame with ``x`` and ``y`` in pixels, array_like of shape (N, 2), or image of shape (H, W)
+        A column ``sublattice`` or ``label`` tells sublattices apart; without it all columns are one.
+    random_state : int
+        Which columns are looked at in a long table.
+
+    Returns
+    -------
+    Lattice
+        With ``periodic=False`` if the data do not repeat.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 9 columns, if positions are NaN or listed twice, or if the image is
+        constant, smaller than 32 pixels or holds NaN.
+
+    Notes
+    -----
+    The basis is the mean one. A displacement that alternates from cell to cell by less than a quarter of the
+    distance between neighbours does not double the lattice of a table; in an image any superlattice peak
+    that rises above the noise does.
+
+    Examples
+    --------
+    >>> y, x = np.mgrid[:6, :6]
+    >>> estimate(np.column_stack([x.ravel() * 20.0, y.ravel() * 21.0]))
+    <Lattice: a = 20.00 px, b = 21.00 px, 90.0°, 1 site, confidence 1.00>
+    """
+    if not isinstance(data, pd.DataFrame) and np.ndim(data) == 2 and np.shape(data)[1] != 2:
+        return basis_of_image(data)
+    return _indexed(data, None, random_state)[0]
+
+
+def index(columns, lattice=None, *, random_state=0):
+    """Find the unit cell and the site of every column.
+
+    Neighbours a lattice vector apart are linked, and the indices are carried along the links that fit best:
+    drift, strain and slow distortions may add up to many cells, and vacancies are walked around. Pieces that
+    are not connected, such as the other sublattices, are placed relative to the columns around them.
+
+    Parameters
+    ----------
+    columns : DataFrame with ``x`` and ``y`` in pixels, or array_like of shape (N, 2)
+        As for `estimate`.
+    lattice : Lattice, optional
+        Estimated from the same columns without it.
+    random_state : int
+
+    Returns
+    -------
+    DataFrame
+        The table with ``i``, ``j`` (cell, from 0 on) and ``site`` (row of ``lattice.sites``); missing
+        (``<NA>``) for columns that belong to no site, such as interstitials or another grain.
+        ``attrs["lattice"]`` is the lattice, refined.
+
+    Raises
+    ------
+    NotPeriodicError
+        If there is no lattice.
+    ValueError
+        As for `estimate`.
+
+    Examples
+    --------
+    >>> y, x = np.mgrid[:6, :6]
+    >>> index(np.column_stack([x.ravel() * 20.0, y.ravel() * 20.0])).iloc[8]
+    x       40.0
+    y       20.0
+    i          2
+    j          1
+    site       0
+    Name: 8, dtype: Float64
+    """
+    found, cell, site = _indexed(columns, lattice, random_state)
+    found.required()
+    table = columns.copy() if isinstance(columns, pd.DataFrame) else pd.DataFrame(columns, columns=["x", "y"])
+    for name, values in (("i", cell[:, 0]), ("j", cell[:, 1]), ("site", site)):
+        table[name] = pd.arrays.IntegerArray(values.astype(np.int64), site < 0)
+    table.attrs["lattice"] = found
+    return table
+
+
+def _indexed(columns, lattice, random_state):
+    """Lattice, cells (N, 2) and sites (N,) of a table; site -1 where there is none."""
+    xy, sublattice, names = as_points(columns)
+    size = pixel_size(columns)
+    if lattice is None:
+        basis, confidence, periodic = find_basis(xy, sublattice, random_state)
+        if not periodic:
+            return Lattice(basis, confidence=confidence, pixel_size_nm=size), *_none(len(xy))
+    else:
+        basis, confidence = lattice.required().basis, lattice.confidence
+        size = size or lattice.pixel_size_nm
+    found = index_points(xy, sublattice, basis)
+    # Sites by sublattice, the fullest first.
+    count = np.bincount(found.site[found.site >= 0], minlength=len(found.label))
+    order = np.lexsort((-count, found.label))
+    rank = np.append(np.argsort(order), -1)
+    origins = found.origins[order]
+    uv = (origins - origins[0]) @ np.linalg.inv(found.basis)
+    sites = pd.DataFrame(
+        {
+            "label": [names[n] for n in found.label[order]],
+            "u": uv[:, 0],
+            "v": uv[:, 1],
+            "origin_x": origins[:, 0],
+            "origin_y": origins[:, 1],
+            "n": count[order],
+        }
+    )
+    return Lattice(found.basis, sites, confidence, True, size), found.cell, rank[found.site]
+
+
+def _none(count):
+    return np.zeros((count, 2), dtype=np.int64), np.full(count, -1)
+
+
+def assign_sublattices(columns, *, by="intensity", n_sublattices=2, random_state=0):
+    """Tell sublattices apart by a property of their columns, with the lattice as a guide.
+
+    A threshold on the intensity fails where thickness or composition change over the field. A sublattice is a
+    regular part of the lattice, and that is what is used: if the cell has several sites, those with a
+    similar mean are one sublattice; if it has one, the superlattice is taken whose parts differ most.
+
+    Parameters
+    ----------
+    columns : DataFrame
+        ``x`` and ``y`` in pixels, and the property; all columns count as one sublattice.
+    by : str
+        Name of the property.
+    n_sublattices : int
+        How many to tell apart.
+    random_state : int
+
+    Returns
+    -------
+    DataFrame
+        The table with ``label``: 0 for the sublattice with the largest mean, and so on; -1 for columns that
+        are on no site.
+
+    Raises
+    ------
+    ValueError
+        If the property is missing or NaN, if `n_sublattices` is less than 2, or if no regular arrangement of
+        so many parts explains the property.
+    NotPeriodicError
+        If there is no lattice.
+
+    Examples
+    --------
+    >>> y, x = np.mgrid[:8, :8].reshape(2, -1)
+    >>> board = pd.DataFrame({"x": 20.0 * x, "y": 20.0 * y, "intensity": 1.0 + (x + y) % 2})
+    >>> assign_sublattices(board).label[:4].tolist()
+    [1, 0, 1, 0]
+    """
+    if by not in columns:
+        raise ValueError(f"the table has no column {by!r}: name one of {', '.join(map(str, columns))}")
+    values = columns[by].to_numpy(dtype=float)
+    if n_sublattices < 2:
+        raise ValueError(f"n_sublattices must be at least 2, got {n_sublattices}")
+    if not np.isfinite(values).all():
+        raise ValueError(f"{by!r} is NaN for some columns: drop those rows first")
+    bare = columns[["x", "y"]]
+    indexed = index(bare, random_state=random_state)
+    on = indexed["site"].notna().to_numpy()
+    cell = indexed.loc[on, ["i", "j"]].to_numpy(dtype=int)
+    site = indexed.loc[on, "site"].to_numpy(dtype=int)
+    # Ranks: a few very bright columns must not decide.
+    rank = pd.Series(values[on]).rank(pct=True).to_numpy()
+    best = (0.0, None)
+    for part in _partitions(cell, site, n_sublattices):
+        means = np.bincount(part, rank) / np.maximum(np.bincount(part), 1)
+        explained = 1 - ((rank - means[part]) ** 2).mean() / rank.var()
+        if explained > best[0]:
+            best = explained, part, means
+    if best[0] < 0.1:
+        raise ValueError(
+            f"no arrangement of {n_sublattices} sublattices explains {by!r} (the best one accounts for "
+            f"{100 * best[0]:.0f} % of its variance): the columns may all be of one kind"
+        )
+    _, part, means = best
+    # Parts with similar means are one sublattice: cut at the largest gaps between the sorted means.
+    order = np.argsort(-means)
+    cuts = np.sort(np.argsort(np.diff(-means[order]))[::-1][: n_sublattices - 1])
+    number = np.empty(len(means), dtype=int)
+    number[order] = np.searchsorted(cuts, np.arange(len(means)), side="left")
+    label = np.full(len(columns), -1)
+    label[on] = number[part]
+    return columns.assign(label=label)
+
+
+def _partitions(cell, site, n):
+    """Regular ways to part the columns: by site, or by the cosets of a superlattice of index n."""
+    if site.max() + 1 >= n:
+        yield site
+        return
+    i, j = cell.T
+    # Hermite normal forms: all sublattices of index n in the plane.
+    for rows in (d for d in range(1, n + 1) if n % d == 0):
+        across = n // rows
+        for shear in range(across):
+            row = np.floor_divide(j, rows)
+            part = (j - row * rows) * across + (i - shear * row) % across
+            yield part + n * site
