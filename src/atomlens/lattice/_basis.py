@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
 from scipy.spatial import ConvexHull, cKDTree
@@ -11,7 +13,11 @@ _NEIGHBOURS = (24, 160, 500)  # of each, until they tell: cells of a few columns
 _LEAST = 0.25  # share of columns that a vector must carry to another one, to be looked at
 _NEARLY = 0.85  # of the best pair: a pair that does so well may have the smaller cell
 _CANDIDATES = 40
+_SCREENED = 150
 _PERIODIC = 0.3  # joint share below which columns that do not repeat may come out by chance
+_FEW = 1.5  # standard errors or so on top: the best of many pairs does well by chance on a few columns
+_ALIKE = 0.8  # of the columns around one that holds, in a grain
+_NO_PAIR = np.full((2, 2), np.nan), 0.0, 1, False
 
 
 def find_basis(xy, sublattice, random_state=0):
@@ -26,66 +32,75 @@ def find_basis(xy, sublattice, random_state=0):
     confidence : float
     periodic : bool
     """
-    best = np.diag([np.nan, np.nan]), 0.0
+    best = _NO_PAIR
     for count in _NEIGHBOURS:
         if count > len(xy) and count != _NEIGHBOURS[0]:
             break
-        basis, share = _best_pair(xy, sublattice, min(count, len(xy) - 1), random_state)
-        if share > best[1]:
-            best = basis, share
-        if share > 0.7:
+        pair = _best_pair(xy, sublattice, min(count, len(xy) - 1), random_state)
+        best = max(best, pair, key=lambda p: p[1])
+        if best[1] > 0.7 or best[3]:
             break
-    basis, share = best
-    return basis, float(share), bool(share > _PERIODIC)
+    basis, share, judged, _ = best
+    return basis, float(share), bool(share > _PERIODIC + _FEW / np.sqrt(judged))
 
 
 def _best_pair(xy, sublattice, count, random_state):
+    """Of the pairs that hold best, the one with the smallest cell: basis, share, of how many, one grain."""
     rng = np.random.default_rng(random_state)
     spread = 10 * np.ptp(xy, axis=0).max() * sublattice[:, None]  # keeps the sublattices apart in one tree
     tree = cKDTree(np.column_stack([xy, spread]))
     # Where a sublattice is sparse, others crowd its columns: half of the field is enough to see a period.
     some = rng.permutation(len(xy))[:_CENTRES]
     inside, reach = _inside(xy)
-    differences = _differences(xy, sublattice, some, count)
+    fewer = some[: max(_CENTRES // 5, 4 * _CENTRES * _NEIGHBOURS[0] // count)]
+    differences = _differences(xy, sublattice, fewer, count)
     if not len(differences):
-        return np.diag([np.nan, np.nan]), 0.0
+        return _NO_PAIR
     spacing = np.median(cKDTree(xy).query(xy[some], k=2)[0][:, 1])
     tolerance = 0.25 * spacing
-    vectors = _peaks(differences, tolerance, len(some))
+    vectors = _peaks(differences, tolerance, len(fewer))
     vectors = vectors[np.linalg.norm(vectors, axis=1) < reach]
 
-    def arrive(vector):
-        target = np.column_stack([xy[some] + vector, spread[some]])
-        return tree.query(target, distance_upper_bound=tolerance)[0] < np.inf
+    def steps(vectors, rows):
+        """Which column ±vectors lead to, if any, and whether one is due there: (vectors, 2, rows) each."""
+        target = xy[rows] + np.stack([vectors, -vectors], axis=1)[:, :, None]
+        apart = np.broadcast_to(spread[rows], (*target.shape[:-1], 1))
+        to = tree.query(np.concatenate([target, apart], axis=-1), distance_upper_bound=tolerance)[1]
+        return to, inside(target) | (to < len(xy))
 
-    kept, held, asked = [], [], []
-    for vector in vectors[:_CANDIDATES]:
-        hit = np.array([arrive(vector), arrive(-vector)])
-        fair = np.array([inside(xy[some] + vector), inside(xy[some] - vector)]) | hit
-        if fair.sum() >= 8 and hit.sum() >= _LEAST * fair.sum():
-            kept.append(vector)
-            held.append(hit)
-            asked.append(fair)
+    # In a large cell short vectors that hold here and there are many: look at few columns first.
+    to, fair = steps(vectors, some[:_SCREENED])
+    share = (to < len(xy)).sum(axis=(1, 2)) / np.maximum(fair.sum(axis=(1, 2)), 8)
+    vectors = vectors[share >= max(_LEAST, 0.6 * share.max(initial=0))][:_CANDIDATES]
+    to, fair = steps(vectors, some)
+    hit = to < len(xy)
     best, pairs = 0.0, []
-    for first in range(len(kept)):
-        for second in range(first + 1, len(kept)):
-            a, b = kept[first], kept[second]
-            area = abs(a[0] * b[1] - a[1] * b[0])
-            if area < 0.3 * np.linalg.norm(a) * np.linalg.norm(b):
-                continue
-            fair = np.concatenate([asked[first], asked[second]])
-            hit = np.concatenate([held[first], held[second]])
-            enough = fair.sum(axis=0) >= 3
-            if enough.sum() < 4:
-                continue
-            missing = (fair & ~hit).sum(axis=0)[enough]
-            pairs.append(((missing == 0).mean(), area, (missing <= 1).mean(), a, b))
-            best = max(best, pairs[-1][0])
+    for first, second in combinations(range(len(vectors)), 2):
+        both = [first, second]
+        a, b = vectors[both]
+        area = abs(a[0] * b[1] - a[1] * b[0])
+        if area < 0.3 * np.linalg.norm(a) * np.linalg.norm(b):
+            continue
+        asked = fair[both].sum(axis=(0, 1))
+        enough = asked >= 3
+        if enough.sum() < 4:
+            continue
+        missing = (asked - hit[both].sum(axis=(0, 1)))[enough]
+        pairs.append(((missing == 0).mean(), area, (missing <= 1).mean(), enough.sum(), both))
+        best = max(best, pairs[-1][0])
     if not pairs:
-        return np.diag([np.nan, np.nan]), 0.0
+        return _NO_PAIR
     # A bond of a honeycomb leads from half of the columns to a column, and fails with all four steps.
     smallest = min((p for p in pairs if p[0] >= _NEARLY * best), key=lambda p: (round(p[1], 3), -p[0]))
-    return reduced(np.array(smallest[3:])), smallest[2]
+    full, _, share, judged, both = smallest
+    # In a grain the steps lead to columns that are like the first. Where larger cells hold better, some are
+    # those of a coincidence lattice of two grains, and this one is meant.
+    holds = (fair[both].sum(axis=(0, 1)) >= 3) & (fair[both] == hit[both]).all(axis=(0, 1))
+    ends = to[both][:, :, holds]
+    to, fair = steps(vectors[both], ends[ends < len(xy)])
+    alike = (fair & (to == len(xy))).sum(axis=(0, 1)) <= 1
+    grain = share > _PERIODIC and full > _PERIODIC * share and alike.mean() > _ALIKE
+    return reduced(vectors[both]), share, judged, grain
 
 
 def _inside(xy):
@@ -93,7 +108,7 @@ def _inside(xy):
     hull = ConvexHull(xy)
     normals, offsets = hull.equations[:, :2], hull.equations[:, 2]
     width = np.ptp(xy @ normals.T, axis=0).min()
-    return lambda points: (points @ normals.T + offsets <= 0).all(axis=1), 0.75 * width
+    return lambda points: (points @ normals.T + offsets <= 0).all(axis=-1), 0.75 * width
 
 
 def _differences(xy, sublattice, some, count):

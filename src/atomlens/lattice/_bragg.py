@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations, pairwise
+
 import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter, maximum_filter
@@ -17,6 +19,9 @@ _INTEGER = 0.12  # how far from a whole number the order of a peak may come out
 _FAINTEST = 0.02  # of the strongest amplitude: what a distorted scan makes beside the strong peaks
 _EXPLAINED = 0.4  # share of the amplitudes that a lattice must explain; two grains share the field
 _NEARLY = 0.93  # of the best lattice: one that does so well may have the smaller cell
+_FILLED = 0.5  # of the reciprocal lattice: a coincidence lattice of two grains leaves most of it empty
+_REST = 0.8  # of the other peaks, explained by the same lattice turned: a second grain
+_STRONGEST = 40
 _CANDIDATES = 60
 _WEAKEST_SITE = 0.25  # of the brightest site of the cell, above the darkest place
 
@@ -51,9 +56,8 @@ def _bragg_peaks(pixels):
     order = np.argsort(ring, axis=None, kind="stable")
     edges = np.searchsorted(ring.ravel()[order], np.arange(ring.max() + 2))
     sorted_power = power.ravel()[order]
-    mean = np.array(
-        [np.median(sorted_power[a:b]) if b > a else 1.0 for a, b in zip(edges[:-1], edges[1:], strict=True)]
-    ) / np.log(2)
+    median = [np.median(sorted_power[a:b]) if b > a else 1.0 for a, b in pairwise(edges)]
+    mean = np.array(median) / np.log(2)
     count = np.diff(edges)
     # A median over few bins scatters itself; the Hann window correlates neighbours (hence 3).
     doubt = 1 + 3 / np.sqrt(np.maximum(count / 3, 1))
@@ -90,33 +94,95 @@ def _explain(frequency, strength, repeat):
     vectors = np.array([_summit(repeat + 1, y, x) for y, x in at])[:, ::-1] - [columns // 2, rows // 2]
     length = np.linalg.norm(vectors, axis=1)
     keep = (length > 1.5) & (length < min(rows, columns) / 3) & (vectors @ [1, 1e-3] > 0)
-    vectors = vectors[keep][np.argsort(length[keep])][:_CANDIDATES]
+    vectors = vectors[keep][np.argsort(length[keep])]
+    # In a large cell short vectors that fit half of it are many: only those that fit nearly as well as any.
+    lattices = _lattices(vectors, frequency, strength)
+    best = max((share for _, share in lattices), default=0.0)
+    found = next((r for r in lattices if r[1] >= max(_NEARLY * best, _EXPLAINED)), None)
+    if found is None or _filled(found[0], frequency) >= _FILLED:
+        return found
+    # Most orders are absent. The coincidence lattice of two grains is like that: then one grain is meant.
+    return _one_grain(frequency, strength) or found
+
+
+def _one_grain(frequency, strength):
+    """Lattice of one of two grains, each of which explains what the other one leaves; None if it is not so."""
+    strongest = frequency[np.argsort(-strength)][:_STRONGEST]
+    strongest = strongest[strongest @ [1, 1e-3] > 0]
+    grains = []
+    for pair in map(np.array, combinations(strongest, 2)):
+        area = abs(np.linalg.det(pair))
+        if area < 0.3 * np.prod(np.linalg.norm(pair, axis=1)):
+            continue
+        basis, share = _refined(np.linalg.inv(pair).T, frequency, strength)
+        if share >= _EXPLAINED and _filled(basis, frequency) >= _FILLED:
+            grains.append((area, basis, share))
+    best = max((share for *_, share in grains), default=0.0)
+    for _, basis, share in sorted(grains, key=lambda g: -g[0]):
+        if share >= 0.85 * best and _turned_explains(basis, frequency, strength) > _REST:
+            return basis, share
+    return None
+
+
+def _lattices(vectors, frequency, strength):
+    """Refined bases from pairs of vectors, and what they explain, the smallest cell first."""
     order = vectors @ frequency.T
     whole = np.abs(order - np.rint(order)) < _INTEGER
     weight = strength / strength.sum()
+    share = whole @ weight
+    good = np.flatnonzero(share > 0.75 * share.max(initial=0.0))[:_CANDIDATES]
     pairs = []
-    for n, a in enumerate(vectors):
-        for m, b in enumerate(vectors[:n]):
-            area = abs(np.linalg.det([a, b]))
-            if area > 0.3 * np.linalg.norm(a) * np.linalg.norm(b):
-                pairs.append(((whole[n] & whole[m]) @ weight, area, n, m))
+    for n, m in combinations(good, 2):
+        a, b = vectors[[n, m]]
+        area = abs(a[0] * b[1] - a[1] * b[0])
+        if area > 0.3 * np.linalg.norm(a) * np.linalg.norm(b):
+            pairs.append(((whole[n] & whole[m]) @ weight, area, n, m))
     best = max((share for share, *_ in pairs), default=0.0)
     pairs = sorted(
         (p for p in pairs if p[0] > 0.8 * max(best, _EXPLAINED)), key=lambda p: (round(p[1]), -p[0])
     )
-    refined = [_refined(vectors[[n, m]], frequency, strength) for *_, n, m in pairs[:_CANDIDATES]]
-    best = max((share for _, share in refined), default=0.0)
-    return next((r for r in refined if r[1] >= max(_NEARLY * best, _EXPLAINED)), None)
+    return [_refined(vectors[[n, m]], frequency, strength) for *_, n, m in pairs[:_CANDIDATES]]
+
+
+def _fits(basis, frequency):
+    """Orders of the peaks, and which of these are whole."""
+    order = frequency @ basis.T
+    return np.rint(order), (np.abs(order - np.rint(order)) < _INTEGER).all(axis=1)
+
+
+def _filled(basis, frequency):
+    """Share of the reciprocal lattice, as far out as there are peaks, that has a peak."""
+    order, fits = _fits(basis, frequency)
+    furthest = np.linalg.norm(frequency[fits], axis=1).max(initial=0.0)
+    return len(np.unique(order[fits], axis=0)) / max(np.pi * furthest**2 * abs(np.linalg.det(basis)), 1.0)
+
+
+def _turned_explains(basis, frequency, strength):
+    """Share of the peaks which the lattice does not explain that the same lattice explains when turned."""
+    fits = _fits(basis, frequency)[1]
+    if fits.all() or not fits.any():
+        return 0.0
+    rest, weight = frequency[~fits], strength[~fits] / strength[~fits].sum()
+    strongest = rest[weight.argmax()]
+    partners = frequency[fits]
+    partners = partners[np.abs(np.linalg.norm(partners, axis=1) / np.linalg.norm(strongest) - 1) < 0.05]
+    best = 0.0
+    for x, y in partners:
+        cosine, sine = np.array(
+            [x * strongest[0] + y * strongest[1], x * strongest[1] - y * strongest[0]]
+        ) / (np.hypot(x, y) * np.hypot(*strongest))
+        turned = basis @ np.array([[cosine, sine], [-sine, cosine]])
+        best = max(best, weight[_fits(turned, rest)[1]].sum())
+    return best
 
 
 def _refined(basis, frequency, strength):
-    """Least squares over the Bragg peaks: frequency times vector is the order of the peak; and their share."""
+    """Least squares over the Bragg peaks: frequency times vector is the order of a peak; and their share."""
     start = basis
     for _ in range(3):
-        order = frequency @ basis.T
-        fits = (np.abs(order - np.rint(order)) < _INTEGER).all(axis=1)
+        order, fits = _fits(basis, frequency)
         weight = strength[fits, None]
-        basis = np.linalg.lstsq(weight * frequency[fits], weight * np.rint(order[fits]), rcond=None)[0].T
+        basis = np.linalg.lstsq(weight * frequency[fits], weight * order[fits], rcond=None)[0].T
     moved = np.linalg.norm(basis - start, axis=1) > 0.1 * np.linalg.norm(start, axis=1)
     return basis, 0.0 if moved.any() else float(strength[fits].sum() / strength.sum())
 

@@ -14,6 +14,7 @@ _REACH, _REACH_OF_NEIGHBOURS = 0.3, 0.4
 _LEAST = 9  # columns of a connected piece that may define a site of the cell
 _ROUNDS = 8
 _VOTES = 6
+_SAMPLE = 2000  # columns that tell a typical distance
 
 
 @dataclass
@@ -45,11 +46,12 @@ def index_points(xy, sublattice, basis):
     indices, so only local differences count. The pieces that this leaves are placed relative to their
     neighbours in other pieces: on a site that is known, or, where they fill the gaps, on a new one.
     """
-    reach = min(
-        _REACH * np.linalg.norm(basis, axis=1).min(),
-        _REACH_OF_NEIGHBOURS * min(nearest_distance(xy[sublattice == s]) for s in np.unique(sublattice)),
-    )
-    piece, cell = _along_tree(xy, np.linalg.inv(basis), *_links(xy, sublattice, basis, reach))
+    rows = [np.flatnonzero(sublattice == label) for label in range(sublattice.max() + 1)]
+    trees = [cKDTree(xy[mine]) for mine in rows]
+    nearest = min(nearest_distance(tree) for tree in trees if tree.n > 1)
+    reach = min(_REACH * np.linalg.norm(basis, axis=1).min(), _REACH_OF_NEIGHBOURS * nearest)
+    links = _links(rows, trees, basis, reach)
+    piece, cell = _along_tree(xy, np.linalg.inv(basis), *links)
     sites = _Sites(xy, sublattice, basis, reach)
     sizes = np.bincount(piece)
     least = max(_LEAST, len(xy) // 2000)
@@ -61,25 +63,23 @@ def index_points(xy, sublattice, basis):
     return _fitted(xy, sites)
 
 
-def nearest_distance(xy):
+def nearest_distance(tree):
     """Typical distance to the nearest column."""
-    some = xy[:: max(1, len(xy) // 5000)]
-    return np.median(cKDTree(xy).query(some, k=2)[0][:, 1])
+    return np.median(tree.query(tree.data[:: max(1, tree.n // _SAMPLE)], k=2)[0][:, 1])
 
 
-def _links(xy, sublattice, basis, reach):
-    """Pairs of columns that are a or b apart, and by how much each pair misses."""
+def _links(rows, trees, basis, reach):
+    """Pairs of columns of a sublattice that are a or b apart, and by how much each pair misses."""
     found = []
-    for label in range(sublattice.max() + 1):
-        mine = np.flatnonzero(sublattice == label)
-        tree = cKDTree(xy[mine])
+    for mine, tree in zip(rows, trees, strict=True):
         for step in basis:
-            distance, near = tree.query(xy[mine] + step, distance_upper_bound=reach, workers=-1)
+            distance, near = tree.query(tree.data + step, distance_upper_bound=reach, workers=-1)
             ok = distance < np.inf
             found.append((mine[ok], mine[near[ok]], distance[ok] / reach))
     first, second, miss = (np.concatenate(part) for part in zip(*found, strict=True))
     # Between columns that have three of their four links: in another grain a few hold by chance.
-    regular = np.bincount(first, minlength=len(xy)) + np.bincount(second, minlength=len(xy)) >= 3
+    count = sum(map(len, rows))
+    regular = np.bincount(first, minlength=count) + np.bincount(second, minlength=count) >= 3
     keep = regular[first] & regular[second]
     return first[keep], second[keep], miss[keep]
 
@@ -176,6 +176,7 @@ class _Sites:
         """Place what is left where its neighbours agree that it belongs, if that place is free."""
         self._one_a_place(np.flatnonzero(self.site >= 0))
         label, offset = np.array(self.label), np.array(self.offset)
+        everyone = cKDTree(self.xy)
         for _ in range(_ROUNDS):
             left, placed = np.flatnonzero(self.site < 0), np.flatnonzero(self.site >= 0)
             if not left.size:
@@ -189,13 +190,40 @@ class _Sites:
             away[self.sublattice[left][:, None] != label] = np.inf
             site = away.argmin(axis=1)
             fits = agreed & (away.min(axis=1) <= 0.7 * self.reach)
+            # In another grain some fit by chance: not if most columns around do not.
+            known = self.site >= 0
+            known[left] = fits
+            around = everyone.query(self.xy[left[fits]], k=votes + 1)[1][:, 1:]
+            fits[fits] = known[around].mean(axis=1) >= 0.5
+            if not fits.any() and self._found_new_sites(left[agreed], at[agreed]):
+                label, offset = np.array(self.label), np.array(self.offset)
+                continue
             left, site, at = left[fits], site[fits], at[fits]
             self._put(left, np.rint(at - offset[site]).astype(int), site)
             if not np.setdiff1d(left, self._one_a_place(np.concatenate([placed, left]))).size:
                 return
 
+    def _found_new_sites(self, rows, at):
+        """Whether columns crowd at new places of the cell; at each a site is made.
+
+        Where there are few cells, vacancies leave a site in pieces that are too small to be placed.
+        """
+        before = len(self.label)
+        least = max(_LEAST, np.bincount(self.site[self.site >= 0]).max() / 3)
+        for label in np.unique(self.sublattice[rows]):
+            mine = at[self.sublattice[rows] == label]
+            while len(mine) >= least:
+                near = np.array([self._miss(mine - place) < 0.5 * self.reach for place in mine[:_SAMPLE]])
+                around = near[near.sum(axis=1).argmax()]
+                if around.sum() < least:
+                    break
+                turn = np.exp(2j * np.pi * mine[around]).mean(axis=0)
+                self._new_site(label, np.angle(turn) / (2 * np.pi) % 1)
+                mine = mine[~around]
+        return len(self.label) > before
+
     def _one_a_place(self, rows):
-        """Of several columns at one place, set all but the first of these rows free; return those set free."""
+        """Of several columns at one place, set all but the first free; return the rows of those."""
         where = np.column_stack([self.site[rows], self.cell[rows] - self.cell[rows].min(axis=0)])
         key = np.ravel_multi_index(where.T, where.max(axis=0) + 1)
         again = np.delete(rows, np.unique(key, return_index=True)[1])

@@ -115,8 +115,8 @@ class Lattice:
         """
         if not self.periodic:
             raise NotPeriodicError(
-                f"no lattice was found (confidence {self.confidence:.2f}): the columns do not repeat. Look at "
-                "them over the image; keep one grain, and leave out what is not crystalline"
+                f"no lattice was found (confidence {self.confidence:.2f}): the columns do not repeat. "
+                "Look at them over the image; keep one grain, and leave out what is not crystalline"
             )
         return self
 
@@ -155,7 +155,8 @@ class Lattice:
         sizes = known / self.required().lengths
         if abs(sizes[0] / sizes[1] - 1) > 0.1:
             raise ValueError(
-                f"a would make a pixel {sizes[0]:.4g} nm and b {sizes[1]:.4g} nm: the vectors found are "
-                f"{self.lengths[0]:.2f} and {self.lengths[1]:.2f} px long. Give the parameters of these vectors"
+                f"a would make a pixel {sizes[0]:.4g} nm and b {sizes[1]:.4g} nm: the vectors "
+                f"found are {self.lengths[0]:.2f} and {self.lengths[1]:.2f} px long. Give the parameters of "
+                "these vectors"
             )
         return replace(self, pixel_size_nm=float(sizes.mean()))

@@ -1,4 +1,4 @@
-"""Tables of columns, as the lattice and what is built on it want them: positions, sublattices, calibration."""
+"""Tables of columns, as all that deals with lattices wants them: positions, sublattices, calibration."""
 
 from __future__ import annotations
 
@@ -58,14 +58,15 @@ def sublattice_column(columns):
 
 def _refuse_duplicates(xy):
     tree = cKDTree(xy)
-    typical = np.median(tree.query(xy[:: max(1, len(xy) // 5000)], k=2)[0][:, 1])
+    typical = np.median(tree.query(xy[:: max(1, len(xy) // 2000)], k=2)[0][:, 1])
     pairs = tree.query_pairs(_SAME * typical, output_type="ndarray")
     distance = np.linalg.norm(xy[pairs[:, 0]] - xy[pairs[:, 1]], axis=1)
     if typical == 0 or len(pairs) > 0.01 * len(xy) or (distance == 0).any():
         at = xy[pairs[distance.argmin(), 0]]
         raise ValueError(
-            f"{len(pairs)} columns are listed twice (two within {distance.min():.3g} px near x = {at[0]:.1f}, "
-            f"y = {at[1]:.1f}): keep one of each, for example with columns.drop_duplicates(['x', 'y'])"
+            f"{len(pairs)} columns are listed twice (two within {distance.min():.3g} px near "
+            f"x = {at[0]:.1f}, y = {at[1]:.1f}): keep one of each, for example with "
+            "columns.drop_duplicates(['x', 'y'])"
         )
 
 

@@ -89,13 +89,11 @@ def index(columns, lattice=None, *, random_state=0):
     Examples
     --------
     >>> y, x = np.mgrid[:6, :6]
-    >>> index(np.column_stack([x.ravel() * 20.0, y.ravel() * 20.0])).iloc[8]
-    x       40.0
-    y       20.0
-    i          2
-    j          1
-    site       0
-    Name: 8, dtype: Float64
+    >>> index(np.column_stack([x.ravel() * 20.0, y.ravel() * 20.0])).iloc[6:9]
+          x     y  i  j  site
+    6   0.0  20.0  0  1     0
+    7  20.0  20.0  1  1     0
+    8  40.0  20.0  2  1     0
     """
     found, cell, site = _indexed(columns, lattice, random_state)
     found.required()

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations, pairwise
+from itertools import pairwise
 
-import diptest
 import numpy as np
 import pandas as pd
 from kneed import KneeLocator
@@ -13,6 +12,7 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, calinski_harabasz_score, silhouette_score
 from sklearn.pipeline import Pipeline
 
+from atomlens._gap import Fold, gap_p_values
 from atomlens.spectra._cluster import _everywhere, _steps
 from atomlens.spectra._interfaces import has_interface_cluster
 from atomlens.spectra._matrix import as_spectra
@@ -333,24 +333,8 @@ def _largest_pair_p(train, test, k, seed, *, fisher=True):
     model = KMeans(k, n_init=10 if fisher else 3, random_state=seed).fit(train)
     centres, labels = model.cluster_centers_, model.predict(test)
     # Fisher's direction takes the shape of the clusters into account, if there are points to learn it from.
-    within = np.eye(train.shape[1])
-    if fisher:
-        inside = train - centres[model.labels_]
-        within = inside.T @ inside / len(train)
-        within += 1e-9 * max(np.trace(within), np.finfo(float).tiny) * np.eye(len(within))
-    sizes = np.bincount(model.labels_, minlength=k)
-    largest = 0.0
-    for large, small in combinations(np.argsort(-sizes, kind="stable"), 2):
-        direction = np.linalg.solve(within, centres[small] - centres[large])
-        # A small cluster drowns in the dip of a large one, so as many of the large one's points take part as
-        # the small one has, the nearest. Cutting off one end leaves a unimodal distribution unimodal.
-        nearest = np.sort(train[model.labels_ == large] @ direction)[-sizes[small]]
-        projected = test[(labels == large) | (labels == small)] @ direction
-        projected = projected[projected >= nearest]
-        # Below eight points no arrangement of them is surprising.
-        p = diptest.diptest(projected)[1] if projected.size >= 8 else 1.0
-        largest = max(largest, float(p))
-    return largest
+    p = gap_p_values([Fold(train, model.labels_, test, labels, centres)], fisher=fisher)
+    return float(p[np.triu_indices(k, 1)].max())
 
 
 def _reasons(table, alpha):

@@ -1,0 +1,478 @@
+"""Phases and their variants from the neighbourhoods of atoms."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pandas as pd
+from scipy.spatial import cKDTree
+from sklearn.base import BaseEstimator, ClusterMixin
+from sklearn.cluster import KMeans
+from sklearn.mixture import GaussianMixture
+
+from atomlens._gap import Fold, gap_p_values
+from atomlens.crystallography import _replicas
+from atomlens.crystallography._verdict import asymmetric_part, asymmetry_test, central
+from atomlens.crystallography.point_groups import point_group
+from atomlens.lattice import Neighbourhoods, neighbour_vectors
+from atomlens.lattice._basis import reduced
+from atomlens.spectra.clusterer import one_thread
+
+__all__ = ["LocalCrystallography"]
+
+_METHODS = ("kmeans", "gmm")
+_SPLITS = 3
+_MOST_ROWS = 50_000  # rows that clusters are learned from; all others are given to the nearest
+
+
+class LocalCrystallography(ClusterMixin, BaseEstimator):
+    """Cluster the neighbourhoods of atoms, and ask which phases are ferroic.
+
+    For every atom of one sublattice the vectors to its neighbours, in one order, are a point in 2k dimensions.
+    Clusters of such points are phases, or variants of a phase. Which, the replicas tell: every operation of the
+    point group is applied to all neighbourhoods and the neighbours are put back into their order. A phase that
+    keeps its label is non-ferroic; labels that change places are the variants of one ferroic phase. Lattice
+    translations do the same for lattice doubling.
+
+    Parameters
+    ----------
+    n_neighbors : int
+        Neighbours of each atom, nearest first.
+    n_clusters : int
+        Number of labels.
+    center, neighbors : optional
+        Sublattice of the atoms, and of their neighbours (several: a list), as they are named in the table's
+        column ``sublattice`` or ``label``. Vectors to the *same* sublattice cancel a uniform polarisation.
+    method : {"kmeans", "gmm"}
+    point_group : str
+        Hermann-Mauguin symbol of the undistorted structure in projection: 1, 2, m, 2mm, 3, 3m, 4, 4mm, 6, 6mm.
+    mirror : (int, int)
+        A lattice direction u a + v b that lies in a mirror line, for groups that have one.
+    translations : sequence of (int, int), optional
+        Lattice translations that labels are compared along; by default a, b and a + b.
+    alpha : float
+        Level of the tests behind the verdict.
+    tolerance : float
+        Asymmetry (root mean square over the neighbours, in pixels) that counts as none: what the microscope
+        itself may make, by a small tilt or aberration.
+    trust_scan : bool
+        Whether a deformation of the neighbourhood counts as asymmetry. A distorted scan makes the same, so it
+        does not by default; displacements always count.
+    random_state : int
+
+    Attributes
+    ----------
+    labels_ : ndarray of int, shape (N,)
+        One an atom of the central sublattice, in the order of the table, the largest cluster 0; -1 for atoms
+        without a place in the lattice or with less than half of their neighbours.
+    centers_ : ndarray of int, shape (N,)
+        Rows of these atoms in the table.
+    vectors_ : ndarray of shape (N, k, 2)
+        Vectors to the neighbours in pixels, the mean distortion of the scan taken out; NaN where one is missing.
+    centroids_ : ndarray of shape (n_clusters, k, 2)
+    ideal_ : ndarray of shape (k, 2)
+        The undistorted neighbourhood (of the first site).
+    neighbourhoods_ : Neighbourhoods
+    lattice_ : Lattice
+    operations_ : tuple of str
+    replica_labels_ : ndarray of int, shape (G, N)
+        Labels of the replicas, the identity first; -1 where a replica lies outside of all clusters.
+    contingency_ : dict of str to DataFrame
+        For every operation and translation the labels (rows) against those of their images.
+    gap_p_values_ : ndarray of shape (n_clusters, n_clusters)
+        Hartigan's dip test for every two labels: large where no gap in density parts them.
+    phase_of_label_ : ndarray of int, shape (n_clusters,)
+        Row of `verdict_` that each label belongs to.
+    orbits_ : list of tuple of int
+        Labels of each phase.
+    verdict_ : DataFrame
+        One row a phase: ``labels``, ``kind`` ("non-ferroic", "ferroic" or "lattice-doubled"), ``ferroic``,
+        ``n_variants`` (that are in the field), ``orbit_size`` (that symmetry allows), ``closure`` (share of the
+        replicas that land where the permutation of the labels wants them), ``asymmetry_px`` (and ``_pm``),
+        ``p_value`` and ``n`` (atoms).
+
+    Raises
+    ------
+    ValueError
+        If a parameter is not valid, if there are fewer complete neighbourhoods than clusters, or as for
+        `atomlens.lattice.neighbour_vectors`.
+    NotPeriodicError
+        If the columns have no lattice.
+
+    Notes
+    -----
+    That labels permute among themselves says nothing: the two halves of a non-ferroic phase that k-means cut in
+    two do so perfectly. So the verdict tests the physics. First, labels without a gap in density between them
+    (Hartigan's dip along Fisher's direction, on atoms that the clusters were not learned from) are one phase.
+    Then the null hypothesis for each phase is that its mean neighbourhood equals its image under all operations
+    (Hotelling's test, its covariance from spatial blocks). The p-value of a phase with several variants is the
+    largest of those that are needed for it.
+
+    References
+    ----------
+    Belianinov et al., Nat. Commun. 6, 7801 (2015). Lin et al., Nanotechnology 24, 415707 (2013). Hartigan and
+    Hartigan, Ann. Stat. 13, 70 (1985).
+
+    Examples
+    --------
+    >>> from atomlens import datasets
+    >>> columns = datasets.load("bfo_twin").data
+    >>> crystal = LocalCrystallography(n_clusters=1, center="Fe", neighbors="Bi").fit(columns)
+    >>> crystal.verdict_[["kind", "n_variants", "orbit_size"]].loc[0].tolist()
+    ['ferroic', 1, 8]
+    """
+
+    def __init__(
+        self,
+        n_neighbors=4,
+        n_clusters=4,
+        *,
+        center=None,
+        neighbors=None,
+        method="kmeans",
+        point_group="4mm",
+        mirror=(1, 0),
+        translations=None,
+        alpha=0.01,
+        tolerance=0.0,
+        trust_scan=False,
+        random_state=0,
+    ):
+        self.n_neighbors = n_neighbors
+        self.n_clusters = n_clusters
+        self.center = center
+        self.neighbors = neighbors
+        self.method = method
+        self.point_group = point_group
+        self.mirror = mirror
+        self.translations = translations
+        self.alpha = alpha
+        self.tolerance = tolerance
+        self.trust_scan = trust_scan
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        """Cluster neighbourhoods and judge the phases.
+
+        Parameters
+        ----------
+        X : DataFrame, or ndarray of shape (N, k, 2)
+            A table of columns with ``x`` and ``y`` in pixels, and ``sublattice`` or ``label``; or ordered
+            vectors to k neighbours, NaN where one is missing.
+        y : ignored
+
+        Returns
+        -------
+        self
+        """
+        self._validate()
+        hoods = self.neighbourhoods_ = self._neighbourhoods(X)
+        group = point_group(self.point_group, hoods.lattice.basis, mirror=self.mirror)
+        self.lattice_, self.centers_ = hoods.lattice, hoods.centres
+        self.vectors_ = hoods.vectors @ group.frame
+        self.ideal_ = (hoods.ideal @ group.frame)[0]
+        points = self.vectors_.reshape(len(hoods.vectors), -1)
+        whole = hoods.complete & (hoods.kind >= 0)
+        self._learn(points, whole)
+        self._gaps(points[whole], self.labels_[whole])
+        self._replicate(points, whole, group)
+        self._judge(points, whole, group)
+        return self
+
+    def predict(self, X):
+        """Nearest clusters of other neighbourhoods.
+
+        Parameters
+        ----------
+        X : DataFrame, or ndarray of shape (N, k, 2)
+            As for `fit`.
+
+        Returns
+        -------
+        ndarray of int, shape (N,)
+        """
+        hoods = self._neighbourhoods(X)
+        frame = point_group(self.point_group, hoods.lattice.basis, mirror=self.mirror).frame
+        points = (hoods.vectors @ frame).reshape(len(hoods.vectors), -1)
+        return _replicas.nearest_centroid(points, self.centroids_.reshape(len(self.centroids_), -1))[0]
+
+    @property
+    def phase_labels_(self):
+        """Phase of each atom, -1 where there is no label: ndarray of int, shape (N,)."""
+        return np.where(self.labels_ >= 0, self.phase_of_label_[self.labels_], -1)
+
+    def _validate(self):
+        if self.method not in _METHODS:
+            raise ValueError(f"method must be one of {', '.join(_METHODS)}, got {self.method!r}")
+        if not (isinstance(self.n_clusters, int | np.integer) and self.n_clusters >= 1):
+            raise ValueError(f"n_clusters must be a whole number of at least 1, got {self.n_clusters!r}")
+        if not 0 < self.alpha < 1:
+            raise ValueError(f"alpha must lie between 0 and 1, got {self.alpha!r}")
+        if not self.tolerance >= 0:
+            raise ValueError(f"tolerance must be a length in pixels, at least 0, got {self.tolerance!r}")
+
+    def _neighbourhoods(self, X):
+        if isinstance(X, Neighbourhoods):
+            return X
+        if isinstance(X, pd.DataFrame):
+            return neighbour_vectors(
+                X,
+                n_neighbors=self.n_neighbors,
+                center=self.center,
+                neighbors=self.neighbors,
+                random_state=self.random_state,
+            )
+        return _as_neighbourhoods(X)
+
+    def _learn(self, points, whole):
+        """Clusters of the complete neighbourhoods, the largest first; the others go to the nearest."""
+        count = np.count_nonzero(whole)
+        if count < self.n_clusters:
+            raise ValueError(
+                f"{count} atoms have all their {self.n_neighbors} neighbours, fewer than the {self.n_clusters} "
+                "clusters asked for: ask for fewer clusters or neighbours"
+            )
+        rows = np.flatnonzero(whole)
+        if count > _MOST_ROWS:
+            rows = np.random.default_rng(self.random_state).choice(rows, _MOST_ROWS, replace=False)
+        centre = points[rows].mean(axis=0)  # distances between large, nearly equal numbers lose digits
+        with one_thread():
+            model = KMeans(self.n_clusters, n_init=10, random_state=self.random_state).fit(
+                points[rows] - centre
+            )
+            centroids = model.cluster_centers_
+            if self.method == "gmm":
+                # One covariance for all: the columns of every phase are located with the same error.
+                model = GaussianMixture(self.n_clusters, covariance_type="tied", means_init=centroids)
+                centroids = model.fit(points[rows] - centre).means_
+            labels = model.predict(points[rows] - centre)
+            order = np.argsort(-np.bincount(labels, minlength=self.n_clusters), kind="stable")
+            centroids = centroids[order] + centre
+            self.centroids_ = centroids.reshape(self.n_clusters, -1, 2)
+            self.labels_ = _replicas.nearest_centroid(points, centroids)[0]
+            self.labels_[whole] = np.argsort(order)[model.predict(points[whole] - centre)]
+        self.labels_[self.neighbourhoods_.kind < 0] = -1
+
+    def _gaps(self, points, labels):
+        """Is there a gap in density between every two labels? Learned on one half of the atoms, tested on the other."""
+        rng = np.random.default_rng(self.random_state)
+        k = self.n_clusters
+        self.gap_p_values_ = np.ones((k, k))
+        if k == 1:
+            return
+        if len(points) > _MOST_ROWS:
+            some = rng.choice(len(points), _MOST_ROWS, replace=False)
+            points, labels = points[some], labels[some]
+        start = np.array(
+            [points[labels == n].mean(axis=0) if (labels == n).any() else points[0] for n in range(k)]
+        )
+        rounds = []
+        for _ in range(_SPLITS):
+            # Each half is judged by what the other one taught.
+            order = rng.permutation(len(points))
+            halves = points[order[: len(order) // 2]], points[order[len(order) // 2 :]]
+            if len(halves[0]) < k:
+                return
+            folds = []
+            for train, test in (halves, halves[::-1]):
+                with one_thread():
+                    model = KMeans(k, init=start, n_init=1).fit(train)
+                    folds.append(
+                        Fold(train, model.labels_, test, model.predict(test), model.cluster_centers_)
+                    )
+            rounds.append(gap_p_values(folds))
+        self.gap_p_values_ = np.minimum(2 * np.median(rounds, axis=0), 1.0)
+
+    def _replicate(self, points, whole, group):
+        """Labels of all replicas and translated atoms, and their contingency with the labels."""
+        hoods = self.neighbourhoods_
+        self.operations_ = group.names
+        names = [f"label {k}" for k in range(self.n_clusters)]
+        centroids = self.centroids_.reshape(self.n_clusters, -1)
+        replicas = group.replicas(self.vectors_[whole], hoods.kind[whole], hoods.ideal)
+        found = _replicas.label_replicas(
+            points[whole], self.labels_[whole], centroids, replicas.reshape(len(group), whole.sum(), -1)
+        )
+        found[0] = self.labels_[whole]
+        self.replica_labels_ = np.full((len(group), len(points)), -1)
+        self.replica_labels_[:, whole] = found
+        tables = {
+            name: _replicas.contingency(self.labels_[whole], images, self.n_clusters)
+            for name, images in zip(self.operations_, found, strict=True)
+        }
+        for step in self._steps():
+            images = self.labels_[_translated(hoods, step)]
+            there = (_translated(hoods, step) >= 0) & (images >= 0) & (self.labels_ >= 0)
+            tables[f"+{step}"] = _replicas.contingency(self.labels_[there], images[there], self.n_clusters)
+        self.contingency_ = {
+            name: pd.DataFrame(table, index=names, columns=[*names, "none"]) for name, table in tables.items()
+        }
+
+    def _steps(self):
+        if self.neighbourhoods_.cell is None:
+            return []
+        if self.translations is None:
+            return [(1, 0), (0, 1), (1, 1)]
+        return [tuple(int(n) for n in step) for step in self.translations]
+
+    def _judge(self, points, whole, group):
+        """Merge, find orbits and test: the verdict."""
+        hoods = self.neighbourhoods_
+        k = self.n_clusters
+        labels = self.labels_[whole]
+        merged = _replicas.groups(self.gap_p_values_ > self.alpha)  # labels that no gap parts
+        n_merged = merged.max() + 1
+        part = merged[labels]
+        steps = [self.contingency_[f"+{s}"].to_numpy() for s in self._steps()]
+        doubled = _replicas.doubled_pairs([_merge(t, merged, n_merged) for t in steps])
+        doubled = doubled if len(doubled) else np.zeros((n_merged, n_merged), dtype=bool)
+        tables = [_merge(self.contingency_[name].to_numpy(), merged, n_merged) for name in self.operations_]
+        maps = [_replicas.partners(table) for table in tables]
+        link = doubled.copy()
+        alone = ~doubled.any(axis=1)
+        for (to, share), table in zip(maps, tables, strict=True):
+            for p, q in enumerate(to):
+                mostly = table[p].sum() and table[p, q] > 0.5 * table[p].sum()
+                if q >= 0 and q != p and share[p] > 0 and mostly and alone[p] and alone[q]:
+                    link[p, q] = True
+        phase = _replicas.groups(link)
+        closure = np.mean([share for _, share in maps], axis=0)
+        size = np.bincount(part, minlength=n_merged)
+        projectors = asymmetric_part(group, hoods.ideal, trust_scan=self.trust_scan)
+        rows = []
+        for number in range(phase.max() + 1):
+            members = np.flatnonzero(phase == number)
+            rows.append(
+                self._row(
+                    members,
+                    merged,
+                    part,
+                    size,
+                    closure,
+                    maps,
+                    doubled,
+                    points[whole],
+                    whole,
+                    group,
+                    projectors,
+                )
+            )
+        table = pd.DataFrame(rows)
+        order = np.argsort(-table["n"].to_numpy(), kind="stable")
+        rank = np.argsort(order)
+        table = table.iloc[order].reset_index(drop=True)
+        table.index.name = "phase"
+        self.phase_of_label_ = rank[phase[merged[np.arange(k)]]]
+        self.orbits_ = table["labels"].tolist()
+        self.verdict_ = table
+
+    def _row(self, members, merged, part, size, closure, maps, doubled, points, whole, group, projectors):
+        hoods = self.neighbourhoods_
+        kind, cell = hoods.kind[whole], hoods.cell[whole]
+        is_doubled = bool(doubled[np.ix_(members, members)].any())
+        # Variants are images of one another: the one with most atoms speaks for all.
+        tested = members if is_doubled else [members[np.argmax(size[members])]]
+        own = np.isin(part, tested)
+        site = np.bincount(kind[own]).argmax() if own.any() else 0
+        own &= kind == site
+        core = self._symmetric_core(points, own, part, group, site) if len(members) == 1 else own
+        p, asymmetry = asymmetry_test(points[core], cell[core], projectors[site], self.tolerance)
+        if len(members) > 1 and not is_doubled:
+            gaps = [
+                self.gap_p_values_[np.ix_(merged == a, merged == b)].max()
+                for n, a in enumerate(members)
+                for b in members[:n]
+            ]
+            p = max(p, *gaps)
+        stays = np.mean([[to[m] == m for to, _ in maps] for m in members])
+        labels = tuple(np.flatnonzero(np.isin(merged, members)).tolist())
+        ferroic = bool(p <= self.alpha)
+        row = {
+            "labels": labels,
+            "kind": "lattice-doubled"
+            if is_doubled and not ferroic
+            else "ferroic"
+            if ferroic
+            else "non-ferroic",
+            "ferroic": ferroic,
+            "n_variants": 1 if is_doubled else len(members),
+            "orbit_size": round(1 / stays) if stays > 0 and ferroic else 1,
+            "closure": float(np.average(closure[members], weights=np.maximum(size[members], 1))),
+            "asymmetry_px": asymmetry,
+            "p_value": p,
+            "n": int(size[members].sum()),
+        }
+        if self.lattice_.pixel_size_nm:
+            row["asymmetry_pm"] = 1000 * row["asymmetry_px"] * self.lattice_.pixel_size_nm
+        return row
+
+    def _symmetric_core(self, points, own, part, group, site):
+        """Atoms around the symmetric centre of a phase, for a phase that lies there; else all of it."""
+        centres = np.array([points[part == m].mean(axis=0) for m in np.unique(part)])
+        if len(centres) < 2:
+            return own
+        # Mean over all images of the cluster's mean: invariant, whatever the mean is.
+        mean = points[own].mean(axis=0).reshape(1, -1, 2)
+        ideal = self.neighbourhoods_.ideal
+        images = group.replicas(mean, np.array([site]), ideal)[:, 0]
+        centre = images[group.permutations(ideal)[0][:, site] == site].mean(axis=0).ravel()
+        reach = np.sort(np.linalg.norm(centres - centre, axis=1))[1] / 2
+        core = own & central(points, centre, reach)
+        return core if core.sum() > 0.5 * own.sum() else own
+
+
+def _merge(table, merged, n):
+    """Contingency table of merged labels."""
+    rows = np.zeros((n, table.shape[1]), dtype=int)
+    np.add.at(rows, merged, table)
+    out = np.zeros((n, n + 1), dtype=int)
+    np.add.at(out.T, np.append(merged, n), rows.T)
+    return out
+
+
+def _translated(hoods, step):
+    """Row of the centre that lies a lattice translation away from each; -1 where there is none."""
+    on = np.flatnonzero(hoods.kind >= 0)
+    key = np.column_stack([hoods.cell[on], hoods.kind[on]])
+    low, span = key.min(axis=0) - 1, np.ptp(key, axis=0) + 3
+    code = np.ravel_multi_index((key - low).T, span)
+    order = np.argsort(code)
+    moved = key + [*step, 0]
+    inside = ((moved >= low) & (moved < low + span)).all(axis=1)
+    wanted = np.ravel_multi_index((np.where(inside[:, None], moved, key) - low).T, span)
+    at = order[np.searchsorted(code, wanted, sorter=order).clip(max=len(code) - 1)]
+    out = np.full(len(hoods.kind), -1)
+    out[on] = np.where(inside & (code[at] == wanted), on[at], -1)
+    return out
+
+
+def _as_neighbourhoods(vectors):
+    """Neighbourhoods of a ready array; its typical neighbourhood tells the lattice."""
+    from atomlens.lattice import Lattice
+
+    vectors = np.asarray(vectors, dtype=float)
+    if vectors.ndim != 3 or vectors.shape[2] != 2 or not vectors.size:
+        raise ValueError(
+            f"expected a table of columns or neighbour vectors of shape (N, k, 2), got {vectors.shape}"
+        )
+    there = np.isfinite(vectors).all(axis=2)
+    if not there.any(axis=0).all():
+        raise ValueError("a neighbour is missing everywhere (NaN in all rows): leave it out of the array")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)
+        star = np.nanmedian(vectors, axis=0)
+    if star.shape[0] > 1 and cKDTree(star).query(star, k=2)[0][:, 1].min() < 1e-9:
+        raise ValueError("two neighbours have the same typical vector: each must be one neighbour everywhere")
+    length = np.linalg.norm(star, axis=1)
+    order = np.argsort(length, kind="stable")
+    first = star[order[0]]
+    across = [v for v in star[order] if abs(first[0] * v[1] - first[1] * v[0]) > 0.3 * length.min() ** 2]
+    basis = reduced([first, across[0]]) if across else np.eye(2) * length.min()
+    near = np.where(there, 0, -1)
+    n = len(vectors)
+    kind = np.zeros(n, dtype=int)
+    return Neighbourhoods(
+        vectors, near, np.arange(n), star[None], kind, None, np.zeros(len(star), dtype=int),
+        Lattice(basis, confidence=float(there.mean()), periodic=True),
+    )  # fmt: skip
