@@ -84,9 +84,8 @@ def partners(table):
     return to[np.argsort(rows)], gain[rows, columns][np.argsort(rows)] / np.maximum(table.sum(axis=1), 1)
 
 
-def doubled_pairs(tables):
+def doubled_pairs(tables, k):
     """Labels that most of their translated neighbours exchange, as a square matrix of bool."""
-    k = len(tables[0]) if tables else 0
     swaps = np.zeros((k, k), dtype=bool)
     for table in tables:
         there = table[:, :k]

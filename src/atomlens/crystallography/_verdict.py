@@ -10,35 +10,48 @@ _BLOCKS = 60  # spatial blocks that a phase is cut into
 _SMALLEST_BLOCK = 3  # cells: neighbouring centres share neighbours, and so their errors
 
 
-def asymmetric_part(group, ideal, *, trust_scan):
-    """Projector on what the operations do not leave alone, (2k, 2k) for each site of the centres.
+def actions(group, ideal):
+    """Matrices (2k, 2k) by which the operations act on ordered neighbours, for each site of the centres.
 
-    Without trust in the scan, a linear deformation of the neighbourhood is projected out too: a distorted
-    scan makes the same.
+    Returns
+    -------
+    list of dict of int to ndarray
+        Operation -> matrix, for the operations that map the site onto itself.
     """
     site, slot = group.permutations(ideal)
-    stars = ideal @ group.frame
-    projectors = []
-    for s, star in enumerate(stars):
-        k = len(star)
-        stabiliser = [g for g in range(len(group)) if site[g, s] == s]
-        mean = np.zeros((2 * k, 2 * k))
-        for g in stabiliser:
+    k = ideal.shape[1]
+    out = []
+    for s in range(len(ideal)):
+        matrices = {}
+        for g in np.flatnonzero(site[:, s] == s):
             matrix = np.zeros((k, 2, k, 2))
             for j in range(k):
                 matrix[slot[g, s, j], :, j, :] = group.matrices[g]
-            mean += matrix.reshape(2 * k, 2 * k) / len(stabiliser)
-        rest = np.eye(2 * k) - mean
-        if not trust_scan:
-            # The lattice's own neighbourhood is off centre by the mean displacement: symmetrise it first.
-            even = (mean @ star.ravel()).reshape(k, 2)
-            linear = np.kron(even @ np.linalg.pinv(even), np.eye(2))
-            rest = rest @ (np.eye(2 * k) - linear)
-        projectors.append(rest)
-    return np.array(projectors)
+            matrices[int(g)] = matrix.reshape(2 * k, 2 * k)
+        out.append(matrices)
+    return out
 
 
-def blocks_of(cell):
+def asymmetric_part(matrices, star, *, trust_scan):
+    """Projector (2k, 2k) on what these operations do not leave alone.
+
+    Without trust in the scan, a linear deformation of the neighbourhood is projected out first: a distorted
+    scan makes the same.
+
+    Parameters
+    ----------
+    matrices : sequence of ndarray of shape (2k, 2k)
+    star : ndarray of shape (k, 2)
+        Undistorted neighbours, symmetric.
+    trust_scan : bool
+    """
+    rest = np.eye(2 * len(star)) - np.mean(list(matrices), axis=0)
+    return (
+        rest if trust_scan else rest @ (np.eye(len(rest)) - np.kron(star @ np.linalg.pinv(star), np.eye(2)))
+    )
+
+
+def _blocks(cell):
     """Number the square blocks of cells, so that there are about sixty."""
     side = max(_SMALLEST_BLOCK, int(np.ceil(np.sqrt(len(cell) / _BLOCKS))))
     return np.unique(cell // side, axis=0, return_inverse=True)[1].ravel()
@@ -54,7 +67,8 @@ def asymmetry_test(points, cell, projector, tolerance=0.0):
     ----------
     points : ndarray of shape (N, 2k)
         Complete neighbourhoods of one phase, in the symmetric frame.
-    cell : ndarray of int, shape (N, 2)
+    cell : ndarray of int, shape (N, 2), or None
+        Unit cells; without them the neighbourhoods count as independent.
     projector : ndarray of shape (2k, 2k)
     tolerance : float
         Asymmetry (root mean square over the neighbours, in pixels) that counts as none.
@@ -69,7 +83,7 @@ def asymmetry_test(points, cell, projector, tolerance=0.0):
     u, singular, _ = np.linalg.svd(projector)
     basis = u[:, singular > 1e-6 * max(singular.max(), 1e-300)]
     dims = basis.shape[1]
-    block = blocks_of(cell)
+    block = _blocks(cell) if cell is not None else np.arange(len(points))
     n_blocks = block.max() + 1 if len(block) else 0
     if dims == 0 or n_blocks < dims + 3:
         return np.nan, np.nan

@@ -13,7 +13,7 @@ from sklearn.mixture import GaussianMixture
 
 from atomlens._gap import Fold, gap_p_values
 from atomlens.crystallography import _replicas
-from atomlens.crystallography._verdict import asymmetric_part, asymmetry_test, central
+from atomlens.crystallography._phases import Evidence, verdict
 from atomlens.crystallography.point_groups import point_group
 from atomlens.lattice import Neighbourhoods, neighbour_vectors
 from atomlens.lattice._basis import reduced
@@ -319,116 +319,23 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
     def _judge(self, points, whole, group):
         """Merge, find orbits and test: the verdict."""
         hoods = self.neighbourhoods_
-        k = self.n_clusters
-        labels = self.labels_[whole]
-        merged = _replicas.groups(self.gap_p_values_ > self.alpha)  # labels that no gap parts
-        n_merged = merged.max() + 1
-        part = merged[labels]
-        steps = [self.contingency_[f"+{s}"].to_numpy() for s in self._steps()]
-        doubled = _replicas.doubled_pairs([_merge(t, merged, n_merged) for t in steps])
-        doubled = doubled if len(doubled) else np.zeros((n_merged, n_merged), dtype=bool)
-        tables = [_merge(self.contingency_[name].to_numpy(), merged, n_merged) for name in self.operations_]
-        maps = [_replicas.partners(table) for table in tables]
-        link = doubled.copy()
-        alone = ~doubled.any(axis=1)
-        for (to, share), table in zip(maps, tables, strict=True):
-            for p, q in enumerate(to):
-                mostly = table[p].sum() and table[p, q] > 0.5 * table[p].sum()
-                if q >= 0 and q != p and share[p] > 0 and mostly and alone[p] and alone[q]:
-                    link[p, q] = True
-        phase = _replicas.groups(link)
-        closure = np.mean([share for _, share in maps], axis=0)
-        size = np.bincount(part, minlength=n_merged)
-        projectors = asymmetric_part(group, hoods.ideal, trust_scan=self.trust_scan)
-        rows = []
-        for number in range(phase.max() + 1):
-            members = np.flatnonzero(phase == number)
-            rows.append(
-                self._row(
-                    members,
-                    merged,
-                    part,
-                    size,
-                    closure,
-                    maps,
-                    doubled,
-                    points[whole],
-                    whole,
-                    group,
-                    projectors,
-                )
-            )
-        table = pd.DataFrame(rows)
-        order = np.argsort(-table["n"].to_numpy(), kind="stable")
-        rank = np.argsort(order)
-        table = table.iloc[order].reset_index(drop=True)
-        table.index.name = "phase"
-        self.phase_of_label_ = rank[phase[merged[np.arange(k)]]]
-        self.orbits_ = table["labels"].tolist()
-        self.verdict_ = table
-
-    def _row(self, members, merged, part, size, closure, maps, doubled, points, whole, group, projectors):
-        hoods = self.neighbourhoods_
-        kind, cell = hoods.kind[whole], hoods.cell[whole]
-        is_doubled = bool(doubled[np.ix_(members, members)].any())
-        # Variants are images of one another: the one with most atoms speaks for all.
-        tested = members if is_doubled else [members[np.argmax(size[members])]]
-        own = np.isin(part, tested)
-        site = np.bincount(kind[own]).argmax() if own.any() else 0
-        own &= kind == site
-        core = self._symmetric_core(points, own, part, group, site) if len(members) == 1 else own
-        p, asymmetry = asymmetry_test(points[core], cell[core], projectors[site], self.tolerance)
-        if len(members) > 1 and not is_doubled:
-            gaps = [
-                self.gap_p_values_[np.ix_(merged == a, merged == b)].max()
-                for n, a in enumerate(members)
-                for b in members[:n]
-            ]
-            p = max(p, *gaps)
-        stays = np.mean([[to[m] == m for to, _ in maps] for m in members])
-        labels = tuple(np.flatnonzero(np.isin(merged, members)).tolist())
-        ferroic = bool(p <= self.alpha)
-        row = {
-            "labels": labels,
-            "kind": "lattice-doubled"
-            if is_doubled and not ferroic
-            else "ferroic"
-            if ferroic
-            else "non-ferroic",
-            "ferroic": ferroic,
-            "n_variants": 1 if is_doubled else len(members),
-            "orbit_size": round(1 / stays) if stays > 0 and ferroic else 1,
-            "closure": float(np.average(closure[members], weights=np.maximum(size[members], 1))),
-            "asymmetry_px": asymmetry,
-            "p_value": p,
-            "n": int(size[members].sum()),
-        }
+        evidence = Evidence(
+            points=points[whole],
+            labels=self.labels_[whole],
+            kind=hoods.kind[whole],
+            cell=None if hoods.cell is None else hoods.cell[whole],
+            ideal=hoods.ideal,
+            group=group,
+            gaps=self.gap_p_values_,
+            replicas=[self.contingency_[name].to_numpy() for name in self.operations_],
+            translated=[self.contingency_[f"+{step}"].to_numpy() for step in self._steps()],
+        )
+        settings = {"alpha": self.alpha, "tolerance": self.tolerance, "trust_scan": self.trust_scan}
+        self.verdict_, self.phase_of_label_ = verdict(evidence, **settings)
+        self.orbits_ = self.verdict_["labels"].tolist()
         if self.lattice_.pixel_size_nm:
-            row["asymmetry_pm"] = 1000 * row["asymmetry_px"] * self.lattice_.pixel_size_nm
-        return row
-
-    def _symmetric_core(self, points, own, part, group, site):
-        """Atoms around the symmetric centre of a phase, for a phase that lies there; else all of it."""
-        centres = np.array([points[part == m].mean(axis=0) for m in np.unique(part)])
-        if len(centres) < 2:
-            return own
-        # Mean over all images of the cluster's mean: invariant, whatever the mean is.
-        mean = points[own].mean(axis=0).reshape(1, -1, 2)
-        ideal = self.neighbourhoods_.ideal
-        images = group.replicas(mean, np.array([site]), ideal)[:, 0]
-        centre = images[group.permutations(ideal)[0][:, site] == site].mean(axis=0).ravel()
-        reach = np.sort(np.linalg.norm(centres - centre, axis=1))[1] / 2
-        core = own & central(points, centre, reach)
-        return core if core.sum() > 0.5 * own.sum() else own
-
-
-def _merge(table, merged, n):
-    """Contingency table of merged labels."""
-    rows = np.zeros((n, table.shape[1]), dtype=int)
-    np.add.at(rows, merged, table)
-    out = np.zeros((n, n + 1), dtype=int)
-    np.add.at(out.T, np.append(merged, n), rows.T)
-    return out
+            pm = 1000 * self.lattice_.pixel_size_nm * self.verdict_["asymmetry_px"]
+            self.verdict_.insert(self.verdict_.columns.get_loc("p_value"), "asymmetry_pm", pm)
 
 
 def _translated(hoods, step):

@@ -6,7 +6,7 @@ from itertools import combinations
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
-from scipy.spatial import ConvexHull, cKDTree
+from scipy.spatial import ConvexHull, QhullError, cKDTree
 
 _CENTRES = 1000  # columns whose surroundings are looked at
 _NEIGHBOURS = (24, 160, 500)  # of each, until they tell: cells of a few columns, of twenty, of fifty
@@ -105,7 +105,12 @@ def _best_pair(xy, sublattice, count, random_state):
 
 def _inside(xy):
     """A function that says whether points lie within the outline of the columns, and half of its width."""
-    hull = ConvexHull(xy)
+    try:
+        hull = ConvexHull(xy)
+    except QhullError:
+        raise ValueError(
+            f"the {len(xy)} columns lie on one line: a lattice needs two directions, take a wider field"
+        ) from None
     normals, offsets = hull.equations[:, :2], hull.equations[:, 2]
     width = np.ptp(xy @ normals.T, axis=0).min()
     return lambda points: (points @ normals.T + offsets <= 0).all(axis=-1), 0.75 * width

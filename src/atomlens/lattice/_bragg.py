@@ -106,7 +106,7 @@ def _explain(frequency, strength, repeat):
 
 
 def _one_grain(frequency, strength):
-    """Lattice of one of two grains, each of which explains what the other one leaves; None if it is not so."""
+    """Lattice of one of two grains, each of which explains what the other one leaves, or None."""
     strongest = frequency[np.argsort(-strength)][:_STRONGEST]
     strongest = strongest[strongest @ [1, 1e-3] > 0]
     grains = []
@@ -163,17 +163,14 @@ def _turned_explains(basis, frequency, strength):
     if fits.all() or not fits.any():
         return 0.0
     rest, weight = frequency[~fits], strength[~fits] / strength[~fits].sum()
-    strongest = rest[weight.argmax()]
-    partners = frequency[fits]
+    strongest, partners = rest[weight.argmax()], frequency[fits]
     partners = partners[np.abs(np.linalg.norm(partners, axis=1) / np.linalg.norm(strongest) - 1) < 0.05]
-    best = 0.0
-    for x, y in partners:
-        cosine, sine = np.array(
-            [x * strongest[0] + y * strongest[1], x * strongest[1] - y * strongest[0]]
-        ) / (np.hypot(x, y) * np.hypot(*strongest))
+    explained = [0.0]
+    for angle in np.arctan2(*strongest[::-1]) - np.arctan2(partners[:, 1], partners[:, 0]):
+        cosine, sine = np.cos(angle), np.sin(angle)
         turned = basis @ np.array([[cosine, sine], [-sine, cosine]])
-        best = max(best, weight[_fits(turned, rest)[1]].sum())
-    return best
+        explained.append(weight[_fits(turned, rest)[1]].sum())
+    return max(explained)
 
 
 def _refined(basis, frequency, strength):

@@ -9,6 +9,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
 from scipy.spatial import cKDTree
 
+from atomlens.lattice._model import NotPeriodicError
+
 # How far a step may miss, of the shortest lattice vector and of the distance between columns of a sublattice.
 _REACH, _REACH_OF_NEIGHBOURS = 0.3, 0.4
 _LEAST = 9  # columns of a connected piece that may define a site of the cell
@@ -48,13 +50,18 @@ def index_points(xy, sublattice, basis):
     """
     rows = [np.flatnonzero(sublattice == label) for label in range(sublattice.max() + 1)]
     trees = [cKDTree(xy[mine]) for mine in rows]
-    nearest = min(nearest_distance(tree) for tree in trees if tree.n > 1)
+    nearest = min((nearest_distance(tree) for tree in trees if tree.n > 1), default=np.inf)
     reach = min(_REACH * np.linalg.norm(basis, axis=1).min(), _REACH_OF_NEIGHBOURS * nearest)
     links = _links(rows, trees, basis, reach)
     piece, cell = _along_tree(xy, np.linalg.inv(basis), *links)
     sites = _Sites(xy, sublattice, basis, reach)
     sizes = np.bincount(piece)
     least = max(_LEAST, len(xy) // 2000)
+    if sizes.max() < least / 3:
+        raise NotPeriodicError(
+            "the columns do not repeat by this lattice: estimate it from the same table, and mind the pixel "
+            "size and the rotation"
+        )
     for number in np.argsort(-sizes, kind="stable"):
         if sizes[number] < least and sites.label:
             break
@@ -209,7 +216,9 @@ class _Sites:
         Where there are few cells, vacancies leave a site in pieces that are too small to be placed.
         """
         before = len(self.label)
-        least = max(_LEAST, np.bincount(self.site[self.site >= 0]).max() / 3)
+        cells = np.bincount(self.site[self.site >= 0]).max()
+        chance = np.pi * (0.5 * self.reach) ** 2 / abs(np.linalg.det(self.basis)) * len(rows)
+        least = max(_LEAST, cells / 3, 3 * chance)
         for label in np.unique(self.sublattice[rows]):
             mine = at[self.sublattice[rows] == label]
             while len(mine) >= least:

@@ -149,7 +149,10 @@ class Lattice:
         >>> round(square.calibrated(0.402).pixel_size_nm, 5)
         0.02
         """
-        known = np.array([a, a if b is None else b], dtype=float)
+        try:
+            known = np.array([a, a if b is None else b], dtype=float)
+        except (TypeError, ValueError):
+            known = np.full(2, np.nan)
         if not (np.isfinite(known).all() and (known > 0).all()):
             raise ValueError(f"lattice parameters must be positive lengths in nm, got a={a!r}, b={b!r}")
         sizes = known / self.required().lengths

@@ -8,6 +8,7 @@ from scipy.spatial import cKDTree
 
 _FEWEST = 9
 _SAME = 0.2  # of the typical distance between neighbours: nearer ones are one column listed twice
+_OFTEN = 0.03  # share of the columns; more seldom it happens to a finder, or by chance where nothing repeats
 
 
 def as_points(columns, *, fewest=_FEWEST):
@@ -24,7 +25,7 @@ def as_points(columns, *, fewest=_FEWEST):
                 f"the table lacks the column {' and '.join(sorted(missing))}: it needs the positions x and y "
                 "in pixels, as `atomlens.columns.find` returns them"
             )
-        xy = columns[["x", "y"]].to_numpy(dtype=float)
+        xy = _numbers(columns[["x", "y"]])
         name = sublattice_column(columns)
         labels = np.zeros(len(columns), dtype=int) if name is None else columns[name]
         if pd.isna(labels).any():
@@ -32,7 +33,7 @@ def as_points(columns, *, fewest=_FEWEST):
                 f"{name!r} is missing for some columns: name the sublattice of each, or drop them"
             )
     else:
-        xy = np.asarray(columns, dtype=float)
+        xy = _numbers(columns)
         if xy.ndim != 2 or xy.shape[1] != 2:
             raise ValueError(
                 f"columns must be a table with x and y, or an array (N, 2); got shape {xy.shape}"
@@ -46,9 +47,19 @@ def as_points(columns, *, fewest=_FEWEST):
         )
     if len(xy) < fewest:
         raise ValueError(f"{len(xy)} columns are too few for a lattice: at least {fewest} are needed")
-    names, sublattice = np.unique(np.asarray(labels), return_inverse=True)
+    sublattice, names = pd.factorize(np.asarray(labels), sort=True)
     _refuse_duplicates(xy)
     return xy, sublattice, names.tolist()
+
+
+def _numbers(columns):
+    try:
+        return np.asarray(columns, dtype=float)
+    except (TypeError, ValueError):
+        raise ValueError(
+            "positions must be numbers, in a table with x and y or an array (N, 2); got "
+            f"a {type(columns).__name__} that holds something else"
+        ) from None
 
 
 def sublattice_column(columns):
@@ -61,7 +72,7 @@ def _refuse_duplicates(xy):
     typical = np.median(tree.query(xy[:: max(1, len(xy) // 2000)], k=2)[0][:, 1])
     pairs = tree.query_pairs(_SAME * typical, output_type="ndarray")
     distance = np.linalg.norm(xy[pairs[:, 0]] - xy[pairs[:, 1]], axis=1)
-    if typical == 0 or len(pairs) > 0.01 * len(xy) or (distance == 0).any():
+    if typical == 0 or len(pairs) > _OFTEN * len(xy) or (distance == 0).any():
         at = xy[pairs[distance.argmin(), 0]]
         raise ValueError(
             f"{len(pairs)} columns are listed twice (two within {distance.min():.3g} px near "

@@ -12,7 +12,8 @@ from atomlens.lattice.estimation import _indexed
 
 __all__ = ["Neighbourhoods", "neighbour_vectors"]
 
-_SHELL = 0.12  # relative: neighbours whose distances differ by less are in one coordination sphere
+_SHELL = 0.11  # relative: neighbours whose distances differ by less are in one coordination sphere
+_FURTHEST = 64  # cells that are looked at for coordination spheres
 
 
 @dataclass(frozen=True, eq=False)
@@ -151,7 +152,9 @@ def _sites_of(labels, wanted, name):
     """Sites whose sublattice is wanted."""
     if wanted is None:
         return list(range(len(labels)))
-    several = wanted if isinstance(wanted, list | tuple | set) else [wanted]
+    several = list(wanted) if isinstance(wanted, list | tuple | set) else [wanted]
+    if not several:
+        raise ValueError(f"{name} is empty: name at least one sublattice, or leave it out for all of them")
     unknown = [w for w in several if w not in labels]
     if unknown:
         there = ", ".join(repr(label) for label in dict.fromkeys(labels))
@@ -194,6 +197,10 @@ def _star(lattice, site, partners, n_neighbors, shells):
         complete = length < (reach - 1) * np.abs(np.linalg.det(lattice.basis)) / lattice.lengths.max()
         count = (shell < shells).sum() if shells is not None else n_neighbors
         needed = np.flatnonzero(shell <= shell[min(count, len(shell)) - 1])
+        if reach > _FURTHEST:
+            raise ValueError(
+                f"the first {shells} coordination spheres cannot be told apart: give n_neighbors instead"
+            )
         if count <= len(steps) and needed[-1] + 1 < len(steps) and complete[needed[-1] + 1]:
             break
         reach *= 2
