@@ -341,7 +341,7 @@ def array_to_csv(folder):
     io.write(array(), folder / "a.csv")
 
 
-@case(WRITE, ValueError, r"a table is written as \.csv, not \.nc")
+@case(WRITE, ValueError, r"a table is written as \.csv or \.xyz, not \.nc")
 def table_to_netcdf(folder):
     io.write(pd.DataFrame({"x": [1]}), folder / "a.nc")
 

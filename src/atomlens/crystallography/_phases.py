@@ -122,7 +122,7 @@ def _test(evidence, of_atom, tested, alone, alpha, tolerance, trust_scan):
 
 
 def _core(points, own, of_atom, even):
-    """Atoms nearer to the symmetric centre than half the way to the next cluster; all if the phase is not there."""
+    """Atoms nearer to the symmetric centre than half the way to the next cluster; or all of them."""
     centres = np.array([points[of_atom == m].mean(axis=0) for m in np.unique(of_atom)])
     if len(centres) < 2:
         return np.ones(len(points), dtype=bool)

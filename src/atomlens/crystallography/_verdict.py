@@ -1,4 +1,4 @@
-"""The test behind the verdict: is the mean neighbourhood of a phase symmetric?"""
+"""The test behind the verdict, whether the mean neighbourhood of a phase is symmetric."""
 
 from __future__ import annotations
 

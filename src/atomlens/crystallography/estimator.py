@@ -29,11 +29,11 @@ _MOST_ROWS = 50_000  # rows that clusters are learned from; all others are given
 class LocalCrystallography(ClusterMixin, BaseEstimator):
     """Cluster the neighbourhoods of atoms, and ask which phases are ferroic.
 
-    For every atom of one sublattice the vectors to its neighbours, in one order, are a point in 2k dimensions.
-    Clusters of such points are phases, or variants of a phase. Which, the replicas tell: every operation of the
-    point group is applied to all neighbourhoods and the neighbours are put back into their order. A phase that
-    keeps its label is non-ferroic; labels that change places are the variants of one ferroic phase. Lattice
-    translations do the same for lattice doubling.
+    For every atom of one sublattice the vectors to its neighbours, in one order, are a point in 2k
+    dimensions. Clusters of such points are phases, or variants of a phase. Which, the replicas tell: every
+    operation of the point group is applied to all neighbourhoods and the neighbours are put back into their
+    order. A phase that keeps its label is non-ferroic; labels that change places are the variants of one
+    ferroic phase. Lattice translations do the same for lattice doubling.
 
     Parameters
     ----------
@@ -46,7 +46,8 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         column ``sublattice`` or ``label``. Vectors to the *same* sublattice cancel a uniform polarisation.
     method : {"kmeans", "gmm"}
     point_group : str
-        Hermann-Mauguin symbol of the undistorted structure in projection: 1, 2, m, 2mm, 3, 3m, 4, 4mm, 6, 6mm.
+        Hermann-Mauguin symbol of the undistorted structure in projection: 1, 2, m, 2mm, 3, 3m, 4, 4mm, 6,
+        6mm.
     mirror : (int, int)
         A lattice direction u a + v b that lies in a mirror line, for groups that have one.
     translations : sequence of (int, int), optional
@@ -69,7 +70,8 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
     centers_ : ndarray of int, shape (N,)
         Rows of these atoms in the table.
     vectors_ : ndarray of shape (N, k, 2)
-        Vectors to the neighbours in pixels, the mean distortion of the scan taken out; NaN where one is missing.
+        Vectors to the neighbours in pixels, the mean distortion of the scan taken out; NaN where one is
+        missing.
     centroids_ : ndarray of shape (n_clusters, k, 2)
     ideal_ : ndarray of shape (k, 2)
         The undistorted neighbourhood (of the first site).
@@ -88,9 +90,9 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         Labels of each phase.
     verdict_ : DataFrame
         One row a phase: ``labels``, ``kind`` ("non-ferroic", "ferroic" or "lattice-doubled"), ``ferroic``,
-        ``n_variants`` (that are in the field), ``orbit_size`` (that symmetry allows), ``closure`` (share of the
-        replicas that land where the permutation of the labels wants them), ``asymmetry_px`` (and ``_pm``),
-        ``p_value`` and ``n`` (atoms).
+        ``n_variants`` (that are in the field), ``orbit_size`` (that symmetry allows), ``closure`` (share of
+        the replicas that land where the permutation of the labels wants them), ``asymmetry_px`` (and
+        ``_pm``), ``p_value`` and ``n`` (atoms).
 
     Raises
     ------
@@ -102,12 +104,12 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
 
     Notes
     -----
-    That labels permute among themselves says nothing: the two halves of a non-ferroic phase that k-means cut in
-    two do so perfectly. So the verdict tests the physics. First, labels without a gap in density between them
-    (Hartigan's dip along Fisher's direction, on atoms that the clusters were not learned from) are one phase.
-    Then the null hypothesis for each phase is that its mean neighbourhood equals its image under all operations
-    (Hotelling's test, its covariance from spatial blocks). The p-value of a phase with several variants is the
-    largest of those that are needed for it.
+    That labels permute among themselves says nothing: the two halves of a non-ferroic phase that k-means cut
+    in two do so perfectly. So the verdict tests the physics. First, labels without a gap in density between
+    them (Hartigan's dip along Fisher's direction, on atoms that the clusters were not learned from) are one
+    phase. Then the null hypothesis for each phase is that its mean neighbourhood equals its image under all
+    operations (Hotelling's test, its covariance from spatial blocks). The p-value of a phase with several
+    variants is the largest of those that are needed for it.
 
     References
     ----------
@@ -157,9 +159,11 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : DataFrame, or ndarray of shape (N, k, 2)
+        X : DataFrame, ndarray of shape (N, k, 2), or Neighbourhoods
             A table of columns with ``x`` and ``y`` in pixels, and ``sublattice`` or ``label``; or ordered
-            vectors to k neighbours, NaN where one is missing.
+            vectors to k neighbours, NaN where one is missing; or what
+            `atomlens.lattice.neighbour_vectors` found (``n_neighbors``, ``center`` and ``neighbors`` then play
+            no part).
         y : ignored
 
         Returns
@@ -230,8 +234,8 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         count = np.count_nonzero(whole)
         if count < self.n_clusters:
             raise ValueError(
-                f"{count} atoms have all their {self.n_neighbors} neighbours, fewer than the {self.n_clusters} "
-                "clusters asked for: ask for fewer clusters or neighbours"
+                f"{count} atoms have all their {self.n_neighbors} neighbours, fewer than the "
+                f"{self.n_clusters} clusters asked for: ask for fewer clusters or neighbours"
             )
         rows = np.flatnonzero(whole)
         if count > _MOST_ROWS:
@@ -255,7 +259,7 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         self.labels_[self.neighbourhoods_.kind < 0] = -1
 
     def _gaps(self, points, labels):
-        """Is there a gap in density between every two labels? Learned on one half of the atoms, tested on the other."""
+        """Test for a gap in density between every two labels: learned on one half, tested on the other."""
         rng = np.random.default_rng(self.random_state)
         k = self.n_clusters
         self.gap_p_values_ = np.ones((k, k))

@@ -87,9 +87,9 @@ class PointGroup:
             if distance.max() < tolerance and len(set(slot.tolist())) == len(slot):
                 return s, slot
         raise ValueError(
-            f"operation {self.names[g]} of point group {self.symbol} does not map the {len(moved)} neighbours "
-            "onto one another: take whole coordination spheres, a point group of the structure without its "
-            "displacements, or another mirror direction"
+            f"operation {self.names[g]} of point group {self.symbol} does not map the {len(moved)} "
+            "neighbours onto one another: take whole coordination spheres, a point group "
+            "of the structure without its displacements, or another mirror direction"
         )
 
     def replicas(self, vectors, kind, ideal):
@@ -155,10 +155,7 @@ def point_group(symbol, basis=None, *, mirror=(1, 0)):
     standard = np.array([[1.0, 0.0], [-0.5, np.sqrt(0.75)]]) if order in (3, 6) else None
     turns = [2 * np.pi * n / order for n in range(order)]
     names = ["1", *(f"{np.degrees(t):.0f}°" for t in turns[1:])]
-    if "m" not in known:
-        lines = []
-    else:
-        lines = [np.pi * n / order for n in range(order)]
+    lines = [np.pi * n / order for n in range(order)] if "m" in known else []
     for metric in _metrics(basis, standard, order, mirror if lines else None):
         matrices = [_rotation(t) for t in turns]
         a = np.arctan2(metric[0, 1], metric[0, 0])
@@ -186,7 +183,7 @@ def point_group(symbol, basis=None, *, mirror=(1, 0)):
 
 
 def _metrics(basis, standard, order, mirror):
-    """Bases in whose frame the operations are tried: the lattice itself, and what it may be a distortion of."""
+    """Bases in whose frame the operations are tried: the lattice, and what it may be a distortion of."""
     if standard is not None or order == 4:
         ideal = standard if standard is not None else np.eye(2)
         if standard is not None and basis[0] @ basis[1] > 0:

@@ -25,9 +25,10 @@ class ClusterChoice:
     Attributes
     ----------
     table : DataFrame
-        One row a number of labels (index ``n_clusters``): ``inertia`` (px²), ``silhouette``, ``bic`` (of Gaussians
-        that share one covariance), ``closure`` (share of the replicas that land where the permutation of the
-        labels wants them), ``gap_p`` (largest p-value of a gap in density between two labels) and ``n_phases``.
+        One row a number of labels (index ``n_clusters``): ``inertia`` (px²), ``silhouette``, ``bic`` (of
+        Gaussians that share one covariance), ``closure`` (share of the replicas that land where the
+        permutation of the labels wants them), ``gap_p`` (largest p-value of a gap in density between two
+        labels) and ``n_phases``.
     recommended : int
         The largest number of labels that are all parted by gaps in density; 1 if there is none.
     """

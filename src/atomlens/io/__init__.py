@@ -8,9 +8,10 @@ Examples
 (('y', 'x', 'energy'), 'eV')
 """
 
+from atomlens.io._atoms import to_atoms
 from atomlens.io._errors import FormatError
 from atomlens.io._hyperspy import from_hyperspy, to_hyperspy
 from atomlens.io._read import read, sha256, signals
 from atomlens.io._write import write
 
-__all__ = ["FormatError", "from_hyperspy", "read", "sha256", "signals", "to_hyperspy", "write"]
+__all__ = ["FormatError", "from_hyperspy", "read", "sha256", "signals", "to_atoms", "to_hyperspy", "write"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from atomlens.io import _metadata, _rosetta, _stores, _tiff
+from atomlens.io._atoms import write_xyz
 from atomlens.io._axes import SPACE, kind_of
 
 _ARRAYS = {
@@ -29,11 +30,12 @@ def write(data, path, *, overwrite=False):
 
     Parameters
     ----------
-    data : xarray.DataArray, 1-D or 2-D ndarray, or pandas.DataFrame
+    data : xarray.DataArray, 1-D or 2-D ndarray, pandas.DataFrame, or ase.Atoms
         A Dask array is written block by block. An ndarray is taken as a spectrum or an image without
         calibration.
     path : str or path-like
-        Ends in ``.zarr``, ``.nc``, ``.hspy``, ``.zspy``, ``.tif`` (images), or ``.csv`` (tables).
+        Ends in ``.zarr``, ``.nc``, ``.hspy``, ``.zspy``, ``.tif`` (images), ``.csv`` (tables), or ``.xyz``
+        (atoms, and calibrated tables of columns whose elements are known, see :func:`to_atoms`).
     overwrite : bool
         Replace a file that exists.
 
@@ -65,22 +67,29 @@ def write(data, path, *, overwrite=False):
     (True, 'nm')
     """
     import pandas as pd
+    from ase import Atoms
 
     path = _target(path, overwrite)
     suffix = path.suffix.lower()
-    if isinstance(data, pd.DataFrame):
-        if suffix != ".csv":
+    if isinstance(data, pd.DataFrame | Atoms):
+        table = isinstance(data, pd.DataFrame)
+        if suffix not in ((".csv", ".xyz") if table else (".xyz",)):
             raise ValueError(
-                f"a table is written as .csv, not {suffix or 'without an extension'}: rename the file"
+                f"{'a table is written as .csv or .xyz' if table else 'atoms are written as .xyz'}, not "
+                f"{suffix or 'without an extension'}: rename the file"
             )
         with _replacing(path) as temporary:
-            data.to_csv(temporary, index=not isinstance(data.index, pd.RangeIndex))
+            if suffix == ".xyz":
+                write_xyz(data, temporary)
+            else:
+                data.to_csv(temporary, index=not isinstance(data.index, pd.RangeIndex))
         return path
     if suffix not in _ARRAYS:
         raise ValueError(
             f"{path.name}: an array cannot be written as {suffix or 'a file without extension'!r}, "
             f"choose one of {', '.join(_ARRAYS)}"
             + (" (csv is for tables: data.to_dataframe())" if suffix == ".csv" else "")
+            + (" (xyz is for atoms: io.to_atoms(columns))" if suffix == ".xyz" else "")
         )
     array = complete(_as_array(data))
     if suffix not in _KEEP_EVERY_COORDINATE:

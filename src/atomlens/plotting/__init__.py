@@ -4,6 +4,20 @@ Every function draws on axes that it is given or makes, and returns the figure; 
 saved here (`atomlens.notebook.show` displays a figure with its alt text).
 """
 
+from atomlens.plotting._crystal_figures import (
+    cluster_numbers,
+    constellations,
+    contingencies,
+    first_neighbourhood,
+    phases,
+)
+from atomlens.plotting._crystals import (
+    draw_cloud,
+    draw_constellation,
+    draw_displacements,
+    draw_phases,
+    draw_values,
+)
 from atomlens.plotting._draw import CLUSTER_COLOURS, draw_labels, draw_map, draw_spectra, new_figure
 from atomlens.plotting._figures import (
     abundance_maps,
@@ -30,23 +44,33 @@ from atomlens.plotting._images import (
 __all__ = [
     "CLUSTER_COLOURS",
     "abundance_maps",
+    "cluster_numbers",
     "cluster_overview",
     "columns_found",
+    "constellations",
+    "contingencies",
     "criteria",
     "doubtful_columns",
+    "draw_cloud",
     "draw_columns",
+    "draw_constellation",
     "draw_criteria",
+    "draw_displacements",
     "draw_image",
     "draw_labels",
     "draw_map",
+    "draw_phases",
     "draw_spectra",
+    "draw_values",
     "first_look",
+    "first_neighbourhood",
     "library",
     "lines_against_dose",
     "mark_errors",
     "method_grid",
     "new_figure",
     "overlays",
+    "phases",
     "scene_grid",
     "scores",
     "training_curves",

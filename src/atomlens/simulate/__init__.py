@@ -2,5 +2,16 @@
 
 from atomlens.simulate import defects, multislice, spectra, stm, strain, structures
 from atomlens.simulate.imaging import Instrument, image
+from atomlens.simulate.positions import column_positions
 
-__all__ = ["Instrument", "defects", "image", "multislice", "spectra", "stm", "strain", "structures"]
+__all__ = [
+    "Instrument",
+    "column_positions",
+    "defects",
+    "image",
+    "multislice",
+    "spectra",
+    "stm",
+    "strain",
+    "structures",
+]

@@ -5,11 +5,13 @@ from importlib import import_module
 _PLACES = {
     "ClusterModel": "models",
     "CockpitModel": "models",
+    "CrystalModel": "crystal_models",
     "FinderModel": "column_models",
     "ImagingModel": "column_models",
     # The views need ipywidgets and ipympl; the models do not.
     "cluster_explorer": "views",
     "column_finder": "column_views",
+    "crystal_explorer": "crystal_views",
     "imaging_explorer": "column_views",
     "k_cockpit": "views",
 }
@@ -17,10 +19,12 @@ _PLACES = {
 __all__ = [
     "ClusterModel",
     "CockpitModel",
+    "CrystalModel",
     "FinderModel",
     "ImagingModel",
     "cluster_explorer",
     "column_finder",
+    "crystal_explorer",
     "imaging_explorer",
     "k_cockpit",
 ]

@@ -1,0 +1,137 @@
+"""What the widget of local crystallography knows and does, without anything on a screen."""
+
+from __future__ import annotations
+
+import numpy as np
+import traitlets
+from matplotlib.path import Path
+from scipy.spatial import cKDTree
+
+from atomlens.crystallography import POINT_GROUPS, LocalCrystallography
+
+__all__ = ["CrystalModel"]
+
+METHODS = ("kmeans", "gmm")
+
+
+class CrystalModel(traitlets.HasTraits):
+    """Atoms, their neighbourhoods and the labels that clustering gives them.
+
+    Parameters
+    ----------
+    columns : DataFrame
+        As for `atomlens.crystallography.LocalCrystallography.fit`.
+    image : DataArray or array_like of shape (H, W), optional
+        Drawn below the atoms.
+    name : str
+        What the table is called in the code that is shown.
+    n_neighbors, center, neighbors, random_state
+        As for `atomlens.crystallography.LocalCrystallography`.
+    **traits
+        Initial values of the traits.
+
+    Examples
+    --------
+    >>> from atomlens import datasets
+    >>> model = CrystalModel(datasets.load("bfo_twin").data, center="Fe", neighbors="Bi", n_clusters=2)
+    >>> model.result.verdict_.kind.tolist()
+    ['ferroic']
+    """
+
+    n_clusters = traitlets.Int(4, min=1, max=12, help="Number of labels.")
+    method = traitlets.Enum(METHODS, "kmeans", help="How they are found.")
+    point_group = traitlets.Enum(POINT_GROUPS, "4mm", help="Of the undistorted structure.")
+    result = traitlets.Any(None, allow_none=True, help="The fitted LocalCrystallography.")
+    selected = traitlets.Int(0, help="Atom whose neighbourhood is shown: a row of `atoms`.")
+    brushed = traitlets.Any(None, allow_none=True, help="Rows of `atoms` inside the lasso, or None.")
+    error = traitlets.Unicode("", help="What went wrong, or nothing.")
+
+    def __init__(
+        self, columns, *, image=None, name="columns", n_neighbors=4, center=None, neighbors=None,
+        random_state=0, **traits,
+    ):  # fmt: skip
+        self.columns, self.image, self.name = columns, image, name
+        self.settings = {"n_neighbors": n_neighbors, "center": center, "neighbors": neighbors}
+        self.random_state = random_state
+        self._data = columns
+        super().__init__(**traits)
+        self._fit()
+        if self.result is None:
+            raise ValueError(self.error)
+        places = self.atoms[["x", "y"]].to_numpy()
+        whole = np.flatnonzero(self.result.neighbourhoods_.complete)
+        middle = whole if whole.size else np.arange(len(places))
+        away = np.linalg.norm(places[middle] - places.mean(axis=0), axis=1)
+        self.selected = int(middle[np.argmin(away)])
+
+    @traitlets.observe("n_clusters", "method", "point_group")
+    def _fit(self, _=None):
+        estimator = LocalCrystallography(
+            n_clusters=self.n_clusters, method=self.method, point_group=self.point_group,
+            random_state=self.random_state, **self.settings,
+        )  # fmt: skip
+        try:
+            result = estimator.fit(self._data)
+        except ValueError as error:
+            self.error = str(error)
+            return
+        self._data = result.neighbourhoods_  # found once
+        self.error = ""
+        self.result = result
+
+    @property
+    def atoms(self):
+        """Rows of the table that are centres."""
+        return self.columns.iloc[self.result.centers_]
+
+    @property
+    def unit(self):
+        """Unit of displacements, and its size in pixels."""
+        pixel = self.result.lattice_.pixel_size_nm
+        return ("pm", 1000 * pixel) if pixel else ("px", 1.0)
+
+    @property
+    def cloud(self):
+        """Displacement of every atom against the mean of its neighbours, in `unit`: ndarray of shape (N, 2)."""
+        return -self.result.vectors_.mean(axis=1) * self.unit[1]
+
+    def select(self, x, y):
+        """Select the atom nearest to a place.
+
+        Parameters
+        ----------
+        x, y : float
+            In the unit that the map is drawn in.
+        """
+        calibrated = {"x_nm", "y_nm"} <= set(self.columns)
+        places = self.atoms[["x_nm", "y_nm"] if calibrated else ["x", "y"]].to_numpy()
+        self.selected = int(cKDTree(places).query([x, y])[1])
+
+    def brush(self, outline):
+        """Mark the atoms whose points lie inside an outline in the cloud.
+
+        Parameters
+        ----------
+        outline : sequence of (float, float)
+            Corners, in `unit`; fewer than three mark nothing.
+        """
+        if len(outline) < 3:
+            self.brushed = None
+            return
+        inside = np.flatnonzero(Path(outline).contains_points(np.nan_to_num(self.cloud, nan=np.inf)))
+        self.brushed = inside if inside.size else None
+
+    @property
+    def code(self):
+        """Calls that repeat the view, to be pasted into a cell."""
+        lines = [
+            "from atomlens.crystallography import LocalCrystallography",
+            "",
+            "crystal = LocalCrystallography(",
+            f"    n_neighbors={self.settings['n_neighbors']}, n_clusters={self.n_clusters},",
+            f"    center={self.settings['center']!r}, neighbors={self.settings['neighbors']!r},",
+            f"    method={self.method!r}, point_group={self.point_group!r}, random_state={self.random_state},",
+            f").fit({self.name})",
+            "crystal.verdict_",
+        ]
+        return "\n".join(lines)

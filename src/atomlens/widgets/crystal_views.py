@@ -1,0 +1,166 @@
+"""View on local crystallography: map, neighbourhood and cloud, linked."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.widgets import LassoSelector
+
+from atomlens import plotting
+from atomlens.crystallography import POINT_GROUPS
+from atomlens.plotting import CLUSTER_COLOURS
+from atomlens.widgets.crystal_models import METHODS, CrystalModel
+from atomlens.widgets.views import LinkedView, _dropdown, _slider, widgets
+
+__all__ = ["crystal_explorer"]
+
+_FADED = 0.12
+
+
+class CrystalExplorer(LinkedView):
+    """Atoms, one neighbourhood and the cloud of all: click an atom, draw a lasso round points."""
+
+    def __init__(self, model):
+        figure, (self._map_ax, self._star_ax, self._cloud_ax) = plotting.new_figure(
+            1, 3, size=(10.2, 3.9), width_ratios=[1.25, 0.8, 1.1]
+        )
+        self.n_clusters = _slider("labels", 1, 12, model.n_clusters)
+        self.method = _dropdown("method", METHODS, model.method)
+        self.point_group = _dropdown("point group", POINT_GROUPS, model.point_group)
+        hint = "Click an atom to see its neighbours; draw a loop in the cloud to see where its atoms are."
+        super().__init__(model, figure, [self.n_clusters, self.method, self.point_group], hint=hint)
+        self._hint = self.message.value
+        self.verdict = widgets.HTML()
+        self.children = (*self.children[:3], self.verdict, *self.children[3:])
+        from traitlets import link
+
+        for trait in ("n_clusters", "method", "point_group"):
+            link((model, trait), (getattr(self, trait), "value"))
+        self._dots = self._points = self._ring = self._cross = None
+        model.observe(self._on_result, "result")
+        model.observe(self._on_selected, "selected")
+        model.observe(self._on_brushed, "brushed")
+        model.observe(self._on_error, "error")
+        self.canvas.mpl_connect("button_release_event", self._on_click)
+        self._on_result()
+
+    def _on_result(self, _=None):
+        model, result = self.model, self.model.result
+        for ax in (self._map_ax, self._cloud_ax):
+            ax.clear()
+        self._dots = plotting.draw_phases(
+            self._map_ax, model.atoms, result.labels_, image=model.image, title="Atoms"
+        )
+        unit, scale = model.unit
+        self._points = plotting.draw_cloud(
+            self._cloud_ax, model.cloud, result.labels_, centroids=-result.centroids_.mean(axis=1) * scale,
+            title="Displacements", names=("x", "y"), unit=unit, shuffle=False,
+        )  # fmt: skip
+        (self._ring,) = self._map_ax.plot([], [], "o", mfc="none", mec="black", ms=12, mew=1.8)
+        (self._cross,) = self._cloud_ax.plot([], [], "P", color="black", ms=9)
+        self._lasso = LassoSelector(
+            self._cloud_ax, self.model.brush, props={"color": "black", "linewidth": 1}
+        )
+        columns = [c for c in result.verdict_ if c not in ("ferroic", "asymmetry_px")]
+        if "asymmetry_pm" not in columns:
+            columns.insert(-2, "asymmetry_px")
+        table = result.verdict_[columns].to_html(float_format="{:.3g}".format, border=0, justify="left")
+        self.verdict.value = f"<div class='atomlens-verdict' style='font-size:12px'>{table}</div>"
+        model.brushed = None
+        self._on_brushed()
+        self._on_selected()
+
+    def _on_selected(self, _=None):
+        model, result, row = self.model, self.model.result, self.model.selected
+        atom, label = model.atoms.iloc[row], int(result.labels_[row])
+        names = ("x_nm", "y_nm") if {"x_nm", "y_nm"} <= set(model.columns) else ("x", "y")
+        self._ring.set_data([atom[names[0]]], [atom[names[1]]])
+        self._cross.set_data(*model.cloud[row][:, None])
+        self._star_ax.clear()
+        ideal = result.ideal_ - result.ideal_.mean(axis=0)
+        colour = CLUSTER_COLOURS[label % len(CLUSTER_COLOURS)] if label >= 0 else "#999999"
+        title = f"Atom {row}, " + (f"label {label}" if label >= 0 else "no label")
+        plotting.draw_constellation(
+            self._star_ax, ideal, result.vectors_[row], colour=colour, exaggerate=4, title=title
+        )
+        if label >= 0:  # the mean neighbourhood of its label, for comparison
+            shown = ideal + 4 * (result.centroids_[label] - ideal)
+            self._star_ax.scatter(*shown.T, s=90, marker="x", color="black", linewidths=1.2, zorder=4)
+        self._star_ax.set_xlabel("x: mean of the label; displacements x 4", fontsize=8)
+        self._redraw()
+
+    def _on_brushed(self, _=None):
+        rows = self.model.brushed
+        alpha = np.full(len(self.model.atoms), 1.0 if rows is None else _FADED)
+        if rows is not None:
+            alpha[rows] = 1.0
+        for dots in (self._dots, self._points):
+            colours = dots.get_facecolors().copy()
+            colours[:, 3] = alpha
+            dots.set_facecolors(colours)
+        if rows is None:
+            self.message.value = self._hint
+        else:
+            self.message.value = f"<span style='color:#555'>{len(rows)} atoms inside the loop</span>"
+        self._redraw()
+
+    def _on_click(self, event):
+        if event.inaxes is self._map_ax:
+            self.model.select(event.xdata, event.ydata)
+
+    def _on_error(self, _=None):
+        error = self.model.error
+        self.message.value = f"<b style='color:#B00020'>{error}</b>" if error else self._hint
+
+
+def crystal_explorer(
+    columns,
+    *,
+    image=None,
+    name="columns",
+    n_neighbors=4,
+    center=None,
+    neighbors=None,
+    random_state=0,
+    **settings,
+):
+    """Explore the neighbourhoods of atoms by hand.
+
+    Parameters
+    ----------
+    columns : DataFrame
+        As for `atomlens.crystallography.LocalCrystallography.fit`.
+    image : DataArray or array_like of shape (H, W), optional
+        Drawn below the atoms.
+    name : str
+        What the table is called in the code that is shown.
+    n_neighbors : int
+    center, neighbors : optional
+        Sublattices, as for `atomlens.crystallography.LocalCrystallography`.
+    random_state : int
+    **settings
+        Initial ``n_clusters``, ``method`` or ``point_group`` (see `CrystalModel`).
+
+    Returns
+    -------
+    CrystalExplorer
+        An ipywidget; ``model.result`` is the fitted estimator, ``model.brushed`` the rows inside the loop.
+
+    Raises
+    ------
+    ImportError
+        If ipywidgets or ipympl is not installed.
+    ValueError
+        If the columns cannot be clustered at all.
+
+    Examples
+    --------
+    >>> from atomlens import datasets
+    >>> view = crystal_explorer(datasets.load("bfo_twin").data, center="Fe", neighbors="Bi", n_clusters=2)
+    >>> view.n_clusters.value
+    2
+    """
+    model = CrystalModel(
+        columns, image=image, name=name, n_neighbors=n_neighbors, center=center, neighbors=neighbors,
+        random_state=random_state, **settings,
+    )  # fmt: skip
+    return CrystalExplorer(model)
