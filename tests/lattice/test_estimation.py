@@ -83,6 +83,14 @@ def test_few_columns_are_enough(shape):
     assert lattice.index(rows).site.notna().all()
 
 
+@pytest.mark.parametrize("gone", range(25))
+def test_few_columns_and_a_vacancy_among_them(gone):
+    rows = np.delete(GRID[(GRID < 100).all(axis=1)], gone, axis=0)
+    indexed = lattice.index(rows)
+    np.testing.assert_allclose(indexed.attrs["lattice"].basis, 20 * np.eye(2), atol=1e-9)
+    assert indexed.site.notna().all()
+
+
 def points_that_do_not_repeat(kind, seed):
     rng = np.random.default_rng(seed)
     count = int(np.exp(rng.uniform(np.log(20), np.log(700))))

@@ -323,7 +323,7 @@ class Components:
     mean : ndarray of shape (k, 2)
         Mean neighbourhood, in pixels.
     explained : ndarray of shape (n,)
-        Share of the variance, the largest first.
+        Share of the variance, the largest first; NaN where there is none.
     """
 
     scores: np.ndarray
@@ -340,12 +340,12 @@ def components(vectors, n_components=4):
     vectors : array_like of shape (N, k, 2)
         Ordered vectors to neighbours in pixels, NaN where one is missing.
     n_components : int
-        At most 2k.
+        At most 2k, and less than there are complete neighbourhoods.
 
     Returns
     -------
     Components
-        ``mean + scores @ modes`` is the best approximation of the vectors.
+        ``mean + np.tensordot(scores, modes, axes=1)`` is the best approximation of the vectors.
 
     Raises
     ------
@@ -372,13 +372,14 @@ def components(vectors, n_components=4):
         raise ValueError(f"n_components must be a whole number of at least 1, got {n_components!r}")
     points = vectors.reshape(len(vectors), -1)
     whole = np.isfinite(points).all(axis=1)
-    most = min(points.shape[1], np.count_nonzero(whole))
+    most = min(points.shape[1], np.count_nonzero(whole) - 1)
     if n_components > most:
         raise ValueError(
             f"{np.count_nonzero(whole)} complete neighbourhoods of {vectors.shape[1]} neighbours have at "
-            f"most {most} components, not {n_components}: ask for fewer"
+            f"most {max(most, 0)} components, not {n_components}: ask for fewer"
         )
-    model = PCA(n_components, svd_solver="full").fit(points[whole])
+    with np.errstate(invalid="ignore"):  # a perfect lattice has no variance to share
+        model = PCA(n_components, svd_solver="full").fit(points[whole])
     scores = np.full((len(points), n_components), np.nan)
     scores[whole] = model.transform(points[whole])
     shape = vectors.shape[1:]

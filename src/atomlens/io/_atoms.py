@@ -130,16 +130,14 @@ def _elements(formula):
     >>> _elements("TiO2")
     ['Ti', 'O', 'O']
     """
-    from ase.data import atomic_numbers
-    from ase.symbols import string2symbols
+    from ase.formula import Formula
 
     try:
-        symbols = string2symbols(formula)
-        if not symbols or any(atomic_numbers[symbol] == 0 for symbol in symbols):
-            raise ValueError
-    except (AttributeError, KeyError, TypeError, ValueError):
+        symbols = list(Formula(formula, strict=True)) if isinstance(formula, str) else []
+    except ValueError:
+        symbols = []
+    if not symbols or "X" in symbols:  # ASE's placeholder
         raise ValueError(
-            f"{formula!r} is no chemical element or formula: name the elements with "
-            "species={label: element}"
-        ) from None
+            f"{formula!r} is no chemical element or formula: name them with species={{label: element}}"
+        )
     return symbols

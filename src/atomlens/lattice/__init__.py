@@ -7,12 +7,14 @@ the first pixel; angles are measured from +x towards +y.
 from atomlens.lattice._model import Lattice, NotPeriodicError
 from atomlens.lattice.estimation import assign_sublattices, estimate, index
 from atomlens.lattice.neighbours import Neighbourhoods, neighbour_vectors
+from atomlens.lattice.vacancies import empty_sites
 
 __all__ = [
     "Lattice",
     "Neighbourhoods",
     "NotPeriodicError",
     "assign_sublattices",
+    "empty_sites",
     "estimate",
     "index",
     "neighbour_vectors",

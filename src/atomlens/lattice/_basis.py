@@ -6,9 +6,11 @@ from itertools import combinations
 
 import numpy as np
 from scipy.ndimage import gaussian_filter, maximum_filter
-from scipy.spatial import ConvexHull, QhullError, cKDTree
+from scipy.spatial import ConvexHull, QhullError
 
-_CENTRES = 1000  # columns whose surroundings are looked at
+from atomlens.lattice._table import search_tree
+
+_CENTRES = 500  # columns whose surroundings are looked at
 _NEIGHBOURS = (24, 160, 500)  # of each, until they tell: cells of a few columns, of twenty, of fifty
 _LEAST = 0.25  # share of columns that a vector must carry to another one, to be looked at
 _NEARLY = 0.85  # of the best pair: a pair that does so well may have the smaller cell
@@ -48,15 +50,18 @@ def _best_pair(xy, sublattice, count, random_state):
     """Of the pairs that hold best, the one with the smallest cell: basis, share, of how many, one grain."""
     rng = np.random.default_rng(random_state)
     spread = 10 * np.ptp(xy, axis=0).max() * sublattice[:, None]  # keeps the sublattices apart in one tree
-    tree = cKDTree(np.column_stack([xy, spread]))
+    points = np.column_stack([xy, spread])
+    tree = search_tree(points)
     # Where a sublattice is sparse, others crowd its columns: half of the field is enough to see a period.
     some = rng.permutation(len(xy))[:_CENTRES]
     inside, reach = _inside(xy)
-    fewer = some[: max(_CENTRES // 5, 4 * _CENTRES * _NEIGHBOURS[0] // count)]
-    differences = _differences(xy, sublattice, fewer, count)
+    fewer = some[: max(200, 5 * _CENTRES * _NEIGHBOURS[0] // count)]
+    near = tree.query(points[fewer], k=count + 1)[1][:, 1:]
+    same = sublattice[near] == sublattice[fewer, None]
+    differences = (xy[near] - xy[fewer, None])[same]
     if not len(differences):
         return _NO_PAIR
-    spacing = np.median(cKDTree(xy).query(xy[some], k=2)[0][:, 1])
+    spacing = np.median(search_tree(xy).query(xy[some], k=2)[0][:, 1])
     tolerance = 0.25 * spacing
     vectors = _peaks(differences, tolerance, len(fewer))
     vectors = vectors[np.linalg.norm(vectors, axis=1) < reach]
@@ -66,7 +71,9 @@ def _best_pair(xy, sublattice, count, random_state):
         target = xy[rows] + np.stack([vectors, -vectors], axis=1)[:, :, None]
         apart = np.broadcast_to(spread[rows], (*target.shape[:-1], 1))
         to = tree.query(np.concatenate([target, apart], axis=-1), distance_upper_bound=tolerance)[1]
-        return to, inside(target) | (to < len(xy))
+        due = to < len(xy)
+        due[~due] = inside(target[~due])
+        return to, due
 
     # In a large cell short vectors that hold here and there are many: look at few columns first.
     to, fair = steps(vectors, some[:_SCREENED])
@@ -86,13 +93,16 @@ def _best_pair(xy, sublattice, count, random_state):
         if enough.sum() < 4:
             continue
         missing = (asked - hit[both].sum(axis=(0, 1)))[enough]
-        pairs.append(((missing == 0).mean(), area, (missing <= 1).mean(), enough.sum(), both))
-        best = max(best, pairs[-1][0])
+        full, judged = (missing == 0).mean(), enough.sum()
+        # On the few columns that can be asked for long steps, all may hold by chance.
+        sure = max(full - _FEW / np.sqrt(judged), 0.0)
+        pairs.append((sure, area, full, (missing <= 1).mean(), judged, both))
+        best = max(best, sure)
     if not pairs:
         return _NO_PAIR
     # A bond of a honeycomb leads from half of the columns to a column, and fails with all four steps.
     smallest = min((p for p in pairs if p[0] >= _NEARLY * best), key=lambda p: (round(p[1], 3), -p[0]))
-    full, _, share, judged, both = smallest
+    _, _, full, share, judged, both = smallest
     # In a grain the steps lead to columns that are like the first. Where larger cells hold better, some are
     # those of a coincidence lattice of two grains, and this one is meant.
     holds = (fair[both].sum(axis=(0, 1)) >= 3) & (fair[both] == hit[both]).all(axis=(0, 1))
@@ -116,20 +126,6 @@ def _inside(xy):
     return lambda points: (points @ normals.T + offsets <= 0).all(axis=-1), 0.75 * width
 
 
-def _differences(xy, sublattice, some, count):
-    """Vectors from some columns to their neighbours on the same sublattice."""
-    rows = []
-    for label in np.unique(sublattice[some]):
-        own = xy[sublattice == label]
-        mine = some[sublattice[some] == label]
-        k = min(count + 1, len(own))
-        if k < 2:
-            continue
-        near = cKDTree(own).query(xy[mine], k=k)[1]
-        rows.append((own[near[:, 1:]] - xy[mine][:, None]).reshape(-1, 2))
-    return np.concatenate(rows) if rows else np.empty((0, 2))
-
-
 def _peaks(differences, tolerance, n_centres):
     """Vectors around which the differences crowd, the shortest first; of v and -v only one."""
     both = np.concatenate([differences, -differences])
@@ -149,7 +145,7 @@ def _peaks(differences, tolerance, n_centres):
     if not len(rough):
         return rough
     # The centre of gravity of what lies around.
-    near = cKDTree(both).query_ball_point(rough, tolerance)
+    near = search_tree(both).query_ball_point(rough, tolerance)
     vectors = np.array([both[rows].mean(axis=0) for rows in near])
     return vectors[np.argsort(np.linalg.norm(vectors, axis=1), kind="stable")]
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
-from scipy.spatial import cKDTree
 
 from atomlens.lattice._model import NotPeriodicError
+from atomlens.lattice._table import search_tree
 
 # How far a step may miss, of the shortest lattice vector and of the distance between columns of a sublattice.
 _REACH, _REACH_OF_NEIGHBOURS = 0.3, 0.4
@@ -49,7 +49,7 @@ def index_points(xy, sublattice, basis):
     neighbours in other pieces: on a site that is known, or, where they fill the gaps, on a new one.
     """
     rows = [np.flatnonzero(sublattice == label) for label in range(sublattice.max() + 1)]
-    trees = [cKDTree(xy[mine]) for mine in rows]
+    trees = [search_tree(xy[mine]) for mine in rows]
     nearest = min((nearest_distance(tree) for tree in trees if tree.n > 1), default=np.inf)
     reach = min(_REACH * np.linalg.norm(basis, axis=1).min(), _REACH_OF_NEIGHBOURS * nearest)
     links = _links(rows, trees, basis, reach)
@@ -130,7 +130,7 @@ class _Sites:
             return
         placed = np.flatnonzero(self.site >= 0)
         some = members[:: max(1, len(members) // 2000)]
-        distance, near = cKDTree(self.xy[placed]).query(self.xy[some])
+        distance, near = search_tree(self.xy[placed]).query(self.xy[some])
         close = distance <= 2 * np.median(distance)
         some, near = some[close], placed[near[close]]
         shifts = self._coordinates(some, near) - cell[some]
@@ -166,7 +166,7 @@ class _Sites:
     def _fills_gaps(self, members, label):
         """Whether columns of the same sublattice stand among the members: then these are another site."""
         rivals = np.flatnonzero((self.site >= 0) & (self.sublattice == label))
-        tree = cKDTree(self.xy[rivals])
+        tree = search_tree(self.xy[rivals])
         spacing = np.sqrt(abs(np.linalg.det(self.basis)))
         surrounded = tree.query(self.xy[members], k=2)[0][:, 1] < 1.2 * spacing if len(rivals) > 1 else False
         return np.mean(surrounded) > 0.5
@@ -183,13 +183,15 @@ class _Sites:
         """Place what is left where its neighbours agree that it belongs, if that place is free."""
         self._one_a_place(np.flatnonzero(self.site >= 0))
         label, offset = np.array(self.label), np.array(self.offset)
-        everyone = cKDTree(self.xy)
+        everyone = search_tree(self.xy) if (self.site < 0).any() else None
         for _ in range(_ROUNDS):
             left, placed = np.flatnonzero(self.site < 0), np.flatnonzero(self.site >= 0)
             if not left.size:
                 return
             votes = min(_VOTES, placed.size)
-            near = placed[cKDTree(self.xy[placed]).query(self.xy[left], k=votes)[1].reshape(len(left), votes)]
+            near = placed[
+                search_tree(self.xy[placed]).query(self.xy[left], k=votes)[1].reshape(len(left), votes)
+            ]
             ballots = np.array([self._coordinates(left, near[:, v]) for v in range(votes)])
             at = np.median(ballots, axis=0)
             agreed = np.median(np.linalg.norm((ballots - at) @ self.basis, axis=2), axis=0) < 0.5 * self.reach

@@ -62,13 +62,18 @@ def _numbers(columns):
         ) from None
 
 
+def search_tree(points):
+    """A tree that is quick to build and, for points as even as columns are, as quick to search."""
+    return cKDTree(points, balanced_tree=False, compact_nodes=False)
+
+
 def sublattice_column(columns):
     """Name of the table's column that tells the sublattices apart, or None."""
     return next((name for name in ("sublattice", "label") if name in columns), None)
 
 
 def _refuse_duplicates(xy):
-    tree = cKDTree(xy)
+    tree = search_tree(xy)
     typical = np.median(tree.query(xy[:: max(1, len(xy) // 2000)], k=2)[0][:, 1])
     pairs = tree.query_pairs(_SAME * typical, output_type="ndarray")
     distance = np.linalg.norm(xy[pairs[:, 0]] - xy[pairs[:, 1]], axis=1)

@@ -192,7 +192,7 @@ def _star(lattice, site, partners, n_neighbors, shells):
         length = np.linalg.norm(vectors, axis=1)
         order = np.argsort(length, kind="stable")
         steps, vectors, length = steps[order], vectors[order], length[order]
-        shell = np.concatenate([[0], np.cumsum(np.diff(length) > _SHELL * length[:-1])])
+        shell = _shells(length)
         # Only within this distance is the list of steps complete.
         complete = length < (reach - 1) * np.abs(np.linalg.det(lattice.basis)) / lattice.lengths.max()
         count = (shell < shells).sum() if shells is not None else n_neighbors
@@ -209,6 +209,16 @@ def _star(lattice, site, partners, n_neighbors, shells):
     angle = np.mod(angle + 0.1, 2 * np.pi)
     order = np.lexsort((angle, shell))[:count]
     return steps[order], shell[order]
+
+
+def _shells(length):
+    """Number the coordination spheres: each begins with its nearest member and is so many per cent deep."""
+    shell, first, number = np.zeros(len(length), dtype=int), length[0], 0
+    for n, distance in enumerate(length):
+        if distance > (1 + _SHELL) * first:
+            first, number = distance, number + 1
+        shell[n] = number
+    return shell
 
 
 def _ideal(lattice, site, steps):

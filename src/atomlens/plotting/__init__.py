@@ -9,6 +9,7 @@ from atomlens.plotting._crystal_figures import (
     constellations,
     contingencies,
     first_neighbourhood,
+    phase_limits,
     phases,
 )
 from atomlens.plotting._crystals import (
@@ -70,6 +71,7 @@ __all__ = [
     "method_grid",
     "new_figure",
     "overlays",
+    "phase_limits",
     "phases",
     "scene_grid",
     "scores",

@@ -263,3 +263,32 @@ def cluster_numbers(choice):
         ax.set(xlabel="number of labels", ylabel=label)
     axes[4].set_ylim(-0.05, 1.05)
     return figure
+
+
+@styled
+def phase_limits(table):
+    """Agreement of the labels with the truth against the displacement, one colour a noise.
+
+    Parameters
+    ----------
+    table : DataFrame
+        ``noise`` and ``shift`` in pm, and the adjusted Rand indices ``k-means`` and ``clairvoyant``.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"noise": [3, 3], "shift": [5, 20], "k-means": [0.1, 1.0], "clairvoyant": [0.2, 1.0]})
+    >>> len(phase_limits(table).axes)
+    1
+    """
+    figure, ax = new_figure(size=(6.4, 3.4))
+    for n, (noise, part) in enumerate(table.groupby("noise")):
+        ax.plot(part["shift"], part["k-means"], "o-", color=colour_of(n), markersize=4, label=f"{noise:g} pm")
+        ax.plot(part["shift"], part["clairvoyant"], "--", color=colour_of(n), linewidth=1.1)
+    ax.plot([], [], "--", color="black", linewidth=1.1, label="clairvoyant")
+    ax.set(xlabel="displacement (pm)", ylabel="ARI", ylim=(-0.03, 1.03))
+    ax.legend(title="error of a column", fontsize=8.5, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    return figure

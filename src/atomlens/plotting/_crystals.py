@@ -57,6 +57,7 @@ def draw_phases(ax, table, labels, *, image=None, title=None, size=None, names=N
     --------
     >>> from atomlens.plotting import new_figure
     >>> figure, ax = new_figure()
+    >>> import pandas as pd
     >>> dots = draw_phases(ax, pd.DataFrame({"x": [1.0, 2.0], "y": [1.0, 3.0]}), [0, 1])
     >>> len(dots.get_offsets())
     2
@@ -183,6 +184,7 @@ def draw_displacements(ax, table, *, x="dx", y="dy", exaggerate=None, title=None
     --------
     >>> from atomlens.plotting import new_figure
     >>> figure, ax = new_figure()
+    >>> import pandas as pd
     >>> table = pd.DataFrame({"x": [1.0, 9.0], "y": [1.0, 3.0], "dx": [0.1, 0.0], "dy": [0.0, 0.1]})
     >>> quiver = draw_displacements(ax, table)
     """
@@ -239,6 +241,7 @@ def draw_values(ax, table, column, *, label=None, title=None, cmap="RdBu_r", cen
     --------
     >>> from atomlens.plotting import new_figure
     >>> figure, ax = new_figure()
+    >>> import pandas as pd
     >>> table = pd.DataFrame({"x": [1.0, 2.0], "y": [1.0, 3.0], "exx": [0.0, 0.01]})
     >>> dots = draw_values(ax, table, "exx", label="strain", centre=0.0)
     """

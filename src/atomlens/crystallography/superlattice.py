@@ -1,0 +1,96 @@
+"""Waves of displacement from cell to cell, too weak for the labels of single atoms."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.ndimage import maximum_filter
+
+__all__ = ["superlattices"]
+
+_SLOW = 0.1  # cycles a cell: slower waves are domains, strain and distortions of the scan
+_COLUMNS = ("q_a", "q_b", "amplitude_px", "p_value")
+
+
+def superlattices(hoods, *, alpha=0.01):
+    """Find waves in the neighbourhoods, such as a doubled or quadrupled lattice.
+
+    Labels exchange under a translation only where a displacement is larger than the noise of single atoms. A
+    wave that runs through the field is known far better: it is a peak in the Fourier transform of the
+    neighbourhoods over their cells.
+
+    Parameters
+    ----------
+    hoods : Neighbourhoods
+        From `atomlens.lattice.neighbour_vectors`; or the ``neighbourhoods_`` of a `LocalCrystallography`.
+    alpha : float
+        Chance that noise alone makes any row of the table.
+
+    Returns
+    -------
+    DataFrame
+        One row a wave, the strongest first: ``q_a, q_b`` (cycles per lattice vector a and b; 0.5 doubles the
+        lattice, 0.25 makes it four times as long), ``amplitude_px`` (root mean square over the neighbours;
+        ``amplitude_pm`` where calibrated), ``p_value`` (corrected for the number of waves looked at).
+
+    Raises
+    ------
+    ValueError
+        If the neighbourhoods have no cells, as those from a ready array, or span less than four cells along a
+        lattice vector.
+
+    Notes
+    -----
+    Noise without memory has the same expected power at all wave vectors, and the median tells it. Waves slower
+    than ten cells are not listed: domains, strain and the scan make these. The amplitude is an average over
+    the field; waves in antiphase domains cancel in part and broaden their peak.
+
+    Examples
+    --------
+    >>> from atomlens import lattice, simulate
+    >>> cells = simulate.structures.perovskite((8, 8), polar=10, variants=((90, "alternating"),))
+    >>> columns = simulate.column_positions(cells, noise=0.005).data
+    >>> waves = superlattices(lattice.neighbour_vectors(columns, center="Ti", neighbors="Sr"))
+    >>> waves[["q_a", "q_b"]].round(2).to_numpy().tolist()
+    [[0.5, 0.0]]
+    """
+    if hoods.cell is None:
+        raise ValueError("these neighbourhoods have no unit cells: start from a table of columns")
+    whole = hoods.complete & (hoods.kind >= 0)
+    # The sites of a cell alternate each in its own way: the fullest is looked at.
+    site = np.bincount(hoods.kind[whole]).argmax() if whole.any() else 0
+    whole &= hoods.kind == site
+    cell = hoods.cell[whole]
+    size = np.ptp(cell, axis=0) + 1 if whole.any() else np.zeros(2, dtype=int)
+    if size.min() < 4:
+        raise ValueError(f"the atoms span {size[0]} x {size[1]} cells: waves need at least four each way")
+    size += size % 2  # so that one half of a cycle is on the grid
+    points = hoods.vectors[whole].reshape(len(cell), -1)
+    grid = np.zeros((*size, points.shape[1]))
+    grid[tuple((cell - cell.min(axis=0)).T)] = points - points.mean(axis=0)
+    spectrum = np.fft.fft2(grid, axes=(0, 1))
+    power = (np.abs(spectrum) ** 2).sum(axis=2)
+    q = np.stack(np.meshgrid(*(np.fft.fftfreq(n) for n in size), indexing="ij"), axis=-1)
+    fast = np.linalg.norm(q, axis=2) >= _SLOW
+    ratio = power / np.median(power[fast])
+    # Components share their errors, so a power may scatter as much as that of a single one: exponentially.
+    p = np.minimum(np.exp(-np.log(2) * ratio) * fast.sum() / 2, 1.0)
+    peak = fast & (p <= alpha) & (power == maximum_filter(power, 3, mode="wrap"))
+    rows = {}
+    for at in sorted(map(tuple, np.argwhere(peak)), key=lambda at: -power[at]):
+        opposite = tuple(-np.array(at) % size)
+        if opposite in rows:
+            continue  # the same wave
+        own = at == opposite  # half a cycle: a wave and its opposite are one coefficient
+        amplitude = np.sqrt(power[at] / points.shape[1] * 2) / len(cell) * (1 if own else 2)
+        rows[at] = (*np.abs(q[at]) * _signs(q[at]), amplitude, p[at])
+    table = pd.DataFrame(list(rows.values()), columns=list(_COLUMNS))
+    if hoods.lattice.pixel_size_nm:
+        table.insert(3, "amplitude_pm", 1000 * hoods.lattice.pixel_size_nm * table["amplitude_px"])
+    return table
+
+
+def _signs(q):
+    """Of a wave vector and its opposite, the one whose first component is not negative; half is positive."""
+    first, second = np.where(np.abs(q) == 0.5, 1.0, np.sign(q))
+    return (1.0, second if first >= 0 else -second) if first else (1.0, 1.0)
