@@ -121,8 +121,10 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
     >>> from atomlens import datasets
     >>> columns = datasets.load("bfo_twin").data
     >>> crystal = LocalCrystallography(n_clusters=1, center="Fe", neighbors="Bi").fit(columns)
-    >>> crystal.verdict_[["kind", "n_variants", "orbit_size"]].loc[0].tolist()
-    ['ferroic', 1, 8]
+    >>> crystal.verdict_[["kind", "n_variants", "orbit_size"]]
+              kind  n_variants  orbit_size
+    phase
+    0      ferroic           1           4
     """
 
     def __init__(
@@ -162,8 +164,8 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         X : DataFrame, ndarray of shape (N, k, 2), or Neighbourhoods
             A table of columns with ``x`` and ``y`` in pixels, and ``sublattice`` or ``label``; or ordered
             vectors to k neighbours, NaN where one is missing; or what
-            `atomlens.lattice.neighbour_vectors` found (``n_neighbors``, ``center`` and ``neighbors`` then play
-            no part).
+            `atomlens.lattice.neighbour_vectors` found (``n_neighbors``, ``center`` and ``neighbors`` then
+            play no part).
         y : ignored
 
         Returns

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.ndimage import maximum_filter
+from scipy.ndimage import maximum_filter, median_filter
 
 __all__ = ["superlattices"]
 
 _SLOW = 0.1  # cycles a cell: slower waves are domains, strain and distortions of the scan
+_DOMAINS = 0.3  # cycles a cell: how far the power of domains reaches
+_AROUND = 7  # wave vectors each way
 _COLUMNS = ("q_a", "q_b", "amplitude_px", "p_value")
 
 
@@ -41,7 +43,8 @@ def superlattices(hoods, *, alpha=0.01):
 
     Notes
     -----
-    Noise without memory has the same expected power at all wave vectors, and the median tells it. Waves slower
+    Noise without memory has the same expected power at all wave vectors, and the median tells it; near slow
+    waves, where domains add to it, the median of the surroundings does. Waves slower
     than ten cells are not listed: domains, strain and the scan make these. The amplitude is an average over
     the field; waves in antiphase domains cancel in part and broaden their peak.
 
@@ -72,7 +75,11 @@ def superlattices(hoods, *, alpha=0.01):
     power = (np.abs(spectrum) ** 2).sum(axis=2)
     q = np.stack(np.meshgrid(*(np.fft.fftfreq(n) for n in size), indexing="ij"), axis=-1)
     fast = np.linalg.norm(q, axis=2) >= _SLOW
-    ratio = power / np.median(power[fast])
+    level = np.full(power.shape, np.median(power[fast]))
+    # Domains spread power around the slow waves: there a peak must stand out from its surroundings.
+    slow = np.linalg.norm(q, axis=2) < _DOMAINS
+    level[slow] = np.maximum(level, median_filter(power, _AROUND, mode="wrap"))[slow]
+    ratio = power / level
     # Components share their errors, so a power may scatter as much as that of a single one: exponentially.
     p = np.minimum(np.exp(-np.log(2) * ratio) * fast.sum() / 2, 1.0)
     peak = fast & (p <= alpha) & (power == maximum_filter(power, 3, mode="wrap"))

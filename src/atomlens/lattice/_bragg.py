@@ -14,6 +14,7 @@ from atomlens.lattice._model import Lattice
 
 _LARGEST = 1024  # pixels along an axis; of larger images the middle is looked at
 _LOWEST = 3  # periods in the field, below which a frequency is background
+_FURTHEST = 3.0  # of the frequency of the strongest peak
 _CHANCE = 1e-3  # that noise alone makes one peak in the whole spectrum
 _INTEGER = 0.12  # how far from a whole number the order of a peak may come out
 _FAINTEST = 0.02  # of the strongest amplitude: what a distorted scan makes beside the strong peaks
@@ -66,6 +67,8 @@ def _bragg_peaks(pixels):
     high = (ratio > (np.log(power.size / _CHANCE) * doubt)[ring]) & allowed
     apart = max(7, 2 * (min(rows, columns) // 64) + 1)  # distortions split the peaks of large images
     peak = high & (power == maximum_filter(power, apart)) & (power > _FAINTEST**2 * power[allowed].max())
+    # Far beyond the strongest peak lies what mains hum and torn lines make.
+    peak &= k <= _FURTHEST * k.ravel()[np.where(peak, power, 0).argmax()]
     at = np.argwhere(peak)
     if not len(at):
         return np.empty((0, 2)), np.empty(0), None
