@@ -1,4 +1,4 @@
-"""Is there a valley in the density between two clusters?"""
+"""The test for a valley in the density between two clusters."""
 
 from __future__ import annotations
 

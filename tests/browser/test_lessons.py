@@ -13,11 +13,26 @@ LESSONS = (
     "exercises/01_spectral_clustering",
     "03_atom_finding",
     "exercises/03_atom_finding",
+    "04_local_crystallography",
+    "exercises/04_local_crystallography",
 )
 
 COCKPIT, EXPLORER = ".atomlens-view:not(:has(select))", ".atomlens-view:has(select)"
 IMAGING = ".atomlens-view:has-text('defocus')"
 FINDER = ".atomlens-view:has-text('lowest score')"
+CRYSTAL = ".atomlens-view:has-text('point group')"
+
+
+def draw_loop(canvas, *corners):
+    """Drag the mouse from corner to corner, each a fraction of the canvas."""
+    box, mouse = canvas.bounding_box(), canvas.page.mouse
+    places = [(box["x"] + u * box["width"], box["y"] + v * box["height"]) for u, v in corners]
+    mouse.move(*places[0])
+    mouse.down()
+    for place in (*places[1:], places[0]):
+        mouse.move(*place, steps=8)
+    mouse.up()
+
 
 # notebook, control, what is done to it, what must look different afterwards
 CONTROLS = (
@@ -54,6 +69,31 @@ CONTROLS = (
     ),
     ("03_atom_finding", f"{FINDER} .noUi-handle", lambda c: c.press("ArrowRight"), f"{FINDER} canvas"),
     ("03_atom_finding", f"{FINDER} button:has-text('code')", lambda c: c.click(), f"{FINDER} .atomlens-code"),
+    (
+        "04_local_crystallography",
+        f"{CRYSTAL} .noUi-handle",
+        lambda c: c.press("ArrowLeft"),
+        f"{CRYSTAL} .atomlens-verdict",
+    ),
+    (
+        "04_local_crystallography",
+        f"{CRYSTAL} :has-text('point group') > select",
+        lambda c: c.select_option("2mm"),
+        f"{CRYSTAL} .atomlens-verdict",
+    ),
+    (  # a click on the map
+        "04_local_crystallography",
+        f"{CRYSTAL} canvas >> nth=1",
+        lambda c: c.click(position={"x": 150, "y": 150}),
+        f"{CRYSTAL} canvas >> nth=0",
+    ),
+    (  # a loop in the cloud
+        "04_local_crystallography",
+        f"{CRYSTAL} canvas >> nth=1",
+        lambda c: draw_loop(c, (0.72, 0.2), (0.98, 0.25), (0.95, 0.85), (0.74, 0.8)),
+        f"{CRYSTAL} canvas >> nth=0",
+    ),
+    ("04_local_crystallography", f"{CRYSTAL} button", lambda c: c.click(), f"{CRYSTAL} .atomlens-code"),
 )
 
 

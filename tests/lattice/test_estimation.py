@@ -180,8 +180,8 @@ BAD = {
         "hold numbers",
     ),
     "property NaN": (
-        lambda: lattice.assign_sublattices(SHEET.replace({"intensity": {2.0: np.nan}})),
-        "'intensity' is NaN for some columns",
+        lambda: lattice.assign_sublattices(SHEET.assign(intensity=np.nan)),
+        "'intensity' is NaN for all columns",
     ),
     "property constant": (
         lambda: lattice.assign_sublattices(TABLE.assign(intensity=1.0)),

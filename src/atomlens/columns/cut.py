@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from atomlens._match import positions
 from atomlens._image import as_image
+from atomlens._match import positions
 
 __all__ = ["cut_out"]
 

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import KDTree
 
+from atomlens._image import as_image, with_nm
 from atomlens._match import positions
 from atomlens.columns._gaussians import BACKGROUND, INTENSITY, SIGMA, Scene, X, Y
-from atomlens._image import as_image, with_nm
 from atomlens.columns._likelihood import (
     Problem,
     astray,

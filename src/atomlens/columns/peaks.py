@@ -9,8 +9,8 @@ from scipy.spatial import KDTree
 from skimage.filters import threshold_otsu
 
 from atomlens import metrics
-from atomlens._match import near_edge, wanted_positions
 from atomlens._image import as_image, with_nm
+from atomlens._match import near_edge, wanted_positions
 from atomlens.columns.scale import estimate_scale
 
 __all__ = ["best_peaks", "find_peaks"]

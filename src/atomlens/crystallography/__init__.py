@@ -5,7 +5,7 @@ from atomlens.crystallography.invariants import patch_invariants, rotation_invar
 from atomlens.crystallography.maps import Components, components, displacements, polarisation, strain_map
 from atomlens.crystallography.point_groups import POINT_GROUPS, PointGroup, point_group
 from atomlens.crystallography.selection import ClusterChoice, choose_n_clusters
-from atomlens.crystallography.superlattice import superlattices
+from atomlens.crystallography.superlattice import superlattices, wave_spectrum
 
 __all__ = [
     "POINT_GROUPS",
@@ -22,4 +22,5 @@ __all__ = [
     "rotation_invariants",
     "strain_map",
     "superlattices",
+    "wave_spectrum",
 ]

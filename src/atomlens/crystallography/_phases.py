@@ -73,7 +73,7 @@ def verdict(evidence, *, alpha, tolerance, trust_scan):
                 "labels": tuple(np.flatnonzero(np.isin(clusters, members)).tolist()),
                 "kind": kind,
                 "ferroic": ferroic,
-                "n_variants": 1 if is_doubled else len(members),
+                "n_variants": len(members) if ferroic and not is_doubled else 1,
                 "orbit_size": orbit if ferroic else 1,
                 "closure": float(np.average(closure[members], weights=np.maximum(size[members], 1))),
                 "asymmetry_px": asymmetry,

@@ -6,10 +6,8 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from scipy.sparse.csgraph import connected_components
 
-_INSIDE, _SLACK = (
-    0.995,
-    1.3,
-)  # a replica farther out than so many of the cluster's own, times this, is outside
+_INSIDE, _SLACK = 0.995, 1.3  # farther out than so many of the cluster's own, times this: outside
+_EXACT = 0.01  # of the neighbours' distances: no frame is known better, however little noise there is
 _MOST = 0.5  # of a cluster: where its partner lies
 
 
@@ -57,6 +55,7 @@ def label_replicas(points, labels, centroids, replicas):
             for k in range(len(centroids))
         ]
     )
+    reach = np.maximum(reach, _EXACT**2 * (centroids**2).sum(axis=1))
     out = []
     for replica in replicas:
         label, distance = nearest_centroid(replica, centroids)
@@ -98,3 +97,19 @@ def doubled_pairs(tables, k):
 def groups(linked):
     """Connected groups of a square matrix of links, as a number for each row."""
     return connected_components(linked, directed=False)[1]
+
+
+def translated(hoods, step):
+    """Row of the centre that lies a lattice translation away from each; -1 where there is none."""
+    on = np.flatnonzero(hoods.kind >= 0)
+    key = np.column_stack([hoods.cell[on], hoods.kind[on]])
+    low, span = key.min(axis=0) - 1, np.ptp(key, axis=0) + 3
+    code = np.ravel_multi_index((key - low).T, span)
+    order = np.argsort(code)
+    moved = key + [*step, 0]
+    inside = ((moved >= low) & (moved < low + span)).all(axis=1)
+    wanted = np.ravel_multi_index((np.where(inside[:, None], moved, key) - low).T, span)
+    at = order[np.searchsorted(code, wanted, sorter=order).clip(max=len(code) - 1)]
+    out = np.full(len(hoods.kind), -1)
+    out[on] = np.where(inside & (code[at] == wanted), on[at], -1)
+    return out

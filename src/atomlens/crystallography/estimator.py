@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import warnings
+from numbers import Real
 
 import numpy as np
 import pandas as pd
-from scipy.spatial import cKDTree
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
+from sklearn.utils.validation import check_is_fitted
 
 from atomlens._gap import Fold, gap_p_values
 from atomlens.crystallography import _replicas
 from atomlens.crystallography._phases import Evidence, verdict
+from atomlens.crystallography._ready import neighbourhoods_of, vectors_of
 from atomlens.crystallography.point_groups import point_group
 from atomlens.lattice import Neighbourhoods, neighbour_vectors
-from atomlens.lattice._basis import reduced
 from atomlens.spectra.clusterer import one_thread
 
 __all__ = ["LocalCrystallography"]
@@ -191,16 +191,29 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : DataFrame, or ndarray of shape (N, k, 2)
-            As for `fit`.
+        X : DataFrame, ndarray of shape (N, k, 2), or Neighbourhoods
+            As for `fit`. A table tells the distortion of its own scan; an array shares that of the fit.
 
         Returns
         -------
         ndarray of int, shape (N,)
+
+        Raises
+        ------
+        ValueError
+            If the atoms have another number of neighbours, or as for `fit`.
         """
-        hoods = self._neighbourhoods(X)
-        frame = point_group(self.point_group, hoods.lattice.basis, mirror=self.mirror).frame
-        points = (hoods.vectors @ frame).reshape(len(hoods.vectors), -1)
+        check_is_fitted(self)
+        if isinstance(X, pd.DataFrame | Neighbourhoods):
+            hoods = self._neighbourhoods(X)
+            vectors, basis = hoods.vectors, hoods.lattice.basis
+        else:
+            vectors, basis = vectors_of(X), self.lattice_.basis
+        k = self.centroids_.shape[1]
+        if vectors.shape[1] != k:
+            raise ValueError(f"these atoms have {vectors.shape[1]} neighbours, those of the fit had {k}")
+        frame = point_group(self.point_group, basis, mirror=self.mirror).frame
+        points = (vectors @ frame).reshape(len(vectors), -1)
         return _replicas.nearest_centroid(points, self.centroids_.reshape(len(self.centroids_), -1))[0]
 
     @property
@@ -211,12 +224,17 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
     def _validate(self):
         if self.method not in _METHODS:
             raise ValueError(f"method must be one of {', '.join(_METHODS)}, got {self.method!r}")
-        if not (isinstance(self.n_clusters, int | np.integer) and self.n_clusters >= 1):
+        if not (_whole(self.n_clusters) and self.n_clusters >= 1):
             raise ValueError(f"n_clusters must be a whole number of at least 1, got {self.n_clusters!r}")
-        if not 0 < self.alpha < 1:
+        if not (isinstance(self.alpha, Real) and 0 < self.alpha < 1):
             raise ValueError(f"alpha must lie between 0 and 1, got {self.alpha!r}")
-        if not self.tolerance >= 0:
+        if not (isinstance(self.tolerance, Real) and 0 <= self.tolerance < np.inf):
             raise ValueError(f"tolerance must be a length in pixels, at least 0, got {self.tolerance!r}")
+        if self.translations is not None and not _are_steps(self.translations):
+            raise ValueError(
+                "translations must be a list of steps along a and b, as in [(1, 0), (0, 2)], whole numbers, got "
+                f"{self.translations!r}"
+            )
 
     def _neighbourhoods(self, X):
         if isinstance(X, Neighbourhoods):
@@ -229,14 +247,14 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
                 neighbors=self.neighbors,
                 random_state=self.random_state,
             )
-        return _as_neighbourhoods(X)
+        return neighbourhoods_of(X)
 
     def _learn(self, points, whole):
         """Clusters of the complete neighbourhoods, the largest first; the others go to the nearest."""
         count = np.count_nonzero(whole)
         if count < self.n_clusters:
             raise ValueError(
-                f"{count} atoms have all their {self.n_neighbors} neighbours, fewer than the "
+                f"{count} atoms have all their {points.shape[1] // 2} neighbours, fewer than the "
                 f"{self.n_clusters} clusters asked for: ask for fewer clusters or neighbours"
             )
         rows = np.flatnonzero(whole)
@@ -308,8 +326,9 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
             for name, images in zip(self.operations_, found, strict=True)
         }
         for step in self._steps():
-            images = self.labels_[_translated(hoods, step)]
-            there = (_translated(hoods, step) >= 0) & (images >= 0) & (self.labels_ >= 0)
+            rows = _replicas.translated(hoods, step)
+            images = self.labels_[rows]
+            there = (rows >= 0) & (images >= 0) & (self.labels_ >= 0)
             tables[f"+{step}"] = _replicas.contingency(self.labels_[there], images[there], self.n_clusters)
         self.contingency_ = {
             name: pd.DataFrame(table, index=names, columns=[*names, "none"]) for name, table in tables.items()
@@ -320,7 +339,7 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
             return []
         if self.translations is None:
             return [(1, 0), (0, 1), (1, 1)]
-        return [tuple(int(n) for n in step) for step in self.translations]
+        return [(int(i), int(j)) for i, j in self.translations]
 
     def _judge(self, points, whole, group):
         """Merge, find orbits and test: the verdict."""
@@ -344,48 +363,10 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
             self.verdict_.insert(self.verdict_.columns.get_loc("p_value"), "asymmetry_pm", pm)
 
 
-def _translated(hoods, step):
-    """Row of the centre that lies a lattice translation away from each; -1 where there is none."""
-    on = np.flatnonzero(hoods.kind >= 0)
-    key = np.column_stack([hoods.cell[on], hoods.kind[on]])
-    low, span = key.min(axis=0) - 1, np.ptp(key, axis=0) + 3
-    code = np.ravel_multi_index((key - low).T, span)
-    order = np.argsort(code)
-    moved = key + [*step, 0]
-    inside = ((moved >= low) & (moved < low + span)).all(axis=1)
-    wanted = np.ravel_multi_index((np.where(inside[:, None], moved, key) - low).T, span)
-    at = order[np.searchsorted(code, wanted, sorter=order).clip(max=len(code) - 1)]
-    out = np.full(len(hoods.kind), -1)
-    out[on] = np.where(inside & (code[at] == wanted), on[at], -1)
-    return out
+def _whole(value):
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
 
 
-def _as_neighbourhoods(vectors):
-    """Neighbourhoods of a ready array; its typical neighbourhood tells the lattice."""
-    from atomlens.lattice import Lattice
-
-    vectors = np.asarray(vectors, dtype=float)
-    if vectors.ndim != 3 or vectors.shape[2] != 2 or not vectors.size:
-        raise ValueError(
-            f"expected a table of columns or neighbour vectors of shape (N, k, 2), got {vectors.shape}"
-        )
-    there = np.isfinite(vectors).all(axis=2)
-    if not there.any(axis=0).all():
-        raise ValueError("a neighbour is missing everywhere (NaN in all rows): leave it out of the array")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        star = np.nanmedian(vectors, axis=0)
-    if star.shape[0] > 1 and cKDTree(star).query(star, k=2)[0][:, 1].min() < 1e-9:
-        raise ValueError("two neighbours have the same typical vector: each must be one neighbour everywhere")
-    length = np.linalg.norm(star, axis=1)
-    order = np.argsort(length, kind="stable")
-    first = star[order[0]]
-    across = [v for v in star[order] if abs(first[0] * v[1] - first[1] * v[0]) > 0.3 * length.min() ** 2]
-    basis = reduced([first, across[0]]) if across else np.eye(2) * length.min()
-    near = np.where(there, 0, -1)
-    n = len(vectors)
-    kind = np.zeros(n, dtype=int)
-    return Neighbourhoods(
-        vectors, near, np.arange(n), star[None], kind, None, np.zeros(len(star), dtype=int),
-        Lattice(basis, confidence=float(there.mean()), periodic=True),
-    )  # fmt: skip
+def _are_steps(values):
+    some = list(values) if isinstance(values, list | tuple | np.ndarray) else [None]
+    return all(np.shape(step) == (2,) and all(map(_whole, step)) for step in some)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
-from atomlens.crystallography.estimator import _as_neighbourhoods
+from atomlens.crystallography._ready import neighbourhoods_of
 from atomlens.crystallography.point_groups import point_group
 from atomlens.lattice import Neighbourhoods
 
@@ -64,7 +64,7 @@ def rotation_invariants(vectors, n_fold=4):
     """
     if n_fold not in _FOLDS:
         raise ValueError(f"n_fold must be one of {', '.join(map(str, _FOLDS))}, got {n_fold!r}")
-    hoods = vectors if isinstance(vectors, Neighbourhoods) else _as_neighbourhoods(vectors)
+    hoods = vectors if isinstance(vectors, Neighbourhoods) else neighbourhoods_of(vectors)
     group = point_group(str(n_fold), hoods.lattice.basis)
     there = np.isfinite(hoods.vectors).all(axis=2)
     turned = np.where(there[..., None], hoods.vectors @ group.frame, 0.0).astype(np.float32)

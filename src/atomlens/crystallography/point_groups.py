@@ -12,6 +12,7 @@ __all__ = ["POINT_GROUPS", "PointGroup", "point_group"]
 _ORDERS = {"1": 1, "2": 2, "m": 1, "2mm": 2, "3": 3, "3m": 3, "4": 4, "4mm": 4, "6": 6, "6mm": 6}
 _ALIASES = {"mm2": "2mm", "mm": "2mm", "3m1": "3m", "31m": "3m"}
 _INTEGER = 0.2  # how far the matrix of an operation in the lattice basis may be from whole numbers
+_TILT = 9.0  # degrees between two lattice vectors that a distorted scan may add or take
 _FITS = 0.3  # of the distance between neighbours: how far an image of one may miss its partner
 
 #: Hermann-Mauguin symbols of the point groups of the plane.
@@ -73,6 +74,7 @@ class PointGroup:
         stars = ideal @ self.frame
         tolerance = _FITS * min(np.linalg.norm(stars, axis=-1).min(), _closest(stars))
         n_sites, k = stars.shape[:2]
+        stars = np.array([about_middle(star) for star in stars])
         site = np.zeros((len(self), n_sites), dtype=int)
         slot = np.zeros((len(self), n_sites, k), dtype=int)
         for g, matrix in enumerate(self.matrices):
@@ -135,7 +137,7 @@ def point_group(symbol, basis=None, *, mirror=(1, 0)):
     Raises
     ------
     ValueError
-        If the symbol is none of these, or the lattice has no such symmetry.
+        If the symbol is none of these, the mirror is no lattice direction, or the lattice has no such symmetry.
 
     References
     ----------
@@ -146,7 +148,7 @@ def point_group(symbol, basis=None, *, mirror=(1, 0)):
     >>> len(point_group("4mm")), len(point_group("mm2"))
     (8, 4)
     """
-    known = _ALIASES.get(symbol, symbol)
+    known = _ALIASES.get(symbol, symbol) if isinstance(symbol, str) else None
     if known not in _ORDERS:
         raise ValueError(f"{symbol!r} is no point group of the plane: use one of {', '.join(POINT_GROUPS)}")
     basis = np.eye(2) if basis is None else np.asarray(basis, dtype=float)
@@ -156,13 +158,12 @@ def point_group(symbol, basis=None, *, mirror=(1, 0)):
     turns = [2 * np.pi * n / order for n in range(order)]
     names = ["1", *(f"{np.degrees(t):.0f}°" for t in turns[1:])]
     lines = [np.pi * n / order for n in range(order)] if "m" in known else []
+    direction = _direction(mirror) if lines else None
     for metric in _metrics(basis, standard, order, mirror if lines else None):
         matrices = [_rotation(t) for t in turns]
         a = np.arctan2(metric[0, 1], metric[0, 0])
         if lines:
-            along = np.asarray(mirror, dtype=float) @ metric
-            if not along.any():
-                raise ValueError("mirror must be a lattice direction (u, v) other than (0, 0)")
+            along = direction @ metric
             at = np.arctan2(along[1], along[0])
             matrices += [_reflection(at + line) for line in lines]
         integer = np.array([metric @ m.T @ np.linalg.inv(metric) for m in matrices])
@@ -182,6 +183,19 @@ def point_group(symbol, basis=None, *, mirror=(1, 0)):
     return PointGroup(known, tuple(names), *_symmetrised(basis, integer))
 
 
+def _direction(mirror):
+    """The mirror as an array, (u, v)."""
+    try:
+        direction = np.array(mirror, dtype=float)
+    except (TypeError, ValueError):
+        direction = np.empty(0)
+    if direction.shape != (2,) or not direction.any() or not (direction == np.rint(direction)).all():
+        raise ValueError(
+            f"mirror must be a lattice direction (u, v), whole numbers other than (0, 0), got {mirror!r}"
+        )
+    return direction
+
+
 def _metrics(basis, standard, order, mirror):
     """Bases in whose frame the operations are tried: the lattice, and what it may be a distortion of."""
     if standard is not None or order == 4:
@@ -191,13 +205,14 @@ def _metrics(basis, standard, order, mirror):
         lengths = np.linalg.norm(basis, axis=1)
         angle = np.degrees(np.arccos(basis[0] @ basis[1] / lengths.prod()))
         wanted = 90 if order == 4 else (60 if basis[0] @ basis[1] > 0 else 120)
-        if abs(lengths[1] / lengths[0] - 1) < 0.15 and abs(angle - wanted) < 9:
+        if abs(lengths[1] / lengths[0] - 1) < 0.15 and abs(angle - wanted) < _TILT:
             yield ideal * np.sqrt(abs(np.linalg.det(basis) / np.linalg.det(ideal)))
         return
     yield basis
     if mirror is not None:  # a distorted rectangular or rhombic lattice
         lengths = np.linalg.norm(basis, axis=1)
-        yield np.diag(lengths)
+        if abs(np.degrees(np.arcsin(basis[0] @ basis[1] / lengths.prod()))) < _TILT:
+            yield np.diag(lengths)
         if abs(lengths[1] / lengths[0] - 1) < 0.1:
             mean = lengths.mean()
             half = np.arccos(np.clip(basis[0] @ basis[1] / lengths.prod(), -1, 1)) / 2
@@ -226,6 +241,16 @@ def _symmetrised(basis, integer):
     ideal = lower @ u @ v
     inverse = np.linalg.inv(ideal)
     return np.array([(inverse @ w @ ideal).T for w in integer]), np.linalg.inv(basis) @ ideal
+
+
+def about_middle(star):
+    """Neighbours about their middle: there whole spheres are symmetric, wherever a polar centre lies.
+
+    A middle that is too far away says that spheres are not whole; then the star is left alone.
+    """
+    middle = star.mean(axis=0)
+    off = np.linalg.norm(middle) > _FITS * np.linalg.norm(star, axis=1).min()
+    return star if off else star - middle
 
 
 def _closest(stars):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -73,9 +74,9 @@ def choose_n_clusters(X, k_range=range(1, 10), *, estimator=None):
     >>> choose_n_clusters(datasets.load("bfo_twin").data, range(1, 4), estimator=settings).recommended
     1
     """
-    ks = sorted({int(k) for k in k_range})
-    if not ks or ks[0] < 1:
-        raise ValueError(f"k_range must hold whole numbers from 1 on, got {ks or 'nothing'}")
+    ks = sorted(set(k_range)) if isinstance(k_range, Iterable) else []
+    if not ks or not all(isinstance(k, int | np.integer) and k >= 1 for k in ks):
+        raise ValueError(f"k_range must hold whole numbers from 1 on, as range(1, 8) does, got {k_range!r}")
     estimator = LocalCrystallography() if estimator is None else estimator
     hoods, rows = None, {}
     for k in ks:

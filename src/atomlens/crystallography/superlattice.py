@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 from scipy.ndimage import maximum_filter, median_filter
 
-__all__ = ["superlattices"]
+from atomlens.lattice import Neighbourhoods
+
+__all__ = ["superlattices", "wave_spectrum"]
 
 _SLOW = 0.1  # cycles a cell: slower waves are domains, strain and distortions of the scan
 _DOMAINS = 0.3  # cycles a cell: how far the power of domains reaches
+_EXACT = 1e-9  # of the lattice spacing: no wave is weaker
 _AROUND = 7  # wave vectors each way
 _COLUMNS = ("q_a", "q_b", "amplitude_px", "p_value")
 
@@ -39,7 +43,7 @@ def superlattices(hoods, *, alpha=0.01):
     ------
     ValueError
         If the neighbourhoods have no cells, as those from a ready array, or span less than four cells along a
-        lattice vector.
+        lattice vector; or if `alpha` does not lie between 0 and 1.
 
     Notes
     -----
@@ -57,6 +61,73 @@ def superlattices(hoods, *, alpha=0.01):
     >>> waves[["q_a", "q_b"]].round(2).to_numpy().tolist()
     [[0.5, 0.0]]
     """
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha must lie between 0 and 1, got {alpha!r}")
+    power, q, count = _power(hoods)
+    fast = np.linalg.norm(q, axis=2) >= _SLOW
+    level = np.full(power.shape, np.median(power[fast]))
+    # Domains spread power around the slow waves: there a peak must stand out from its surroundings.
+    slow = np.linalg.norm(q, axis=2) < _DOMAINS
+    level[slow] = np.maximum(level, median_filter(power, _AROUND, mode="wrap"))[slow]
+    ratio = power / level
+    # Components share their errors, so a power may scatter as much as that of a single one: exponentially.
+    p = np.minimum(np.exp(-np.log(2) * ratio) * fast.sum() / 2, 1.0)
+    peak = fast & (p <= alpha) & (power == maximum_filter(power, 3, mode="wrap"))
+    rows = {}
+    for at in sorted(map(tuple, np.argwhere(peak)), key=lambda at: -power[at]):
+        opposite = tuple(-np.array(at) % power.shape)
+        if opposite in rows:
+            continue  # the same wave
+        own = at == opposite  # half a cycle: a wave and its opposite are one coefficient
+        amplitude = np.sqrt(power[at] / hoods.vectors.shape[1]) / count * (1 if own else 2)
+        rows[at] = (*np.abs(q[at]) * _signs(q[at]), amplitude, p[at])
+    table = pd.DataFrame(list(rows.values()), columns=list(_COLUMNS))
+    if hoods.lattice.pixel_size_nm:
+        table.insert(3, "amplitude_pm", 1000 * hoods.lattice.pixel_size_nm * table["amplitude_px"])
+    return table
+
+
+def wave_spectrum(hoods):
+    """Power of the waves in neighbourhoods, over all wave vectors.
+
+    Parameters
+    ----------
+    hoods : Neighbourhoods
+        As for `superlattices`.
+
+    Returns
+    -------
+    DataArray of shape (q_b, q_a)
+        In units of the median, over cycles per lattice vector from -0.5 to 0.5.
+
+    Raises
+    ------
+    ValueError
+        As for `superlattices`.
+
+    Examples
+    --------
+    >>> from atomlens import datasets, lattice
+    >>> hoods = lattice.neighbour_vectors(datasets.load("bfo_twin").data, center="Fe", neighbors="Bi")
+    >>> float(wave_spectrum(hoods).q_a.min())
+    -0.5
+    """
+    power, q, _ = _power(hoods)
+    power = np.fft.fftshift(power / np.median(power)).T
+    axes = {
+        name: (name, np.fft.fftshift(values), {"long_name": f"q along {name[-1]}", "units": "cycles/cell"})
+        for name, values in (("q_b", q[0, :, 1]), ("q_a", q[:, 0, 0]))
+    }
+    return xr.DataArray(power, axes, ("q_b", "q_a"), "power", {"long_name": "power / median", "units": "1"})
+
+
+def _power(hoods):
+    """Power over the wave vectors, these wave vectors in cycles a cell, and the number of atoms."""
+    if not isinstance(hoods, Neighbourhoods):
+        raise ValueError(
+            f"expected neighbourhoods, got {type(hoods).__name__}: atomlens.lattice.neighbour_vectors finds "
+            "them, and a fitted LocalCrystallography keeps them as neighbourhoods_"
+        )
     if hoods.cell is None:
         raise ValueError("these neighbourhoods have no unit cells: start from a table of columns")
     whole = hoods.complete & (hoods.kind >= 0)
@@ -72,29 +143,10 @@ def superlattices(hoods, *, alpha=0.01):
     grid = np.zeros((*size, points.shape[1]))
     grid[tuple((cell - cell.min(axis=0)).T)] = points - points.mean(axis=0)
     spectrum = np.fft.fft2(grid, axes=(0, 1))
-    power = (np.abs(spectrum) ** 2).sum(axis=2)
+    # Perfect neighbourhoods differ by rounding only: that is white too.
+    power = (np.abs(spectrum) ** 2).sum(axis=2) + len(cell) * (_EXACT * hoods.lattice.spacing) ** 2
     q = np.stack(np.meshgrid(*(np.fft.fftfreq(n) for n in size), indexing="ij"), axis=-1)
-    fast = np.linalg.norm(q, axis=2) >= _SLOW
-    level = np.full(power.shape, np.median(power[fast]))
-    # Domains spread power around the slow waves: there a peak must stand out from its surroundings.
-    slow = np.linalg.norm(q, axis=2) < _DOMAINS
-    level[slow] = np.maximum(level, median_filter(power, _AROUND, mode="wrap"))[slow]
-    ratio = power / level
-    # Components share their errors, so a power may scatter as much as that of a single one: exponentially.
-    p = np.minimum(np.exp(-np.log(2) * ratio) * fast.sum() / 2, 1.0)
-    peak = fast & (p <= alpha) & (power == maximum_filter(power, 3, mode="wrap"))
-    rows = {}
-    for at in sorted(map(tuple, np.argwhere(peak)), key=lambda at: -power[at]):
-        opposite = tuple(-np.array(at) % size)
-        if opposite in rows:
-            continue  # the same wave
-        own = at == opposite  # half a cycle: a wave and its opposite are one coefficient
-        amplitude = np.sqrt(power[at] / points.shape[1] * 2) / len(cell) * (1 if own else 2)
-        rows[at] = (*np.abs(q[at]) * _signs(q[at]), amplitude, p[at])
-    table = pd.DataFrame(list(rows.values()), columns=list(_COLUMNS))
-    if hoods.lattice.pixel_size_nm:
-        table.insert(3, "amplitude_pm", 1000 * hoods.lattice.pixel_size_nm * table["amplitude_px"])
-    return table
+    return power, q, len(cell)
 
 
 def _signs(q):

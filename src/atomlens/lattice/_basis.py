@@ -61,8 +61,8 @@ def _best_pair(xy, sublattice, count, random_state):
     differences = (xy[near] - xy[fewer, None])[same]
     if not len(differences):
         return _NO_PAIR
-    spacing = np.median(search_tree(xy).query(xy[some], k=2)[0][:, 1])
-    tolerance = 0.25 * spacing
+    # Other sublattices do not get in the way: only columns of the same one can be mistaken for each other.
+    tolerance = 0.25 * np.median(tree.query(points[some], k=2)[0][:, 1])
     vectors = _peaks(differences, tolerance, len(fewer))
     vectors = vectors[np.linalg.norm(vectors, axis=1) < reach]
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy.spatial import cKDTree
 
 from atomlens.lattice._basis import find_basis
 from atomlens.lattice._bragg import basis_of_image
 from atomlens.lattice._indexing import index_points
 from atomlens.lattice._model import Lattice
 from atomlens.lattice._table import as_points, pixel_size
+
+_AROUND = 25  # columns that make the surroundings of one, in brightness
 
 __all__ = ["assign_sublattices", "estimate", "index"]
 
@@ -153,7 +156,7 @@ def assign_sublattices(columns, *, by="intensity", n_sublattices=2, random_state
     columns : DataFrame
         ``x`` and ``y`` in pixels, and the property; all columns count as one sublattice.
     by : str
-        Name of the property.
+        Name of the property. Columns for which it is NaN get the label of their place.
     n_sublattices : int
         How many to tell apart.
     random_state : int
@@ -167,8 +170,8 @@ def assign_sublattices(columns, *, by="intensity", n_sublattices=2, random_state
     Raises
     ------
     ValueError
-        If the property is missing or NaN, if `n_sublattices` is less than 2, or if no regular arrangement of
-        so many parts explains the property.
+        If the property is missing or nowhere known, if `n_sublattices` is less than 2, or if no regular
+        arrangement of so many parts explains the property.
     NotPeriodicError
         If there is no lattice.
 
@@ -188,27 +191,30 @@ def assign_sublattices(columns, *, by="intensity", n_sublattices=2, random_state
     values = columns[by].to_numpy(dtype=float)
     if n_sublattices < 2:
         raise ValueError(f"n_sublattices must be at least 2, got {n_sublattices}")
-    if not np.isfinite(values).all():
-        raise ValueError(f"{by!r} is NaN for some columns: drop those rows first")
-    if np.ptp(values) == 0:
+    known = np.isfinite(values)
+    if not known.any():
+        raise ValueError(f"{by!r} is NaN for all columns: there is nothing to tell sublattices by")
+    if np.ptp(values[known]) == 0:
         raise ValueError(f"{by!r} is the same for all columns: it cannot tell sublattices apart")
     bare = columns.drop(columns=["sublattice", "label"], errors="ignore")
     indexed = index(bare, random_state=random_state)
     on = indexed["site"].notna().to_numpy()
     cell = indexed.loc[on, ["i", "j"]].to_numpy(dtype=int)
     site = indexed.loc[on, "site"].to_numpy(dtype=int)
-    # Ranks: a few very bright columns must not decide.
-    rank = pd.Series(values[on]).rank(pct=True).to_numpy()
+    xy = columns[["x", "y"]].to_numpy(dtype=float)
+    contrast = _local_contrast(xy[known & on], values[known & on])
+    known = known[on]
     best = (0.0, None)
     for part in _partitions(cell, site, n_sublattices):
-        means = np.bincount(part, rank) / np.maximum(np.bincount(part), 1)
-        explained = 1 - ((rank - means[part]) ** 2).mean() / rank.var()
+        count = np.bincount(part[known], minlength=part.max() + 1)
+        means = np.bincount(part[known], contrast, part.max() + 1) / np.maximum(count, 1)
+        explained = 1 - ((contrast - means[part[known]]) ** 2).mean() / max(contrast.var(), 1e-300)
         if explained > best[0]:
             best = explained, part, means
     if best[0] < 0.1:
         raise ValueError(
             f"no arrangement of {n_sublattices} sublattices explains {by!r} (the best one accounts for "
-            f"{100 * best[0]:.0f} % of its variance): the columns may all be of one kind"
+            f"{100 * best[0]:.0f} % of its local variance): the columns may all be of one kind"
         )
     _, part, means = best
     # Parts with similar means are one sublattice: cut at the largest gaps between the sorted means.
@@ -219,6 +225,13 @@ def assign_sublattices(columns, *, by="intensity", n_sublattices=2, random_state
     label = np.full(len(columns), -1)
     label[on] = number[part]
     return columns.assign(label=label)
+
+
+def _local_contrast(xy, values):
+    """Rank of each value against the mean rank around: thickness, layers and odd columns even out."""
+    rank = pd.Series(values).rank(pct=True).to_numpy()
+    near = cKDTree(xy).query(xy, k=min(_AROUND, len(xy)))[1]
+    return rank - rank[near].mean(axis=1)
 
 
 def _partitions(cell, site, n):

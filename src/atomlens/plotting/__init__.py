@@ -17,6 +17,7 @@ from atomlens.plotting._crystals import (
     draw_constellation,
     draw_displacements,
     draw_phases,
+    draw_spectrum,
     draw_values,
 )
 from atomlens.plotting._draw import CLUSTER_COLOURS, draw_labels, draw_map, draw_spectra, new_figure
@@ -62,6 +63,7 @@ __all__ = [
     "draw_map",
     "draw_phases",
     "draw_spectra",
+    "draw_spectrum",
     "draw_values",
     "first_look",
     "first_neighbourhood",

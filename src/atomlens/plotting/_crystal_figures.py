@@ -280,7 +280,8 @@ def phase_limits(table):
 
     Examples
     --------
-    >>> table = pd.DataFrame({"noise": [3, 3], "shift": [5, 20], "k-means": [0.1, 1.0], "clairvoyant": [0.2, 1.0]})
+    >>> table = pd.DataFrame({"noise": [3, 3], "shift": [5, 20], "k-means": [0.1, 1.0]})
+    >>> table["clairvoyant"] = [0.2, 1.0]
     >>> len(phase_limits(table).axes)
     1
     """

@@ -5,17 +5,16 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.colors import hsv_to_rgb
 
-from atomlens.plotting._draw import colour_of, styled
+from atomlens.plotting._draw import colour_of, draw_map, styled
 from atomlens.plotting._images import _as_map, draw_image
 
 _GREY = "#B9B9B9"
 
 
-def _unit(table):
-    """Columns of the positions to draw, and the names of the axes."""
-    if {"x_nm", "y_nm"} <= set(table):
-        return ("x_nm", "y_nm"), ("x (nm)", "y (nm)")
-    return ("x", "y"), ("x (px)", "y (px)")
+def place_columns(table, image=None):
+    """Columns of the table to draw along: in nm where it and the image below have them."""
+    in_nm = image is None or {"x", "y"} <= set(_as_map(image).coords)
+    return ("x_nm", "y_nm") if in_nm and {"x_nm", "y_nm"} <= set(table) else ("x", "y")
 
 
 def _dot_size(count, width=3.6):
@@ -24,8 +23,9 @@ def _dot_size(count, width=3.6):
 
 
 def _frame(ax, table, title):
-    (x, y), (x_name, y_name) = _unit(table)
-    ax.set(xlabel=x_name, ylabel=y_name, title=title, aspect="equal")
+    x, y = place_columns(table)
+    unit = "nm" if x == "x_nm" else "px"
+    ax.set(xlabel=f"x ({unit})", ylabel=f"y ({unit})", title=title, aspect="equal")
     pad = 0.02 * max(np.ptp(table[x]), np.ptp(table[y]), 1e-9)
     ax.set_xlim(table[x].min() - pad, table[x].max() + pad)
     ax.set_ylim(table[y].max() + pad, table[y].min() - pad)  # y points down, as in the image
@@ -63,13 +63,9 @@ def draw_phases(ax, table, labels, *, image=None, title=None, size=None, names=N
     2
     """
     labels = np.asarray(labels)
-    (x, y), _ = _unit(table)
+    x, y = place_columns(table, image)
     if image is not None:
-        image = _as_map(image)
-        draw_image(ax, image)
-        calibrated = all(d in image.coords for d in ("x", "y"))
-        x, y = ("x_nm", "y_nm") if calibrated and "x_nm" in table else ("x", "y")
-        ax.set_title(title)
+        draw_image(ax, image, title=title)
     else:
         _frame(ax, table, title)
     dots = ax.scatter(
@@ -189,7 +185,7 @@ def draw_displacements(ax, table, *, x="dx", y="dy", exaggerate=None, title=None
     >>> quiver = draw_displacements(ax, table)
     """
     table = table[np.isfinite(table[[x, y]]).all(axis=1)]
-    names = _unit(table)[0]
+    names = place_columns(table, image)
     to_unit = 1.0
     if names[0] == "x_nm":
         px, nm = table["x"] - table["x"].mean(), table["x_nm"] - table["x_nm"].mean()
@@ -250,7 +246,7 @@ def draw_values(ax, table, column, *, label=None, title=None, cmap="RdBu_r", cen
     if centre is not None:
         half = max(abs(low - centre), abs(high - centre), 1e-12)
         low, high = centre - half, centre + half
-    (x, y), _ = _unit(table)
+    x, y = place_columns(table)
     dots = ax.scatter(
         table[x],
         table[y],
@@ -264,3 +260,30 @@ def draw_values(ax, table, column, *, label=None, title=None, cmap="RdBu_r", cen
     _frame(ax, table, title)
     ax.figure.colorbar(dots, ax=ax, shrink=0.85, label=label or column)
     return dots
+
+
+@styled
+def draw_spectrum(ax, spectrum, *, title=None):
+    """Draw the power of waves over their wave vectors, on a logarithmic scale.
+
+    Parameters
+    ----------
+    ax : Axes
+    spectrum : DataArray of shape (q_b, q_a)
+        From `atomlens.crystallography.wave_spectrum`.
+    title : str, optional
+
+    Returns
+    -------
+    AxesImage
+
+    Examples
+    --------
+    >>> from atomlens import crystallography, datasets, lattice
+    >>> from atomlens.plotting import new_figure
+    >>> hoods = lattice.neighbour_vectors(datasets.load("bfo_twin").data, center="Fe", neighbors="Bi")
+    >>> figure, ax = new_figure()
+    >>> image = draw_spectrum(ax, crystallography.wave_spectrum(hoods))
+    """
+    shown = np.log10(spectrum.clip(min=1)).assign_attrs(long_name="log10(power / median)", units="1")
+    return draw_map(ax, shown, title=title, cmap="magma")

@@ -9,10 +9,12 @@ from scipy.spatial import cKDTree
 from atomlens._sample import Sample
 
 _ROUND = 4  # decimals, in nm: displacements that agree so well are one variant
+_OFF = 1.23e-5  # nm
+_MOST = 4  # displacements that one domain may have
 _AROUND = 1.6  # of the distance between columns of a sublattice: the neighbours that make an interior
 
 
-def column_positions(structure, *, pixel_size=0.02, noise=0.0, missing=0.0, random_state=0):
+def column_positions(structure, *, pixel_size=0.02, noise=0.0, missing=0.0, distortion=None, random_state=0):
     """Positions of the columns of a structure, with errors, and the truth about them.
 
     Parameters
@@ -24,6 +26,9 @@ def column_positions(structure, *, pixel_size=0.02, noise=0.0, missing=0.0, rand
         Standard deviation of the positions along each axis, in nm.
     missing : float
         Fraction of the columns that were not found.
+    distortion : callable, optional
+        What the scan does: a function of x and y (arrays, in nm) that returns displacements ``(ux, uy)`` in
+        nm. Unlike `atomlens.simulate.strain` it does not move the atoms, and the truth does not know of it.
     random_state : int or numpy.random.Generator
 
     Returns
@@ -63,6 +68,8 @@ def column_positions(structure, *, pixel_size=0.02, noise=0.0, missing=0.0, rand
         raise ValueError("no column lies in the field: enlarge it, or leave fewer out")
     nm = columns[["x_nm", "y_nm"]].to_numpy()
     found = nm + rng.normal(0, noise, nm.shape)
+    if distortion is not None:
+        found = found + np.stack(np.broadcast_arrays(*distortion(*nm.T)), axis=1)
     names = np.array(structure.sublattices, dtype=object)[columns["label"]]
     data = pd.DataFrame(
         {
@@ -73,10 +80,6 @@ def column_positions(structure, *, pixel_size=0.02, noise=0.0, missing=0.0, rand
             "sublattice": pd.Series(names, dtype="str"),
         }
     )
-    kinds = columns[["label", "domain", "dx_nm", "dy_nm"]].round(_ROUND) + 0.0  # no negative zero
-    variant = kinds.groupby("label", group_keys=False)[["domain", "dx_nm", "dy_nm"]].apply(
-        lambda part: part.groupby(["domain", "dx_nm", "dy_nm"]).ngroup()
-    )
     truth = pd.DataFrame(
         {
             "x": nm[:, 0] / pixel_size,
@@ -84,7 +87,7 @@ def column_positions(structure, *, pixel_size=0.02, noise=0.0, missing=0.0, rand
             "dx_nm": columns["dx_nm"],
             "dy_nm": columns["dy_nm"],
             "domain": columns["domain"],
-            "variant": variant.reindex(columns.index),
+            "variant": _variants(columns),
             "interior": columns["interior"],
         }
     )
@@ -92,6 +95,18 @@ def column_positions(structure, *, pixel_size=0.02, noise=0.0, missing=0.0, rand
     parameters = {"pixel_size_nm": pixel_size, "noise_nm": noise, "missing": missing}
     source = {"name": structure.name, "real": False, "random_state": seed, "parameters": parameters}
     return Sample(data, truth, source)
+
+
+def _variants(columns):
+    """Number of the domain and displacement of each column within its sublattice."""
+    # Limits of rounding that no round number of picometres lies on: there the last digit would decide.
+    shifts = (columns[["dx_nm", "dy_nm"]] + _OFF).round(_ROUND)
+    kinds = columns[["label", "domain"]].join(shifts)
+    several = kinds.groupby(["label", "domain"])[["dx_nm", "dy_nm"]].transform("nunique").max(axis=1)
+    # A strain field gives every column a displacement of its own: then the domain tells what it is.
+    kinds.loc[several > _MOST, ["dx_nm", "dy_nm"]] = 0.0
+    number = kinds.groupby(list(kinds)).ngroup()
+    return number - number.groupby(kinds["label"]).transform("min")
 
 
 def _interior(columns):

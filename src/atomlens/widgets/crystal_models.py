@@ -8,6 +8,7 @@ from matplotlib.path import Path
 from scipy.spatial import cKDTree
 
 from atomlens.crystallography import POINT_GROUPS, LocalCrystallography
+from atomlens.plotting._crystals import place_columns
 
 __all__ = ["CrystalModel"]
 
@@ -85,6 +86,11 @@ class CrystalModel(traitlets.HasTraits):
         return self.columns.iloc[self.result.centers_]
 
     @property
+    def axes(self):
+        """Columns of the table that the map is drawn along."""
+        return place_columns(self.columns, self.image)
+
+    @property
     def unit(self):
         """Unit of displacements, and its size in pixels."""
         pixel = self.result.lattice_.pixel_size_nm
@@ -92,7 +98,7 @@ class CrystalModel(traitlets.HasTraits):
 
     @property
     def cloud(self):
-        """Displacement of every atom against the mean of its neighbours, in `unit`: ndarray of shape (N, 2)."""
+        """Displacement of every atom against the mean of its neighbours, in `unit`: shape (N, 2)."""
         return -self.result.vectors_.mean(axis=1) * self.unit[1]
 
     def select(self, x, y):
@@ -103,8 +109,7 @@ class CrystalModel(traitlets.HasTraits):
         x, y : float
             In the unit that the map is drawn in.
         """
-        calibrated = {"x_nm", "y_nm"} <= set(self.columns)
-        places = self.atoms[["x_nm", "y_nm"] if calibrated else ["x", "y"]].to_numpy()
+        places = self.atoms[list(self.axes)].to_numpy()
         self.selected = int(cKDTree(places).query([x, y])[1])
 
     def brush(self, outline):
@@ -130,7 +135,8 @@ class CrystalModel(traitlets.HasTraits):
             "crystal = LocalCrystallography(",
             f"    n_neighbors={self.settings['n_neighbors']}, n_clusters={self.n_clusters},",
             f"    center={self.settings['center']!r}, neighbors={self.settings['neighbors']!r},",
-            f"    method={self.method!r}, point_group={self.point_group!r}, random_state={self.random_state},",
+            f"    method={self.method!r}, point_group={self.point_group!r},",
+            f"    random_state={self.random_state},",
             f").fit({self.name})",
             "crystal.verdict_",
         ]

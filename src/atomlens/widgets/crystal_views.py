@@ -72,8 +72,8 @@ class CrystalExplorer(LinkedView):
     def _on_selected(self, _=None):
         model, result, row = self.model, self.model.result, self.model.selected
         atom, label = model.atoms.iloc[row], int(result.labels_[row])
-        names = ("x_nm", "y_nm") if {"x_nm", "y_nm"} <= set(model.columns) else ("x", "y")
-        self._ring.set_data([atom[names[0]]], [atom[names[1]]])
+        x, y = model.axes
+        self._ring.set_data([atom[x]], [atom[y]])
         self._cross.set_data(*model.cloud[row][:, None])
         self._star_ax.clear()
         ideal = result.ideal_ - result.ideal_.mean(axis=0)

@@ -1,0 +1,196 @@
+# %% [markdown]
+# # Exercises to lesson 04 · Local crystallography
+#
+# **You will** find phases, variants, vacancies and a hidden wave in crystals that nobody else has · turn a
+# neighbourhood by hand · refuse a false ferroic
+#
+# **Needs** [lesson 04](../04_local_crystallography.ipynb) · **Time** 40 min
+#
+# Write your answers in place of the dots, and run the cell. The check below it answers at once: ✓, or a hint.
+# Nothing breaks when an answer is wrong.
+
+# %%
+import numpy as np
+
+from atomlens import crystallography, lattice, plotting
+from atomlens.crystallography import LocalCrystallography
+from atomlens.exercises.local_crystallography import Exercise
+from atomlens.notebook import show
+
+# %% [markdown]
+# Put your own name here. It seeds your samples: your numbers differ from your neighbour's.
+#
+# All samples are tables of columns of PbTiO₃ along a cube axis, its sublattices `"Pb"` and `"Ti"`; most have a
+# few columns missing. The figure shows lead in blue and titanium in orange.
+
+# %%
+exercise = Exercise("Ada Lovelace")
+panels = {"strained": exercise.strained, "film": exercise.film, "mixture": exercise.mixture}
+figure, axes = plotting.new_figure(1, 3, size=(10.2, 3.6))
+for ax, (title, table) in zip(axes, panels.items(), strict=True):
+    plotting.draw_phases(ax, table, table.sublattice == "Ti", title=title)
+show(figure, alt="Three of your samples as dots, lead in blue and titanium in orange.", dpi=60)
+
+# %% [markdown]
+# ## 1 · The lattice
+#
+# `exercise.strained` was strained and turned. What are the lengths of its lattice vectors a and b, **in nm**, and
+# the angle between them?
+
+# %%
+# Your code here
+found = ...
+a_and_b = ...
+gamma = ...
+exercise.check_lengths(a_and_b)
+exercise.check_gamma(gamma)
+
+# %% [markdown]
+# ## 2 · Four variants
+#
+# In `exercise.film` titanium is off centre, in one of four directions. Give each titanium atom one of four
+# labels. Only one choice of `neighbors` will do.
+
+# %%
+# Your code here
+film = ...
+labels = ...
+exercise.check_labels(labels)
+
+# %% [markdown]
+# ## 3 · A mean is known better than its members
+#
+# `exercise.domain` is a single domain, and its displacement little larger than the error of a column. How long
+# is the displacement of titanium against lead, in pm, and where does it point (degrees from +x towards +y)?
+
+# %%
+# Your code here
+shift = ...
+dx = ...
+dy = ...
+length = ...
+direction = ...
+exercise.check_displacement(length)
+exercise.check_direction(direction)
+
+# %% [markdown]
+# ## 4 · A rotation by hand
+#
+# `exercise.vectors` holds the neighbourhoods of five atoms, in pm, as an array of shape (5, 4, 2): atom,
+# neighbour, (x, y). Neighbours 0 to 3 are at about 45°, 135°, 225° and 315°. Turn all of it by 90°, from +x
+# towards +y, and put the neighbours back into their order: equation (4.2), with NumPy alone.
+
+# %%
+vectors = exercise.vectors
+# Your code here
+rotation = ...
+turned = ...
+exercise.check_turned(turned)
+
+# %% [markdown]
+# ## 5 · How many labels, how many phases?
+#
+# `exercise.mixture` has several polar variants. There may or may not be a phase that is not displaced, too. How
+# many labels does `choose_n_clusters` recommend, and how many of them are variants of the ferroic phase?
+
+# %%
+settings = LocalCrystallography(center="Ti", neighbors="Pb", point_group="4mm")
+# Your code here
+choice = ...
+n_labels = ...
+mixture = ...
+ferroic = ...
+n_variants = ...
+exercise.check_n_labels(n_labels)
+exercise.check_n_variants(n_variants)
+
+# %% [markdown]
+# Which titanium atoms are in a phase that is *not* ferroic? Make an array of True and False, one for each atom in
+# the order of the labels (all False if there is no such phase; atoms that have no label do not count).
+
+# %%
+# Your code here
+undisplaced = ...
+exercise.check_undisplaced(undisplaced)
+
+# %% [markdown]
+# ## 6 · Three claims
+#
+# A colleague clustered each of three samples into two labels, found that most atoms change their label when
+# turned by 180°, shuffled the labels a thousand times, and reports three ferroic phases with two variants each:
+
+# %%
+for number, table in enumerate(exercise.suspects):
+    claim = LocalCrystallography(n_clusters=2, center="Ti", neighbors="Pb", point_group="2").fit(table)
+    labels, turned = claim.labels_, claim.replica_labels_[1]
+    both = (labels >= 0) & (turned >= 0)
+    labels, turned, rng = labels[both], turned[both], np.random.default_rng(0)
+    closure = np.mean(turned != labels)
+    p = np.mean([np.mean(turned != rng.permutation(labels)) >= closure for _ in range(1000)])
+    print(f"sample {number}: {closure:.0%} change label when turned, p = {p:.3f}")
+
+# %% [markdown]
+# Judge them with `verdict_`, at a level of 1 %: a list of three p-values (again with two labels,
+# `point_group="4mm"`), and a list of three numbers of polar variants in the field, 0 where the sample is not
+# ferroic.
+
+# %%
+# Your code here
+models = ...
+p_values = ...
+polar_variants = ...
+exercise.check_p_values(p_values)
+exercise.check_suspects(polar_variants)
+
+# %% [markdown]
+# Why is p = 0 for all three of the colleague's tests? (No check: discuss it with your neighbour.)
+#
+# ## 7 · Vacancies
+#
+# `exercise.vacant` is turned and bent, and columns are missing inside it. How many of Pb, and how many of Ti?
+# Hand in a list of two numbers.
+
+# %%
+# Your code here
+indexed = ...
+empty = ...
+sublattice = ...
+vacancies = ...
+exercise.check_vacancies(vacancies)
+
+# %% [markdown]
+# ## 8 · A hidden wave
+#
+# In `exercise.wave` titanium is displaced to and fro by less than the error of a column. What is
+# the wave vector, (q_a, q_b), in cycles per cell?
+
+# %%
+# Your code here
+hoods = ...
+waves = ...
+wave_vector = ...
+exercise.check_wave(wave_vector)
+
+# %% [markdown]
+# How many of the old cells does the smallest cell of this superlattice hold?
+
+# %%
+# Your code here
+indices = ...
+n_cells = ...
+exercise.check_multiple(n_cells)
+
+# %% [markdown]
+# ## 9 · Free: how short a displacement?
+#
+# Simulate films with four variants as in section 7 of the lesson, and lower `polar`, but ask the *verdict* instead of the
+# labels. Down to which displacement are there four variants? And with `variants=(0,)`, a single one: down to
+# which is it called ferroic? There is no check here, only two numbers that differ a lot.
+
+# %% [markdown]
+# ## How did it go?
+
+# %%
+from atomlens import check
+
+check.summary()

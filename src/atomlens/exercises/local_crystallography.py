@@ -1,0 +1,288 @@
+"""Exercises to lesson 04: samples, expected answers, and tests of what students hand in."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from atomlens import check, lattice, simulate
+from atomlens.crystallography import LocalCrystallography, point_group
+
+__all__ = ["Exercise"]
+
+_A = 0.3985  # nm, lead titanate
+_SIZE = (13, 13)  # nm
+_ALPHA = 0.01
+_DRAWS = 20  # the chance that so many are all unlucky is nil
+_SUSPECTS = (  # variants, their displacement in pm, and how many of them are polar
+    ((None,), 0, 0),
+    ((0,), 1.5, 1),
+    ((90, 270), 24, 2),
+)
+_WAVES = ((0.5, 0.0), (0.0, 0.5), (0.5, 0.5), (0.25, 0.0), (0.0, 0.25), (0.25, 0.25), (0.25, 0.5))
+# Four neighbours at 45, 135, 225 and 315 degrees from +x towards +y, in nm.
+_CORNERS = _A / 2 * np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]])
+
+
+class Exercise:
+    """One student's samples, and the checks of their answers.
+
+    The tables list the columns of lead titanate along a cube axis, as `simulate.column_positions` does.
+
+    Parameters
+    ----------
+    student : str
+        A name; it seeds the samples, on every computer alike.
+
+    Attributes
+    ----------
+    strained : DataFrame
+        A strained and turned crystal.
+    film : DataFrame
+        Four polar variants, turned.
+    domain : DataFrame
+        A single polar domain, its displacement little larger than the noise.
+    vectors : ndarray of shape (5, 4, 2)
+        Ordered vectors to the four neighbours of five atoms, in pm.
+    mixture : DataFrame
+        Several polar variants, with or without a phase that is not displaced.
+    suspects : list of DataFrame
+        Three samples, each of which may be ferroic or not.
+    vacant : DataFrame
+        A crystal with vacancies.
+    wave : DataFrame
+        A crystal through which a weak wave of displacement runs.
+
+    Examples
+    --------
+    >>> exercise = Exercise("Ada Lovelace")
+    >>> found = lattice.estimate(exercise.strained)
+    >>> result = exercise.check_lengths(found.lengths * found.pixel_size_nm)
+    ✓ lattice parameters: correct
+    """
+
+    def __init__(self, student):
+        rngs = np.random.default_rng(check.seed(student)).spawn(8)
+        self.strained, self._basis = _strained(rngs[0])
+        self._film = _polar(rngs[1], (0, 90, 180, 270), 22, rotation=rngs[1].uniform(-20, 20))
+        polar, angle = rngs[2].uniform([8, 0], [12, 360])
+        self._domain = _polar(rngs[2], (angle,), polar, noise=0.006)
+        self.vectors = np.round(1000 * _CORNERS + rngs[3].normal(0, 20, (5, 4, 2)), 1)
+        self._mixture, self._n_variants, self._has_other = _mixture(rngs[4])
+        chosen = [_SUSPECTS[n] for n in rngs[5].permutation(3)]
+        self._n_polar = [count for _, _, count in chosen]
+        self.suspects = [
+            _drawn(rngs[5], v, p, count, clusters=2, size=(10, 10)).data for v, p, count in chosen
+        ]
+        self.vacant, self._n_vacancies = _vacant(rngs[6])
+        self.wave, self._q = _wave(rngs[7])
+        self.film, self.domain, self.mixture = self._film.data, self._domain.data, self._mixture.data
+
+    def check_lengths(self, answer):
+        """Judge the lattice parameters a and b of `strained`, in nm."""
+        hint = "`lengths` of a lattice are in pixels; its `pixel_size_nm` says how large these are"
+        expected = np.linalg.norm(self._basis, axis=1)
+        return check.close(answer, expected, rtol=2e-3, name="lattice parameters", hint=hint)
+
+    def check_gamma(self, answer):
+        """Judge the angle between a and b of `strained`, in degrees."""
+        a, b = self._basis
+        expected = np.degrees(np.arccos(a @ b / np.linalg.norm(a) / np.linalg.norm(b)))
+        hint = "in degrees, from a to b; the lattice knows it"
+        return check.close(answer, expected, rtol=0, atol=0.3, name="lattice angle", hint=hint)
+
+    def check_labels(self, answer):
+        """Judge labels of the titanium atoms of `film`."""
+        truth, scored = _titanium(self._film)
+        truth, labels = truth.variant.to_numpy(), _numbers(answer, scored.shape)
+        hint = (
+            "one label for each titanium atom, in the order of the table. Which neighbours stay in place "
+            "while titanium moves?"
+        )
+        if labels is not None:
+            answer, truth = labels[scored], truth[scored]
+        return check.labels(answer, truth, min_ari=0.95, name="labels of titanium", hint=hint)
+
+    def check_displacement(self, answer):
+        """Judge the length of the displacement in `domain`, in pm."""
+        hint = "the mean of the lengths is not the length of the mean: noise makes nearly all of them longer"
+        expected = np.hypot(*self._planted())
+        return check.close(answer, expected, rtol=0, atol=1, name="displacement in pm", hint=hint)
+
+    def check_direction(self, answer):
+        """Judge the direction of the displacement in `domain`, in degrees; whole turns do not matter."""
+        dx, dy = self._planted()
+        expected = np.degrees(np.arctan2(dy, dx))
+        number = _numbers(answer, ())
+        if number is not None and np.isfinite(number):
+            expected += 360 * np.round((number - expected) / 360)
+        hint = "the direction of the mean displacement, from +x towards +y, in degrees"
+        return check.close(answer, expected, rtol=0, atol=6, name="direction in degrees", hint=hint)
+
+    def check_turned(self, answer):
+        """Judge `vectors` turned by 90 degrees, the neighbours in their order."""
+        kind = np.zeros(len(self.vectors), dtype=int)
+        expected = point_group("4").replicas(self.vectors, kind, 1000 * _CORNERS[None])[1]
+        hint = (
+            "two steps: turn every vector, (x, y) to (-y, x); then move it to the entry of the neighbour "
+            "whose place it now takes"
+        )
+        return check.close(answer, expected, rtol=0, atol=0.2, name="turned neighbours", hint=hint)
+
+    def check_n_labels(self, answer):
+        """Judge the number of labels in `mixture`."""
+        hint = "the largest number whose labels are all parted by gaps; try more if it is the last one tried"
+        return check.equal(answer, self._n_variants + self._has_other, name="number of labels", hint=hint)
+
+    def check_n_variants(self, answer):
+        """Judge the number of variants of the ferroic phase in `mixture`."""
+        hint = "see the row of `verdict_` that is ferroic; what is not displaced is no variant"
+        return check.equal(answer, self._n_variants, name="number of variants", hint=hint)
+
+    def check_undisplaced(self, answer):
+        """Judge which titanium atoms of `mixture` are in a phase that is not ferroic."""
+        truth, scored = _titanium(self._mixture)
+        other = truth.domain.to_numpy() == self._n_variants  # the last of the domains, if it is there
+        mask = _numbers(answer, other.shape)
+        name = "share of atoms that are right"
+        hint = "True or False for each titanium atom, in the order of the table, by the phase of its label"
+        if mask is not None and np.isin(mask, (0, 1)).all():
+            answer = np.mean(mask[scored] == other[scored])
+        elif answer is not None and answer is not ...:
+            answer = np.nan
+        return check.between(answer, 0.95, 1, name=name, hint=hint)
+
+    def check_p_values(self, answer):
+        """Judge the p-values of the suspects: small where there is a displacement, and only there."""
+        values = _numbers(answer, (len(self.suspects),))
+        name = "p-values of the suspects"
+        hint = "the p-values of `verdict_`, in the order of the samples; not those of shuffled labels"
+        if values is None:
+            return check.close(answer, np.zeros(len(self.suspects)), name=name, hint=hint)
+        ferroic = np.array(self._n_polar) > 0
+        right = (values >= 0) & (values <= 1) & ((values <= _ALPHA) == ferroic)
+        return check.equal(right.tolist(), [True] * len(right), name=name, hint=hint)
+
+    def check_suspects(self, answer):
+        """Judge the numbers of polar variants of the suspects, 0 for none."""
+        hint = "0 where `verdict_` says non-ferroic, else its `n_variants`; there may be fewer than labels"
+        return check.equal(answer, self._n_polar, name="variants of the suspects", hint=hint)
+
+    def check_vacancies(self, answer):
+        """Judge the numbers of vacancies of `vacant`, lead first."""
+        hint = "two whole numbers, Pb and Ti. `site` of an empty place is a row of the lattice's `sites`"
+        return check.equal(answer, self._n_vacancies, name="vacancies of Pb and Ti", hint=hint)
+
+    def check_wave(self, answer):
+        """Judge the wave vector of `wave`, in cycles per cell; its sign does not matter."""
+        q, given = self._q, _numbers(answer, (2,))
+        if given is not None and np.isfinite(given).all():
+            same = np.stack([q, -q])
+            same = same + np.round(given - same) * (np.abs(q) == 0.5)  # half a cycle, either way
+            q = same[np.argmin(np.abs(given - same).sum(axis=1))]
+        hint = "q_a and q_b, in this order, of the row of `superlattices` with the smallest p-value"
+        return check.close(answer, q, rtol=0, atol=0.02, name="wave vector", hint=hint)
+
+    def check_multiple(self, answer):
+        """Judge how many of the old cells the new one holds."""
+        hint = (
+            "count the cells that differ: how many phases, i q_a + j q_b without the whole cycles, are there?"
+        )
+        expected = math.lcm(*(round(1 / q) for q in self._q if q))
+        return check.equal(answer, expected, name="cells in the new cell", hint=hint)
+
+    def _planted(self):
+        """Planted displacement in `domain`, in pm."""
+        truth, _ = _titanium(self._domain)
+        return 1000 * truth[["dx_nm", "dy_nm"]].to_numpy().mean(axis=0)
+
+
+def _strained(rng):
+    """A strained and turned crystal, and its lattice vectors in nm: a shorter, and near x."""
+    exx, eyy, exy, angle = rng.uniform([-0.03, 0.01, -0.02, -15], [-0.01, 0.03, 0.02, 15])
+    cells = simulate.structures.perovskite((9, 9), formula="PbTiO3", rotation=angle)
+    cells = simulate.strain.homogeneous(cells, exx=exx, eyy=eyy, exy=exy)
+    size = rng.uniform(0.012, 0.03)
+    table = simulate.column_positions(cells, pixel_size=size, noise=0.003, missing=0.03, random_state=rng)
+    c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+    return table.data, _A * np.array([[c, s], [-s, c]]) @ (np.eye(2) + [[exx, exy], [exy, eyy]])
+
+
+def _polar(rng, variants, polar, *, size=_SIZE, noise=0.003, rotation=0.0):
+    """Columns of polar domains."""
+    cells = simulate.structures.perovskite(
+        size, formula="PbTiO3", polar=polar, variants=variants, rotation=rotation, random_state=rng
+    )
+    return simulate.column_positions(cells, noise=noise, missing=0.01, random_state=rng)
+
+
+def _mixture(rng):
+    """Polar domains and perhaps another phase; the number of variants, and whether there is that phase."""
+    count, other = int(rng.integers(2, 5)), bool(rng.integers(2))
+    variants = (*rng.choice([0, 90, 180, 270], count, replace=False), *([None] * other))
+    return _drawn(rng, variants, rng.uniform(22, 30), count, clusters=len(variants)), count, other
+
+
+def _drawn(rng, variants, polar, n_polar, *, clusters, size=_SIZE):
+    """Columns of polar domains, drawn anew where chance makes a test at 1 % err."""
+    planted = [("ferroic", n_polar)] if n_polar else []
+    if None in variants:
+        planted.append(("non-ferroic", 1))
+    for _ in range(_DRAWS):
+        sample = _polar(rng, variants, polar, size=size)
+        model = LocalCrystallography(n_clusters=clusters, center="Ti", neighbors="Pb").fit(sample.data)
+        if sorted(zip(model.verdict_.kind, model.verdict_.n_variants, strict=True)) == planted:
+            break
+    return sample
+
+
+def _vacant(rng):
+    """A bent and turned crystal without some of its columns, and how many of Pb and Ti are gone.
+
+    Vacancies lie far from one another and from the rim, so that they can all be told.
+    """
+    cells = simulate.structures.perovskite((11, 11), formula="PbTiO3", rotation=rng.uniform(-30, 30))
+    bent = rng.uniform(-0.002, 0.002, 2)
+    cells = simulate.strain.apply(cells, lambda x, y: (bent[0] * (y - 5.5) ** 2, bent[1] * (x - 5.5) ** 2))
+    table = simulate.column_positions(cells, noise=0.004, random_state=rng).data
+    xy, counts = table[["x_nm", "y_nm"]].to_numpy(), [int(n) for n in rng.integers(2, 9, 2)]
+    left, gone = dict(zip(("Pb", "Ti"), counts, strict=True)), []
+    for row in rng.permutation(np.flatnonzero((np.abs(xy - 5.5) < 4.3).all(axis=1))):
+        alone = (np.linalg.norm(xy[gone] - xy[row], axis=1) > 3 * _A).all()
+        if alone and left[table.sublattice[row]]:
+            left[table.sublattice[row]] -= 1
+            gone.append(row)
+    return table.drop(index=gone).reset_index(drop=True), counts
+
+
+def _wave(rng):
+    """Columns with a wave in the displacement of titanium, and its wave vector in cycles per cell."""
+    table = simulate.column_positions(
+        simulate.structures.perovskite(_SIZE, formula="PbTiO3"), noise=0.006, random_state=rng
+    ).data
+    q, angle = np.array(_WAVES[rng.integers(len(_WAVES))]), rng.uniform(0, 2 * np.pi)
+    # From the middle of the field, where a lead column is; an eighth of a cycle off, so never in a node.
+    cell = np.floor((table[["x_nm", "y_nm"]].to_numpy() - np.array(_SIZE) / 2) / _A)
+    shift = 0.007 * np.cos(2 * np.pi * (cell @ q + 1 / 8)) * (table.sublattice == "Ti")
+    pixel_size = table.x_nm.max() / table.x.max()
+    for axis, part in zip("xy", (np.cos(angle), np.sin(angle)), strict=True):
+        table[f"{axis}_nm"] += part * shift
+        table[axis] += part * shift / pixel_size
+    return table, q
+
+
+def _titanium(sample):
+    """Truth about the titanium atoms, and which of them have all neighbours, and these in one domain."""
+    hoods = lattice.neighbour_vectors(sample.data, n_neighbors=4, center="Ti", neighbors="Pb")
+    truth = sample.truth.iloc[hoods.centres]
+    return truth, truth.interior.to_numpy() & hoods.complete
+
+
+def _numbers(answer, shape):
+    """The answer as an array of this shape, None if it is not one."""
+    try:
+        array = np.asarray(answer, dtype=float)
+    except (TypeError, ValueError):
+        return None
+    return array if array.shape == shape and answer is not None else None
