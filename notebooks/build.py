@@ -436,18 +436,23 @@ def _hash(text):
 def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("command", choices=["build", "check", "execute"])
-    parser.add_argument("names", nargs="*", metavar="NAME", help="parts of file names; all if none is given")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="parts of their paths; all if none is given")
     parser.add_argument("--force", action="store_true", help="build also what is fresh")
     parser.add_argument("--budget", choices=["full", "fast"], default="fast", help="of execute")
     options = parser.parse_args(arguments)
 
     if options.command == "build":
         write_students()
+    sources = {source.relative_to(HERE).as_posix(): source for source in notebooks()}
+    wanted = {label for label in sources if not options.names or any(n in label for n in options.names)}
+    if not wanted:
+        parser.error(
+            f"no notebook has {' or '.join(options.names)} in its name: there are {', '.join(sources)}"
+        )
     failed = 0
-    for source in notebooks():
-        if options.names and not any(name in source.name for name in options.names):
+    for label, source in sources.items():
+        if label not in wanted:
             continue
-        label = source.relative_to(HERE).as_posix()
         if options.command == "build":
             print(f"{label}: {build(source, force=options.force)}", flush=True)
         elif options.command == "execute":

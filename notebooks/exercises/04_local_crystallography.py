@@ -49,7 +49,7 @@ exercise.check_gamma(gamma)
 # ## 2 · Four variants
 #
 # In `exercise.film` titanium is off centre, in one of four directions. Give each titanium atom one of four
-# labels. Only one choice of `neighbors` will do.
+# labels. Not every choice of `neighbors` will do.
 
 # %%
 # Your code here

@@ -90,9 +90,9 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         Labels of each phase.
     verdict_ : DataFrame
         One row a phase: ``labels``, ``kind`` ("non-ferroic", "ferroic" or "lattice-doubled"), ``ferroic``,
-        ``n_variants`` (that are in the field), ``orbit_size`` (that symmetry allows), ``closure`` (share of
-        the replicas that land where the permutation of the labels wants them), ``asymmetry_px`` (and
-        ``_pm``), ``p_value`` and ``n`` (atoms).
+        ``n_variants`` (of a ferroic phase, that are in the field; else 1), ``orbit_size`` (that symmetry
+        allows), ``closure`` (share of the replicas that land where the permutation of the labels wants them),
+        ``asymmetry_px`` (and ``_pm``), ``p_value`` and ``n`` (atoms).
 
     Raises
     ------
@@ -232,8 +232,8 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
             raise ValueError(f"tolerance must be a length in pixels, at least 0, got {self.tolerance!r}")
         if self.translations is not None and not _are_steps(self.translations):
             raise ValueError(
-                "translations must be a list of steps along a and b, as in [(1, 0), (0, 2)], whole numbers, got "
-                f"{self.translations!r}"
+                "translations must be a list of steps along a and b, as in [(1, 0), (0, 2)], whole numbers, "
+                f"got {self.translations!r}"
             )
 
     def _neighbourhoods(self, X):
@@ -291,21 +291,22 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         start = np.array(
             [points[labels == n].mean(axis=0) if (labels == n).any() else points[0] for n in range(k)]
         )
+        half = len(points) // 2
+        if half < k:
+            return
         rounds = []
-        for _ in range(_SPLITS):
-            # Each half is judged by what the other one taught.
-            order = rng.permutation(len(points))
-            halves = points[order[: len(order) // 2]], points[order[len(order) // 2 :]]
-            if len(halves[0]) < k:
-                return
-            folds = []
-            for train, test in (halves, halves[::-1]):
-                with one_thread():
+        with one_thread():
+            for _ in range(_SPLITS):
+                # Each half is judged by what the other one taught.
+                order = rng.permutation(len(points))
+                halves = points[order[:half]], points[order[half:]]
+                folds = []
+                for train, test in (halves, halves[::-1]):
                     model = KMeans(k, init=start, n_init=1).fit(train)
                     folds.append(
                         Fold(train, model.labels_, test, model.predict(test), model.cluster_centers_)
                     )
-            rounds.append(gap_p_values(folds))
+                rounds.append(gap_p_values(folds))
         self.gap_p_values_ = np.minimum(2 * np.median(rounds, axis=0), 1.0)
 
     def _replicate(self, points, whole, group):

@@ -137,7 +137,8 @@ def point_group(symbol, basis=None, *, mirror=(1, 0)):
     Raises
     ------
     ValueError
-        If the symbol is none of these, the mirror is no lattice direction, or the lattice has no such symmetry.
+        If the symbol is none of these, the mirror is no lattice direction, or the lattice has no such
+        symmetry.
 
     References
     ----------

@@ -15,6 +15,7 @@ _SLOW = 0.1  # cycles a cell: slower waves are domains, strain and distortions o
 _DOMAINS = 0.3  # cycles a cell: how far the power of domains reaches
 _EXACT = 1e-9  # of the lattice spacing: no wave is weaker
 _AROUND = 7  # wave vectors each way
+_STREAK = 1.5  # wave vectors from an axis
 _COLUMNS = ("q_a", "q_b", "amplitude_px", "p_value")
 
 
@@ -48,7 +49,7 @@ def superlattices(hoods, *, alpha=0.01):
     Notes
     -----
     Noise without memory has the same expected power at all wave vectors, and the median tells it; near slow
-    waves, where domains add to it, the median of the surroundings does. Waves slower
+    waves and along the axes, where domains add to it, the median of the surroundings does. Waves slower
     than ten cells are not listed: domains, strain and the scan make these. The amplitude is an average over
     the field; waves in antiphase domains cancel in part and broaden their peak.
 
@@ -69,6 +70,10 @@ def superlattices(hoods, *, alpha=0.01):
     # Domains spread power around the slow waves: there a peak must stand out from its surroundings.
     slow = np.linalg.norm(q, axis=2) < _DOMAINS
     level[slow] = np.maximum(level, median_filter(power, _AROUND, mode="wrap"))[slow]
+    # Straight walls, and the edges of the field that cut domains, draw streaks along the axes.
+    for axis, along in enumerate(((_AROUND, 1), (1, _AROUND))):
+        streak = np.abs(q[..., 1 - axis]) * power.shape[1 - axis] < _STREAK
+        level[streak] = np.maximum(level, median_filter(power, along, mode="wrap"))[streak]
     ratio = power / level
     # Components share their errors, so a power may scatter as much as that of a single one: exponentially.
     p = np.minimum(np.exp(-np.log(2) * ratio) * fast.sum() / 2, 1.0)
@@ -80,7 +85,7 @@ def superlattices(hoods, *, alpha=0.01):
             continue  # the same wave
         own = at == opposite  # half a cycle: a wave and its opposite are one coefficient
         amplitude = np.sqrt(power[at] / hoods.vectors.shape[1]) / count * (1 if own else 2)
-        rows[at] = (*np.abs(q[at]) * _signs(q[at]), amplitude, p[at])
+        rows[at] = (*np.abs(q[at]) * _signs(q[at]) + 0.0, amplitude, p[at])  # no negative zero
     table = pd.DataFrame(list(rows.values()), columns=list(_COLUMNS))
     if hoods.lattice.pixel_size_nm:
         table.insert(3, "amplitude_pm", 1000 * hoods.lattice.pixel_size_nm * table["amplitude_px"])

@@ -58,7 +58,7 @@ class Lattice:
         if not self.periodic:
             return f"<Lattice: none found (not periodic), confidence {self.confidence:.2f}>"
         if self.pixel_size_nm:
-            a, b = (f"{length * self.pixel_size_nm:.4f} nm" for length in self.lengths)
+            a, b = (f"{length:.4f} nm" for length in self.lengths_nm)
         else:
             a, b = (f"{length:.2f} px" for length in self.lengths)
         count = f"{len(self.sites)} site{'' if len(self.sites) == 1 else 's'}"
@@ -68,6 +68,11 @@ class Lattice:
     def lengths(self):
         """Lengths of a and b, in pixels."""
         return np.linalg.norm(self.basis, axis=1)
+
+    @property
+    def lengths_nm(self):
+        """Lengths of a and b, in nm; None where the pixels are not calibrated."""
+        return None if self.pixel_size_nm is None else self.lengths * self.pixel_size_nm
 
     @property
     def angle(self):

@@ -184,18 +184,20 @@ def draw_displacements(ax, table, *, x="dx", y="dy", exaggerate=None, title=None
     >>> table = pd.DataFrame({"x": [1.0, 9.0], "y": [1.0, 3.0], "dx": [0.1, 0.0], "dy": [0.0, 0.1]})
     >>> quiver = draw_displacements(ax, table)
     """
-    table = table[np.isfinite(table[[x, y]]).all(axis=1)]
     names = place_columns(table, image)
     to_unit = 1.0
     if names[0] == "x_nm":
         px, nm = table["x"] - table["x"].mean(), table["x_nm"] - table["x_nm"].mean()
         to_unit = float(np.sqrt((nm**2).sum() / (px**2).sum()))
-    u, v = table[x] * to_unit, table[y] * to_unit
     if image is not None:
         draw_image(ax, image, title=title)
     else:
         _frame(ax, table, title)
-    if exaggerate is None:
+    table = table[np.isfinite(table[[x, y]]).all(axis=1)]
+    u, v = table[x] * to_unit, table[y] * to_unit
+    if exaggerate is None and table.empty:
+        exaggerate = 1.0
+    elif exaggerate is None:
         area = np.ptp(table[names[0]]) * np.ptp(table[names[1]])
         exaggerate = 0.8 * np.sqrt(area / len(table)) / max(np.quantile(np.hypot(u, v), 0.9), 1e-12)
     return ax.quiver(

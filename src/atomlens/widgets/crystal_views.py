@@ -21,7 +21,7 @@ class CrystalExplorer(LinkedView):
 
     def __init__(self, model):
         figure, (self._map_ax, self._star_ax, self._cloud_ax) = plotting.new_figure(
-            1, 3, size=(10.2, 3.9), width_ratios=[1.25, 0.8, 1.1]
+            1, 3, size=(9.4, 3.6), width_ratios=[1.2, 0.75, 1.1]
         )
         self.n_clusters = _slider("labels", 1, 12, model.n_clusters)
         self.method = _dropdown("method", METHODS, model.method)
@@ -63,7 +63,9 @@ class CrystalExplorer(LinkedView):
         columns = [c for c in result.verdict_ if c not in ("ferroic", "asymmetry_px")]
         if "asymmetry_pm" not in columns:
             columns.insert(-2, "asymmetry_px")
-        table = result.verdict_[columns].to_html(float_format="{:.3g}".format, border=0, justify="left")
+        table = result.verdict_[columns].to_html(
+            float_format="{:.3g}".format, border=0, justify="left", index_names=False
+        )
         self.verdict.value = f"<div class='atomlens-verdict' style='font-size:12px'>{table}</div>"
         model.brushed = None
         self._on_brushed()
@@ -94,9 +96,7 @@ class CrystalExplorer(LinkedView):
         if rows is not None:
             alpha[rows] = 1.0
         for dots in (self._dots, self._points):
-            colours = dots.get_facecolors().copy()
-            colours[:, 3] = alpha
-            dots.set_facecolors(colours)
+            dots.set_alpha(alpha)
         if rows is None:
             self.message.value = self._hint
         else:
