@@ -184,6 +184,9 @@ crystal.verdict_[short].round(3)
 # symmetry allows; `asymmetry_pm` is the length of the displacement that symmetry forbids. (The doubled phase closes a
 # little less well: some of its turned replicas fall between two of the other labels.)
 #
+# A verdict needs atoms: in a field of half this size, or with displacements of 20 pm, a small domain may lack the atoms
+# that show a gap, and two phases come out as one. Look at the map, the cloud and the verdict together.
+#
 # ## 5 · A test that is too easy to pass
 #
 # Is that significant? It is tempting to shuffle the labels over the atoms, and to count how often the tables then

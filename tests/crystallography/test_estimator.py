@@ -289,6 +289,11 @@ def test_bad_tables(four, case):
         crystal(2).fit(change(four[0]))
 
 
+def test_a_table_with_several_sublattices_needs_a_centre(four):
+    with pytest.raises(ValueError, match="say whose neighbourhoods to cluster, for example center="):
+        LocalCrystallography(n_clusters=2).fit(four[0])
+
+
 def test_bad_arrays(four):
     vectors = neighbour_vectors(four[0], **TI).vectors
     missing, endless = vectors.copy(), vectors.copy()

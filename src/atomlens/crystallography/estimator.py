@@ -17,6 +17,7 @@ from atomlens.crystallography._phases import Evidence, verdict
 from atomlens.crystallography._ready import neighbourhoods_of, vectors_of
 from atomlens.crystallography.point_groups import point_group
 from atomlens.lattice import Neighbourhoods, neighbour_vectors
+from atomlens.lattice._table import sublattice_column
 from atomlens.spectra.clusterer import one_thread
 
 __all__ = ["LocalCrystallography"]
@@ -43,7 +44,8 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         Number of labels.
     center, neighbors : optional
         Sublattice of the atoms, and of their neighbours (several: a list), as they are named in the table's
-        column ``sublattice`` or ``label``. Vectors to the *same* sublattice cancel a uniform polarisation.
+        column ``sublattice`` or ``label``. `center` is needed where there are several; without `neighbors`
+        all take part. Vectors to the *same* sublattice cancel a uniform polarisation.
     method : {"kmeans", "gmm"}
     point_group : str
         Hermann-Mauguin symbol of the undistorted structure in projection: 1, 2, m, 2mm, 3, 3m, 4, 4mm, 6,
@@ -240,6 +242,13 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         if isinstance(X, Neighbourhoods):
             return X
         if isinstance(X, pd.DataFrame):
+            name = sublattice_column(X)
+            names = [] if name is None else X[name].dropna().unique().tolist()
+            if self.center is None and len(names) > 1:
+                raise ValueError(
+                    f"the table has the sublattices {', '.join(map(repr, names))}: say whose "
+                    f"neighbourhoods to cluster, for example center={names[-1]!r}, neighbors={names[0]!r}"
+                )
             return neighbour_vectors(
                 X,
                 n_neighbors=self.n_neighbors,
