@@ -217,12 +217,16 @@ def test_honeycomb_has_two_sites():
     assert np.trace(model.contingency_["180°"].iloc[:, :2].to_numpy()) == 0
     third = model.contingency_["120°"].to_numpy()
     assert np.trace(third) >= 0.99 * third.sum()
-    # Two sites of one structure are no variants.
+    # Two sites of one structure are no variants, wherever they are displaced.
     assert model.verdict_[["labels", "kind", "n_variants"]].to_numpy().tolist() == [
-        [(0, 1), "non-ferroic", 1]
+        [(0,), "non-ferroic", 1],
+        [(1,), "non-ferroic", 1],
     ]
-    apart = LocalCrystallography(3, 2, point_group="3").fit(table)
-    assert apart.verdict_["labels"].tolist() == [(0,), (1,)]
+    first = model.neighbourhoods_.kind == 0
+    moved = table.assign(x=table.x + 0.6 * first)
+    polar = LocalCrystallography(3, 2, point_group="6mm").fit(moved).verdict_
+    assert polar["n_variants"].tolist() == [1, 1]
+    assert set(polar["kind"]) == {"ferroic"}
 
 
 def test_scikit_learn_conventions(four, fitted):
@@ -343,3 +347,21 @@ def test_the_number_of_neighbours_in_the_message_is_that_of_the_array(four):
     vectors = neighbour_vectors(four[0], n_neighbors=8, center="Ti", neighbors="Ti").vectors[:50]
     with pytest.raises(ValueError, match="atoms have all their 8 neighbours"):
         crystal(60).fit(vectors)
+
+
+def test_neighbours_on_the_site_of_the_centre_decide_nothing(planted):
+    table = planted((0,), polar=25, size=12)[0]
+    verdict = LocalCrystallography(n_clusters=1, center="Ti", neighbors="Ti").fit(table).verdict_
+    assert verdict["kind"].tolist() == ["undecided"]
+    assert np.isnan(verdict["p_value"][0])
+    # Nor does a group without operations.
+    alone = LocalCrystallography(n_clusters=1, center="Ti", neighbors="Sr", point_group="1").fit(table)
+    assert alone.verdict_["kind"].tolist() == ["undecided"]
+
+
+def test_closure_counts_replicas_that_land(planted):
+    table = planted((0,), polar=25, size=12)[0]
+    verdict = LocalCrystallography(n_clusters=1, center="Ti", neighbors="Sr").fit(table).verdict_
+    # One variant alone: the identity and the mirror along the displacement leave it where it is.
+    assert verdict["closure"][0] == pytest.approx(2 / 8, abs=0.02)
+    assert verdict[["n_variants", "orbit_size"]].to_numpy().tolist() == [[1, 4]]

@@ -9,8 +9,9 @@ import pytest
 from atomlens import datasets, metrics
 from atomlens.crystallography import LocalCrystallography, point_group
 from atomlens.crystallography._replicas import doubled_pairs, groups, nearest_centroid, partners
-from atomlens.crystallography._verdict import actions, asymmetric_part, asymmetry_test
+from atomlens.crystallography._verdict import actions, asymmetric_part, asymmetry_test, largest_subgroup
 from atomlens.lattice import neighbour_vectors
+from atomlens.simulate import column_positions, structures
 
 FOUR = (0, 90, 180, 270)
 DOUBLED = (45, "alternating")
@@ -171,7 +172,7 @@ def test_trust_in_the_scan(planted):
 
 def test_tolerance_is_a_length_in_pixels(planted):
     table = planted((0,), polar=4, size=12)[0]  # 0.2 px
-    found = {t: crystal(1, tolerance=t).fit(table).verdict_ for t in (0.0, 0.1, 0.22, 0.5)}
+    found = {t: crystal(1, tolerance=t).fit(table).verdict_ for t in (0.0, 0.05, 0.22, 0.5)}
     assert [v["kind"][0] for v in found.values()] == ["ferroic", "ferroic", "non-ferroic", "non-ferroic"]
     p = [v["p_value"][0] for v in found.values()]
     assert p == sorted(p)
@@ -242,3 +243,32 @@ def test_rows_of_the_verdict(planted):
     ]  # fmt: skip
     assert verdict.index.name == "phase"
     assert isinstance(verdict, pd.DataFrame)
+
+
+def test_scan_lines_that_jump_are_no_phase():
+    cells = structures.perovskite((8, 8), formula="PbTiO3")
+    p_values = []
+    for seed in range(60):
+        jumps = np.random.default_rng(seed).normal(0, 0.004, 500)
+
+        def scan(x, y, jumps=jumps):
+            return jumps[(y / 0.02).astype(int).clip(0, 499)], 0 * y
+
+        table = column_positions(cells, noise=0.003, distortion=scan, random_state=seed).data
+        model = LocalCrystallography(n_clusters=1, center="Ti", neighbors="Pb").fit(table)
+        p_values.append(model.verdict_["p_value"][0])
+    p_values = np.array(p_values)
+    for alpha in (0.01, 0.05):
+        assert np.mean(p_values <= alpha) <= alpha + 2 * np.sqrt(alpha * (1 - alpha) / 60)
+
+
+def test_largest_subgroup():
+    group = point_group("4mm")
+    star = np.array([[1.0, 1.0], [-1.0, 1.0], [-1.0, -1.0], [1.0, -1.0]])
+    [matrices] = actions(group, star[None])
+    assert largest_subgroup(matrices, set(matrices)) == 8
+    assert largest_subgroup(matrices, {0}) == 1
+    # A quarter turn alone is no group, nor are two mirrors without their product.
+    assert largest_subgroup(matrices, {0, 1}) == 1
+    assert largest_subgroup(matrices, {0, 1, 2, 3}) == 4
+    assert largest_subgroup(matrices, {0, 4, 5}) == 2

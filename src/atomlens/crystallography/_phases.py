@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 
 from atomlens.crystallography._replicas import doubled_pairs, groups, partners
-from atomlens.crystallography._verdict import actions, asymmetric_part, asymmetry_test, central
+from atomlens.crystallography._verdict import (
+    actions,
+    asymmetric_part,
+    asymmetry_test,
+    blocks_of,
+    central,
+    largest_subgroup,
+)
 from atomlens.crystallography.point_groups import PointGroup
 
 _MOST = 0.5  # of a label's replicas: then its image is the other label
@@ -23,10 +30,14 @@ class Evidence:
     points : ndarray of shape (N, 2k)
     labels, kind : ndarray of int, shape (N,)
     cell : ndarray of int, shape (N, 2), or None
+    height : ndarray of shape (N,), or None
+        Place across the scan lines, in lattice spacings.
     ideal : ndarray of shape (sites, k, 2)
     group : PointGroup
     gaps : ndarray of shape (K, K)
         p-values of a gap in density between every two labels.
+    same_site : bool
+        Whether the neighbours are on the site of the centre: all displacements then cancel in the mean.
     replicas, translated : list of ndarray of shape (K, K + 1)
         Contingency of the labels with those of their images; the last column counts images outside.
     """
@@ -35,11 +46,13 @@ class Evidence:
     labels: np.ndarray
     kind: np.ndarray
     cell: np.ndarray | None
+    height: np.ndarray | None
     ideal: np.ndarray
     group: PointGroup
     gaps: np.ndarray
     replicas: list
     translated: list
+    same_site: bool
 
 
 def verdict(evidence, *, alpha, tolerance, trust_scan):
@@ -51,8 +64,11 @@ def verdict(evidence, *, alpha, tolerance, trust_scan):
     tables = [_merged(table, clusters) for table in evidence.replicas]
     maps = [partners(table) for table in tables]
     doubled = doubled_pairs([_merged(table, clusters) for table in evidence.translated], n)
-    phase = groups(doubled | _orbit_links(tables, maps, ~doubled.any(axis=1)))
-    closure = np.mean([share for _, share in maps], axis=0)
+    site = np.array([np.bincount(evidence.kind[of_atom == c], minlength=1).argmax() for c in range(n)])
+    # Two sites of a cell may change places, too: that does not make them variants.
+    links = _orbit_links(tables, maps, ~doubled.any(axis=1)) & (site[:, None] == site)
+    phase = groups(doubled | links)
+    closure = np.mean([np.where(to >= 0, share, 0.0) for to, share in maps], axis=0)
     rows = []
     for number in range(phase.max() + 1):
         members = np.flatnonzero(phase == number)
@@ -67,7 +83,8 @@ def verdict(evidence, *, alpha, tolerance, trust_scan):
             apart = clusters[of_label][:, None] != clusters[of_label]
             p = max(p, evidence.gaps[np.ix_(of_label, of_label)][apart].max())
         ferroic = bool(p <= alpha)
-        kind = "ferroic" if ferroic else "lattice-doubled" if is_doubled else "non-ferroic"
+        kind = "ferroic" if ferroic else "non-ferroic" if np.isfinite(p) else "undecided"
+        kind = "lattice-doubled" if is_doubled else kind
         rows.append(
             {
                 "labels": tuple(np.flatnonzero(np.isin(clusters, members)).tolist()),
@@ -109,16 +126,19 @@ def _test(evidence, of_atom, tested, alone, alpha, tolerance, trust_scan):
     core = own & _core(evidence.points, own, of_atom, even) if alone else own
     # The lattice's own neighbourhood is off centre by the mean displacement: symmetrise it.
     star = (even @ (ideal[site] @ group.frame).ravel()).reshape(-1, 2)
-    cell = None if evidence.cell is None else evidence.cell[core]
+    blocks = [] if evidence.cell is None else blocks_of(evidence.cell[core], evidence.height[core])
 
     def test(some):
         rest = asymmetric_part(some, star, trust_scan=trust_scan)
-        return asymmetry_test(evidence.points[core], cell, rest, tolerance)
+        return asymmetry_test(evidence.points[core], blocks, rest, tolerance)
 
+    if evidence.same_site and not trust_scan:
+        return np.nan, np.nan, 1  # symmetric by construction
     p, asymmetry = test(matrices.values())
     # Operations that leave the mean neighbourhood alone, as far as can be told: the others make variants.
-    kept = [g for g, m in matrices.items() if g == 0 or not test([matrices[0], m])[0] <= alpha]
-    return p, asymmetry, round(len(matrices) / len(kept))
+    level = alpha / len(matrices)
+    kept = {g for g, m in matrices.items() if g == 0 or not test([matrices[0], m])[0] <= level}
+    return p, asymmetry, len(matrices) // largest_subgroup(matrices, kept)
 
 
 def _core(points, own, of_atom, even):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from itertools import combinations_with_replacement
+
 import numpy as np
 from scipy.stats import f as f_distribution
 from scipy.stats import ncf
 
 _BLOCKS = 60  # spatial blocks that a phase is cut into
+_BANDS, _THINNEST_BAND = 30, 2.0  # bands of scan lines, and lattice spacings across one
+_EXACT = 1e-6  # what rounding leaves of a projection
 _SMALLEST_BLOCK = 3  # cells: neighbouring centres share neighbours, and so their errors
 
 
@@ -51,24 +55,40 @@ def asymmetric_part(matrices, star, *, trust_scan):
     )
 
 
-def _blocks(cell):
-    """Number the square blocks of cells, so that there are about sixty."""
+def blocks_of(cell, height):
+    """Two ways to cut a phase into blocks that share no errors: squares of cells, and bands of scan lines.
+
+    Neighbouring centres share neighbours, and so their errors; all atoms of a scan line share what displaces
+    it.
+
+    Parameters
+    ----------
+    cell : ndarray of int, shape (N, 2)
+    height : ndarray of shape (N,)
+        Place across the scan lines, in lattice spacings.
+
+    Returns
+    -------
+    list of ndarray of int, shape (N,)
+    """
     side = max(_SMALLEST_BLOCK, int(np.ceil(np.sqrt(len(cell) / _BLOCKS))))
-    return np.unique(cell // side, axis=0, return_inverse=True)[1].ravel()
+    band = max(_THINNEST_BAND, np.ptp(height) / _BANDS)
+    cut = (np.unique(cell // side, axis=0, return_inverse=True)[1], np.floor(height / band).astype(int))
+    return [np.unique(numbers.ravel(), return_inverse=True)[1] for numbers in cut]
 
 
-def asymmetry_test(points, cell, projector, tolerance=0.0):
+def asymmetry_test(points, blocks, projector, tolerance=0.0):
     """Test whether the mean of these neighbourhoods has an asymmetric part.
 
-    Hotelling's test with a covariance of the mean from spatial blocks: neighbouring centres share
-    neighbours and scan errors, so they are not independent.
+    Hotelling's test with a covariance of the mean from blocks, whose errors are independent.
 
     Parameters
     ----------
     points : ndarray of shape (N, 2k)
         Complete neighbourhoods of one phase, in the symmetric frame.
-    cell : ndarray of int, shape (N, 2), or None
-        Unit cells; without them the neighbourhoods count as independent.
+    blocks : list of ndarray of int, shape (N,)
+        Ways to cut the phase into blocks, from `blocks_of`; the largest p-value counts. Those after the first
+        are passed over where they make too few blocks. An empty list takes the neighbourhoods as independent.
     projector : ndarray of shape (2k, 2k)
     tolerance : float
         Asymmetry (root mean square over the neighbours, in pixels) that counts as none.
@@ -76,22 +96,27 @@ def asymmetry_test(points, cell, projector, tolerance=0.0):
     Returns
     -------
     p : float
+        NaN where there are too few blocks, or nothing that could be asymmetric.
     asymmetry : float
         Root mean square over the neighbours, in pixels, with the part that noise makes taken off.
     """
-    k = points.shape[1] // 2
     u, singular, _ = np.linalg.svd(projector)
-    basis = u[:, singular > 1e-6 * max(singular.max(), 1e-300)]
+    basis = u[:, singular > _EXACT]
     dims = basis.shape[1]
-    block = _blocks(cell) if cell is not None else np.arange(len(points))
-    n_blocks = block.max() + 1 if len(block) else 0
-    if dims == 0 or n_blocks < dims + 3:
+    ways = [b for b in blocks or [np.arange(len(points))] if len(b) and b.max() + 1 >= dims + 3]
+    if dims == 0 or not ways or (blocks and ways[0] is not blocks[0]):
         return np.nan, np.nan
     scores = points @ projector.T @ basis
-    mean = scores.mean(axis=0)
+    results = [_hotelling(scores, block, points.shape[1] // 2, tolerance) for block in ways]
+    return max(p for p, _ in results), results[0][1]
+
+
+def _hotelling(scores, block, k, tolerance):
+    """p-value and size of a mean, its covariance estimated from blocks."""
+    dims, n_blocks, mean = scores.shape[1], block.max() + 1, scores.mean(axis=0)
     sums = np.zeros((n_blocks, dims))
     np.add.at(sums, block, scores - mean)
-    covariance = sums.T @ sums / len(points) ** 2 * n_blocks / (n_blocks - 1)
+    covariance = sums.T @ sums / len(scores) ** 2 * n_blocks / (n_blocks - 1)
     covariance += 1e-12 * np.trace(covariance) / dims * np.eye(dims) + 1e-24 * np.eye(dims)
     t2 = mean @ np.linalg.solve(covariance, mean)
     scale = (n_blocks - dims) / (dims * (n_blocks - 1))
@@ -99,10 +124,33 @@ def asymmetry_test(points, cell, projector, tolerance=0.0):
     if tolerance > 0:
         norm = np.linalg.norm(mean)
         limit = t2 * k * tolerance**2 / norm**2 if norm > 0 else 0.0
-        p = ncf.sf(t2 * scale, dims, n_blocks - dims, limit)
-    else:
-        p = f_distribution.sf(t2 * scale, dims, n_blocks - dims)
-    return float(p), float(size)
+        return float(ncf.sf(t2 * scale, dims, n_blocks - dims, limit)), float(size)
+    return float(f_distribution.sf(t2 * scale, dims, n_blocks - dims)), float(size)
+
+
+def largest_subgroup(matrices, kept):
+    """Order of the largest subgroup of operations that all belong to `kept`.
+
+    Parameters
+    ----------
+    matrices : dict of int to ndarray
+        All operations.
+    kept : set of int
+        With the identity.
+    """
+    names, stack = list(matrices), np.array(list(matrices.values()))
+
+    def product(g, h):
+        return names[int(np.abs(stack - matrices[g] @ matrices[h]).sum(axis=(1, 2)).argmin())]
+
+    largest = 1
+    for pair in combinations_with_replacement(sorted(kept), 2):  # two operations generate any of these groups
+        found = set(pair)
+        while not (more := {product(g, h) for g in found for h in found}) <= found:
+            found |= more
+        if found <= kept:
+            largest = max(largest, len(found))
+    return largest
 
 
 def central(points, centre, reach):

@@ -15,7 +15,7 @@ from atomlens._gap import Fold, gap_p_values
 from atomlens.crystallography import _replicas
 from atomlens.crystallography._phases import Evidence, verdict
 from atomlens.crystallography._ready import neighbourhoods_of, vectors_of
-from atomlens.crystallography.point_groups import point_group
+from atomlens.crystallography.point_groups import POINT_GROUPS, fitting, point_group
 from atomlens.lattice import Neighbourhoods, neighbour_vectors
 from atomlens.lattice._table import sublattice_column
 from atomlens.spectra.clusterer import one_thread
@@ -24,6 +24,7 @@ __all__ = ["LocalCrystallography"]
 
 _METHODS = ("kmeans", "gmm")
 _SPLITS = 3
+_WHOLE = 0.02  # of a lattice vector: what least squares may leave of a whole one
 _MOST_ROWS = 50_000  # rows that clusters are learned from; all others are given to the nearest
 
 
@@ -91,10 +92,12 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
     orbits_ : list of tuple of int
         Labels of each phase.
     verdict_ : DataFrame
-        One row a phase: ``labels``, ``kind`` ("non-ferroic", "ferroic" or "lattice-doubled"), ``ferroic``,
-        ``n_variants`` (of a ferroic phase, that are in the field; else 1), ``orbit_size`` (that symmetry
-        allows), ``closure`` (share of the replicas that land where the permutation of the labels wants them),
-        ``asymmetry_px`` (and ``_pm``), ``p_value`` and ``n`` (atoms).
+        One row a phase: ``labels``, ``kind`` ("non-ferroic", "ferroic", "lattice-doubled", or "undecided"
+        where the test cannot be made: too few atoms, or nothing that could be asymmetric), ``ferroic``,
+        ``n_variants`` (that are in the field), ``orbit_size`` (how many symmetry allows, as far as the mean
+        neighbourhood can be told from its images), ``closure`` (share of the replicas that land on the label
+        which the permutation wants; variants that are not in the field lower it), ``asymmetry_px`` (and
+        ``_pm``; root mean square over the neighbours), ``p_value`` and ``n`` (atoms).
 
     Raises
     ------
@@ -112,6 +115,13 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
     phase. Then the null hypothesis for each phase is that its mean neighbourhood equals its image under all
     operations (Hotelling's test, its covariance from spatial blocks). The p-value of a phase with several
     variants is the largest of those that are needed for it.
+    All atoms of a scan line may share an error, so bands of lines serve as blocks, too, and the larger
+    p-value counts.
+
+    Other than in the paper, clusters are learned from the atoms as they are, and the replicas labelled by
+    them: variants that are not in the field are not invented. What the test cannot see: variants too weak for
+    a gap cancel in the mean; a microscope that shifts one sublattice against the other makes what a polar
+    phase makes (give its size as `tolerance`), and so, slightly, does a steep gradient of strain.
 
     References
     ----------
@@ -176,7 +186,7 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         """
         self._validate()
         hoods = self.neighbourhoods_ = self._neighbourhoods(X)
-        group = point_group(self.point_group, hoods.lattice.basis, mirror=self.mirror)
+        group = self._group(hoods)
         self.lattice_, self.centers_ = hoods.lattice, hoods.centres
         self.vectors_ = hoods.vectors @ group.frame
         self.ideal_ = (hoods.ideal @ group.frame)[0]
@@ -257,6 +267,21 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
                 random_state=self.random_state,
             )
         return neighbourhoods_of(X)
+
+    def _group(self, hoods):
+        """Point group in the frame of the lattice; where it does not fit, the error says what does."""
+        try:
+            group = point_group(self.point_group, hoods.lattice.basis, mirror=self.mirror)
+            group.permutations(hoods.ideal)
+        except ValueError as error:
+            if self.point_group not in POINT_GROUPS:
+                raise
+            fits = [
+                repr(symbol) + (f" with mirror={mirror}" if mirror else "")
+                for symbol, mirror in fitting(hoods.lattice.basis, hoods.ideal)
+            ]
+            raise ValueError(f"{error}. With these neighbours fit: {', '.join(fits)}") from None
+        return group
 
     def _learn(self, points, whole):
         """Clusters of the complete neighbourhoods, the largest first; the others go to the nearest."""
@@ -359,11 +384,13 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
             labels=self.labels_[whole],
             kind=hoods.kind[whole],
             cell=None if hoods.cell is None else hoods.cell[whole],
+            height=None if hoods.cell is None else _across_lines(hoods)[whole],
             ideal=hoods.ideal,
             group=group,
             gaps=self.gap_p_values_,
             replicas=[self.contingency_[name].to_numpy() for name in self.operations_],
             translated=[self.contingency_[f"+{step}"].to_numpy() for step in self._steps()],
+            same_site=_on_own_site(hoods),
         )
         settings = {"alpha": self.alpha, "tolerance": self.tolerance, "trust_scan": self.trust_scan}
         self.verdict_, self.phase_of_label_ = verdict(evidence, **settings)
@@ -371,6 +398,17 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         if self.lattice_.pixel_size_nm:
             pm = 1000 * self.lattice_.pixel_size_nm * self.verdict_["asymmetry_px"]
             self.verdict_.insert(self.verdict_.columns.get_loc("p_value"), "asymmetry_pm", pm)
+
+
+def _across_lines(hoods):
+    """Place of each centre across the scan lines (along y), in lattice spacings."""
+    return hoods.cell @ hoods.lattice.basis[:, 1] / hoods.lattice.spacing
+
+
+def _on_own_site(hoods):
+    """Whether all neighbours are whole lattice vectors away."""
+    steps = hoods.ideal @ np.linalg.inv(hoods.lattice.basis)
+    return hoods.cell is not None and bool(np.abs(steps - np.rint(steps)).max() < _WHOLE)
 
 
 def _whole(value):

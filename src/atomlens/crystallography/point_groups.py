@@ -11,6 +11,7 @@ __all__ = ["POINT_GROUPS", "PointGroup", "point_group"]
 
 _ORDERS = {"1": 1, "2": 2, "m": 1, "2mm": 2, "3": 3, "3m": 3, "4": 4, "4mm": 4, "6": 6, "6mm": 6}
 _ALIASES = {"mm2": "2mm", "mm": "2mm", "3m1": "3m", "31m": "3m"}
+_MIRRORS = ((1, 0), (0, 1), (1, 1), (1, -1), (1, 2), (2, 1))
 _INTEGER = 0.2  # how far the matrix of an operation in the lattice basis may be from whole numbers
 _TILT = 9.0  # degrees between two lattice vectors that a distorted scan may add or take
 _FITS = 0.3  # of the distance between neighbours: how far an image of one may miss its partner
@@ -195,6 +196,31 @@ def _direction(mirror):
             f"mirror must be a lattice direction (u, v), whole numbers other than (0, 0), got {mirror!r}"
         )
     return direction
+
+
+def fitting(basis, ideal):
+    """Point groups, with a mirror direction, that map a lattice and ordered neighbours onto themselves.
+
+    Parameters
+    ----------
+    basis : ndarray of shape (2, 2)
+    ideal : ndarray of shape (sites, k, 2)
+
+    Returns
+    -------
+    list of (str, (int, int) or None)
+        The largest groups first; no mirror where there is a choice of none.
+    """
+    found = []
+    for symbol in sorted(POINT_GROUPS, key=lambda s: -_ORDERS[s] * (1 + ("m" in s))):
+        for mirror in _MIRRORS if "m" in symbol else (None,):
+            try:
+                point_group(symbol, basis, mirror=mirror or (1, 0)).permutations(ideal)
+            except ValueError:
+                continue
+            found.append((symbol, mirror))
+            break
+    return found
 
 
 def _metrics(basis, standard, order, mirror):

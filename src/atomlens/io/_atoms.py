@@ -138,6 +138,7 @@ def _elements(formula):
         symbols = []
     if not symbols or "X" in symbols:  # ASE's placeholder
         raise ValueError(
-            f"{formula!r} is no chemical element or formula: name them with species={{label: element}}"
+            f"{formula!r} is no chemical element or formula: name them, as in "
+            "to_atoms(columns, species={0: 'Pb', 1: 'Ti'}), and write these atoms"
         )
     return symbols

@@ -137,6 +137,8 @@ def _indexed(columns, lattice, random_state):
             "n": count[order],
         }
     )
+    # Whatever the steps say, columns without a cell do not speak for the lattice.
+    confidence = min(confidence, float((found.site >= 0).mean()))
     return Lattice(found.basis, sites, confidence, True, size), found.cell, rank[found.site]
 
 
