@@ -6,7 +6,7 @@ import pytest
 from scipy.spatial import cKDTree
 from scipy.stats import qmc
 
-from atomlens import lattice
+from atomlens import datasets, lattice
 from atomlens.simulate import structures
 
 GRID = np.stack(np.meshgrid(np.arange(8.0), np.arange(8.0)), axis=-1).reshape(-1, 2) * 20
@@ -113,6 +113,16 @@ def test_what_does_not_repeat_is_not_periodic(kind):
         # Where random points fall together they would be refused, as listed twice.
         found.append(lattice.estimate(xy[apart > 0.3 * np.median(apart)]))
     assert not any(f.periodic for f in found)
+
+
+def test_a_coincidence_lattice_of_two_grains_is_not_taken():
+    # Sigma 5: a cell five times as large holds in both grains.
+    truth = datasets.load("fe_boundary_twin").truth
+    for seed in range(3):
+        found = lattice.estimate(truth[["x", "y"]], random_state=seed)
+        assert found.spacing == pytest.approx(0.2029 / 0.0124, rel=0.04)
+        assert len(found.sites) == 1
+        assert 0.35 < found.confidence < 0.65
 
 
 @pytest.mark.parametrize("angle", [21.8, 30.0])

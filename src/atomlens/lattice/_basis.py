@@ -14,10 +14,11 @@ _CENTRES = 500  # columns whose surroundings are looked at
 _NEIGHBOURS = (24, 160, 500)  # of each, until they tell: cells of a few columns, of twenty, of fifty
 _LEAST = 0.25  # share of columns that a vector must carry to another one, to be looked at
 _NEARLY = 0.85  # of the best pair: a pair that does so well may have the smaller cell
-_CANDIDATES = 40
+_CANDIDATES, _HALF = 40, 8
 _SCREENED = 150
 _PERIODIC = 0.3  # joint share below which columns that do not repeat may come out by chance
 _FEW = 1.5  # standard errors or so on top: the best of many pairs does well by chance on a few columns
+_TRIED, _GRAIN = 8, 0.42  # smaller cells, and the share of the field that such a grain must fill
 _ALIKE = 0.8  # of the columns around one that holds, in a grain
 _NO_PAIR = np.full((2, 2), np.nan), 0.0, 1, False
 
@@ -78,7 +79,11 @@ def _best_pair(xy, sublattice, count, random_state):
     # In a large cell short vectors that hold here and there are many: look at few columns first.
     to, fair = steps(vectors, some[:_SCREENED])
     share = (to < len(xy)).sum(axis=(1, 2)) / np.maximum(fair.sum(axis=(1, 2)), 8)
-    vectors = vectors[share >= max(_LEAST, 0.6 * share.max(initial=0))][:_CANDIDATES]
+    best = share.max(initial=0)
+    good = np.flatnonzero(share >= max(_LEAST, 0.6 * best))[:_CANDIDATES]
+    # Of two grains each has steps that hold in half of the field only.
+    half = np.flatnonzero(share >= max(_LEAST, 0.4 * best))[:_HALF]
+    vectors = vectors[np.union1d(good, half)]
     to, fair = steps(vectors, some)
     hit = to < len(xy)
     best, pairs = 0.0, []
@@ -101,16 +106,30 @@ def _best_pair(xy, sublattice, count, random_state):
     if not pairs:
         return _NO_PAIR
     # A bond of a honeycomb leads from half of the columns to a column, and fails with all four steps.
-    smallest = min((p for p in pairs if p[0] >= _NEARLY * best), key=lambda p: (round(p[1], 3), -p[0]))
-    _, _, full, share, judged, both = smallest
-    # In a grain the steps lead to columns that are like the first. Where larger cells hold better, some are
-    # those of a coincidence lattice of two grains, and this one is meant.
-    holds = (fair[both].sum(axis=(0, 1)) >= 3) & (fair[both] == hit[both]).all(axis=(0, 1))
-    ends = to[both][:, :, holds]
-    to, fair = steps(vectors[both], ends[ends < len(xy)])
-    alike = (fair & (to == len(xy))).sum(axis=(0, 1)) <= 1
-    grain = share > _PERIODIC and full > _PERIODIC * share and alike.mean() > _ALIKE
-    return reduced(vectors[both]), share, judged, grain
+    nearly = [p for p in pairs if p[0] >= _NEARLY * best]
+    chosen = min(nearly, key=lambda p: (round(p[1], 3), -p[0]))
+
+    def is_grain(pair):
+        """Whether the steps lead from columns that hold to ones that hold: a piece of crystal."""
+        _, _, full, share, _, both = pair
+        holds = (fair[both].sum(axis=(0, 1)) >= 3) & (fair[both] == hit[both]).all(axis=(0, 1))
+        ends = to[both][:, :, holds]
+        there, due = steps(vectors[both], ends[ends < len(xy)])
+        alike = (due & (there == len(xy))).sum(axis=(0, 1)) <= 1
+        return share > _PERIODIC and full > _PERIODIC * share and alike.mean() > _ALIKE
+
+    def is_patch(pair):
+        """Whether columns that hold stand side by side: part of the sites of a large cell do not."""
+        both = pair[5]
+        holds = (fair[both].sum(axis=(0, 1)) >= 3) & (fair[both] == hit[both]).all(axis=(0, 1))
+        beside = search_tree(xy).query(xy[some[holds]], k=2)[1][:, 1]
+        there, due = steps(vectors[both], beside)
+        return np.mean((due & (there == len(xy))).sum(axis=(0, 1)) == 0) > _ALIKE
+
+    # Where two grains meet, a large cell may hold in both (a coincidence lattice): then one grain is meant.
+    smaller = sorted((p for p in pairs if p[1] < 0.6 * chosen[1] and p[3] > _GRAIN), key=lambda p: p[1])
+    chosen = next((p for p in smaller[:_TRIED] if is_grain(p) and is_patch(p)), chosen)
+    return reduced(vectors[chosen[5]]), chosen[3], chosen[4], is_grain(chosen)
 
 
 def _inside(xy):
