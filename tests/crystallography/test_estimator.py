@@ -6,7 +6,7 @@ import pytest
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
-from atomlens import metrics
+from atomlens import lattice, metrics
 from atomlens.crystallography import LocalCrystallography
 from atomlens.lattice import NotPeriodicError, neighbour_vectors
 from atomlens.simulate import column_positions, structures
@@ -365,3 +365,15 @@ def test_closure_counts_replicas_that_land(planted):
     # One variant alone: the identity and the mirror along the displacement leave it where it is.
     assert verdict["closure"][0] == pytest.approx(2 / 8, abs=0.02)
     assert verdict[["n_variants", "orbit_size"]].to_numpy().tolist() == [[1, 4]]
+
+
+def test_a_calibrated_lattice_reaches_the_verdict(planted):
+    table = planted((0,), polar=25, size=12)[0]
+    bare = table[["x", "y", "sublattice"]]  # no nanometres
+    calibrated = lattice.estimate(bare).calibrated(0.4)
+    settings = {"n_clusters": 1, "center": "Ti", "neighbors": "Sr"}
+    assert "asymmetry_pm" not in LocalCrystallography(**settings).fit(bare).verdict_
+    model = clone(LocalCrystallography(lattice=calibrated, **settings)).fit(bare)
+    assert model.verdict_["asymmetry_pm"][0] == pytest.approx(25, rel=0.05)
+    with pytest.raises(NotPeriodicError):
+        LocalCrystallography(lattice=lattice.Lattice(np.full((2, 2), np.nan)), **settings).fit(bare)

@@ -106,3 +106,9 @@ def test_an_image_below_in_pixels(columns):
     click(view, atom["x"], atom["y"])
     assert view.model.selected == 50
     np.testing.assert_allclose(view._ring.get_xydata(), [[atom["x"], atom["y"]]])
+
+
+@pytest.mark.parametrize("number", [0, 20])
+def test_too_many_labels_are_refused_in_words(columns, number):
+    with pytest.raises(ValueError, match="the explorer shows 1 to 12 labels"):
+        widgets.crystal_explorer(columns, n_clusters=number, **TI)

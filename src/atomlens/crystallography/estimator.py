@@ -53,6 +53,8 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         6mm.
     mirror : (int, int)
         A lattice direction u a + v b that lies in a mirror line, for groups that have one.
+    lattice : Lattice, optional
+        Of the table, for example a calibrated one; estimated without it.
     translations : sequence of (int, int), optional
         Lattice translations that labels are compared along; by default a, b and a + b.
     alpha : float
@@ -149,6 +151,7 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         method="kmeans",
         point_group="4mm",
         mirror=(1, 0),
+        lattice=None,
         translations=None,
         alpha=0.01,
         tolerance=0.0,
@@ -162,6 +165,7 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         self.method = method
         self.point_group = point_group
         self.mirror = mirror
+        self.lattice = lattice
         self.translations = translations
         self.alpha = alpha
         self.tolerance = tolerance
@@ -261,6 +265,7 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
                 )
             return neighbour_vectors(
                 X,
+                self.lattice,
                 n_neighbors=self.n_neighbors,
                 center=self.center,
                 neighbors=self.neighbors,

@@ -51,7 +51,9 @@ def superlattices(hoods, *, alpha=0.01):
     Noise without memory has the same expected power at all wave vectors, and the median tells it; near slow
     waves and along the axes, where domains add to it, the median of the surroundings does. Waves slower
     than ten cells are not listed: domains, strain and the scan make these. The amplitude is an average over
-    the field; waves in antiphase domains cancel in part and broaden their peak.
+    the field; waves in antiphase domains cancel in part and broaden their peak. Hum, and lines that jump with
+    a period, make waves as well: these run across the scan lines. A strong wave leaks into weaker rows close
+    to it where columns are missing. Of several sites in a cell only the fullest is looked at.
 
     Examples
     --------

@@ -150,7 +150,7 @@ def crystal_explorer(
     ImportError
         If ipywidgets or ipympl is not installed.
     ValueError
-        If the columns cannot be clustered at all.
+        If the columns cannot be clustered at all, or not into so many labels.
 
     Examples
     --------
@@ -159,6 +159,12 @@ def crystal_explorer(
     >>> view.n_clusters.value
     2
     """
+    largest = CrystalModel.n_clusters.max
+    if not 1 <= settings.get("n_clusters", 1) <= largest:
+        raise ValueError(
+            f"the explorer shows 1 to {largest} labels, got n_clusters={settings['n_clusters']!r}: "
+            "LocalCrystallography takes more"
+        )
     model = CrystalModel(
         columns, image=image, name=name, n_neighbors=n_neighbors, center=center, neighbors=neighbors,
         random_state=random_state, **settings,
