@@ -481,7 +481,7 @@ print(f"planted vacancies: precision {match.precision:.2f}, recall {match.recall
 figure, ax = plotting.new_figure(size=(5.2, 4.8))
 plotting.draw_image(ax, picture, title=f"Real: {len(empty['cu2o_stm'])} empty cells")
 plotting.draw_columns(ax, picture, empty["cu2o_stm"], size=6, colour="#D55E00")
-show(figure, alt="A surface with dark holes, many of them marked as empty cells.", dpi=58)
+show(figure, alt="A surface with dark holes, many of them marked as empty cells.", dpi=54)
 
 # %% [markdown]
 # **Figure 4.11.** Marked: cells within the field without a protrusion. Some dark places are not marked, as the
@@ -563,7 +563,19 @@ wrong.verdict_[["labels", "kind", "n_variants", "orbit_size"]]
 # their atoms are. Change the number of labels, the method and the point group, and watch the verdict.
 
 # %%
-widgets.crystal_explorer(table, name="table", center="Ti", neighbors="Pb", n_clusters=7)
+explorer = widgets.crystal_explorer(table, name="table", center="Ti", neighbors="Pb", n_clusters=7)
+explorer
+
+# %%
+show(
+    explorer.figure,
+    alt="Map of atoms with one ringed, its neighbours enlarged, and the cloud with its point marked.",
+    dpi=52,
+)
+
+# %% [markdown]
+# **Figure 4.13.** The explorer as it opens, for readers without a running notebook: one atom (ring), its neighbours
+# (dots) beside the mean of its label (crosses), and its place in the cloud (black cross).
 
 # %% [markdown]
 # Your own image, from pixels to phases, takes a few lines:
@@ -571,9 +583,11 @@ widgets.crystal_explorer(table, name="table", center="Ti", neighbors="Pb", n_clu
 # ```python
 # image = io.read("my_image.dm4")
 # found = lattice.assign_sublattices(columns.find(image))
-# crystal = LocalCrystallography(n_clusters=4, center=1, neighbors=0).fit(found[found.label >= 0])
+# found = found[found.label >= 0]  # what is on the lattice
+# crystal = LocalCrystallography(n_clusters=4, center=1, neighbors=0).fit(found)
 # crystal.verdict_
-# io.write(found, "columns.csv"), io.write(io.to_atoms(found, species={0: "Pb", 1: "Ti"}), "columns.xyz")
+# io.write(found, "columns.csv")
+# io.write(io.to_atoms(found, species={0: "Pb", 1: "Ti"}), "columns.xyz")
 # ```
 #
 # ## What to take home
