@@ -22,7 +22,7 @@ from IPython.display import Markdown
 from sklearn.cluster import KMeans
 from sklearn.metrics import roc_auc_score
 
-from atomlens import columns, datasets, metrics, plotting, simulate, widgets
+from atomlens import columns, datasets, metrics, plotting, simulate, widgets, windows
 from atomlens.notebook import budget, show
 
 # %% [markdown]
@@ -620,7 +620,7 @@ pd.DataFrame(rows)
 began = time.perf_counter()
 picture = datasets.load("mos2_haadf_b", or_twin=True).data
 table = columns.find(picture, refine=False)
-patches = columns.cut_out(picture, table, 15).reshape(len(table), -1)
+patches = windows.column_windows(picture, table, 15).reshape(len(table), -1)
 table["label"] = KMeans(3, n_init=4, random_state=0).fit_predict(patches)
 print(f"{len(table)} columns, found and sorted in {time.perf_counter() - began:.1f} s")
 

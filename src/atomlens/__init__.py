@@ -23,15 +23,19 @@ _ROOMS = (
     "columns",
     "crystallography",
     "datasets",
+    "defects",
+    "descriptors",
     "exercises",
     "io",
     "lattice",
     "metrics",
     "notebook",
+    "patterson",
     "plotting",
     "simulate",
     "spectra",
     "widgets",
+    "windows",
 )
 
 __all__ = ["Sample", "__version__", *_ROOMS]
@@ -42,15 +46,19 @@ if TYPE_CHECKING:  # the editor's view of the rooms; at run time __getattr__ ope
         columns,
         crystallography,
         datasets,
+        defects,
+        descriptors,
         exercises,
         io,
         lattice,
         metrics,
         notebook,
+        patterson,
         plotting,
         simulate,
         spectra,
         widgets,
+        windows,
     )
 
 

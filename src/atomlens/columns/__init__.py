@@ -2,8 +2,7 @@
 
 from atomlens.columns import losses
 from atomlens.columns._atomai import import_atomai, quiet, segmentor
-from atomlens.columns.correct import align_scan_lines, flatten
-from atomlens.columns.cut import cut_out
+from atomlens.columns.correct import align_scan_lines
 from atomlens.columns.find import OutsideTrainedDomain, doubt, find, probability_map, uncertainty_map
 from atomlens.columns.fit import refine
 from atomlens.columns.limit import precision_limit
@@ -21,12 +20,10 @@ __all__ = [
     "Scenes",
     "align_scan_lines",
     "best_peaks",
-    "cut_out",
     "doubt",
     "estimate_scale",
     "find",
     "find_peaks",
-    "flatten",
     "import_atomai",
     "load_model",
     "losses",

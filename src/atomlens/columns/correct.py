@@ -1,68 +1,13 @@
-"""Steps before columns are looked for: level the background, put displaced scan lines back."""
+"""A step before columns are looked for: put displaced scan lines back."""
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, gaussian_filter1d
+from scipy.ndimage import gaussian_filter1d
 
 from atomlens._image import as_image, like
 
-__all__ = ["align_scan_lines", "flatten"]
-
-
-def flatten(image, *, length=None, order=None):
-    """Remove a slowly varying background; the mean stays.
-
-    Parameters
-    ----------
-    image : array_like of shape (H, W), or DataArray
-    length : float, optional
-        In pixels: structure smaller than this stays, slower variation goes (standard deviation of a
-        Gaussian). An eighth of the shorter side if neither `length` nor `order` is given.
-    order : int, optional
-        Instead: subtract the best polynomial surface of this order (1 for the tilted plane of a scanning
-        tunnelling image).
-
-    Returns
-    -------
-    ndarray of float32 or DataArray, like `image`
-
-    Raises
-    ------
-    ValueError
-        If the image is unusable (see `find`), both options are given, or one is out of range.
-
-    Examples
-    --------
-    >>> y, x = np.mgrid[:64, :64]
-    >>> flat = flatten(np.sin(x) + 0.5 * x, order=1)
-    >>> bool(flat.std() < 0.8)
-    True
-    """
-    values, _ = as_image(image)
-    if length is not None and order is not None:
-        raise ValueError("give either `length` or `order`, not both")
-    if order is not None:
-        if order not in (0, 1, 2, 3, 4):
-            raise ValueError(f"order of the surface must be 0 to 4, got {order!r}")
-        background = _surface(values, order)
-    else:
-        length = min(values.shape) / 8 if length is None else length
-        if not length > 0:
-            raise ValueError(f"length must be positive, got {length} pixels")
-        # Divided by the blurred window, so that the border does not pull the background up or down.
-        window = gaussian_filter(np.ones_like(values), length, mode="constant")
-        background = gaussian_filter(values, length, mode="constant") / window
-    return like(image, (values - background + background.mean()).astype(np.float32))
-
-
-def _surface(values, order):
-    """Least-squares polynomial surface, of total degree `order`."""
-    y, x = (np.linspace(-1, 1, n) for n in values.shape)
-    terms = [np.outer(y**i, x**j).ravel() for i in range(order + 1) for j in range(order + 1 - i)]
-    basis = np.stack(terms, axis=1)
-    weights = np.linalg.lstsq(basis, values.ravel().astype(float), rcond=None)[0]
-    return (basis @ weights).reshape(values.shape).astype(np.float32)
+__all__ = ["align_scan_lines"]
 
 
 def align_scan_lines(image, *, length=3.0, iterations=8, max_shift=None):
