@@ -21,7 +21,17 @@ import pandas as pd
 from IPython.display import Markdown
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from atomlens import columns, crystallography, datasets, lattice, metrics, plotting, simulate, widgets, windows
+from atomlens import (
+    columns,
+    crystallography,
+    datasets,
+    lattice,
+    metrics,
+    plotting,
+    simulate,
+    widgets,
+    windows,
+)
 from atomlens.crystallography import LocalCrystallography
 from atomlens.notebook import budget, show
 
