@@ -12,11 +12,13 @@ one-class support vector machine.
 
 from __future__ import annotations
 
-import os
+import math
+from concurrent.futures import ThreadPoolExecutor
 
+import joblib
 import numpy as np
 from scipy import fft
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from atomlens._image import as_image
@@ -24,7 +26,9 @@ from atomlens.windows import sliding_windows, taper_window
 
 __all__ = ["PattersonTransformer", "full_patterson", "patterson", "translation_spread"]
 
-_BATCH = 1 << 22  # pixels transformed at a time: stays in the cache of the processor
+_BATCH = 1 << 17  # pixels transformed at a time: stay in the cache of the processor
+_LARGEST_PRODUCT = 128  # pixels; larger patches are transformed faster by FFT
+_WORKERS = joblib.cpu_count()
 
 
 def patterson(patches, *, taper=None, blank_center=0.0, half=True, normalize=True):
@@ -44,7 +48,8 @@ def patterson(patches, *, taper=None, blank_center=0.0, half=True, normalize=Tru
     half : bool
         P(-r) = P(r): return the half with r_y >= 0 only.
     normalize : bool
-        Divide each by its length, so that contrast and dose do not matter.
+        Divide each by its length, so that contrast and dose do not matter. A patch without structure, all
+        of its pixels equal, stays zero.
 
     Returns
     -------
@@ -54,63 +59,125 @@ def patterson(patches, *, taper=None, blank_center=0.0, half=True, normalize=Tru
     Raises
     ------
     ValueError
-        If there are not two axes at least, a value is NaN, a patch is constant where it is to be normalised,
-        or an option is out of range.
+        If there are not two axes at least, a value is NaN, or an option is out of range.
+    TypeError
+        If the pixels are not real numbers.
 
     Notes
     -----
-    Real transforms in single precision, in batches, on all cores. Without a taper the patch is continued
-    periodically (a circular autocorrelation).
+    In single precision, on all cores, and in batches, so that windows which are views are never all copied.
+    Without a taper
+    the patch is continued periodically (a circular autocorrelation).
 
     Examples
     --------
     >>> stripes = np.tile([0.0, 0.0, 1.0, 1.0], (4, 2))
-    >>> patterson(stripes, normalize=False)[0]
-    array([ 8.,  0., -8.,  0.,  8.,  0., -8.,  0.], dtype=float32)
+    >>> patterson(stripes, normalize=False)[0].round().astype(int)
+    array([ 8,  0, -8,  0,  8,  0, -8,  0])
     """
     patches = np.asarray(patches)
-    if patches.ndim < 2 or min(patches.shape[-2:]) < 2:
-        raise ValueError(f"patches need two axes of 2 pixels or more at the end, got shape {patches.shape}")
+    if patches.ndim < 2 or 0 in patches.shape[-2:]:
+        raise ValueError(f"patches need two axes of pixels at the end, got shape {patches.shape}")
+    if patches.dtype.kind not in "buif":
+        raise TypeError(f"pixels must be real numbers, got {patches.dtype}: take the modulus or real part")
     if not blank_center >= 0:
         raise ValueError(f"blank_center must be a radius in pixels of at least 0, got {blank_center!r}")
-    height, width = patches.shape[-2:]
+    *stack, height, width = patches.shape
     weights = taper_window((height, width), taper)
-    blanked = _radius(height, width, half) < blank_center if blank_center else None
+    blanked = _radius(height, width, half) < blank_center
+    if blanked.all():
+        raise ValueError(
+            f"blank_center={blank_center} leaves nothing of patches of {height} x {width} pixels"
+        )
     rows = height // 2 + 1 if half else height
-    flat = patches.reshape(-1, height, width)
-    result = np.empty((len(flat), rows, width), np.float32)
+    transform = _by_products if max(height, width) <= _LARGEST_PRODUCT else _by_fft
+    autocorrelation = transform(height, width, half)
+    result = np.empty((math.prod(stack), rows * width), np.float32)
     step = max(1, _BATCH // (height * width))
-    for start in range(0, len(flat), step):
-        batch = flat[start : start + step].astype(np.float32)
-        if not np.isfinite(batch).all():
-            raise ValueError("patches hold NaN or infinite pixels: fill them first")
-        batch -= batch.mean(axis=(1, 2), keepdims=True)
+
+    def work(start):
+        # Windows may be overlapping views of an image: to reshape them would copy them all.
+        which = np.unravel_index(np.arange(start, min(start + step, len(result))), stack) if stack else ()
+        batch = _centred(patches[which].reshape(-1, height, width), normalize)
         if taper is not None:
             batch *= weights
-        result[start : start + step] = _autocorrelation(batch, rows)
-    if blanked is not None:
-        result[:, blanked] = 0
+        found = autocorrelation(batch).reshape(len(batch), -1)
+        if blanked.any():
+            found[:, blanked.ravel()] = 0
+        if normalize:
+            length = np.sqrt(np.einsum("ni,ni->n", found, found))
+            found /= np.where(length > 0, length, 1)[:, None]
+        result[start : start + step] = found
+
+    with ThreadPoolExecutor(_WORKERS) as pool:
+        list(pool.map(work, range(0, len(result), step)))
+    return result.reshape(*stack, rows, width)
+
+
+def _centred(batch, normalize):
+    """Patches minus their means, in single precision; of unit height if contrast does not matter anyway."""
+    batch = batch if batch.dtype.kind == "f" else batch.astype(float)
+    mean = batch.mean(axis=(1, 2), keepdims=True)
+    if not np.isfinite(mean).all():
+        raise ValueError("patches hold NaN or infinite pixels: fill them first")
+    centred = batch - mean
+    low, high = centred.min(axis=(1, 2), keepdims=True), centred.max(axis=(1, 2), keepdims=True)
+    height = np.maximum(high, -low)
+    # What is left of a constant after rounding must not be normalised to a picture.
+    flat = height <= 4 * np.finfo(batch.dtype).eps * np.abs(mean)
     if normalize:
-        length = np.sqrt(np.einsum("nij,nij->n", result, result))
-        if not (length > 0).all():
-            raise ValueError(
-                f"{np.count_nonzero(length == 0)} patches are constant, or blank_center leaves nothing: "
-                "their Patterson function is zero and cannot be normalised"
-            )
-        result /= length[:, None, None]
-    return result.reshape(*patches.shape[:-2], rows, width)
+        # The fourth power of the pixels is to come: 1e-12 (a current in amperes) would vanish.
+        centred /= np.where(flat, 1, height)
+    centred[flat[:, 0, 0]] = 0
+    return centred.astype(np.float32)
 
 
-def _autocorrelation(batch, rows):
-    """Circular autocorrelations; x shifted so that 0 is in the middle, and y too if all rows are wanted."""
-    height, width = batch.shape[1:]
-    spectrum = fft.rfft2(batch, workers=os.cpu_count(), overwrite_x=True)
-    power = spectrum.real**2 + spectrum.imag**2
-    # The power spectrum is real and even along y as well, so this inverse is a real transform, too.
-    whole = fft.irfft2(power, s=(height, width), workers=os.cpu_count(), overwrite_x=True)
-    if rows == height:
-        return np.fft.fftshift(whole, axes=(1, 2))
-    return np.fft.fftshift(whole[:, :rows], axes=2)
+def _by_products(height, width, half):
+    """Circular autocorrelations by matrix products: for small patches faster than any fast transform.
+
+    x is shifted so that 0 is in the middle, and y too if the whole is wanted.
+    """
+    n_kx = width // 2 + 1  # frequencies of a real signal
+    y, x = np.arange(height), np.arange(width)
+    out_x, out_y = x - width // 2, y[: height // 2 + 1] if half else y - height // 2
+    rows = len(out_y)
+    along_x = 2 * np.pi / width * np.arange(n_kx)
+    along_y = 2 * np.pi / height * np.arange(height)
+    # Each frequency along x stands for its opposite, too, but for the first and (width even) the last.
+    weight = np.where(2 * np.arange(n_kx) % width == 0, 1.0, 2.0)[:, None] / (height * width)
+    angle_x, angle_y = np.outer(along_x, x), np.outer(y, along_y)
+    cos_y, sin_y = np.cos(angle_y), np.sin(angle_y)
+    to_kx = np.concatenate([np.cos(angle_x), np.sin(angle_x)])
+    to_ky = np.block([[cos_y, sin_y], [-sin_y, cos_y]])
+    angle_x, angle_y = np.outer(along_x, out_x), np.outer(along_y, out_y)
+    from_ky = np.concatenate([np.cos(angle_y), np.sin(angle_y)], axis=1)
+    from_kx = np.concatenate([weight * np.cos(angle_x), -weight * np.sin(angle_x)])
+    to_kx, to_ky, from_ky, from_kx = (m.astype(np.float32) for m in (to_kx, to_ky, from_ky, from_kx))
+
+    def autocorrelation(batch):
+        # Products of small matrices, patch by patch, which no linear algebra library spreads over threads.
+        waves = to_kx @ batch.transpose(0, 2, 1)
+        spectrum = waves[:, :n_kx] @ to_ky[:height]
+        spectrum += waves[:, n_kx:] @ to_ky[height:]
+        np.square(spectrum, out=spectrum)
+        power = spectrum[..., :height] + spectrum[..., height:]
+        waves = np.concatenate([power @ from_ky[:, :rows], power @ from_ky[:, rows:]], axis=1)
+        return waves.transpose(0, 2, 1) @ from_kx
+
+    return autocorrelation
+
+
+def _by_fft(height, width, half):
+    """Return what `_by_products` does, for large patches."""
+    axes, rows = (2, height // 2 + 1) if half else ((1, 2), height)
+
+    def autocorrelation(batch):
+        spectrum = fft.rfft2(batch, overwrite_x=True)
+        power = spectrum.real**2 + spectrum.imag**2
+        whole = fft.irfft2(power, s=(height, width), overwrite_x=True)
+        return np.fft.fftshift(whole[:, :rows], axes=axes)
+
+    return autocorrelation
 
 
 def _radius(height, width, half):
@@ -208,14 +275,15 @@ def translation_spread(image, size, *, taper=None, blank_center=0.0, n_offsets=2
     return float(np.linalg.norm(found - mean, axis=1).mean() / np.linalg.norm(mean))
 
 
-class PattersonTransformer(TransformerMixin, BaseEstimator):
+class PattersonTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """Patterson functions as features, for a scikit-learn pipeline.
 
     Parameters
     ----------
     shape : tuple of int, optional
-        (height, width) of the patches where they come as rows of pixels; the square root of the number of
-        pixels without it. Patches that come as arrays of three axes say it themselves.
+        (height, width) of the patches where they come as rows of pixels. Without it squares are assumed, or
+        lines of one pixel height if the number of pixels is no square. Patches that come as arrays of three
+        axes say it themselves.
     taper, blank_center
         As for `patterson`.
 
@@ -246,8 +314,8 @@ class PattersonTransformer(TransformerMixin, BaseEstimator):
 
     def fit(self, X, y=None):
         """Learn the shape of the patches; X has shape (N, height, width) or (N, height * width)."""
-        if np.ndim(X) == 3:
-            self.shape_, self.n_features_in_ = tuple(np.shape(X)[1:]), int(np.prod(np.shape(X)[1:]))
+        if getattr(X, "ndim", 2) == 3:
+            self.shape_, self.n_features_in_ = np.shape(X)[1:], math.prod(np.shape(X)[1:])
             return self
         X = validate_data(self, X)
         if self.shape is None:
@@ -255,17 +323,16 @@ class PattersonTransformer(TransformerMixin, BaseEstimator):
             self.shape_ = (side, side) if side * side == X.shape[1] else (1, X.shape[1])
         else:
             self.shape_ = tuple(int(n) for n in self.shape)
-        if np.prod(self.shape_) != X.shape[1] or min(self.shape_) < 2:
+        if len(self.shape_) != 2 or math.prod(self.shape_) != X.shape[1]:
             raise ValueError(
-                f"{X.shape[1]} pixels do not make patches of {self.shape_[0]} x {self.shape_[1]}: "
-                "give `shape`, (height, width) in pixels"
+                f"{X.shape[1]} pixels make no patches of shape {self.shape_}: give `shape`, (height, width)"
             )
         return self
 
     def transform(self, X):
         """Return the halves of the Patterson functions as rows: shape (N, (height // 2 + 1) * width)."""
         check_is_fitted(self)
-        if np.ndim(X) == 3:
+        if getattr(X, "ndim", 2) == 3:
             if np.shape(X)[1:] != self.shape_:
                 raise ValueError(f"patches of {np.shape(X)[1:]} pixels, but fitted to {self.shape_}")
             patches = np.asarray(X)
@@ -279,3 +346,12 @@ class PattersonTransformer(TransformerMixin, BaseEstimator):
         check_is_fitted(self)
         height, width = self.shape_
         return full_patterson(np.reshape(features, (-1, height // 2 + 1, width)), height)
+
+    @property
+    def _n_features_out(self):
+        return (self.shape_[0] // 2 + 1) * self.shape_[1]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = ["float32"]
+        return tags

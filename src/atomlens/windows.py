@@ -28,6 +28,7 @@ __all__ = [
     "taper_window",
 ]
 
+_BATCH = 1 << 20  # pixels interpolated at a time
 _TAPERS = {None: np.ones, "hann": lambda n: np.hanning(n + 2)[1:-1]}
 
 
@@ -87,7 +88,8 @@ def sliding_windows(image, size, *, step=1):
             centres = (along[: len(along) - n + 1] + along[n - 1 :]) / 2
             coords[dim] = (dim, centres[::s][:count], image.coords[dim].attrs)
     dims = (*image.dims, *(f"window_{dim}" for dim in image.dims))
-    return xr.DataArray(windows, coords, dims, attrs=image.attrs, name=image.name)
+    # Without a name, xarray would take that of the Dask array.
+    return xr.DataArray(windows, coords, dims, attrs=image.attrs).rename(image.name)
 
 
 def column_windows(image, columns, size):
@@ -203,12 +205,14 @@ def cell_windows(image, lattice, *, cells=1, shape=None):
         )
     cell, centre = cell[inside].astype(int), centre[inside]
     v, u = ((np.arange(n) + 0.5) / n - 0.5 for n in shape)
-    offset = (u[None, :, None] * span[0] * basis[0] + v[:, None, None] * span[1] * basis[1]).astype(
-        np.float32
-    )
-    x = centre[:, 0, None, None].astype(np.float32) + offset[..., 0]
-    y = centre[:, 1, None, None].astype(np.float32) + offset[..., 1]
-    windows = map_coordinates(values.astype(np.float32), [y, x], order=1, mode="mirror")
+    offset = u[None, :, None] * span[0] * basis[0] + v[:, None, None] * span[1] * basis[1]
+    windows = np.empty((len(centre), *shape), np.float32)
+    # The places take four times the memory of the pixels: a batch at a time.
+    step = max(1, _BATCH // windows[0].size)
+    for start in range(0, len(centre), step):
+        some = slice(start, start + step)
+        x, y = (centre[some, axis, None, None] + offset[..., axis] for axis in (0, 1))
+        map_coordinates(values, [y, x], output=windows[some], order=1, mode="mirror")
     table = pd.DataFrame({"i": cell[:, 0] + (span[0] // 2), "j": cell[:, 1] + (span[1] // 2)})
     return windows, table.assign(x=centre[:, 0], y=centre[:, 1])
 

@@ -1,0 +1,189 @@
+"""Where every pixel lies in the unit cell, and what the average unit cell looks like there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+from scipy.ndimage import gaussian_filter, map_coordinates, spline_filter, zoom
+from skimage.restoration import unwrap_phase
+
+from atomlens.lattice import Lattice
+
+_ORDERS = 6  # of reflections looked at for tracking the lattice
+# Lattice vectors, down and across: the window in which the lattice is followed. What drifts, drifts from row to
+# row, so the window is wide and low.
+_TRACKED = (0.6, 3.0)
+_COARSE = 4  # points a lattice vector at which its phase is taken
+_LEAST = 0.6  # of the pixels of a cell that must lie in the image for the cell to be counted
+_FEW = 60  # whole cells, below which incomplete ones help to make the average
+
+
+@dataclass(frozen=True, eq=False)
+class CellFrame:
+    """The unit cell of every pixel, drift and bending of the lattice followed.
+
+    Attributes
+    ----------
+    lattice : Lattice
+    shift : ndarray of shape (2, H, W)
+        Displacement (x, y) in pixels of the lattice from where the straight one would be.
+    u, v : ndarray of shape (H, W)
+        Cell coordinates of the pixels: whole numbers are lattice points.
+    """
+
+    lattice: Lattice
+    shift: np.ndarray
+    u: np.ndarray
+    v: np.ndarray
+
+    @classmethod
+    def track(cls, pixels, lattice):
+        """Follow the lattice through an image by the phases of two of its reflections."""
+        return cls._with(lattice, _displacement(pixels, lattice))
+
+    @classmethod
+    def _with(cls, lattice, shift):
+        height, width = shift.shape[1:]
+        inverse = np.linalg.inv(lattice.basis).astype(np.float32)
+        origin = origin_of(lattice)
+        x = np.arange(width, dtype=np.float32) - np.float32(origin[0]) - shift[0]
+        y = np.arange(height, dtype=np.float32)[:, None] - np.float32(origin[1]) - shift[1]
+        u, v = (x * inverse[0, n] + y * inverse[1, n] for n in (0, 1))
+        return cls(lattice, shift, u, v)
+
+    def moved_rows(self, by):
+        """Shift whole rows by (x, y) pixels each: `by` has the shape (H, 2)."""
+        return self._with(self.lattice, self.shift + by.T[:, :, None].astype(np.float32))
+
+    @property
+    def shape(self):
+        """Samples of the average cell along b and along a: about one a pixel."""
+        return tuple(np.maximum(np.rint(self.lattice.lengths[::-1]).astype(int), 6))
+
+    @cached_property
+    def cells(self):
+        """Number of the cell of every pixel; cell (i, j) of every number; which lie within the image."""
+        i, j = np.floor(self.u).astype(np.int32), np.floor(self.v).astype(np.int32)
+        low, high = (i.min(), j.min()), (i.max(), j.max())
+        span = high[1] - low[1] + 1
+        code = (i - low[0]) * span + (j - low[1])
+        count = np.bincount(code.ravel(), minlength=(high[0] - low[0] + 1) * span)
+        present = np.flatnonzero(count)
+        number = np.zeros(len(count), np.int32)
+        number[present] = np.arange(len(present))
+        area = abs(np.linalg.det(self.lattice.basis))
+        ij = np.stack([present // span + low[0], present % span + low[1]], axis=1)
+        return number[code], ij, count[present] >= _LEAST * area
+
+    @cached_property
+    def samples(self):
+        """Pixel positions (y, x) of the samples of the cells, shape (2, n, b, a); and which lie in the image.
+
+        Of many cells only complete ones are taken.
+        """
+        _, ij, whole = self.cells
+        rows, columns = self.shape
+        q, p = (np.arange(rows) + 0.5) / rows, (np.arange(columns) + 0.5) / columns
+        fraction = np.stack(np.broadcast_arrays(p[None, :], q[:, None]), axis=-1).astype(np.float32)
+        basis, origin = self.lattice.basis.astype(np.float32), origin_of(self.lattice).astype(np.float32)
+        straight = (ij[:, None, None].astype(np.float32) + fraction) @ basis + origin
+        at = straight
+        for _ in range(2):  # the shift is given where the pixel is, not where the straight lattice has it
+            nearest = [
+                np.clip(np.rint(at[..., n]).astype(np.int32), 0, self.u.shape[1 - n] - 1) for n in (1, 0)
+            ]
+            at = straight + np.stack([s[tuple(nearest)] for s in self.shift], axis=-1)
+        y, x = at[..., 1], at[..., 0]
+        height, width = self.u.shape
+        inside = (y >= 0) & (y <= height - 1) & (x >= 0) & (x <= width - 1)
+        complete = inside.all(axis=(1, 2))
+        keep = complete if complete.sum() >= _FEW else inside.any(axis=(1, 2))
+        return np.stack([y[keep], x[keep]]), inside[keep]
+
+    def average(self, pixels, trusted=None):
+        """Average unit cell: the median over all cells, or the mean of the pixels that are trusted."""
+        places, inside = self.samples
+        values = map_coordinates(pixels, places, order=3, mode="nearest")
+        if trusted is None:
+            return median_inside(values, inside)
+        weight = inside & trusted[tuple(np.rint(places).astype(np.int32).clip(0, _last(pixels)))]
+        # Where no pixel of a place of the cell is trusted, all are.
+        weight = np.where(weight, 1.0, 1e-6 * inside + 1e-12)
+        return (weight * values).sum(axis=0) / weight.sum(axis=0)
+
+    def spread_out(self, cell):
+        """Continue a unit cell over all pixels (cubic interpolation)."""
+        rows, columns = cell.shape
+        filtered = spline_filter(cell.astype(float), order=3, mode="grid-wrap", output=np.float32)
+        at = [self.v % 1 * rows - 0.5, self.u % 1 * columns - 0.5]
+        return map_coordinates(filtered, at, order=3, mode="grid-wrap", prefilter=False)
+
+
+def origin_of(lattice):
+    """Where the cell (0, 0) begins: at the first site, if there is one."""
+    return lattice.origins[0] if len(lattice.sites) else np.zeros(2)
+
+
+def median_inside(values, inside):
+    """Median over the cells, of the samples that lie in the image."""
+    if inside.all():
+        return np.median(values, axis=0)
+    return np.nanmedian(np.where(inside, values, np.nan), axis=0)
+
+
+def _last(pixels):
+    return np.reshape(pixels.shape, (2, 1, 1, 1)) - 1
+
+
+def _displacement(pixels, lattice):
+    """Displacement (2, H, W) of the lattice in pixels, slowly varying, from the phases of two reflections."""
+    height, width = pixels.shape
+    inverse = np.linalg.inv(lattice.basis)
+    reflections = _two_reflections(pixels, lattice)
+    y, x = np.arange(height, dtype=np.float32), np.arange(width, dtype=np.float32)
+    sigma = [min(s * max(lattice.lengths), n / 4) for s, n in zip(_TRACKED, pixels.shape, strict=True)]
+    coarse = max(1, int(lattice.spacing / _COARSE * 2))
+    phases = []
+    origin = origin_of(lattice)
+    for order in reflections:
+        kx, ky = inverse @ order
+        carrier = np.exp(-2j * np.pi * ky * (y - origin[1]))[:, None] * np.exp(-2j * np.pi * kx * (x - origin[0]))
+        beat = ((pixels - pixels.mean()) * carrier.astype(np.complex64))
+        low = gaussian_filter(beat.real, sigma, mode="constant", truncate=3)[::coarse, ::coarse] + 1j * gaussian_filter(
+            beat.imag, sigma, mode="constant", truncate=3
+        )[::coarse, ::coarse]
+        phase = np.asarray(unwrap_phase(np.angle(low)), dtype=float) / (2 * np.pi)
+        weight = np.abs(low)
+        phases.append(phase)
+    # phase = phase0 - order . inverse . shift; the constant depends on where the origin is, and is taken out.
+    wave = np.array([inverse @ order for order in reflections])
+    drift = np.stack([p - np.median(p) for p in phases])
+    shift = -np.einsum("ij,jkl->ikl", np.linalg.inv(wave), drift)
+    at_y, at_x = np.arange(height) / coarse, np.arange(width) / coarse
+    rows, columns = shift.shape[1:]
+    grid = np.meshgrid(np.minimum(at_y, rows - 1), np.minimum(at_x, columns - 1), indexing="ij")
+    return np.stack([map_coordinates(s, grid, order=1, mode="nearest") for s in shift]).astype(np.float32)
+
+
+def _two_reflections(pixels, lattice):
+    """Orders (h, k) of the two strongest reflections that are not parallel."""
+    height, width = pixels.shape
+    window = np.hanning(height + 2)[1:-1, None] * np.hanning(width + 2)[1:-1]
+    flat = (pixels - np.average(pixels, weights=window)) * window
+    inverse = np.linalg.inv(lattice.basis)
+    y, x = np.arange(height), np.arange(width)
+    orders = [np.array(o) for o in product(range(-_ORDERS, _ORDERS + 1), repeat=2) if o > (0, 0)]
+    strength = []
+    for order in orders:
+        kx, ky = inverse @ order
+        if np.hypot(kx, ky) > 0.4:
+            strength.append(0.0)
+            continue
+        strength.append(abs(np.exp(-2j * np.pi * ky * y) @ flat @ np.exp(-2j * np.pi * kx * x)))
+    ranked = [orders[n] for n in np.argsort(strength)[::-1]]
+    first = ranked[0]
+    second = next(o for o in ranked[1:] if first[0] * o[1] != first[1] * o[0])
+    return np.array([first, second])

@@ -1,0 +1,155 @@
+"""What is left of an image when the average unit cell is taken away, in units of its noise."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import correlate1d, gaussian_filter, gaussian_filter1d, map_coordinates
+
+from atomlens.defects._cells import median_inside
+
+_LOCAL = 8  # the brightness is followed over this fraction of the image
+_CELLS = 3.0  # lattice vectors, the shortest length over which brightness is followed
+_GAIN = (0.6, 1.6)  # brightness of a region relative to the image; what lies beyond is not a matter of gain
+_WIDE = 4.0  # widths of a column
+_STEADY = 25  # cells that outweigh the common scatter when that of one place of the cell is estimated
+
+
+def expected_image(pixels, frame, trusted=None):
+    """Image of the perfect crystal: average cell, rows put where they belong, brightness followed.
+
+    Returns the expected image and the frame with its rows shifted.
+    """
+    # Drift moves neighbouring rows alike, along x and y; vibration moves single ones, and along x it shows.
+    for rows in (frame.lattice.spacing / 2, 0):
+        model = follow_brightness(pixels, frame.spread_out(frame.average(pixels, trusted)), frame.lattice)
+        frame = frame.moved_rows(_row_shifts(pixels, model, rows))
+    model = frame.spread_out(frame.average(pixels, trusted))
+    return follow_brightness(pixels, model, frame.lattice), frame
+
+
+def _row_shifts(pixels, model, rows):
+    """Shift (x, y) of every row relative to the model, by regression on its slopes; `rows` of them in common."""
+    rest = pixels - model
+    # Rows differ in mean brightness as well (flicker); and places far off the model are defects.
+    rest = rest - np.median(rest, axis=1, keepdims=True)
+    limit = 3 * 1.4826 * np.median(np.abs(rest))
+    rest = np.clip(rest, -limit, limit)
+    noise = np.mean(rest**2)
+    slopes = [np.gradient(model, axis=1), np.gradient(model, axis=0)]
+    if not rows:
+        slopes = slopes[:1]
+    normal = np.array([[(a * b).sum(axis=1) for b in slopes] for a in slopes])
+    right = np.array([-(rest * a).sum(axis=1) for a in slopes])
+    if rows:
+        normal, right = (gaussian_filter1d(a, rows, axis=-1, mode="nearest") for a in (normal, right))
+    normal, right = np.moveaxis(normal, -1, 0), right.T
+    ridge = 1e-6 * np.trace(normal, axis1=1, axis2=2).max()
+    shift = np.linalg.solve(normal + ridge * np.eye(len(slopes)), right[..., None])[..., 0]
+    doubt = noise / (np.diagonal(normal, axis1=1, axis2=2) + ridge)
+    if rows:
+        doubt /= 2 * np.sqrt(np.pi) * rows
+    # Shrunk towards zero where rows say little: between the rows of columns there is no slope.
+    weight = 1 / doubt
+    true = np.maximum(np.average(shift**2, weights=weight, axis=0) - np.average(doubt, weights=weight, axis=0), 0)
+    shift = shift * true / (true + doubt)
+    return np.pad(shift, ((0, 0), (0, 2 - len(slopes))))
+
+
+def follow_brightness(pixels, model, lattice):
+    """Let brightness and background of the model vary slowly, to fit the image."""
+    length = max(min(pixels.shape) / _LOCAL, _CELLS * max(lattice.lengths))
+    step = max(1, int(length // 8))
+
+    def smooth(a):
+        return _blurred(a, length, step)
+
+    ones = smooth(np.ones_like(pixels))
+    mean, mean_model = smooth(pixels) / ones, smooth(model) / ones
+    covariance = smooth(pixels * model) / ones - mean * mean_model
+    variance = np.maximum(smooth(model**2) / ones - mean_model**2, 1e-12)
+    gain = np.clip(covariance / variance, *_GAIN)
+    offset = mean - gain * mean_model
+    return _enlarged(gain, pixels.shape, step) * model + _enlarged(offset, pixels.shape, step)
+
+
+def _blurred(values, length, step):
+    """Gaussian blur, sampled every `step` pixels: averaged first, as nothing changes within a step."""
+    rows, columns = (-(-n // step) for n in values.shape)
+    padded = np.zeros((rows * step, columns * step), np.float32)
+    padded[: values.shape[0], : values.shape[1]] = values
+    small = padded.reshape(rows, step, columns, step).sum(axis=(1, 3))
+    return gaussian_filter(small, length / step, mode="constant", truncate=3)
+
+
+def _enlarged(small, shape, step):
+    """What `_blurred` made, at every pixel again: linear interpolation."""
+    down, across = (_weights(n, m, step) for n, m in zip(shape, small.shape, strict=True))
+    return down @ small @ across.T
+
+
+def _weights(n, m, step):
+    """Matrix (n, m) that interpolates linearly between the middles of blocks of `step` pixels."""
+    at = np.clip((np.arange(n) - (step - 1) / 2) / step, 0, m - 1)
+    return np.maximum(1 - np.abs(at[:, None] - np.arange(m)), 0).astype(np.float32)
+
+
+def noise_level(rest, expected):
+    """Standard deviation of the noise in every pixel: a straight line in the expected brightness, robustly."""
+    order = np.argsort(expected, axis=None)
+    n = int(np.clip(expected.size // 2000, 8, 40))
+    groups = np.array_split(order, n)
+    flat, level = rest.ravel(), expected.ravel()
+    at = np.array([level[g].mean() for g in groups])
+    variance = np.array([_spread(flat[g]) ** 2 for g in groups])
+    slope, constant = np.polyfit(at, variance, 1, w=1 / np.maximum(variance, 1e-12 * variance.max() + 1e-30))
+    floor = 0.5 * np.percentile(variance, 10)
+    return np.sqrt(np.maximum(constant + slope * expected, max(floor, 1e-30))).astype(np.float32)
+
+
+def _spread(values):
+    """Standard deviation from the middle of the distribution, for counts that are few as well."""
+    # The central two thirds may be a handful of whole numbers; a trimmed second moment is not so coarse.
+    low, high = np.percentile(values, (1, 99))
+    return values[(values >= low) & (values <= high)].std() * 1.06
+
+
+def amplitudes(rest, noise, sigma):
+    """Whitened amplitudes of a column-shaped bump and of its two slopes in every pixel: shape (3, H, W).
+
+    They span what happens to a column, to first order: brighter or darker, moved along x, moved along y. For
+    white noise each has the variance one.
+    """
+    white = rest / noise
+    # What is as wide as several columns is background, whatever made it.
+    step = max(1, int(sigma))
+    white = white - _enlarged(
+        _blurred(white, _WIDE * sigma, step) / _blurred(np.ones_like(white), _WIDE * sigma, step), white.shape, step
+    )
+    reach = int(np.ceil(4 * sigma))
+    x = np.arange(-reach, reach + 1)
+    bell = np.exp(-(x**2) / (2 * sigma**2))
+    slope = x * bell
+    bell, slope = bell / np.linalg.norm(bell), slope / np.linalg.norm(slope)
+    along = {name: correlate1d(white, k, axis=1, mode="constant") for name, k in (("g", bell), ("s", slope))}
+    return np.stack(
+        [
+            correlate1d(along["g"], bell, axis=0, mode="constant"),
+            correlate1d(along["s"], bell, axis=0, mode="constant"),
+            correlate1d(along["g"], slope, axis=0, mode="constant"),
+        ]
+    )
+
+
+def standardized(maps, frame):
+    """Maps less their median at each place of the cell, over their robust scatter there."""
+    n = max(int(frame.cells[2].sum()), 1)
+    places, inside = frame.samples
+    result = np.empty_like(maps)
+    for k, values in enumerate(maps):
+        at = map_coordinates(values, places, order=1, mode="nearest")
+        middle = median_inside(at, inside)
+        scatter = 1.4826 * median_inside(np.abs(at - middle), inside)
+        common = np.sqrt(np.mean(scatter**2))
+        scatter = np.sqrt((n * scatter**2 + _STEADY * common**2) / (n + _STEADY))
+        result[k] = (values - frame.spread_out(middle * n / (n + _STEADY))) / frame.spread_out(scatter)
+    return result

@@ -1,0 +1,82 @@
+"""An image prepared for the search: lattice, expected image, noise; and surrogates of it without defects."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy.ndimage import maximum_filter
+
+from atomlens._image import as_image
+from atomlens.columns import estimate_scale
+from atomlens.defects._cells import CellFrame
+from atomlens.defects._residual import amplitudes, expected_image, noise_level
+from atomlens.lattice import estimate
+
+_CLEAR = 25.0  # squared amplitude (three degrees of freedom) beyond which a place is not trusted
+_RANKS = 0.005  # of the pixels: how different in brightness those may be whose noise is exchanged
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What every detector gets to see.
+
+    Attributes
+    ----------
+    pixels : ndarray of float32, shape (H, W)
+    frame : CellFrame
+    expected, noise : ndarray of shape (H, W)
+        The image of the perfect crystal, and the standard deviation of the noise.
+    sigma : float
+        Width of a column in pixels.
+    trusted : ndarray of bool, shape (H, W)
+        False near places that differ strongly from the perfect crystal.
+    """
+
+    pixels: np.ndarray
+    frame: CellFrame
+    expected: np.ndarray
+    noise: np.ndarray
+    sigma: float
+    trusted: np.ndarray
+
+    @classmethod
+    def of(cls, image, lattice=None):
+        """Prepare an image; raises NotPeriodicError where it has no lattice."""
+        pixels, _ = as_image(image, smallest=32)
+        lattice = (estimate(image) if lattice is None else lattice).required()
+        pixels = pixels.astype(np.float32)
+        sigma = float(np.clip(estimate_scale(pixels)[0], 0.8, lattice.spacing / 3))
+        return cls._prepared(pixels, CellFrame.track(pixels, lattice), sigma)
+
+    @classmethod
+    def _prepared(cls, pixels, frame, sigma):
+        # First with the median of the cells, then with the mean of what lies within reach of it.
+        trusted = None
+        for _ in range(2):
+            expected, moved = expected_image(pixels, frame, trusted)
+            noise = noise_level(pixels - expected, expected)
+            strength = (amplitudes(pixels - expected, noise, sigma) ** 2).sum(axis=0)
+            trusted = maximum_filter(strength, 2 * int(2 * sigma) + 1) < _CLEAR
+        return cls(pixels, moved, expected, noise, sigma, trusted)
+
+    def surrogate(self, random_state):
+        """Return the view of an image without defects that has the same crystal and the same noise.
+
+        The residuals of trusted pixels are drawn anew, each from pixels about as bright: the distribution of
+        the noise is kept as it is, whatever the detector does, and what was arranged in space is not.
+        """
+        rng = np.random.default_rng(random_state)
+        rest = ((self.pixels - self.expected) / self.noise)[self.trusted]
+        level = self.expected[self.trusted]
+        rest = rest[np.argsort(level)]
+        rank = np.searchsorted(np.sort(level), self.expected.ravel())
+        width = max(50, int(_RANKS * len(rest)))
+        rank += rng.integers(-width, width + 1, len(rank))
+        # Reflected at the ends, where the brightest and the darkest pixels are
+        rank = np.abs(rank)
+        rank = len(rest) - 1 - np.abs(len(rest) - 1 - rank)
+        noise = self.noise * rest[np.clip(rank, 0, len(rest) - 1)].reshape(self.pixels.shape)
+        # The average cell takes a little of the noise along, as that of the image did.
+        learnt = self.frame.spread_out(self.frame.average(noise, np.ones(noise.shape, bool)))
+        return replace(self, pixels=self.expected + noise, expected=self.expected + learnt)
