@@ -24,10 +24,11 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from atomlens._image import as_image
 from atomlens.windows import sliding_windows, taper_window
 
-__all__ = ["PattersonTransformer", "full_patterson", "patterson", "translation_spread"]
+__all__ = ["PattersonTransformer", "full_patterson", "patterson", "tapered_size", "translation_spread"]
 
 _BATCH = 1 << 17  # pixels transformed at a time: stay in the cache of the processor
-_LARGEST_PRODUCT = 128  # pixels; larger patches are transformed faster by FFT
+# Pixels; FFT is faster for larger patches, and their products would be spread over threads by the library.
+_LARGEST_PRODUCT = 60
 _WORKERS = joblib.cpu_count()
 
 
@@ -209,8 +210,8 @@ def full_patterson(half, height):
     Examples
     --------
     >>> patch = np.random.default_rng(0).random((7, 6))
-    >>> whole = patterson(patch, half=False, normalize=False)
-    >>> bool(np.allclose(full_patterson(patterson(patch, normalize=False), 7), whole, atol=1e-5))
+    >>> bool(np.allclose(full_patterson(patterson(patch, normalize=False), 7),
+    ...                  patterson(patch, normalize=False, half=False), atol=1e-5))
     True
     """
     half = np.asarray(half)
@@ -231,7 +232,8 @@ def translation_spread(image, size, *, taper=None, blank_center=0.0, n_offsets=2
 
     On a perfect lattice it should not depend on it at all. It does where a window without a taper does not
     hold whole unit cells, because its edges do not fit together, and where a tapered window is small, because
-    the taper then weighs the atoms of the cell unequally.
+    the taper then weighs the atoms of the cell unequally: below three cells each way the Bragg peaks that it
+    blurs overlap.
 
     Parameters
     ----------
@@ -273,6 +275,46 @@ def translation_spread(image, size, *, taper=None, blank_center=0.0, n_offsets=2
     found = patterson(windows[tuple(at.T)], taper=taper, blank_center=blank_center).reshape(n_offsets, -1)
     mean = found.mean(axis=0)
     return float(np.linalg.norm(found - mean, axis=1).mean() / np.linalg.norm(mean))
+
+
+def tapered_size(lattice, *, cells=3):
+    """Size of the smallest window whose tapered Patterson function does not depend on where it is cut.
+
+    A Hann taper blurs each Bragg peak over one step of the transform either way. From three steps between
+    peaks on, across or down, they do not overlap, and only their moduli count.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    cells : float
+        Steps between neighbouring peaks: unit cells along each side, for a rectangular cell.
+
+    Returns
+    -------
+    tuple of int
+        (height, width) in pixels.
+
+    Raises
+    ------
+    NotPeriodicError
+        If there is no lattice.
+
+    Examples
+    --------
+    >>> from atomlens.lattice import Lattice
+    >>> tapered_size(Lattice(np.array([[16.0, 0.0], [0.0, 28.0]]), periodic=True))
+    (84, 48)
+    """
+    reciprocal = np.linalg.inv(lattice.required().basis).T
+    orders = np.stack(np.mgrid[-6:7, -6:7], axis=-1).reshape(-1, 2)
+    g_x, g_y = np.abs(orders[orders.any(axis=1)] @ reciprocal).T
+    least = cells * lattice.spacing
+    widths = np.arange(np.rint(least), np.ceil(4 * cells * lattice.lengths.max()) + 1)
+    # The height that each width asks for: peaks that are not apart across must be so down.
+    close = g_x * (widths[:, None] + 0.5) < cells
+    heights = np.where(close, cells / np.maximum(g_y, 1e-9), least).max(axis=1)
+    best = np.argmin(heights * widths)
+    return int(np.ceil(heights[best] - 0.5)), int(widths[best])
 
 
 class PattersonTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):

@@ -7,7 +7,7 @@ from functools import cached_property
 from itertools import product
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, map_coordinates, spline_filter, zoom
+from scipy.ndimage import gaussian_filter, map_coordinates, spline_filter
 from skimage.restoration import unwrap_phase
 
 from atomlens.lattice import Lattice
@@ -18,6 +18,8 @@ _ORDERS = 6  # of reflections looked at for tracking the lattice
 _TRACKED = (0.6, 3.0)
 _COARSE = 4  # points a lattice vector at which its phase is taken
 _LEAST = 0.6  # of the pixels of a cell that must lie in the image for the cell to be counted
+_PART = 12.0  # widths of a column
+_GROUPS = 15  # of cells, whose means have a median
 _FEW = 60  # whole cells, below which incomplete ones help to make the average
 
 
@@ -78,6 +80,21 @@ class CellFrame:
         ij = np.stack([present // span + low[0], present % span + low[1]], axis=1)
         return number[code], ij, count[present] >= _LEAST * area
 
+    def parts(self, sigma):
+        """Pieces of the cells about a dozen widths of a column long: (number of every pixel, whole, how many a cell).
+
+        A large cell has many columns, each of which can be compared with the same one of the other cells.
+        """
+        across, down = (max(1, round(n / (_PART * sigma))) for n in self.lattice.lengths)
+        if across * down == 1:
+            number, _, whole = self.cells
+            return number, whole, 1
+        i, j = np.floor(self.u * across).astype(np.int32), np.floor(self.v * down).astype(np.int32)
+        number = (i - i.min()) * (np.ptp(j) + 1) + (j - j.min())
+        count = np.bincount(number.ravel())
+        area = abs(np.linalg.det(self.lattice.basis)) / (across * down)
+        return number, count >= _LEAST * area, across * down
+
     @cached_property
     def samples(self):
         """Pixel positions (y, x) of the samples of the cells, shape (2, n, b, a); and which lie in the image.
@@ -85,30 +102,47 @@ class CellFrame:
         Of many cells only complete ones are taken.
         """
         _, ij, whole = self.cells
-        rows, columns = self.shape
-        q, p = (np.arange(rows) + 0.5) / rows, (np.arange(columns) + 0.5) / columns
-        fraction = np.stack(np.broadcast_arrays(p[None, :], q[:, None]), axis=-1).astype(np.float32)
-        basis, origin = self.lattice.basis.astype(np.float32), origin_of(self.lattice).astype(np.float32)
-        straight = (ij[:, None, None].astype(np.float32) + fraction) @ basis + origin
-        at = straight
-        for _ in range(2):  # the shift is given where the pixel is, not where the straight lattice has it
-            nearest = [
-                np.clip(np.rint(at[..., n]).astype(np.int32), 0, self.u.shape[1 - n] - 1) for n in (1, 0)
-            ]
-            at = straight + np.stack([s[tuple(nearest)] for s in self.shift], axis=-1)
-        y, x = at[..., 1], at[..., 0]
-        height, width = self.u.shape
-        inside = (y >= 0) & (y <= height - 1) & (x >= 0) & (x <= width - 1)
+        q, p = ((np.arange(n) + 0.5) / n for n in self.shape)
+        within = np.stack(np.broadcast_arrays(p[None, :], q[:, None]), axis=-1)
+        y, x, inside = self._pixels_of(ij[:, None, None] + within)
         complete = inside.all(axis=(1, 2))
         keep = complete if complete.sum() >= _FEW else inside.any(axis=(1, 2))
         return np.stack([y[keep], x[keep]]), inside[keep]
 
+    def unrolled(self, pixels, per_cell):
+        """Resample the image so that the lattice runs along its axes: the values, which are in the image, first cell.
+
+        `per_cell` are the samples a cell along b and along a.
+        """
+        i, j = self.cells[1].T
+        first = np.array([j.min(), i.min()])
+        count = np.array([np.ptp(j) + 1, np.ptp(i) + 1]) * per_cell
+        v, u = (start + (np.arange(n) + 0.5) / m for start, n, m in zip(first, count, per_cell, strict=True))
+        y, x, inside = self._pixels_of(np.stack(np.broadcast_arrays(u[None, :], v[:, None]), axis=-1))
+        return map_coordinates(pixels, [y, x], order=1, mode="nearest"), inside, first
+
+    def _pixels_of(self, uv):
+        """Pixel positions y and x of cell coordinates (..., 2), and which lie in the image."""
+        straight = uv.astype(np.float32) @ self.lattice.basis.astype(np.float32)
+        straight += origin_of(self.lattice).astype(np.float32)
+        last = np.array(self.u.shape)[::-1] - 1
+        at = straight
+        for _ in range(2):  # the shift is given where the pixel is, not where the straight lattice has it
+            x, y = np.moveaxis(np.clip(np.rint(at), 0, last).astype(np.int32), -1, 0)
+            at = straight + np.moveaxis(self.shift[:, y, x], 0, -1)
+        inside = ((at >= 0) & (at <= last)).all(axis=-1)
+        return at[..., 1], at[..., 0], inside
+
     def average(self, pixels, trusted=None):
-        """Average unit cell: the median over all cells, or the mean of the pixels that are trusted."""
+        """Average unit cell: the mean of the pixels that are trusted; before that is known, a median of means."""
         places, inside = self.samples
         values = map_coordinates(pixels, places, order=3, mode="nearest")
         if trusted is None:
-            return median_inside(values, inside)
+            # The median of the cells themselves would be far too low where electrons are few. Neighbouring cells
+            # share a mean, so that of two domains the larger one prevails.
+            groups = np.array_split(np.arange(len(values)), _GROUPS if len(values) >= _FEW else 1)
+            means = [np.average(values[g], axis=0, weights=inside[g] + 1e-12) for g in groups]
+            return np.median(means, axis=0)
         weight = inside & trusted[tuple(np.rint(places).astype(np.int32).clip(0, _last(pixels)))]
         # Where no pixel of a place of the cell is trusted, all are.
         weight = np.where(weight, 1.0, 1e-6 * inside + 1e-12)
@@ -150,11 +184,14 @@ def _displacement(pixels, lattice):
     origin = origin_of(lattice)
     for order in reflections:
         kx, ky = inverse @ order
-        carrier = np.exp(-2j * np.pi * ky * (y - origin[1]))[:, None] * np.exp(-2j * np.pi * kx * (x - origin[0]))
-        beat = ((pixels - pixels.mean()) * carrier.astype(np.complex64))
-        low = gaussian_filter(beat.real, sigma, mode="constant", truncate=3)[::coarse, ::coarse] + 1j * gaussian_filter(
-            beat.imag, sigma, mode="constant", truncate=3
-        )[::coarse, ::coarse]
+        carrier = np.exp(-2j * np.pi * ky * (y - origin[1]))[:, None] * np.exp(
+            -2j * np.pi * kx * (x - origin[0])
+        )
+        beat = (pixels - pixels.mean()) * carrier.astype(np.complex64)
+        low = (
+            gaussian_filter(beat.real, sigma, mode="constant", truncate=3)[::coarse, ::coarse]
+            + 1j * gaussian_filter(beat.imag, sigma, mode="constant", truncate=3)[::coarse, ::coarse]
+        )
         phase = np.asarray(unwrap_phase(np.angle(low)), dtype=float) / (2 * np.pi)
         weight = np.abs(low)
         phases.append(phase)

@@ -11,6 +11,7 @@ _LOCAL = 8  # the brightness is followed over this fraction of the image
 _CELLS = 3.0  # lattice vectors, the shortest length over which brightness is followed
 _GAIN = (0.6, 1.6)  # brightness of a region relative to the image; what lies beyond is not a matter of gain
 _WIDE = 4.0  # widths of a column
+_PIECES = 16  # of the image
 _STEADY = 25  # cells that outweigh the common scatter when that of one place of the cell is estimated
 
 
@@ -50,7 +51,9 @@ def _row_shifts(pixels, model, rows):
         doubt /= 2 * np.sqrt(np.pi) * rows
     # Shrunk towards zero where rows say little: between the rows of columns there is no slope.
     weight = 1 / doubt
-    true = np.maximum(np.average(shift**2, weights=weight, axis=0) - np.average(doubt, weights=weight, axis=0), 0)
+    true = np.maximum(
+        np.average(shift**2, weights=weight, axis=0) - np.average(doubt, weights=weight, axis=0), 0
+    )
     shift = shift * true / (true + doubt)
     return np.pad(shift, ((0, 0), (0, 2 - len(slopes))))
 
@@ -96,21 +99,21 @@ def _weights(n, m, step):
 def noise_level(rest, expected):
     """Standard deviation of the noise in every pixel: a straight line in the expected brightness, robustly."""
     order = np.argsort(expected, axis=None)
-    n = int(np.clip(expected.size // 2000, 8, 40))
-    groups = np.array_split(order, n)
-    flat, level = rest.ravel(), expected.ravel()
-    at = np.array([level[g].mean() for g in groups])
-    variance = np.array([_spread(flat[g]) ** 2 for g in groups])
-    slope, constant = np.polyfit(at, variance, 1, w=1 / np.maximum(variance, 1e-12 * variance.max() + 1e-30))
-    floor = 0.5 * np.percentile(variance, 10)
-    return np.sqrt(np.maximum(constant + slope * expected, max(floor, 1e-30))).astype(np.float32)
+    levels = np.array_split(order, int(np.clip(expected.size // 4000, 4, 32)))
+    at = np.array([expected.ravel()[level].mean() for level in levels])
+    variance = np.array([_variance(rest.ravel(), np.sort(level)) for level in levels])
+    slope, constant = np.polyfit(at, variance, 1, w=1 / np.maximum(variance, 1e-9 * variance.max() + 1e-30))
+    floor = max(0.5 * np.percentile(variance, 10), 1e-30)
+    return np.sqrt(np.maximum(constant + slope * expected, floor)).astype(np.float32)
 
 
-def _spread(values):
-    """Standard deviation from the middle of the distribution, for counts that are few as well."""
-    # The central two thirds may be a handful of whole numbers; a trimmed second moment is not so coarse.
-    low, high = np.percentile(values, (1, 99))
-    return values[(values >= low) & (values <= high)].std() * 1.06
+def _variance(values, places):
+    """Variance without the defects: the median over pieces of the image.
+
+    Of single pixels nothing can be trimmed: where electrons are few, the variance is made by the rare pixels
+    that caught one.
+    """
+    return float(np.median([values[piece].var() for piece in np.array_split(places, _PIECES)]))
 
 
 def amplitudes(rest, noise, sigma):
@@ -123,7 +126,9 @@ def amplitudes(rest, noise, sigma):
     # What is as wide as several columns is background, whatever made it.
     step = max(1, int(sigma))
     white = white - _enlarged(
-        _blurred(white, _WIDE * sigma, step) / _blurred(np.ones_like(white), _WIDE * sigma, step), white.shape, step
+        _blurred(white, _WIDE * sigma, step) / _blurred(np.ones_like(white), _WIDE * sigma, step),
+        white.shape,
+        step,
     )
     reach = int(np.ceil(4 * sigma))
     x = np.arange(-reach, reach + 1)

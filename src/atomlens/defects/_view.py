@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from scipy.ndimage import maximum_filter
 
 from atomlens._image import as_image
-from atomlens.columns import estimate_scale
+from atomlens.columns import estimate_scale, find
 from atomlens.defects._cells import CellFrame
 from atomlens.defects._residual import amplitudes, expected_image, noise_level
 from atomlens.lattice import estimate
@@ -59,6 +60,11 @@ class View:
             strength = (amplitudes(pixels - expected, noise, sigma) ** 2).sum(axis=0)
             trusted = maximum_filter(strength, 2 * int(2 * sigma) + 1) < _CLEAR
         return cls(pixels, moved, expected, noise, sigma, trusted)
+
+    @cached_property
+    def columns(self):
+        """Columns that the network finds, as a table."""
+        return find(self.pixels)
 
     def surrogate(self, random_state):
         """Return the view of an image without defects that has the same crystal and the same noise.

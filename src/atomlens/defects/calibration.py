@@ -9,7 +9,9 @@ import numpy as np
 __all__ = ["Calibration"]
 
 _TAIL = 0.1  # of the scores: those to which the tail is fitted
-_MIDDLE = (20, 60)  # percentiles by which image and surrogate are aligned: defects reach the upper end only
+_MIDDLE = (5, 70)  # percentiles by which image and surrogate are aligned: defects reach the upper end only
+_DOUBT = 1.5  # standard error of the scale, times the root of the number of cells
+_PRIOR = 0.1  # how far the scale is thought to be from one
 _SHAPE_SD = 0.05  # how far the shape of the tail is thought to be from an exponential one
 _LEAST = 200
 
@@ -39,13 +41,10 @@ class Calibration:
     def fit(cls, null, observed=None):
         null = np.sort(np.asarray(null, dtype=float))
         if len(null) < _LEAST:
-            raise ValueError(f"{len(null)} defect-free cells are too few to calibrate with: {_LEAST} are needed")
-        scale, offset = 1.0, 0.0
-        if observed is not None:
-            a, b = np.percentile(null, _MIDDLE)
-            c, d = np.percentile(observed, _MIDDLE)
-            scale = (b - a) / max(d - c, 1e-12)
-            offset = a - scale * c
+            raise ValueError(
+                f"{len(null)} defect-free cells are too few to calibrate with: {_LEAST} are needed"
+            )
+        scale, offset = (1.0, 0.0) if observed is None else _aligned(null, np.asarray(observed, dtype=float))
         start = np.quantile(null, 1 - _TAIL)
         shape, width = _pareto(null[null > start] - start)
         return cls(null, scale, offset, float(start), shape, width)
@@ -71,6 +70,20 @@ class Calibration:
         else:
             s = self.tail_start + self.width / self.shape * ((_TAIL / p) ** self.shape - 1)
         return float((s - self.offset) / self.scale)
+
+
+def _aligned(null, observed):
+    """Scale and offset that bring the lower part of the observed scores upon those of the null.
+
+    The surrogate does not know what the scan does beyond drift and jitter; the bulk of the image does. Few
+    cells say little about it, and then the surrogate is believed.
+    """
+    levels = np.linspace(*_MIDDLE, 40)
+    theirs, ours = np.percentile(null, levels), np.percentile(observed, levels)
+    slope = np.polyfit(ours, theirs, 1)[0] if np.ptp(ours) > 0 else 1.0
+    doubt = _DOUBT**2 / len(observed)
+    scale = float(np.exp(np.log(np.clip(slope, 0.1, 10)) * _PRIOR**2 / (_PRIOR**2 + doubt)))
+    return scale, float(np.median(theirs) - scale * np.median(ours))
 
 
 def _pareto(excess):

@@ -71,7 +71,9 @@ def read(path, *, kind=None, signal=None, pixel_size=None, units=None, lazy=None
     ValueError
         If an option is not valid.
 
-    Notes ----- Nothing is ever unpickled. A tif whose scale lacks a unit stays in pixels, with
+    Notes
+    -----
+    Nothing is ever unpickled. A tif whose scale lacks a unit stays in pixels, with
     ``scale_without_unit`` in the attrs. Files over 4 GB are not hashed.
 
     Examples

@@ -53,8 +53,9 @@ def write(data, path, *, overwrite=False):
     TypeError, ValueError
         If the format cannot hold the data.
 
-    Notes ----- hspy and tif store coordinates as scale and offset, so they come back to within rounding;
-    zarr and NetCDF keep them bit by bit. tif has calibration tags that Fiji and other programs read.
+    Notes
+    -----
+    hspy and tif store coordinates as scale and offset, so they come back to within rounding; zarr and NetCDF keep them bit by bit. tif has calibration tags that Fiji and other programs read.
 
     Examples
     --------

@@ -1,0 +1,234 @@
+"""How unusual every pixel of an image is: one class a method, all with fit(view) and score(view)."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import gaussian_filter, map_coordinates, uniform_filter
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import Delaunay, cKDTree
+from sklearn.base import BaseEstimator, clone
+from sklearn.pipeline import Pipeline
+
+from atomlens.defects._residual import amplitudes, standardized
+from atomlens.patterson import PattersonTransformer
+from atomlens.simulate._render import draw_columns
+from atomlens.windows import flatten, sliding_windows
+
+_BATCH = 1 << 24  # pixels of windows held at a time
+_TRAIN = 20000  # windows that are enough to learn from
+_LEAST = 50  # windows to learn from
+_DOT = 0.12  # of the distance between neighbours: width of a column of the semantic image
+_BOND = 1.35  # of the distance between nearest neighbours: up to there columns are bonded
+_BRAGG = 1 / 6  # of the shortest reciprocal lattice vector: radius of the discs that are the crystal
+
+
+class UnitCellScorer(BaseEstimator):
+    """Difference from the average unit cell, in the shape of a column that is brighter, darker or moved.
+
+    The residual is correlated with a column and its two slopes; the three amplitudes are divided by their
+    scatter at the same place of all cells, squared and added: chi-squared with three degrees of freedom where
+    nothing is wrong.
+    """
+
+    def footprint(self, view):
+        """Standard deviation of the response to a point, in pixels."""
+        return view.sigma
+
+    def fit(self, view):
+        """Nothing to learn beyond the average cell that the view holds."""
+        return self
+
+    def score(self, view):
+        """Score of every pixel, shape (H, W)."""
+        maps = amplitudes(view.pixels - view.expected, view.noise, view.sigma)
+        return (standardized(maps, view.frame) ** 2).sum(axis=0)
+
+
+class FourierScorer(BaseEstimator):
+    """FFT subtraction: what is left without the Bragg peaks, blurred to the width of a column and squared."""
+
+    def footprint(self, view):
+        """Standard deviation of the response to a point, in pixels."""
+        return view.sigma
+
+    def fit(self, view):
+        """Mark the surroundings of the Bragg peaks."""
+        height, width = view.pixels.shape
+        ky, kx = np.fft.fftfreq(height)[:, None], np.fft.rfftfreq(width)
+        basis = view.frame.lattice.basis
+        order = [kx * x + ky * y for x, y in basis]
+        inverse = np.linalg.inv(basis)
+        away = [o - np.rint(o) for o in order]
+        distance = np.hypot(*(inverse[axis, 0] * away[0] + inverse[axis, 1] * away[1] for axis in (0, 1)))
+        self.radius_ = _BRAGG * np.linalg.norm(inverse, axis=0).min()
+        self.crystal_ = distance < self.radius_
+        return self
+
+    def score(self, view):
+        """Score of every pixel, shape (H, W)."""
+        spectrum = np.fft.rfft2(view.pixels)
+        spectrum[self.crystal_] = 0
+        rest = np.fft.irfft2(spectrum, view.pixels.shape).astype(np.float32)
+        return gaussian_filter(rest, view.sigma) ** 2
+
+
+class PattersonScorer(BaseEstimator):
+    """Windows of a picture, their Patterson functions, and a detector of unusual ones.
+
+    What is cut out, and how scores come back to the pixels, is for the scheme to say.
+    """
+
+    def __init__(self, detector, random_state=0):
+        self.detector = detector
+        self.random_state = random_state
+
+    def fit(self, view):
+        """Learn the usual Patterson functions from the windows of the image itself."""
+        windows, usable = self._windows(view)
+        chosen = np.flatnonzero(usable)
+        if len(chosen) < _LEAST:
+            raise ValueError(
+                f"{len(chosen)} windows fit into the image, {_LEAST} are needed to learn what is normal: "
+                "take a larger field of view"
+            )
+        if len(chosen) > _TRAIN:
+            rng = np.random.default_rng(self.random_state)
+            chosen = np.sort(rng.choice(chosen, _TRAIN, replace=False))
+        transform = PattersonTransformer(taper=self._taper, blank_center=self._blank * view.sigma)
+        self.pipeline_ = Pipeline([("patterson", transform), ("detector", clone(self.detector))])
+        self.pipeline_.fit(np.concatenate(list(_batches(windows, chosen))))
+        return self
+
+    def score(self, view):
+        """Score of every pixel, shape (H, W)."""
+        windows, usable = self._windows(view)
+        scores = np.full(usable.shape, np.nan, np.float32)
+        found = [-self.pipeline_.score_samples(p) for p in _batches(windows, np.flatnonzero(usable))]
+        scores[usable] = np.concatenate(found)
+        return self._to_pixels(view, scores)
+
+
+def _batches(windows, chosen):
+    """Patches of the chosen windows (flat indices into the grid of windows), some at a time."""
+    height, width = windows.shape[2:]
+    step = max(1, _BATCH // (height * width))
+    for n in range(0, len(chosen), step):
+        yield windows[np.unravel_index(chosen[n : n + step], windows.shape[:2])]
+
+
+class SlidingScorer(PattersonScorer):
+    """Scheme 2: tapered windows of two cells that slide over the flattened image."""
+
+    _taper, _blank = "hann", 1.5
+
+    def footprint(self, view):
+        """Standard deviation of the response to a point, in pixels."""
+        return 0.2 * self.size_
+
+    def _windows(self, view):
+        lattice = view.frame.lattice
+        self.size_ = int(np.ceil(2 * lattice.lengths.max()))
+        self.step_ = max(1, round(lattice.spacing / 3))
+        flat = flatten(view.pixels, length=2 * lattice.lengths.max())
+        grid = sliding_windows(flat, self.size_, step=self.step_)
+        return grid, np.ones(grid.shape[:2], bool)
+
+    def _to_pixels(self, view, scores):
+        at = [(np.arange(n) - (self.size_ - 1) / 2) / self.step_ for n in view.pixels.shape]
+        return map_coordinates(scores, np.meshgrid(*at, indexing="ij"), order=1, mode="nearest")
+
+
+class SemanticScorer(PattersonScorer):
+    """Scheme 1: windows of one unit cell of the semantic image, along the lattice, without a taper.
+
+    The semantic image shows every column that was found as the same Gaussian: where columns are, and nothing
+    else. The windows step by a third of the lattice vectors; a pixel gets the mean of those that cover it.
+    """
+
+    _taper, _blank = None, 0.0
+
+    def footprint(self, view):
+        """Standard deviation of the response to a point, in pixels."""
+        return 0.4 * view.frame.lattice.spacing
+
+    def _windows(self, view):
+        picture = semantic_image(view.pixels.shape, view.columns, view.frame.lattice)
+        self.per_cell_ = tuple(3 * max(2, round(n / 3)) for n in view.frame.lattice.lengths[::-1])
+        straight, inside, self.first_ = view.frame.unrolled(picture, self.per_cell_)
+        step = tuple(n // 3 for n in self.per_cell_)
+        grid = sliding_windows(straight, self.per_cell_, step=step)
+        complete = sliding_windows(inside, self.per_cell_, step=step).all(axis=(2, 3))
+        # A window without any column has no Patterson function; the next ones show that columns are missing.
+        return grid, complete & (np.ptp(grid, axis=(2, 3)) > 0)
+
+    def _to_pixels(self, view, scores):
+        known = np.isfinite(scores)
+        total, count = (uniform_filter(a, 3) for a in (np.where(known, scores, 0), known.astype(np.float32)))
+        lowest = np.nanmin(scores)
+        smooth = np.where(count > 0.05, total / np.maximum(count, 1e-6), lowest)
+        at = [
+            3 * (w - start - 0.5) for w, start in zip((view.frame.v, view.frame.u), self.first_, strict=True)
+        ]
+        return map_coordinates(smooth.astype(np.float32), at, order=1, mode="nearest")
+
+
+def semantic_image(shape, columns, lattice):
+    """Draw every column as the same Gaussian, an eighth of the distance between neighbours wide."""
+    xy = columns[["x", "y"]].to_numpy(dtype=float)
+    if len(xy) < 2:
+        raise ValueError(f"{len(xy)} columns were found: a semantic image needs more. Use scheme='window'")
+    nearest = np.median(cKDTree(xy).query(xy, 2)[0][:, 1])
+    sigma = _DOT * min(nearest, lattice.spacing)
+    width = np.tile([sigma**2, 0.0, sigma**2], (len(xy), 1))
+    return draw_columns(shape, *xy.T, np.ones(len(xy)), width).astype(np.float32)
+
+
+class CycleScorer(BaseEstimator):
+    """Cycle analysis: rings of bonds between columns, and how rare a ring of so many bonds is.
+
+    Columns closer than 1.35 times the median distance of nearest neighbours are bonded (of those that are
+    neighbours in the Delaunay triangulation). Ovchinnikov et al., Adv. Struct. Chem. Imaging 6, 3 (2020).
+    """
+
+    def footprint(self, view):
+        """Standard deviation of the response to a point, in pixels."""
+        return 0.4 * view.frame.lattice.spacing
+
+    def fit(self, view):
+        """Count the rings of every size."""
+        rings = self._rings(view)[2]
+        sizes, count = np.unique(rings[rings > 0], return_counts=True)
+        if not len(sizes):
+            raise ValueError("the columns found do not form closed rings: use another detector")
+        self.frequency_ = dict(zip(sizes.tolist(), (count / count.sum()).tolist(), strict=True))
+        return self
+
+    def score(self, view):
+        """Score of every pixel, shape (H, W): minus the logarithm of the frequency of its ring."""
+        triangles, ring_of, sizes = self._rings(view)
+        rarest = 0.5 * min(self.frequency_.values())
+        rare = [-np.log(self.frequency_.get(int(n), rarest)) if n else 0.0 for n in sizes]
+        height, width = view.pixels.shape
+        grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1)
+        at = triangles.find_simplex(grid)
+        return np.where(at >= 0, np.array(rare)[ring_of[at]], 0.0).astype(np.float32)
+
+    @staticmethod
+    def _rings(view):
+        """Delaunay triangles, the ring that each is part of, and the bonds of every ring (0: open)."""
+        xy = view.columns[["x", "y"]].to_numpy(dtype=float)
+        if len(xy) < 4:
+            raise ValueError(f"{len(xy)} columns were found: rings need more. Use scheme='window'")
+        nearest = np.median(cKDTree(xy).query(xy, 2)[0][:, 1])
+        triangles = Delaunay(xy)
+        corners, beside = triangles.simplices, triangles.neighbors
+        # The side opposite to corner k joins the other two corners
+        sides = np.stack([corners[:, [1, 2]], corners[:, [2, 0]], corners[:, [0, 1]]], axis=1)
+        bonded = np.linalg.norm(xy[sides[..., 0]] - xy[sides[..., 1]], axis=2) < _BOND * nearest
+        joined = np.argwhere(~bonded & (beside >= 0))
+        links = (np.ones(len(joined)), (joined[:, 0], beside[tuple(joined.T)]))
+        count, ring = connected_components(csr_matrix(links, shape=(len(corners),) * 2), directed=False)
+        sizes = np.bincount(ring, bonded.sum(axis=1), count).astype(int)
+        sizes[ring[(~bonded & (beside < 0)).any(axis=1)]] = 0
+        return triangles, ring, sizes

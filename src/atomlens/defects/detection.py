@@ -1,0 +1,387 @@
+"""Find defects in an image without labels, at a false-alarm rate that is kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+from scipy.ndimage import label as connected
+from scipy.ndimage import maximum, maximum_filter, minimum
+from scipy.spatial import cKDTree
+from sklearn.ensemble import IsolationForest
+
+from atomlens._image import as_image, with_nm
+from atomlens.defects._scorers import (
+    CycleScorer,
+    FourierScorer,
+    SemanticScorer,
+    SlidingScorer,
+    UnitCellScorer,
+)
+from atomlens.defects._view import View
+from atomlens.defects.calibration import Calibration
+from atomlens.defects.detectors import NearestNeighbourDetector, OneClassDetector
+from atomlens.io import write
+from atomlens.lattice import NotPeriodicError
+
+__all__ = ["DefectMap", "detect"]
+
+_CELLS = 3000  # defect-free cells wanted for the calibration
+_SURROGATES = 8  # at most
+_LEAST_CELLS = 9
+_SIDELOBE = 3.0  # a hit beside a stronger one must exceed so many times what the stronger one makes there
+
+
+@dataclass(frozen=True, eq=False)
+class DefectMap:
+    """What `detect` found.
+
+    Attributes
+    ----------
+    score : DataArray, dims (y, x)
+        High where something is unusual; what the number means depends on the detector.
+    defects : DataFrame
+        One row a hit: ``x``, ``y`` (pixels; ``x_nm``, ``y_nm`` when calibrated), ``score``, ``p_value`` (that
+        a cell of the perfect crystal scores so high), ``area`` (square pixels above the threshold that belong
+        to it), ``extent`` (pixels, the longest distance within that area), ``group`` (hits whose areas
+        touch).
+    threshold : float
+        Score that a hit exceeds.
+    false_alarm_rate : float
+        Probability, per unit cell, that a perfect crystal exceeds the threshold.
+    pipeline : object
+        The fitted method.
+    calibration : Calibration
+    lattice : Lattice
+    scheme, detector : str
+    n_cells : int
+        Unit cells in the image.
+    """
+
+    score: xr.DataArray
+    defects: pd.DataFrame
+    threshold: float
+    false_alarm_rate: float
+    pipeline: Any
+    calibration: Calibration
+    lattice: Any
+    scheme: str
+    detector: str
+    n_cells: int
+    _view: View = field(repr=False, default=None)
+    _parts: int = field(repr=False, default=1)
+
+    def __repr__(self):
+        return (
+            f"<DefectMap: {len(self.defects)} hits among {self.n_cells} unit cells, "
+            f"{self.false_alarm_rate * self.n_cells:.2g} false ones expected "
+            f'(scheme "{self.scheme}", detector "{self.detector}")>'
+        )
+
+    @property
+    def expected(self):
+        """Image of the perfect crystal that the image was compared with, as a DataArray."""
+        return self.score.copy(data=self._view.expected).rename("expected")
+
+    @property
+    def residual(self):
+        """Image less `expected`, in standard deviations of the noise, as a DataArray."""
+        values = (self._view.pixels - self._view.expected) / self._view.noise
+        return self.score.copy(data=values).rename("residual").assign_attrs(units="standard deviations")
+
+    @property
+    def groups(self):
+        """One row a group of touching hits: ``x``, ``y`` (their mean), ``n_hits``, ``area``, ``score``, ``p_value``."""
+        table = self.defects.groupby("group", as_index=False)
+        kinds = {c: (c, "mean") for c in ("x", "y", "x_nm", "y_nm") if c in self.defects}
+        return table.agg(
+            **kinds,
+            n_hits=("x", "size"),
+            area=("area", "sum"),
+            score=("score", "max"),
+            p_value=("p_value", "min"),
+        )
+
+    def at(self, false_alarm_rate):
+        """Return the same map with the hits at another false-alarm rate; nothing is computed again but these.
+
+        Parameters
+        ----------
+        false_alarm_rate : float
+            Per unit cell, between 0 and 1.
+
+        Returns
+        -------
+        DefectMap
+
+        Raises
+        ------
+        ValueError
+            If it is out of range.
+        """
+        rate = _checked_rate(false_alarm_rate)
+        threshold = self.calibration.threshold(1 - (1 - rate) ** (1 / self._parts))
+        hits = _hits(self.score, threshold, self.pipeline.footprint(self._view), self._p_value)
+        return replace(self, defects=hits, threshold=threshold, false_alarm_rate=rate)
+
+    def _p_value(self, score):
+        return -np.expm1(self._parts * np.log1p(-np.minimum(self.calibration.p_value(score), 1 - 1e-12)))
+
+    def save(self, path, *, overwrite=False):
+        """Write the table of hits (``.csv``) or the score map (``.tif`` and what else `atomlens.io.write` knows).
+
+        Parameters
+        ----------
+        path : str or Path
+        overwrite : bool
+            Replace a file that exists.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        ValueError
+            If the format is unknown.
+        FileExistsError
+            If the file exists and `overwrite` is not set.
+        """
+        return write(
+            self.defects if str(path).lower().endswith(".csv") else self.score, path, overwrite=overwrite
+        )
+
+
+def _checked_rate(rate):
+    if not (np.isscalar(rate) and np.isreal(rate) and 0 < rate < 1):
+        raise ValueError(
+            f"false_alarm_rate is a probability per unit cell, above 0 and below 1, got {rate!r}"
+        )
+    return float(rate)
+
+
+_METHODS = {
+    "window": {
+        "unit_cell": lambda seed: UnitCellScorer(),
+        "residual": lambda seed: FourierScorer(),
+        "svm": lambda seed: SlidingScorer(OneClassDetector(random_state=seed), seed),
+        "knn": lambda seed: SlidingScorer(NearestNeighbourDetector(random_state=seed), seed),
+        "isolation_forest": lambda seed: SlidingScorer(IsolationForest(random_state=seed), seed),
+    },
+    "columns": {
+        "svm": lambda seed: SemanticScorer(OneClassDetector(random_state=seed), seed),
+        "knn": lambda seed: SemanticScorer(NearestNeighbourDetector(random_state=seed), seed),
+        "isolation_forest": lambda seed: SemanticScorer(IsolationForest(random_state=seed), seed),
+        "cycles": lambda seed: CycleScorer(),
+    },
+}
+
+
+def detect(
+    image,
+    *,
+    scheme="auto",
+    detector="auto",
+    false_alarm_rate=1e-4,
+    lattice=None,
+    reference=None,
+    random_state=0,
+):
+    """Find what breaks the periodicity of a lattice image, without labels.
+
+    Parameters
+    ----------
+    image : array_like of shape (H, W), or DataArray
+        One crystal that fills most of it.
+    scheme : {"auto", "window", "columns"}
+        "window" looks at the pixels; "columns" at the semantic image, which knows where columns are but not how
+        bright. "auto" is "window", or the one that the detector belongs to.
+    detector : str or estimator
+        "unit_cell" (default of "window"): difference from the average unit cell, drift followed; "svm" (default
+        of "columns"): Patterson functions of the windows and a one-class support vector machine; "knn" and
+        "isolation_forest": the same Patterson functions with these; "residual": FFT subtraction (windows);
+        "cycles": rings of bonds (columns). Or any outlier detector of scikit-learn with ``score_samples``: it
+        gets the Patterson functions.
+    false_alarm_rate : float
+        Probability per unit cell that a perfect crystal with this noise gives a hit.
+    lattice : Lattice, optional
+        Estimated from the image without it.
+    reference : array_like of bool, shape (H, W), optional
+        Region known to be without defects, to calibrate with. Without it, the noise of the image is put on
+        the perfect crystal anew (surrogates), and the bulk of the image sets the scale.
+    random_state : int
+
+    Returns
+    -------
+    DefectMap
+
+    Raises
+    ------
+    NotPeriodicError
+        If there is no lattice in the image, or fewer than 9 unit cells.
+    ValueError
+        If the image is unusable (not two axes, NaN, constant, below 32 pixels), the false-alarm rate is not
+        between 0 and 1, scheme or detector are unknown or do not go together, too few windows fit into the
+        image, or the reference region has another shape or is too small.
+
+    Notes
+    -----
+    Period, windows, taper, nu and gamma come from the image. The default detector was chosen on simulated
+    images (`benchmarks/defects_truth.py` compares all): it uses the phase that the Patterson function gives
+    away, and where nothing but noise is in the way of a small defect, that decides. The Patterson function
+    tells windows apart where the average cell means little: grains, phases, incommensurate regions.
+
+    References
+    ----------
+    Guo et al., npj Comput. Mater. 7, 180 (2021), for Patterson functions and the one-class machine.
+    Neyman-Pearson tests of the average cell are our own choice of baseline.
+
+    Examples
+    --------
+    >>> from atomlens import simulate
+    >>> sheet = simulate.structures.perovskite((6, 6))
+    >>> sheet = simulate.defects.vacancies(sheet, kind="column", at=[(3.1, 2.9)])
+    >>> found = detect(simulate.image(sheet, electrons=300, random_state=1).data)
+    >>> found.defects[["x", "y"]].round().to_numpy().tolist()
+    [[156.0, 137.0]]
+    """
+    rate = _checked_rate(false_alarm_rate)
+    scheme, detector, scorer = _chosen(scheme, detector, random_state)
+    pixels, calibration = as_image(image, smallest=32)
+    view = View.of(image, lattice)
+    number, whole, parts = view.frame.parts(view.sigma)
+    n_cells = int(view.frame.cells[2].sum())
+    if n_cells < _LEAST_CELLS:
+        raise NotPeriodicError(
+            f"only {n_cells} unit cells lie in the image, {_LEAST_CELLS} are needed to know what is normal: "
+            "take a larger field of view"
+        )
+    scorer.fit(view)
+    score = scorer.score(view)
+    kept = np.flatnonzero(whole)
+    observed = maximum(score, number, kept)
+    if reference is not None:
+        null = Calibration.fit(_in_reference(observed, reference, pixels.shape, number, kept))
+    else:
+        null = Calibration.fit(_surrogate_scores(view, scorer, number, kept, random_state), observed)
+    coords = image.coords if isinstance(image, xr.DataArray) else None
+    score = xr.DataArray(score, coords, ("y", "x"), name="score", attrs={"long_name": f"score ({detector})"})
+    found = DefectMap(
+        score,
+        pd.DataFrame(),
+        np.inf,
+        rate,
+        scorer,
+        null,
+        view.frame.lattice,
+        scheme,
+        detector,
+        n_cells,
+        view,
+        parts,
+    )
+    return found.at(rate)
+
+
+def _chosen(scheme, detector, seed):
+    """Scheme, name of the detector, and the scorer that goes with them."""
+    if scheme not in ("auto", *_METHODS):
+        raise ValueError(f'scheme must be "auto", "window" or "columns", got {scheme!r}')
+    if not isinstance(detector, str):
+        if not hasattr(detector, "score_samples"):
+            raise ValueError(
+                f"a detector needs fit and score_samples, {type(detector).__name__} has not: take an outlier "
+                "detector of scikit-learn, or a name"
+            )
+        kind = SemanticScorer if scheme == "columns" else SlidingScorer
+        return "columns" if scheme == "columns" else "window", type(detector).__name__, kind(detector, seed)
+    if scheme == "auto":
+        scheme = "columns" if detector == "cycles" else "window"
+    if detector == "auto":
+        detector = {"window": "unit_cell", "columns": "svm"}[scheme]
+    if detector not in _METHODS[scheme]:
+        raise ValueError(
+            f"detector {detector!r} does not belong to scheme {scheme!r}: choose one of "
+            f"{', '.join(map(repr, _METHODS[scheme]))}, or another scheme"
+        )
+    return scheme, detector, _METHODS[scheme][detector](seed)
+
+
+def _surrogate_scores(view, scorer, number, kept, seed):
+    """Highest scores in the parts of crystals without defects."""
+    scores = []
+    for n in range(_SURROGATES):
+        scores.append(maximum(scorer.score(view.surrogate([seed, n])), number, kept))
+        if len(kept) * len(scores) >= _CELLS:
+            break
+    return np.concatenate(scores)
+
+
+def _in_reference(observed, reference, shape, number, kept):
+    """Scores of the parts that lie within the reference region."""
+    reference = np.asarray(reference)
+    if reference.shape != shape or reference.dtype != bool:
+        raise ValueError(f"reference must be an array of True and False of the shape {shape} of the image")
+    return observed[minimum(reference, number, kept).astype(bool)]
+
+
+def _hits(score, threshold, footprint, p_value):
+    """Table of the maxima above the threshold, sidelobes of stronger ones left out."""
+    values = score.values
+    above = values > threshold
+    size = 2 * max(1, round(footprint)) + 1
+    y, x = np.nonzero(above & (values == maximum_filter(values, size, mode="nearest")))
+    height = values[y, x]
+    order = np.argsort(-height, kind="stable")
+    xy, height = np.stack([x, y], axis=1)[order].astype(float), height[order]
+    keep = _without_sidelobes(xy, height, threshold, footprint)
+    xy, height = xy[keep], height[keep]
+    group, area, extent = _areas(above, xy)
+    table = pd.DataFrame(
+        {
+            "x": xy[:, 0],
+            "y": xy[:, 1],
+            "score": height,
+            "p_value": p_value(height),
+            "area": area,
+            "extent": extent,
+            "group": group,
+        }
+    )
+    return with_nm(table, as_image(score)[1])
+
+
+def _without_sidelobes(xy, height, threshold, footprint):
+    """Hits, sorted by height, which are not part of a higher one beside them.
+
+    A squared Gaussian amplitude with its slopes falls off as (1 + z) exp(-z), z = r**2 / (2 footprint**2).
+    """
+    keep = np.ones(len(xy), bool)
+    for near, far in sorted(map(sorted, cKDTree(xy).query_pairs(6 * footprint))) if len(xy) else []:
+        if keep[near]:
+            z = ((xy[near] - xy[far]) ** 2).sum() / (2 * footprint**2)
+            keep[far] &= z > 2 and height[far] > threshold + _SIDELOBE * height[near] * (1 + z) * np.exp(-z)
+    return keep
+
+
+def _areas(above, xy):
+    """Region of every hit: number of the connected group, pixels nearest to it, and their longest distance."""
+    groups, _ = connected(above, np.ones((3, 3)))
+    y, x = np.nonzero(above)
+    if not len(xy):
+        return [np.zeros(0, t) for t in (int, float, float)]
+    owner = cKDTree(xy).query(np.stack([x, y], axis=1))[1]
+    area = np.bincount(owner, minlength=len(xy)).astype(float)
+    extent = np.zeros(len(xy))
+    # The longest distance within a compact region is close to its longest projection.
+    for angle in np.arange(0, np.pi, np.pi / 12):
+        along = x * np.cos(angle) + y * np.sin(angle)
+        high, low = np.full(len(xy), -np.inf), np.full(len(xy), np.inf)
+        np.maximum.at(high, owner, along)
+        np.minimum.at(low, owner, along)
+        extent = np.maximum(extent, np.where(area > 0, high - low + 1, 0))
+    number = groups[xy[:, 1].astype(int), xy[:, 0].astype(int)]
+    return np.unique(number, return_inverse=True)[1], area, extent

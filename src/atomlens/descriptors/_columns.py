@@ -1,0 +1,269 @@
+"""Descriptors of atomic columns: the vectors to their neighbours, and the picture around them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from scipy.spatial import cKDTree
+
+from atomlens._image import as_image, with_nm
+from atomlens._match import positions
+from atomlens.columns import find_peaks
+from atomlens.descriptors._base import Descriptor
+from atomlens.lattice import neighbour_vectors
+from atomlens.windows import _pair, column_windows
+
+
+class NeighbourDescriptor(Descriptor):
+    """Vectors from every atomic column to its neighbours, in an order that is the same everywhere.
+
+    Prior: the specimen is made of atoms at definite places, and what matters of an atom is where its
+    neighbours are.
+
+    Blind to translation and to contrast; and to species as far as they do not displace anything. Not to
+    rotation or inversion; `atomlens.crystallography.rotation_invariants` turns the vectors into features
+    that are blind to rotation, too.
+
+    Parameters
+    ----------
+    n_neighbors, shells, center, neighbors, random_state
+        As for `atomlens.lattice.neighbour_vectors`.
+    lattice : Lattice, optional
+        Estimated from each table without it.
+
+    Attributes
+    ----------
+    ideal_ : ndarray of shape (k, 2)
+        Mean vectors to the neighbours, in pixels, of the table that was fitted.
+    positions_ : DataFrame
+        The rows of the table that have all their neighbours, with their columns and their index.
+
+    Raises
+    ------
+    ValueError
+        As for `neighbour_vectors`; or if no column has all its neighbours.
+    NotPeriodicError
+        If there is no lattice.
+
+    Examples
+    --------
+    >>> y, x = np.mgrid[:6, :6].reshape(2, -1)
+    >>> describe = NeighbourDescriptor()
+    >>> features = describe.fit_transform(pd.DataFrame({"x": 20.0 * x, "y": 20.0 * y}))
+    >>> features.shape
+    (16, 8)
+    >>> features[0].tolist(), describe.get_feature_names_out()[:3].tolist()
+    ([20.0, 0.0, 0.0, 20.0, -20.0, 0.0, 0.0, -20.0], ['dx0', 'dy0', 'dx1'])
+    """
+
+    prior = "atoms at definite places: what matters of an atom is where its neighbours are"
+    blind_to = ("translation", "species", "contrast")
+
+    def __init__(
+        self, *, n_neighbors=4, shells=None, center=None, neighbors=None, lattice=None, random_state=0
+    ):
+        self.n_neighbors = n_neighbors
+        self.shells = shells
+        self.center = center
+        self.neighbors = neighbors
+        self.lattice = lattice
+        self.random_state = random_state
+
+    def _hoods(self, columns):
+        hoods = neighbour_vectors(
+            columns,
+            self.lattice,
+            n_neighbors=self.n_neighbors,
+            shells=self.shells,
+            center=self.center,
+            neighbors=self.neighbors,
+            random_state=self.random_state,
+        )
+        if not hoods.complete.any():
+            raise ValueError(
+                f"none of {len(hoods.centres)} columns has all its {hoods.vectors.shape[1]} neighbours: "
+                "ask for fewer"
+            )
+        return hoods
+
+    def fit_transform(self, X, y=None):
+        """Describe a table of columns: ndarray of float32, shape (N, 2 * k), in pixels."""
+        hoods = self._hoods(X)
+        vectors = hoods.vectors[hoods.complete]
+        self.ideal_ = vectors.mean(axis=0)
+        return self._seen(X, hoods)
+
+    def fit(self, X, y=None):
+        """Learn the mean neighbourhood of a table of columns."""
+        self.fit_transform(X)
+        return self
+
+    def transform(self, X):
+        """Describe a table of columns: ndarray of float32, shape (N, 2 * k), in pixels."""
+        self.get_feature_names_out()  # is it fitted?
+        hoods = self._hoods(X)
+        if hoods.vectors.shape[1:] != self.ideal_.shape:
+            raise ValueError(f"{hoods.vectors.shape[1]} neighbours, but fitted to {len(self.ideal_)}")
+        return self._seen(X, hoods)
+
+    def _seen(self, columns, hoods):
+        table = columns if isinstance(columns, pd.DataFrame) else pd.DataFrame(columns, columns=["x", "y"])
+        self.positions_ = table.iloc[hoods.centres[hoods.complete]]
+        return hoods.vectors[hoods.complete].reshape(len(self.positions_), -1).astype(np.float32)
+
+    def _names(self):
+        return [f"d{axis}{k}" for k in range(len(self.ideal_)) for axis in "xy"]
+
+    def _meaning(self, index):
+        """Table of arrows: the neighbourhood that was fitted, and the direction in which a feature acts."""
+        arrows = self._arrows(self.ideal_)
+        arrows[["u", "v"]] = 0.0
+        arrows.loc[index // 2, "uv"[index % 2]] = 1.0
+        return arrows
+
+    def inverse_image(self, features):
+        """Draw rows of features: a table of arrows for each.
+
+        Parameters
+        ----------
+        features : array_like of shape (d,) or (n, d)
+            Also means over clusters.
+
+        Returns
+        -------
+        list of DataFrame
+            ``x``, ``y`` where the neighbours are, relative to the centre and in pixels, and ``u``, ``v``: by
+            how much they are displaced from the mean neighbourhood.
+        """
+        vectors = self._rows(features).reshape(-1, *self.ideal_.shape)
+        return [
+            self._arrows(v).assign(u=v[:, 0] - m[0], v=v[:, 1] - m[1])
+            for v in vectors
+            for m in [self.ideal_.T]
+        ]
+
+    @staticmethod
+    def _arrows(vectors):
+        return pd.DataFrame(vectors, columns=["x", "y"], index=pd.RangeIndex(len(vectors), name="neighbour"))
+
+
+class SubImageDescriptor(Descriptor):
+    """The picture around every atomic column.
+
+    Prior: the specimen is made of atoms, and what matters of an atom is what is seen around it, whatever
+    that is: no lattice is needed.
+
+    Blind to translation, and (normalised) to brightness and contrast. Not to rotation, inversion or species;
+    `atomlens.crystallography.patch_invariants` makes features of the pictures that are blind to rotation.
+
+    Parameters
+    ----------
+    size : int or tuple of int, optional
+        (height, width) in pixels; 2.5 times the typical distance to the nearest column, and odd, without it.
+    normalize : bool
+        Subtract the mean of each picture, and divide by its length.
+
+    Attributes
+    ----------
+    size_ : tuple of int
+    positions_ : DataFrame
+        The columns whose pictures lie within the image, with their index.
+
+    Raises
+    ------
+    ValueError
+        If the image or the table is unusable, or no picture lies within the image.
+
+    Notes
+    -----
+    The data are a pair (image, columns), or an image alone, in which columns are found by
+    `atomlens.columns.find_peaks`.
+
+    Examples
+    --------
+    >>> y, x = np.mgrid[:60, :60]
+    >>> image = np.exp(2 * np.cos(2 * np.pi * x / 12) + 2 * np.cos(2 * np.pi * y / 12))
+    >>> describe = SubImageDescriptor(size=9)
+    >>> features = describe.fit_transform((image, pd.DataFrame({"x": [12.0, 24.0], "y": [24.0, 36.0]})))
+    >>> features.shape, bool(np.allclose(features[0], features[1], atol=1e-5))
+    ((2, 81), True)
+    """
+
+    prior = "atoms: what matters of an atom is what is seen around it"
+    blind_to = ("translation", "contrast")
+
+    def __init__(self, size=None, *, normalize=True):
+        self.size = size
+        self.normalize = normalize
+
+    @staticmethod
+    def _pair(data):
+        """(image, columns), whichever way they come."""
+        if isinstance(data, tuple):
+            if len(data) != 2:
+                raise ValueError(f"expected (image, columns), got {len(data)} things")
+            return data
+        return data, find_peaks(data)
+
+    def fit(self, X, y=None):
+        """Learn the size of the pictures from (image, columns) or an image."""
+        self._learn(self._pair(X))
+        return self
+
+    def transform(self, X):
+        """Describe the columns of (image, columns) or an image: float32, shape (N, height * width)."""
+        self.get_feature_names_out()  # is it fitted?
+        return self._describe(self._pair(X))
+
+    def fit_transform(self, X, y=None):
+        """Do both, and find the columns only once."""
+        pair = self._pair(X)
+        self._learn(pair)
+        return self._describe(pair)
+
+    def _learn(self, pair):
+        image, columns = pair
+        if self.size is not None:
+            self.size_ = _pair(self.size, "size")
+        else:
+            xy = positions(columns, "columns")
+            if len(xy) < 2:
+                raise ValueError(f"{len(xy)} columns do not tell how large a picture should be: give `size`")
+            nearest = np.median(cKDTree(xy).query(xy, k=2)[0][:, 1])
+            self.size_ = (2 * round(1.25 * nearest) + 1,) * 2
+        self.positions_ = self._within(image, columns)
+
+    def _within(self, image, columns):
+        values, calibration = as_image(image)
+        xy = positions(columns, "columns")
+        table = columns if isinstance(columns, pd.DataFrame) else pd.DataFrame(xy, columns=["x", "y"])
+        reach = (np.array(self.size_[::-1]) - 1) / 2
+        fits = ((xy >= reach) & (xy + reach <= np.array(values.shape[::-1]) - 1)).all(axis=1)
+        if not fits.any():
+            height, width = self.size_
+            raise ValueError(
+                f"none of {len(xy)} columns has its {height} x {width} pixels in the image: reduce `size`"
+            )
+        return with_nm(table[fits], calibration)
+
+    def _describe(self, pair):
+        image, columns = pair
+        self.positions_ = self._within(image, columns)
+        found = column_windows(image, self.positions_, self.size_).reshape(len(self.positions_), -1)
+        if self.normalize:
+            found = found - found.mean(axis=1, keepdims=True)
+            length = np.linalg.norm(found, axis=1, keepdims=True)
+            found /= np.where(length > 0, length, 1)
+        return found.astype(np.float32)
+
+    def _names(self):
+        height, width = self.size_
+        return [f"pixel({x},{y})" for y in range(height) for x in range(width)]
+
+    def _meaning(self, index):
+        """Picture with one pixel lit."""
+        return np.eye(1, self.size_[0] * self.size_[1], index, dtype=np.float32).reshape(self.size_)
+
+    def inverse_image(self, features):
+        """Draw rows of features as pictures: ndarray of float32, shape (n, height, width)."""
+        return self._rows(features).reshape(-1, *self.size_)
