@@ -20,6 +20,7 @@ LATTICES = {
 KINDS = ("single vacancy", "double vacancy", "substitution", "interstitial", "displaced")
 _APART = 1.1  # nm between defects
 _BORDER = 0.6
+_REACH = 0.1  # nm: half the square in which the signal of a defect is added up
 
 
 def perfect(name, turn):
@@ -44,9 +45,7 @@ def planted(name, kind, electrons, seed, *, n=8, instrument=None):
     before, after = (s.extras["expected"].values for s in (clean, sample))
     signal = (after - before) ** 2 / before
     truth = sample.extras["defects"]
-    if kind == "double vacancy" and name != "MoS2":  # two columns make one defect
-        truth = truth.groupby(np.arange(len(truth)) // 2)[["x", "y"]].mean()
-    reach = int(0.35 / pixel)
+    reach = int(_REACH / pixel)
     truth = truth.assign(sigmas=[_around(signal, x, y, reach) for x, y in zip(truth.x, truth.y, strict=True)])
     return sample, truth
 
@@ -54,7 +53,11 @@ def planted(name, kind, electrons, seed, *, n=8, instrument=None):
 def _around(signal, x, y, reach):
     """Root of the sum within a square."""
     row, column = int(round(y)), int(round(x))
-    return float(np.sqrt(signal[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1].sum()))
+    return float(
+        np.sqrt(
+            signal[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1].sum()
+        )
+    )
 
 
 def _with_defects(crystal, kind, sublattice, element, n, rng):
@@ -62,7 +65,9 @@ def _with_defects(crystal, kind, sublattice, element, n, rng):
     where = {"n": n, "min_separation": _APART, "border": _BORDER, "random_state": rng}
     monolayer = crystal.name.startswith("MoS2")
     if kind == "single vacancy":
-        return defects.vacancies(crystal, kind="single" if monolayer else "column", sublattice=sublattice, **where)
+        return defects.vacancies(
+            crystal, kind="single" if monolayer else "column", sublattice=sublattice, **where
+        )
     if kind == "double vacancy":
         if monolayer:
             return defects.vacancies(crystal, kind="column", sublattice=sublattice, **where)
@@ -78,7 +83,13 @@ def _with_defects(crystal, kind, sublattice, element, n, rng):
 def _pairs(crystal, sublattice, n, rng):
     """Structure without `n` pairs of neighbouring columns."""
     single = defects.vacancies(
-        crystal, kind="column", sublattice=sublattice, n=n, min_separation=_APART + 0.3, border=_BORDER, random_state=rng
+        crystal,
+        kind="column",
+        sublattice=sublattice,
+        n=n,
+        min_separation=_APART + 0.3,
+        border=_BORDER,
+        random_state=rng,
     )
     table = crystal.columns
     table = table[table["visible"] & (table["weight"] > 0)]

@@ -11,6 +11,7 @@ _LOCAL = 8  # the brightness is followed over this fraction of the image
 _CELLS = 3.0  # lattice vectors, the shortest length over which brightness is followed
 _GAIN = (0.6, 1.6)  # brightness of a region relative to the image; what lies beyond is not a matter of gain
 _WIDE = 4.0  # widths of a column
+_CLIPPED = 3.0  # standard deviations
 _PIECES = 16  # of the image
 _STEADY = 25  # cells that outweigh the common scatter when that of one place of the cell is estimated
 
@@ -96,15 +97,17 @@ def _weights(n, m, step):
     return np.maximum(1 - np.abs(at[:, None] - np.arange(m)), 0).astype(np.float32)
 
 
-def noise_level(rest, expected):
-    """Standard deviation of the noise in every pixel: a straight line in the expected brightness, robustly."""
+def noise_level(rest, expected, sigma):
+    """Variance of the noise in every pixel, a straight line in the expected brightness; and the gain, its slope."""
     order = np.argsort(expected, axis=None)
     levels = np.array_split(order, int(np.clip(expected.size // 4000, 4, 32)))
     at = np.array([expected.ravel()[level].mean() for level in levels])
     variance = np.array([_variance(rest.ravel(), np.sort(level)) for level in levels])
     slope, constant = np.polyfit(at, variance, 1, w=1 / np.maximum(variance, 1e-9 * variance.max() + 1e-30))
     floor = max(0.5 * np.percentile(variance, 10), 1e-30)
-    return np.sqrt(np.maximum(constant + slope * expected, floor)).astype(np.float32)
+    # The average cell is known to its own noise only, which must not decide where the image is dark.
+    level = gaussian_filter(expected, sigma)
+    return np.maximum(constant + slope * level, floor).astype(np.float32), max(float(slope), 0.0)
 
 
 def _variance(values, places):
@@ -116,33 +119,51 @@ def _variance(values, places):
     return float(np.median([values[piece].var() for piece in np.array_split(places, _PIECES)]))
 
 
-def amplitudes(rest, noise, sigma):
-    """Whitened amplitudes of a column-shaped bump and of its two slopes in every pixel: shape (3, H, W).
+def amplitudes(rest, variance, gain, sigma):
+    """Amplitudes of a column-shaped bump and of its two slopes in every pixel, over their noise: shape (3, H, W).
 
-    They span what happens to a column, to first order: brighter or darker, moved along x, moved along y. For
-    white noise each has the variance one.
+    They span what happens to a column, to first order: brighter or darker, moved along x, moved along y. Each is
+    the most likely amplitude for noise of this variance. Counts of few electrons are skewed, so the bump's goes
+    through Anscombe's residual of a Poisson variable with the same variance and skewness: dark places do
+    not give false alarms, and a missing column counts as much as it should.
     """
-    white = rest / noise
-    # What is as wide as several columns is background, whatever made it.
+    precision = 1 / variance
+    # What is as wide as several columns is background, whatever made it; a defect must not pull at it.
+    limit = _CLIPPED * np.sqrt(variance)
     step = max(1, int(sigma))
-    white = white - _enlarged(
-        _blurred(white, _WIDE * sigma, step) / _blurred(np.ones_like(white), _WIDE * sigma, step),
-        white.shape,
-        step,
-    )
-    reach = int(np.ceil(4 * sigma))
-    x = np.arange(-reach, reach + 1)
+    wide = _blurred(np.clip(rest, -limit, limit) * precision, _WIDE * sigma, step)
+    rest = rest - _enlarged(wide / _blurred(precision, _WIDE * sigma, step), rest.shape, step)
+    bell, slope = _kernels(sigma)
+    weighted = rest * precision
+    across, along = _along(weighted, bell, 1), _along(weighted, bell, 0)
+    power = _along(_along(precision, bell**2, 0), bell**2, 1)
+    bump = _along(across, bell, 0) / np.sqrt(power)
+    moved_x = _along(along, slope, 1) / np.sqrt(_along(_along(precision, bell**2, 0), slope**2, 1))
+    moved_y = _along(across, slope, 0) / np.sqrt(_along(_along(precision, slope**2, 0), bell**2, 1))
+    if gain > 0:
+        skew = gain * _along(_along(precision**2, bell**3, 0), bell**3, 1)
+        count = power**3 / skew**2
+        # Where there are more electrons than expected, there is also more noise for the slopes.
+        crowded = np.sqrt(1 + np.maximum(bump, 0) / np.sqrt(count))
+        bump, moved_x, moved_y = _anscombe(bump, count), moved_x / crowded, moved_y / crowded
+    return np.stack([bump, moved_x, moved_y])
+
+
+def _kernels(sigma):
+    x = np.arange(-int(np.ceil(4 * sigma)), int(np.ceil(4 * sigma)) + 1)
     bell = np.exp(-(x**2) / (2 * sigma**2))
-    slope = x * bell
-    bell, slope = bell / np.linalg.norm(bell), slope / np.linalg.norm(slope)
-    along = {name: correlate1d(white, k, axis=1, mode="constant") for name, k in (("g", bell), ("s", slope))}
-    return np.stack(
-        [
-            correlate1d(along["g"], bell, axis=0, mode="constant"),
-            correlate1d(along["s"], bell, axis=0, mode="constant"),
-            correlate1d(along["g"], slope, axis=0, mode="constant"),
-        ]
-    )
+    return bell / np.linalg.norm(bell), x * bell / np.linalg.norm(x * bell)
+
+
+def _along(values, kernel, axis):
+    return correlate1d(values, kernel, axis=axis, mode="constant")
+
+
+def _anscombe(standard, count):
+    """Normal deviate of a Poisson variable with this mean count that lies so many standard deviations off it."""
+    root = np.cbrt(count)
+    ratio = np.maximum(1 + standard / np.sqrt(count), 0)
+    return 1.5 * np.sqrt(root) ** 3 * (np.cbrt(ratio) ** 2 - 1)
 
 
 def standardized(maps, frame):

@@ -11,7 +11,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
 from atomlens.defects._residual import amplitudes, standardized
-from atomlens.patterson import PattersonTransformer
+from atomlens.patterson import PattersonTransformer, tapered_size
 from atomlens.simulate._render import draw_columns
 from atomlens.windows import flatten, sliding_windows
 
@@ -41,7 +41,7 @@ class UnitCellScorer(BaseEstimator):
 
     def score(self, view):
         """Score of every pixel, shape (H, W)."""
-        maps = amplitudes(view.pixels - view.expected, view.noise, view.sigma)
+        maps = amplitudes(view.pixels - view.expected, view.noise**2, view.gain, view.sigma)
         return (standardized(maps, view.frame) ** 2).sum(axis=0)
 
 
@@ -118,24 +118,27 @@ def _batches(windows, chosen):
 
 
 class SlidingScorer(PattersonScorer):
-    """Scheme 2: tapered windows of two cells that slide over the flattened image."""
+    """Scheme 2: tapered windows that slide over the flattened image, as large as invariance asks for."""
 
     _taper, _blank = "hann", 1.5
 
     def footprint(self, view):
         """Standard deviation of the response to a point, in pixels."""
-        return 0.2 * self.size_
+        return 0.2 * min(self.size_)
 
     def _windows(self, view):
         lattice = view.frame.lattice
-        self.size_ = int(np.ceil(2 * lattice.lengths.max()))
+        self.size_ = tapered_size(lattice)
         self.step_ = max(1, round(lattice.spacing / 3))
         flat = flatten(view.pixels, length=2 * lattice.lengths.max())
         grid = sliding_windows(flat, self.size_, step=self.step_)
         return grid, np.ones(grid.shape[:2], bool)
 
     def _to_pixels(self, view, scores):
-        at = [(np.arange(n) - (self.size_ - 1) / 2) / self.step_ for n in view.pixels.shape]
+        at = [
+            (np.arange(n) - (size - 1) / 2) / self.step_
+            for n, size in zip(view.pixels.shape, self.size_, strict=True)
+        ]
         return map_coordinates(scores, np.meshgrid(*at, indexing="ij"), order=1, mode="nearest")
 
 

@@ -28,6 +28,8 @@ class View:
     frame : CellFrame
     expected, noise : ndarray of shape (H, W)
         The image of the perfect crystal, and the standard deviation of the noise.
+    gain : float
+        Counts an electron, as far as the noise tells; 0 where it does not grow with the brightness.
     sigma : float
         Width of a column in pixels.
     trusted : ndarray of bool, shape (H, W)
@@ -38,6 +40,7 @@ class View:
     frame: CellFrame
     expected: np.ndarray
     noise: np.ndarray
+    gain: float
     sigma: float
     trusted: np.ndarray
 
@@ -56,10 +59,10 @@ class View:
         trusted = None
         for _ in range(2):
             expected, moved = expected_image(pixels, frame, trusted)
-            noise = noise_level(pixels - expected, expected)
-            strength = (amplitudes(pixels - expected, noise, sigma) ** 2).sum(axis=0)
+            variance, gain = noise_level(pixels - expected, expected, sigma / 2)
+            strength = (amplitudes(pixels - expected, variance, gain, sigma) ** 2).sum(axis=0)
             trusted = maximum_filter(strength, 2 * int(2 * sigma) + 1) < _CLEAR
-        return cls(pixels, moved, expected, noise, sigma, trusted)
+        return cls(pixels, moved, expected, np.sqrt(variance), gain, sigma, trusted)
 
     @cached_property
     def columns(self):
