@@ -20,7 +20,7 @@ from atomlens.descriptors import (
 )
 from atomlens.lattice import Lattice, NotPeriodicError, neighbour_vectors
 from atomlens.patterson import patterson, tapered_size, translation_spread
-from atomlens.simulate import image, structures
+from atomlens.simulate import column_positions, image, structures
 from atomlens.windows import column_windows, taper_window
 
 RNG = np.random.default_rng(0)
@@ -364,6 +364,23 @@ def test_an_inversion_that_there_is_is_seen_by_columns_only():
         for table in [assign_sublattices(find_peaks(data))]
     ]
     assert not blindness(SubImageDescriptor(), heavy[0], heavy[1], {"turned": heavy[2]}).blind["turned"]
+
+
+def test_neighbours_keep_their_order_whatever_the_lattice_vectors_are_called():
+    """Along [110] a and b are equally long, and which of them comes first is chance."""
+    cells = structures.dumbbells("GaAs", (6, 6))
+    table = column_positions(cells, noise=0.003).data
+    mirrored = column_positions(cells, noise=0.003, random_state=1).data
+    mirrored["x"] = mirrored["x"].max() - mirrored["x"]  # a symmetry of the crystal; swaps a and b
+    describe = NeighbourDescriptor(n_neighbors=3, center="Ga", neighbors="As").fit(table)
+    basis = describe._hoods(mirrored).lattice.basis
+    other = Lattice(basis[::-1] * [[1], [-1]], periodic=True)
+    first, second = (
+        describe.set_params(lattice=known).transform(mirrored).mean(axis=0) for known in (None, other)
+    )
+    np.testing.assert_allclose(first, describe.ideal_.ravel(), atol=0.1)
+    np.testing.assert_allclose(second, first, atol=1e-5)
+    assert describe.stars_.shape == (1, 3, 2)
 
 
 @pytest.mark.parametrize(

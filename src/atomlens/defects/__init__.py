@@ -3,6 +3,7 @@
 from atomlens.defects.calibration import Calibration
 from atomlens.defects.detection import DefectMap, detect
 from atomlens.defects.detectors import NearestNeighbourDetector, OneClassDetector, label_free_parameters
+from atomlens.defects.domains import domain_boundaries, segment_domains
 from atomlens.lattice import NotPeriodicError
 
 __all__ = [
@@ -12,5 +13,7 @@ __all__ = [
     "NotPeriodicError",
     "OneClassDetector",
     "detect",
+    "domain_boundaries",
     "label_free_parameters",
+    "segment_domains",
 ]

@@ -109,7 +109,7 @@ class CellFrame:
         keep = complete if complete.sum() >= _FEW else inside.any(axis=(1, 2))
         return np.stack([y[keep], x[keep]]), inside[keep]
 
-    def unrolled(self, pixels, per_cell):
+    def unrolled(self, pixels, per_cell, margin=0.0):
         """Resample the image so that the lattice runs along its axes: the values, which are in the image, first cell.
 
         `per_cell` are the samples a cell along b and along a.
@@ -118,10 +118,10 @@ class CellFrame:
         first = np.array([j.min(), i.min()])
         count = np.array([np.ptp(j) + 1, np.ptp(i) + 1]) * per_cell
         v, u = (start + (np.arange(n) + 0.5) / m for start, n, m in zip(first, count, per_cell, strict=True))
-        y, x, inside = self._pixels_of(np.stack(np.broadcast_arrays(u[None, :], v[:, None]), axis=-1))
+        y, x, inside = self._pixels_of(np.stack(np.broadcast_arrays(u[None, :], v[:, None]), axis=-1), margin)
         return map_coordinates(pixels, [y, x], order=1, mode="nearest"), inside, first
 
-    def _pixels_of(self, uv):
+    def _pixels_of(self, uv, margin=0.0):
         """Pixel positions y and x of cell coordinates (..., 2), and which lie in the image."""
         straight = uv.astype(np.float32) @ self.lattice.basis.astype(np.float32)
         straight += origin_of(self.lattice).astype(np.float32)
@@ -130,7 +130,7 @@ class CellFrame:
         for _ in range(2):  # the shift is given where the pixel is, not where the straight lattice has it
             x, y = np.moveaxis(np.clip(np.rint(at), 0, last).astype(np.int32), -1, 0)
             at = straight + np.moveaxis(self.shift[:, y, x], 0, -1)
-        inside = ((at >= 0) & (at <= last)).all(axis=-1)
+        inside = ((at >= margin) & (at <= last - margin)).all(axis=-1)
         return at[..., 1], at[..., 0], inside
 
     def average(self, pixels, trusted=None):

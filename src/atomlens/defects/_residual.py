@@ -122,9 +122,9 @@ def _variance(values, places):
 def amplitudes(rest, variance, gain, sigma):
     """Amplitudes of a column-shaped bump and of its two slopes in every pixel, over their noise: shape (3, H, W).
 
-    They span what happens to a column, to first order: brighter or darker, moved along x, moved along y. Each is
-    the most likely amplitude for noise of this variance. Counts of few electrons are skewed, so the bump's goes
-    through Anscombe's residual of a Poisson variable with the same variance and skewness: dark places do
+    They span what happens to a column, to first order: brighter or darker, moved along x, moved along y. Each
+    is the most likely amplitude for noise of this variance. Counts of few electrons are skewed, so the bump's
+    goes through Anscombe's residual of a Poisson variable with the same variance and skewness: dark places do
     not give false alarms, and a missing column counts as much as it should.
     """
     precision = 1 / variance

@@ -16,8 +16,10 @@ from atomlens.simulate._render import draw_columns
 from atomlens.windows import flatten, sliding_windows
 
 _BATCH = 1 << 24  # pixels of windows held at a time
-_TRAIN = 20000  # windows that are enough to learn from
+_TRAIN = 4000  # windows that are enough to learn from: so many an exact machine can take
+_SMOOTH = 0.15  # of a window
 _LEAST = 50  # windows to learn from
+_EDGE = 4.0  # widths of a column: so near to the border columns are found by chance
 _DOT = 0.12  # of the distance between neighbours: width of a column of the semantic image
 _BOND = 1.35  # of the distance between nearest neighbours: up to there columns are bonded
 _BRAGG = 1 / 6  # of the shortest reciprocal lattice vector: radius of the discs that are the crystal
@@ -135,11 +137,17 @@ class SlidingScorer(PattersonScorer):
         return grid, np.ones(grid.shape[:2], bool)
 
     def _to_pixels(self, view, scores):
+        # A window reacts to a defect anywhere in it, and sometimes least when it is in the middle: the mean of
+        # those around a pixel is highest where they all see it.
+        scores = gaussian_filter(scores, _SMOOTH * min(self.size_) / self.step_)
         at = [
             (np.arange(n) - (size - 1) / 2) / self.step_
             for n, size in zip(view.pixels.shape, self.size_, strict=True)
         ]
-        return map_coordinates(scores, np.meshgrid(*at, indexing="ij"), order=1, mode="nearest")
+        whole = map_coordinates(scores, np.meshgrid(*at, indexing="ij"), order=1, mode="nearest")
+        # Beyond the middle of the outermost windows nothing is known.
+        seen = [(a >= 0) & (a <= n - 1) for a, n in zip(at, scores.shape, strict=True)]
+        return np.where(np.outer(*seen), whole, scores.min())
 
 
 class SemanticScorer(PattersonScorer):
@@ -158,7 +166,7 @@ class SemanticScorer(PattersonScorer):
     def _windows(self, view):
         picture = semantic_image(view.pixels.shape, view.columns, view.frame.lattice)
         self.per_cell_ = tuple(3 * max(2, round(n / 3)) for n in view.frame.lattice.lengths[::-1])
-        straight, inside, self.first_ = view.frame.unrolled(picture, self.per_cell_)
+        straight, inside, self.first_ = view.frame.unrolled(picture, self.per_cell_, _EDGE * view.sigma)
         step = tuple(n // 3 for n in self.per_cell_)
         grid = sliding_windows(straight, self.per_cell_, step=step)
         complete = sliding_windows(inside, self.per_cell_, step=step).all(axis=(2, 3))
@@ -215,7 +223,9 @@ class CycleScorer(BaseEstimator):
         height, width = view.pixels.shape
         grid = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=-1)
         at = triangles.find_simplex(grid)
-        return np.where(at >= 0, np.array(rare)[ring_of[at]], 0.0).astype(np.float32)
+        score = np.where(at >= 0, np.array(rare)[ring_of[at]], 0.0).astype(np.float32)
+        edge = int(_EDGE * view.sigma)
+        return np.pad(score[edge:-edge, edge:-edge], edge)
 
     @staticmethod
     def _rings(view):

@@ -15,6 +15,7 @@ from atomlens.defects._residual import amplitudes, expected_image, noise_level
 from atomlens.lattice import estimate
 
 _CLEAR = 25.0  # squared amplitude (three degrees of freedom) beyond which a place is not trusted
+_STANDS_OUT = 3.5  # standard deviations
 _RANKS = 0.005  # of the pixels: how different in brightness those may be whose noise is exchanged
 
 
@@ -61,13 +62,25 @@ class View:
             expected, moved = expected_image(pixels, frame, trusted)
             variance, gain = noise_level(pixels - expected, expected, sigma / 2)
             strength = (amplitudes(pixels - expected, variance, gain, sigma) ** 2).sum(axis=0)
-            trusted = maximum_filter(strength, 2 * int(2 * sigma) + 1) < _CLEAR
+            strength = maximum_filter(strength, 2 * int(2 * sigma) + 1)
+            # Where noise is no excuse, as in an image without any, the better half must do.
+            trusted = strength < max(_CLEAR, np.median(strength))
         return cls(pixels, moved, expected, np.sqrt(variance), gain, sigma, trusted)
 
     @cached_property
     def columns(self):
-        """Columns that the network finds, as a table."""
-        return find(self.pixels)
+        """Columns that the network finds and whose intensity stands out of the noise, as a table.
+
+        Where a column is missing in a crystal, the network may still see one: it has learnt what crystals
+        look like.
+        """
+        found = find(self.pixels)
+        rows, places = (
+            np.clip(np.rint(found[axis]).astype(int), 0, n - 1)
+            for axis, n in zip("yx", self.pixels.shape, strict=True)
+        )
+        doubt = np.sqrt(4 * np.pi) * found["sigma"] * self.noise[rows, places]
+        return found[found["intensity"] > _STANDS_OUT * doubt].reset_index(drop=True)
 
     def surrogate(self, random_state):
         """Return the view of an image without defects that has the same crystal and the same noise.

@@ -9,11 +9,13 @@ import numpy as np
 __all__ = ["Calibration"]
 
 _TAIL = 0.1  # of the scores: those to which the tail is fitted
-_MIDDLE = (5, 70)  # percentiles by which image and surrogate are aligned: defects reach the upper end only
+_MIDDLE = (5, 45)  # percentiles by which image and surrogate are aligned: defects reach the upper end only
 _DOUBT = 1.5  # standard error of the scale, times the root of the number of cells
 _PRIOR = 0.1  # how far the scale is thought to be from one
 _SHAPE_SD = 0.05  # how far the shape of the tail is thought to be from an exponential one
 _LEAST = 200
+_DISTINCT = 20  # scores in the tail, below which it has no shape
+_STRAIGHT = 1e-6
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,8 +28,20 @@ class Calibration:
         Scores of cells without a defect.
     scale, offset : float
         A score s of the image counts as ``scale * s + offset`` among them.
-    threshold_tail, shape, width : float
-        Generalised Pareto distribution of the highest tenth.
+    tail_start, shape, width : float
+        Generalised Pareto distribution of the highest tenth; width 0 where these scores are too few or too
+        much alike for one, and nothing can be said beyond the highest of them.
+
+    References
+    ----------
+    Pickands, Ann. Stat. 3, 119 (1975), for the distribution of the tail.
+
+    Examples
+    --------
+    >>> scores = np.random.default_rng(0).exponential(size=20000)
+    >>> calibration = Calibration.fit(scores)
+    >>> round(calibration.threshold(1e-4), 0), round(float(calibration.p_value(np.log(1e4))) * 1e4, 1)
+    (9.0, 1.0)
     """
 
     null: np.ndarray
@@ -39,36 +53,80 @@ class Calibration:
 
     @classmethod
     def fit(cls, null, observed=None):
+        """Learn from scores of defect-free cells.
+
+        Parameters
+        ----------
+        null : array_like of shape (N,)
+        observed : array_like of shape (M,), optional
+            Scores of the cells of an image, most of which are free of defects: the lower half of them sets
+            scale and offset, as far as so many cells can tell.
+
+        Returns
+        -------
+        Calibration
+
+        Raises
+        ------
+        ValueError
+            If there are fewer than 200 scores.
+        """
         null = np.sort(np.asarray(null, dtype=float))
         if len(null) < _LEAST:
             raise ValueError(
-                f"{len(null)} defect-free cells are too few to calibrate with: {_LEAST} are needed"
+                f"{len(null)} defect-free cells are too few to calibrate with, {_LEAST} are needed: take a larger "
+                "reference region or field of view"
             )
         scale, offset = (1.0, 0.0) if observed is None else _aligned(null, np.asarray(observed, dtype=float))
-        start = np.quantile(null, 1 - _TAIL)
-        shape, width = _pareto(null[null > start] - start)
-        return cls(null, scale, offset, float(start), shape, width)
+        start = float(np.quantile(null, 1 - _TAIL))
+        excess = null[null > start] - start
+        shape, width = _pareto(excess) if len(np.unique(excess)) >= _DISTINCT else (0.0, 0.0)
+        return cls(null, scale, offset, start, shape, width)
 
     def p_value(self, scores):
-        """P-values of scores, in the unit of the image."""
+        """Probability that a cell without a defect scores at least so high.
+
+        Parameters
+        ----------
+        scores : array_like
+            Of the image.
+
+        Returns
+        -------
+        ndarray
+        """
         s = self.scale * np.asarray(scores, dtype=float) + self.offset
         above = len(self.null) - np.searchsorted(self.null, s, side="left")
-        body = (above + 1) / (len(self.null) + 1)
-        excess = np.maximum(s - self.tail_start, 0)
-        if abs(self.shape) < 1e-6:
-            tail = np.exp(-excess / self.width)
+        body = np.minimum((above + 1) / (len(self.null) + 1), 1)
+        if not self.width:
+            return body
+        excess = np.maximum(s - self.tail_start, 0) / self.width
+        if abs(self.shape) < _STRAIGHT:
+            tail = np.exp(-excess)
         else:
-            tail = np.maximum(1 + self.shape * excess / self.width, 0) ** (-1 / self.shape)
-        return np.where(s > self.tail_start, np.minimum(_TAIL * tail, 1), np.minimum(body, 1))
+            tail = np.maximum(1 + self.shape * excess, 0) ** (-1 / self.shape)
+        return np.where(s > self.tail_start, _TAIL * tail, body)
 
-    def threshold(self, p):
-        """Score that a defect-free cell exceeds with probability p."""
-        if p >= _TAIL:
-            s = np.quantile(self.null, 1 - p)
-        elif abs(self.shape) < 1e-6:
-            s = self.tail_start + self.width * np.log(_TAIL / p)
+    def threshold(self, probability):
+        """Score that a cell without a defect exceeds with this probability.
+
+        Parameters
+        ----------
+        probability : float
+
+        Returns
+        -------
+        float
+            In the unit of the image's scores.
+        """
+        if probability >= _TAIL or (not self.width and probability * (len(self.null) + 1) > 1):
+            s = np.quantile(self.null, 1 - probability)
+        elif not self.width:
+            s = self.null[-1] * (1 + 1e-6) + 1e-9
+        elif abs(self.shape) < _STRAIGHT:
+            s = self.tail_start + self.width * np.log(_TAIL / probability)
         else:
-            s = self.tail_start + self.width / self.shape * ((_TAIL / p) ** self.shape - 1)
+            s = self.tail_start + self.width / self.shape * ((_TAIL / probability) ** self.shape - 1)
         return float((s - self.offset) / self.scale)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -32,6 +33,7 @@ __all__ = ["DefectMap", "detect"]
 _CELLS = 3000  # defect-free cells wanted for the calibration
 _SURROGATES = 8  # at most
 _LEAST_CELLS = 9
+_UNUSUAL, _DOMAIN = 1e-3, 0.2  # p-value, and the fraction of the image with lower ones that is too large
 _SIDELOBE = 3.0  # a hit beside a stronger one must exceed so many times what the stronger one makes there
 
 
@@ -283,6 +285,13 @@ def detect(
         view,
         parts,
     )
+    unusual = float(np.mean(null.p_value(observed) < _UNUSUAL))
+    if unusual > _DOMAIN:
+        warnings.warn(
+            f"{unusual:.0%} of the image differ from the rest of it: this looks like another grain, phase or twin, "
+            "not like defects of one crystal. See atomlens.defects.segment_domains",
+            stacklevel=2,
+        )
     return found.at(rate)
 
 

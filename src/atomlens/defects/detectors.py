@@ -193,9 +193,13 @@ class OneClassDetector(OutlierMixin, BaseEstimator):
         return self.estimator_.decision_function(validate_data(self, X, reset=False))
 
     def score_samples(self, X):
-        """Return the same without the offset: low for outliers."""
+        """Logarithm of the weighted sum of kernels: low for outliers.
+
+        The sum itself tends to zero far out, where it no longer tells the odd from the odder.
+        """
         check_is_fitted(self)
-        return self.estimator_.score_samples(validate_data(self, X, reset=False))
+        total = self.estimator_.score_samples(validate_data(self, X, reset=False))
+        return np.log(np.maximum(total, np.finfo(float).tiny))
 
     def predict(self, X):
         """Return 1 for usual rows and -1 for outliers."""

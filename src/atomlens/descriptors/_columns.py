@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
 
 from atomlens._image import as_image, with_nm
 from atomlens._match import positions
@@ -35,6 +37,9 @@ class NeighbourDescriptor(Descriptor):
     ----------
     ideal_ : ndarray of shape (k, 2)
         Mean vectors to the neighbours, in pixels, of the table that was fitted.
+    stars_ : ndarray of shape (sites, k, 2)
+        The same for every site of its cell. They set the order of the neighbours in other tables, too, whose
+        lattice vectors may be others: a and b of equal length are named by chance.
     positions_ : DataFrame
         The rows of the table that have all their neighbours, with their columns and their index.
 
@@ -89,8 +94,8 @@ class NeighbourDescriptor(Descriptor):
     def fit_transform(self, X, y=None):
         """Describe a table of columns: ndarray of float32, shape (N, 2 * k), in pixels."""
         hoods = self._hoods(X)
-        vectors = hoods.vectors[hoods.complete]
-        self.ideal_ = vectors.mean(axis=0)
+        self.ideal_ = hoods.vectors[hoods.complete].mean(axis=0)
+        self.stars_ = hoods.ideal
         return self._seen(X, hoods)
 
     def fit(self, X, y=None):
@@ -109,7 +114,15 @@ class NeighbourDescriptor(Descriptor):
     def _seen(self, columns, hoods):
         table = columns if isinstance(columns, pd.DataFrame) else pd.DataFrame(columns, columns=["x", "y"])
         self.positions_ = table.iloc[hoods.centres[hoods.complete]]
-        return hoods.vectors[hoods.complete].reshape(len(self.positions_), -1).astype(np.float32)
+        order = np.array([self._order(star) for star in hoods.ideal])[hoods.kind[hoods.complete]]
+        vectors = np.take_along_axis(hoods.vectors[hoods.complete], order[..., None], axis=1)
+        return vectors.reshape(len(self.positions_), -1).astype(np.float32)
+
+    def _order(self, star):
+        """Order the neighbours of a site as they are at the site that was fitted and is most like it."""
+        costs = [cdist(known, star, "sqeuclidean") for known in self.stars_]
+        found = [linear_sum_assignment(cost) for cost in costs]
+        return min(zip(costs, found, strict=True), key=lambda pair: pair[0][pair[1]].sum())[1][1]
 
     def _names(self):
         return [f"d{axis}{k}" for k in range(len(self.ideal_)) for axis in "xy"]

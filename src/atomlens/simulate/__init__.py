@@ -1,6 +1,6 @@
 """Planted truth: simulators whose answer is known exactly."""
 
-from atomlens.simulate import defects, multislice, spectra, stm, strain, structures
+from atomlens.simulate import defects, movies, multislice, spectra, stm, strain, structures
 from atomlens.simulate.imaging import Instrument, image
 from atomlens.simulate.positions import column_positions
 
@@ -9,6 +9,7 @@ __all__ = [
     "column_positions",
     "defects",
     "image",
+    "movies",
     "multislice",
     "spectra",
     "stm",
