@@ -52,7 +52,7 @@ def planted(name, kind, electrons, seed, *, n=8, instrument=None):
 
 def _around(signal, x, y, reach):
     """Root of the sum within a square."""
-    row, column = int(round(y)), int(round(x))
+    row, column = round(y), round(x)
     return float(
         np.sqrt(
             signal[max(0, row - reach) : row + reach + 1, max(0, column - reach) : column + reach + 1].sum()

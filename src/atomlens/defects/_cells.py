@@ -13,8 +13,8 @@ from skimage.restoration import unwrap_phase
 from atomlens.lattice import Lattice
 
 _ORDERS = 6  # of reflections looked at for tracking the lattice
-# Lattice vectors, down and across: the window in which the lattice is followed. What drifts, drifts from row to
-# row, so the window is wide and low.
+# Lattice vectors, down and across: the window in which the lattice is followed. Drift is from row to row, so
+# the window is wide and low.
 _TRACKED = (0.6, 3.0)
 _COARSE = 4  # points a lattice vector at which its phase is taken
 _LEAST = 0.6  # of the pixels of a cell that must lie in the image for the cell to be counted
@@ -81,7 +81,7 @@ class CellFrame:
         return number[code], ij, count[present] >= _LEAST * area
 
     def parts(self, sigma):
-        """Pieces of the cells about a dozen widths of a column long: (number of every pixel, whole, how many a cell).
+        """Pieces of cells, about a dozen widths of a column long: number of every pixel, which are whole, how many.
 
         A large cell has many columns, each of which can be compared with the same one of the other cells.
         """
@@ -101,7 +101,7 @@ class CellFrame:
 
         Of many cells only complete ones are taken.
         """
-        _, ij, whole = self.cells
+        ij = self.cells[1]
         q, p = ((np.arange(n) + 0.5) / n for n in self.shape)
         within = np.stack(np.broadcast_arrays(p[None, :], q[:, None]), axis=-1)
         y, x, inside = self._pixels_of(ij[:, None, None] + within)
@@ -110,7 +110,7 @@ class CellFrame:
         return np.stack([y[keep], x[keep]]), inside[keep]
 
     def unrolled(self, pixels, per_cell, margin=0.0):
-        """Resample the image so that the lattice runs along its axes: the values, which are in the image, first cell.
+        """Resample the image so that the lattice runs along its axes: values, which are in the image, first cell.
 
         `per_cell` are the samples a cell along b and along a.
         """
@@ -134,12 +134,12 @@ class CellFrame:
         return at[..., 1], at[..., 0], inside
 
     def average(self, pixels, trusted=None):
-        """Average unit cell: the mean of the pixels that are trusted; before that is known, a median of means."""
+        """Average unit cell: mean of the pixels that are trusted; before that is known, a median of means."""
         places, inside = self.samples
         values = map_coordinates(pixels, places, order=3, mode="nearest")
         if trusted is None:
-            # The median of the cells themselves would be far too low where electrons are few. Neighbouring cells
-            # share a mean, so that of two domains the larger one prevails.
+            # The median of the cells themselves would be far too low where electrons are few. Neighbouring
+            # cells share a mean, so that of two domains the larger one prevails.
             groups = np.array_split(np.arange(len(values)), _GROUPS if len(values) >= _FEW else 1)
             means = [np.average(values[g], axis=0, weights=inside[g] + 1e-12) for g in groups]
             return np.median(means, axis=0)
@@ -193,7 +193,6 @@ def _displacement(pixels, lattice):
             + 1j * gaussian_filter(beat.imag, sigma, mode="constant", truncate=3)[::coarse, ::coarse]
         )
         phase = np.asarray(unwrap_phase(np.angle(low)), dtype=float) / (2 * np.pi)
-        weight = np.abs(low)
         phases.append(phase)
     # phase = phase0 - order . inverse . shift; the constant depends on where the origin is, and is taken out.
     wave = np.array([inverse @ order for order in reflections])

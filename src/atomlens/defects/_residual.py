@@ -30,7 +30,7 @@ def expected_image(pixels, frame, trusted=None):
 
 
 def _row_shifts(pixels, model, rows):
-    """Shift (x, y) of every row relative to the model, by regression on its slopes; `rows` of them in common."""
+    """Shift (x, y) of every row relative to the model, by regression on its slopes; `rows` of them alike."""
     rest = pixels - model
     # Rows differ in mean brightness as well (flicker); and places far off the model are defects.
     rest = rest - np.median(rest, axis=1, keepdims=True)
@@ -98,7 +98,7 @@ def _weights(n, m, step):
 
 
 def noise_level(rest, expected, sigma):
-    """Variance of the noise in every pixel, a straight line in the expected brightness; and the gain, its slope."""
+    """Variance of the noise in every pixel, a straight line in the brightness; and the gain, its slope."""
     order = np.argsort(expected, axis=None)
     levels = np.array_split(order, int(np.clip(expected.size // 4000, 4, 32)))
     at = np.array([expected.ravel()[level].mean() for level in levels])
@@ -120,7 +120,7 @@ def _variance(values, places):
 
 
 def amplitudes(rest, variance, gain, sigma):
-    """Amplitudes of a column-shaped bump and of its two slopes in every pixel, over their noise: shape (3, H, W).
+    """Amplitudes of a column-shaped bump and its two slopes in every pixel, over their noise: shape (3, H, W).
 
     They span what happens to a column, to first order: brighter or darker, moved along x, moved along y. Each
     is the most likely amplitude for noise of this variance. Counts of few electrons are skewed, so the bump's
@@ -160,7 +160,7 @@ def _along(values, kernel, axis):
 
 
 def _anscombe(standard, count):
-    """Normal deviate of a Poisson variable with this mean count that lies so many standard deviations off it."""
+    """Normal deviate of a Poisson variable of this mean that lies so many standard deviations off it."""
     root = np.cbrt(count)
     ratio = np.maximum(1 + standard / np.sqrt(count), 0)
     return 1.5 * np.sqrt(root) ** 3 * (np.cbrt(ratio) ** 2 - 1)

@@ -137,8 +137,8 @@ class SlidingScorer(PattersonScorer):
         return grid, np.ones(grid.shape[:2], bool)
 
     def _to_pixels(self, view, scores):
-        # A window reacts to a defect anywhere in it, and sometimes least when it is in the middle: the mean of
-        # those around a pixel is highest where they all see it.
+        # A window reacts to a defect anywhere in it, and sometimes least when it is in the middle: the mean
+        # of those around a pixel is highest where they all see it.
         scores = gaussian_filter(scores, _SMOOTH * min(self.size_) / self.step_)
         at = [
             (np.arange(n) - (size - 1) / 2) / self.step_
@@ -225,7 +225,8 @@ class CycleScorer(BaseEstimator):
         at = triangles.find_simplex(grid)
         score = np.where(at >= 0, np.array(rare)[ring_of[at]], 0.0).astype(np.float32)
         edge = int(_EDGE * view.sigma)
-        return np.pad(score[edge:-edge, edge:-edge], edge)
+        # A missing column spoils several rings; their mean is highest where it was.
+        return gaussian_filter(np.pad(score[edge:-edge, edge:-edge], edge), self.footprint(view))
 
     @staticmethod
     def _rings(view):

@@ -74,8 +74,8 @@ class Calibration:
         null = np.sort(np.asarray(null, dtype=float))
         if len(null) < _LEAST:
             raise ValueError(
-                f"{len(null)} defect-free cells are too few to calibrate with, {_LEAST} are needed: take a larger "
-                "reference region or field of view"
+                f"{len(null)} defect-free cells are too few to calibrate with, {_LEAST} are needed: take a "
+                "larger reference region or field of view"
             )
         scale, offset = (1.0, 0.0) if observed is None else _aligned(null, np.asarray(observed, dtype=float))
         start = float(np.quantile(null, 1 - _TAIL))

@@ -88,7 +88,7 @@ def label_free_parameters(X, *, n_neighbors=None, random_state=0):
 
 
 def _knee(rising):
-    """Value at which a rising curve bends: farthest below the chord, on its upper half; the maximum if none."""
+    """Value at which a rising curve bends: farthest below the chord, in its upper half."""
     n = len(rising)
     x = np.linspace(0, 1, n)
     span = rising[-1] - rising[0]
@@ -161,9 +161,9 @@ class OneClassDetector(OutlierMixin, BaseEstimator):
                 raise ValueError(f'{name} must be "auto", or above 0 and at most {most}, got {value!r}')
         if self.method not in ("auto", "exact", "approximate"):
             raise ValueError(f'method must be "auto", "exact" or "approximate", got {self.method!r}')
-        nu, gamma, suspects = None, None, np.zeros(len(X), bool)
+        gamma, suspects = None, np.zeros(len(X), bool)
         if "auto" in (self.nu, self.gamma):
-            nu, gamma, suspects = label_free_parameters(X, random_state=self.random_state)
+            _, gamma, suspects = label_free_parameters(X, random_state=self.random_state)
         if self.nu == "auto":
             # The suspects are out: what is left is nearly all normal, whatever fraction was.
             self.nu_ = _CLEAN

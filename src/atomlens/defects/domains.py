@@ -137,8 +137,8 @@ def _some_lattice(image):
     best = max(quarters, key=lambda q: (q.periodic, q.confidence), default=whole)
     if not best.periodic:
         raise NotPeriodicError(
-            "no lattice was found, neither in the image nor in a quarter of it: there are no crystalline domains, "
-            "or they are too small; give `size` if you know the period"
+            "no lattice was found, neither in the image nor in a quarter of it: there are no crystalline "
+            "domains, or they are too small; give `size` if you know the period"
         )
     return best
 
@@ -187,7 +187,7 @@ def _divided(features, width, n_domains, max_domains, alpha, seed):
 
 
 def _halves(features, mask, width, seed):
-    """p-value of a valley between the halves of a domain, their distance, and which windows the second half is.
+    """p-value of a valley between the halves of a domain, their distance, and the windows of the second.
 
     None where the halves are too small, or no further apart than noise.
     """
