@@ -5,22 +5,24 @@ import numpy as np
 from atomlens import lattice, simulate
 from atomlens.simulate import defects, structures
 
+_DISULPHIDE, _OXIDE = structures.transition_metal_dichalcogenide, structures.molybdenum_vanadium_oxide
 # Structure at a rotation, pixel size in nm, sublattice that defects are put on, element that replaces
 LATTICES = {
     "SrTiO3": (lambda turn: structures.perovskite((10, 10), rotation=turn), 0.02, "Ti", "W"),
-    "MoS2": (lambda turn: structures.transition_metal_dichalcogenide("MoS2", (8, 8), rotation=turn), 0.018, "S2", "Se"),
+    "MoS2": (lambda turn: _DISULPHIDE("MoS2", (8, 8), rotation=turn), 0.018, "S2", "Se"),
     "graphene": (lambda turn: structures.graphene((6, 6), rotation=turn), 0.014, None, "Si"),
     "Au [001]": (lambda turn: structures.metal("Au", (9, 9), zone="001", rotation=turn), 0.02, None, "Ag"),
     "Si [110]": (lambda turn: structures.dumbbells("Si", (8, 8), rotation=turn), 0.014, None, "Ge"),
     "ZrO2": (lambda turn: structures.zirconia((9, 9), rotation=turn), 0.02, None, "W"),
-    "Mo-V oxide": (
-        lambda turn: structures.molybdenum_vanadium_oxide((15, 15), vanadium=0.0, rotation=turn), 0.022, None, "W"
-    ),
+    "Mo-V oxide": (lambda turn: _OXIDE((15, 15), vanadium=0.0, rotation=turn), 0.022, None, "W"),
 }  # fmt: skip
 KINDS = ("single vacancy", "double vacancy", "substitution", "interstitial", "displaced")
+LINES = ("vacancy line", "shift")  # with these, `n` is of no matter
 _APART = 1.1  # nm between defects
 _BORDER = 0.6
 _REACH = 0.1  # nm: half the square in which the signal of a defect is added up
+_LENGTH = 2.5  # nm, of a line of vacancies
+_FARTHEST = 0.25  # nm
 
 
 def perfect(name, turn):
@@ -33,7 +35,8 @@ def planted(name, kind, electrons, seed, *, n=8, instrument=None):
     """Sample with `n` defects of a kind; its defects have the column ``sigmas``, their signal-to-noise ratio.
 
     The ratio is that of an observer who knows everything but whether the defect is there: the square root of
-    the sum over pixels of (difference of the expected counts)**2 / expected counts.
+    the sum over pixels of (difference of the expected counts)**2 / expected counts. It means nothing for a
+    shift, which moves half of the crystal. Of a line of vacancies the table has the vacancies.
     """
     rng = np.random.default_rng(seed)
     make, pixel, sublattice, element = LATTICES[name]
@@ -44,7 +47,7 @@ def planted(name, kind, electrons, seed, *, n=8, instrument=None):
     clean, sample = (simulate.image(s, dose=dose, **options) for s in (crystal, disturbed))
     before, after = (s.extras["expected"].values for s in (clean, sample))
     signal = (after - before) ** 2 / before
-    truth = sample.extras["defects"]
+    truth = sample.extras["defects"].query("kind != 'vacancy_line'")
     reach = int(_REACH / pixel)
     truth = truth.assign(sigmas=[_around(signal, x, y, reach) for x, y in zip(truth.x, truth.y, strict=True)])
     return sample, truth
@@ -77,6 +80,10 @@ def _with_defects(crystal, kind, sublattice, element, n, rng):
         return defects.substitutions(crystal, species=element, atoms=atoms, sublattice=sublattice, **where)
     if kind == "interstitial":
         return defects.interstitials(crystal, species=element, **where)
+    if kind == "vacancy line":
+        return defects.line_defect(crystal, angle=rng.uniform(0, 180), length=_LENGTH, sublattice=sublattice)
+    if kind == "shift":
+        return defects.line_defect(crystal, kind="shift", angle=0.0, shift=0.1)
     return defects.displaced(crystal, distance=0.04, sublattice=sublattice, **where)
 
 
@@ -102,6 +109,6 @@ def _pairs(crystal, sublattice, n, rng):
 
 
 def tolerance(name, pixel):
-    """Distance in pixels up to which a hit counts: 0.6 of the shortest lattice vector."""
+    """Distance in pixels up to which a hit counts: 0.6 of the shortest lattice vector, at most 0.25 nm."""
     sample = simulate.image(perfect(name, 0.0)[0], pixel_size=pixel)
-    return 0.6 * lattice.estimate(sample.data).spacing
+    return min(0.6 * lattice.estimate(sample.data).spacing, _FARTHEST / pixel)

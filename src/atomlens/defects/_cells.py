@@ -81,7 +81,7 @@ class CellFrame:
         return number[code], ij, count[present] >= _LEAST * area
 
     def parts(self, sigma):
-        """Pieces of cells, about a dozen widths of a column long: number of every pixel, which are whole, how many.
+        """Pieces of cells, a dozen widths of a column long: number of every pixel, which are whole, how many.
 
         A large cell has many columns, each of which can be compared with the same one of the other cells.
         """
@@ -104,13 +104,13 @@ class CellFrame:
         ij = self.cells[1]
         q, p = ((np.arange(n) + 0.5) / n for n in self.shape)
         within = np.stack(np.broadcast_arrays(p[None, :], q[:, None]), axis=-1)
-        y, x, inside = self._pixels_of(ij[:, None, None] + within)
+        y, x, inside = self.pixels_of(ij[:, None, None] + within)
         complete = inside.all(axis=(1, 2))
         keep = complete if complete.sum() >= _FEW else inside.any(axis=(1, 2))
         return np.stack([y[keep], x[keep]]), inside[keep]
 
     def unrolled(self, pixels, per_cell, margin=0.0):
-        """Resample the image so that the lattice runs along its axes: values, which are in the image, first cell.
+        """Resample the image so that the lattice runs along its axes: values, those in the image, first cell.
 
         `per_cell` are the samples a cell along b and along a.
         """
@@ -118,10 +118,10 @@ class CellFrame:
         first = np.array([j.min(), i.min()])
         count = np.array([np.ptp(j) + 1, np.ptp(i) + 1]) * per_cell
         v, u = (start + (np.arange(n) + 0.5) / m for start, n, m in zip(first, count, per_cell, strict=True))
-        y, x, inside = self._pixels_of(np.stack(np.broadcast_arrays(u[None, :], v[:, None]), axis=-1), margin)
+        y, x, inside = self.pixels_of(np.stack(np.broadcast_arrays(u[None, :], v[:, None]), axis=-1), margin)
         return map_coordinates(pixels, [y, x], order=1, mode="nearest"), inside, first
 
-    def _pixels_of(self, uv, margin=0.0):
+    def pixels_of(self, uv, margin=0.0):
         """Pixel positions y and x of cell coordinates (..., 2), and which lie in the image."""
         straight = uv.astype(np.float32) @ self.lattice.basis.astype(np.float32)
         straight += origin_of(self.lattice).astype(np.float32)

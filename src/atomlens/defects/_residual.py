@@ -120,7 +120,7 @@ def _variance(values, places):
 
 
 def amplitudes(rest, variance, gain, sigma):
-    """Amplitudes of a column-shaped bump and its two slopes in every pixel, over their noise: shape (3, H, W).
+    """Amplitudes of a column-shaped bump and its two slopes in every pixel, over their noise: (3, H, W).
 
     They span what happens to a column, to first order: brighter or darker, moved along x, moved along y. Each
     is the most likely amplitude for noise of this variance. Counts of few electrons are skewed, so the bump's

@@ -96,7 +96,7 @@ class DefectMap:
 
     @property
     def groups(self):
-        """One row a group of touching hits: mean ``x``, ``y``, ``n_hits``, ``area``, ``score``, ``p_value``."""
+        """One row a group of touching hits: mean position, ``n_hits``, ``area``, ``score``, ``p_value``."""
         table = self.defects.groupby("group", as_index=False)
         kinds = {c: (c, "mean") for c in ("x", "y", "x_nm", "y_nm") if c in self.defects}
         return table.agg(
@@ -106,6 +106,16 @@ class DefectMap:
             score=("score", "max"),
             p_value=("p_value", "min"),
         )
+
+    @property
+    def cells(self):
+        """One row a whole unit cell: ``i``, ``j``, centre ``x``, ``y``, highest ``score``, ``p_value``."""
+        number, ij, whole = self._view.frame.cells
+        kept = np.flatnonzero(whole)
+        highest = maximum(self.score.values, number, kept)
+        y, x, _ = self._view.frame.pixels_of(ij[kept] + 0.5)
+        table = pd.DataFrame({"i": ij[kept, 0], "j": ij[kept, 1], "x": x, "y": y, "score": highest})
+        return table.assign(p_value=self._p_value(highest))
 
     def at(self, false_alarm_rate):
         """Return the same map with the hits at another false-alarm rate; nothing is computed again but these.
@@ -199,14 +209,14 @@ def detect(
     image : array_like of shape (H, W), or DataArray
         One crystal that fills most of it.
     scheme : {"auto", "window", "columns"}
-        "window" looks at the pixels; "columns" at the semantic image, which knows where columns are but not how
-        bright. "auto" is "window", or the one that the detector belongs to.
+        "window" looks at the pixels; "columns" at the semantic image, which knows where columns are but not
+        how bright. "auto" is "window", or the one that the detector belongs to.
     detector : str or estimator
-        "unit_cell" (default of "window"): difference from the average unit cell, drift followed; "svm" (default
-        of "columns"): Patterson functions of the windows and a one-class support vector machine; "knn" and
-        "isolation_forest": the same Patterson functions with these; "residual": FFT subtraction (windows);
-        "cycles": rings of bonds (columns). Or any outlier detector of scikit-learn with ``score_samples``: it
-        gets the Patterson functions.
+        "unit_cell" (default of "window"): difference from the average unit cell, drift followed; "svm"
+        (default of "columns"): Patterson functions of the windows and a one-class support vector machine;
+        "knn" and "isolation_forest": the same Patterson functions with these; "residual": FFT subtraction
+        (windows); "cycles": rings of bonds (columns). Or any outlier detector of scikit-learn with
+        ``score_samples``: it gets the Patterson functions.
     false_alarm_rate : float
         Probability per unit cell that a perfect crystal with this noise gives a hit.
     lattice : Lattice, optional

@@ -1,0 +1,161 @@
+"""What the widget of defect detection knows and does, without anything on a screen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import traitlets
+from scipy.spatial import cKDTree
+
+from atomlens import descriptors
+from atomlens.defects import detect
+
+__all__ = ["DefectModel"]
+
+DETECTORS = ("unit_cell", "svm", "knn", "isolation_forest", "residual")
+_CLEAR = 0.5  # of the cells by score: those that serve as normal ones
+
+
+class DefectModel(traitlets.HasTraits):
+    """Hits in an image at a false-alarm rate that can be changed, and what one of them looks like.
+
+    Parameters
+    ----------
+    image : array_like of shape (H, W), or DataArray
+    name : str
+        What the image is called in the code that is shown.
+    random_state : int
+    **traits
+        Initial values of the traits.
+
+    Raises
+    ------
+    NotPeriodicError, ValueError
+        As `atomlens.defects.detect`, at the start; afterwards the message is in `error`.
+
+    Examples
+    --------
+    >>> from atomlens import simulate
+    >>> sheet = simulate.structures.perovskite((6, 6))
+    >>> sheet = simulate.defects.vacancies(sheet, kind="column", at=[(3.1, 2.9)])
+    >>> model = DefectModel(simulate.image(sheet, electrons=300, random_state=0).data)
+    >>> len(model.found.defects), model.patch(model.place).shape == model.patterson(model.place).shape
+    (1, True)
+    """
+
+    detector = traitlets.Enum(DETECTORS, "unit_cell", help="Method.")
+    exponent = traitlets.Int(-4, min=-6, max=-1, help="Decimal logarithm of the false-alarm rate.")
+    found = traitlets.Any(None, allow_none=True, help="The DefectMap at this rate.")
+    place = traitlets.Tuple(default_value=(0.0, 0.0), help="Place (x, y) in pixels that is looked at.")
+    error = traitlets.Unicode("", help="What went wrong, or nothing.")
+
+    def __init__(self, image, *, name="image", random_state=0, **traits):
+        self.image, self.name, self.random_state = image, name, random_state
+        self._maps, self._describe, self._features = {}, None, None
+        super().__init__(**traits)
+        self.found = self._map(self.detector).at(self.rate)
+        self._go_to_strongest()
+
+    @property
+    def rate(self):
+        """False-alarm rate per unit cell."""
+        return 10.0**self.exponent
+
+    def _map(self, detector):
+        """Result of a method; computed once."""
+        if detector not in self._maps:
+            self._maps[detector] = detect(self.image, detector=detector, random_state=self.random_state)
+        return self._maps[detector]
+
+    @traitlets.observe("detector", "exponent")
+    def _update(self, _=None):
+        if self.found is None:  # not yet set up
+            return
+        try:
+            self.found = self._map(self.detector).at(self.rate)
+        except ValueError as error:
+            self.error = str(error)
+            return
+        self.error = ""
+
+    def _go_to_strongest(self):
+        hits = self.found.defects
+        if len(hits):
+            self.place = tuple(hits[["x", "y"]].iloc[0])
+        else:
+            height, width = np.shape(self.image)
+            self.place = ((width - 1) / 2, (height - 1) / 2)
+
+    def select(self, x, y):
+        """Look at the hit nearest to a place in pixels; at the place itself if none is within two cells."""
+        hits = self.found.defects[["x", "y"]].to_numpy()
+        if len(hits):
+            distance, row = cKDTree(hits).query([x, y])
+            if distance < 2 * self.found.lattice.spacing:
+                x, y = hits[row]
+        self.place = (float(x), float(y))
+
+    @property
+    def windows(self):
+        """Fitted `atomlens.descriptors.WindowDescriptor` of the image, and its features; computed once."""
+        if self._describe is None:
+            self._describe = descriptors.WindowDescriptor()
+            self._features = self._describe.fit_transform(self.image)
+        return self._describe, self._features
+
+    def row(self, place):
+        """Window whose centre is nearest to a place in pixels."""
+        centres = self.windows[0].positions_[["x", "y"]].to_numpy()
+        return int(cKDTree(centres).query(place)[1])
+
+    def patch(self, place):
+        """Pixels of the window nearest to a place, shape (height, width)."""
+        describe, _ = self.windows
+        x, y = describe.positions_[["x", "y"]].iloc[self.row(place)]
+        height, width = describe.size_
+        top, left = round(y - (height - 1) / 2), round(x - (width - 1) / 2)
+        return np.asarray(self.image)[top : top + height, left : left + width]
+
+    def patterson(self, place):
+        """Patterson function of the window nearest to a place, shape (height, width)."""
+        describe, features = self.windows
+        return describe.inverse_image(features[[self.row(place)]])[0]
+
+    def normal(self, n=3):
+        """Places of the windows most like the one looked at, among the unsuspicious half of the image.
+
+        Parameters
+        ----------
+        n : int
+
+        Returns
+        -------
+        DataFrame
+            ``x``, ``y`` (pixels) and ``distance`` of the Patterson functions.
+        """
+        describe, features = self.windows
+        table = describe.positions_
+        score = self.found.score.values[
+            table["y"].round().astype(int).to_numpy(), table["x"].round().astype(int).to_numpy()
+        ]
+        usual = np.flatnonzero(score <= np.quantile(score, _CLEAR))
+        own = self.row(self.place)
+        rows = np.concatenate([[own], usual[usual != own]])
+        nearest, distance = descriptors.look_alikes(
+            features[rows], 0, n, positions=table.iloc[rows], apart=max(describe.size_) / 2
+        )
+        chosen = table.iloc[rows[nearest]]
+        return pd.DataFrame({"x": chosen["x"].to_numpy(), "y": chosen["y"].to_numpy(), "distance": distance})
+
+    @property
+    def code(self):
+        """Calls that repeat the view, to be pasted into a cell."""
+        return "\n".join(
+            [
+                "from atomlens import defects",
+                "",
+                f"found = defects.detect({self.name}, detector={self.detector!r}, "
+                f"false_alarm_rate={self.rate:.3g}, random_state={self.random_state})",
+                "found.defects",
+            ]
+        )

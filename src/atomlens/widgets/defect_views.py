@@ -1,0 +1,121 @@
+"""View on defect detection: hits, the window behind one of them, and the normal windows most like it."""
+
+from __future__ import annotations
+
+from matplotlib.axes import Axes
+
+from atomlens import plotting
+from atomlens.plotting._descriptors import pixel_of
+from atomlens.widgets.defect_models import DETECTORS, DefectModel
+from atomlens.widgets.views import LinkedView, _dropdown, _slider, widgets
+
+__all__ = ["defect_explorer"]
+
+_NORMAL = 2
+
+
+class DefectExplorer(LinkedView):
+    """Image with hits; for the one that was clicked, its window and Patterson function beside normal ones."""
+
+    def __init__(self, model):
+        figure, axes = plotting.new_figure(2, 5, size=(9.4, 4.4), width_ratios=[1, 1, 1, 1, 1])
+        grid = axes[0, 0].get_gridspec()
+        for ax in (*axes[:, 0], *axes[:, 1]):
+            ax.remove()
+        self._image_ax: Axes = figure.add_subplot(grid[:, :2])
+        self._patches, self._functions = axes[0, 2:], axes[1, 2:]
+        self.detector = _dropdown("method", DETECTORS, model.detector)
+        self.exponent = _slider("log10 of the false-alarm rate", -6, -1, model.exponent)
+        hint = "Click a hit, or any place, to see its window. The rate is per unit cell of a perfect crystal."
+        super().__init__(model, figure, [self.detector, self.exponent], hint=hint)
+        self._hint = self.message.value
+        self.verdict = widgets.HTML()
+        self.children = (*self.children[:3], self.verdict, *self.children[3:])
+        from traitlets import link
+
+        for trait in ("detector", "exponent"):
+            link((model, trait), (getattr(self, trait), "value"))
+        plotting.draw_image(self._image_ax, model.image)
+        self._rings = self._frame = None
+        model.observe(self._on_found, "found")
+        model.observe(self._on_place, "place")
+        model.observe(self._on_error, "error")
+        self.canvas.mpl_connect("button_release_event", self._on_click)
+        self._on_found()
+
+    def _on_found(self, _=None):
+        model = self.model
+        if self._rings is not None:
+            self._rings.remove()
+        self._rings = plotting.draw_hits(self._image_ax, model.image, model.found.defects)
+        cells, hits = model.found.n_cells, len(model.found.defects)
+        self.verdict.value = (
+            f"<div class='atomlens-verdict' style='font-size:12px'><b>{hits}</b> hits among {cells} unit "
+            f"cells; a perfect crystal would give {model.rate * cells:.2g}</div>"
+        )
+        self._on_place()
+
+    def _on_place(self, _=None):
+        model = self.model
+        describe, _ = model.windows
+        normal = model.normal(_NORMAL)
+        places = [model.place, *normal[["x", "y"]].itertuples(index=False, name=None)]
+        for frame in self._frame or []:
+            frame.remove()
+        centres = describe.positions_.iloc[[model.row(p) for p in places]]
+        self._frame = plotting.draw_windows(self._image_ax, model.image, centres, describe.size_)
+        step, unit = pixel_of(model.image)
+        titles = ["Here", *(f"Normal, {d:.2f} away" for d in normal["distance"])]
+        for n, ax in enumerate((*self._patches, *self._functions)):
+            ax.clear()
+            place = places[n % len(places)]
+            if n < len(places):
+                plotting.draw_patch(ax, model.patch(place), step=step, unit=unit, title=titles[n])
+                ax.set_xlabel("")
+            else:
+                plotting.draw_patterson(ax, model.patterson(place), step=step, unit=unit)
+            if n % len(places):
+                ax.set_ylabel("")
+        self._redraw()
+
+    def _on_click(self, event):
+        if event.inaxes is self._image_ax:
+            step, _ = pixel_of(self.model.image)
+            coords = getattr(self.model.image, "coords", {})
+            start = [float(coords[d][0]) if d in coords else 0.0 for d in ("x", "y")]
+            self.model.select((event.xdata - start[0]) / step, (event.ydata - start[1]) / step)
+
+    def _on_error(self, _=None):
+        error = self.model.error
+        self.message.value = f"<b style='color:#B00020'>{error}</b>" if error else self._hint
+
+
+def defect_explorer(image, *, name="image", random_state=0, **settings):
+    """Explore the defects of an image by hand.
+
+    Parameters
+    ----------
+    image : array_like of shape (H, W), or DataArray
+    name : str
+        What the image is called in the notebook, for the code that is shown.
+    random_state : int
+    **settings
+        Initial `detector` and `exponent` (decimal logarithm of the false-alarm rate).
+
+    Returns
+    -------
+    ipywidgets.Widget
+
+    Raises
+    ------
+    NotPeriodicError, ValueError
+        As `atomlens.defects.detect`.
+
+    Examples
+    --------
+    >>> from atomlens import simulate
+    >>> image = simulate.image(simulate.structures.perovskite((6, 6)), electrons=300).data
+    >>> defect_explorer(image, detector="unit_cell").model.found.detector
+    'unit_cell'
+    """
+    return DefectExplorer(DefectModel(image, name=name, random_state=random_state, **settings))
