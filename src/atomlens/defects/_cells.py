@@ -148,12 +148,18 @@ class CellFrame:
         weight = np.where(weight, 1.0, 1e-6 * inside + 1e-12)
         return (weight * values).sum(axis=0) / weight.sum(axis=0)
 
-    def spread_out(self, cell):
-        """Continue a unit cell over all pixels (cubic interpolation)."""
-        rows, columns = cell.shape
+    def spread_out(self, cell, *, smooth=False):
+        """Continue a unit cell over all pixels: cubic interpolation, linear for what is smooth."""
+        if smooth:
+            return map_coordinates(cell.astype(np.float32), self._places, order=1, mode="grid-wrap")
         filtered = spline_filter(cell.astype(float), order=3, mode="grid-wrap", output=np.float32)
-        at = [self.v % 1 * rows - 0.5, self.u % 1 * columns - 0.5]
-        return map_coordinates(filtered, at, order=3, mode="grid-wrap", prefilter=False)
+        return map_coordinates(filtered, self._places, order=3, mode="grid-wrap", prefilter=False)
+
+    @cached_property
+    def _places(self):
+        """Where every pixel lies among the samples of the average cell, shape (2, H, W)."""
+        rows, columns = map(int, self.shape)  # keeps float32
+        return np.stack([self.v % 1 * rows - 0.5, self.u % 1 * columns - 0.5])
 
 
 def origin_of(lattice):

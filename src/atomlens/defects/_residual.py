@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.ndimage import correlate1d, gaussian_filter, gaussian_filter1d, map_coordinates
 
@@ -119,34 +121,56 @@ def _variance(values, places):
     return float(np.median([values[piece].var() for piece in np.array_split(places, _PIECES)]))
 
 
-def amplitudes(rest, variance, gain, sigma):
-    """Amplitudes of a column-shaped bump and its two slopes in every pixel, over their noise: (3, H, W).
+@dataclass(frozen=True, eq=False)
+class ColumnFilter:
+    """Most likely amplitudes of what may happen to a column, for noise of a known variance.
 
-    They span what happens to a column, to first order: brighter or darker, moved along x, moved along y. Each
-    is the most likely amplitude for noise of this variance. Counts of few electrons are skewed, so the bump's
-    goes through Anscombe's residual of a Poisson variable with the same variance and skewness: dark places do
-    not give false alarms, and a missing column counts as much as it should.
+    A bump in the shape of a column and its two slopes span it, to first order: brighter or darker, moved along
+    x, moved along y.
     """
-    precision = 1 / variance
-    # What is as wide as several columns is background, whatever made it; a defect must not pull at it.
-    limit = _CLIPPED * np.sqrt(variance)
-    step = max(1, int(sigma))
-    wide = _blurred(np.clip(rest, -limit, limit) * precision, _WIDE * sigma, step)
-    rest = rest - _enlarged(wide / _blurred(precision, _WIDE * sigma, step), rest.shape, step)
-    bell, slope = _kernels(sigma)
-    weighted = rest * precision
-    across, along = _along(weighted, bell, 1), _along(weighted, bell, 0)
-    power = _along(_along(precision, bell**2, 0), bell**2, 1)
-    bump = _along(across, bell, 0) / np.sqrt(power)
-    moved_x = _along(along, slope, 1) / np.sqrt(_along(_along(precision, bell**2, 0), slope**2, 1))
-    moved_y = _along(across, slope, 0) / np.sqrt(_along(_along(precision, slope**2, 0), bell**2, 1))
-    if gain > 0:
-        skew = gain * _along(_along(precision**2, bell**3, 0), bell**3, 1)
-        count = power**3 / skew**2
-        # Where there are more electrons than expected, there is also more noise for the slopes.
-        crowded = np.sqrt(1 + np.maximum(bump, 0) / np.sqrt(count))
-        bump, moved_x, moved_y = _anscombe(bump, count), moved_x / crowded, moved_y / crowded
-    return np.stack([bump, moved_x, moved_y])
+
+    sigma: float
+    precision: np.ndarray
+    wide: np.ndarray
+    roots: tuple
+    count: np.ndarray | None
+
+    @classmethod
+    def of(cls, variance, gain, sigma):
+        """Prepare for noise of this variance, whose skewness is that of counted electrons of this gain."""
+        precision = 1 / variance
+        bell, slope = _kernels(sigma)
+        down, down_slope = _along(precision, bell**2, 0), _along(precision, slope**2, 0)
+        power = _along(down, bell**2, 1)
+        roots = [np.sqrt(a) for a in (power, _along(down, slope**2, 1), _along(down_slope, bell**2, 1))]
+        count = None
+        if gain > 0:
+            count = power**3 / (gain * _along(_along(precision**2, bell**3, 0), bell**3, 1)) ** 2
+        wide = _blurred(precision, _WIDE * sigma, max(1, int(sigma)))
+        return cls(sigma, precision, wide, tuple(roots), count)
+
+    def amplitudes(self, rest):
+        """Amplitudes over their noise in every pixel of a residual, shape (3, H, W).
+
+        Counts of few electrons are skewed, so the bump's goes through Anscombe's residual of a Poisson variable
+        with the same variance and skewness: dark places do not give false alarms, and a missing column counts
+        as much as it should.
+        """
+        # What is as wide as several columns is background, whatever made it; a defect must not pull at it.
+        limit = _CLIPPED / np.sqrt(self.precision)
+        step = max(1, int(self.sigma))
+        wide = _blurred(np.clip(rest, -limit, limit) * self.precision, _WIDE * self.sigma, step)
+        rest = rest - _enlarged(wide / self.wide, rest.shape, step)
+        bell, slope = _kernels(self.sigma)
+        weighted = rest * self.precision
+        across, along = _along(weighted, bell, 1), _along(weighted, bell, 0)
+        found = (_along(across, bell, 0), _along(along, slope, 1), _along(across, slope, 0))
+        bump, moved_x, moved_y = (a / root for a, root in zip(found, self.roots, strict=True))
+        if self.count is not None:
+            # Where there are more electrons than expected, there is also more noise for the slopes.
+            crowded = np.sqrt(1 + np.maximum(bump, 0) / np.sqrt(self.count))
+            bump, moved_x, moved_y = _anscombe(bump, self.count), moved_x / crowded, moved_y / crowded
+        return np.stack([bump, moved_x, moved_y])
 
 
 def _kernels(sigma):
@@ -177,5 +201,6 @@ def standardized(maps, frame):
         scatter = 1.4826 * median_inside(np.abs(at - middle), inside)
         common = np.sqrt(np.mean(scatter**2))
         scatter = np.sqrt((n * scatter**2 + _STEADY * common**2) / (n + _STEADY))
-        result[k] = (values - frame.spread_out(middle * n / (n + _STEADY))) / frame.spread_out(scatter)
+        usual = frame.spread_out(middle * n / (n + _STEADY), smooth=True)
+        result[k] = (values - usual) / frame.spread_out(scatter, smooth=True)
     return result

@@ -10,7 +10,7 @@ from scipy.spatial import Delaunay, cKDTree
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
-from atomlens.defects._residual import amplitudes, standardized
+from atomlens.defects._residual import standardized
 from atomlens.patterson import PattersonTransformer, tapered_size
 from atomlens.simulate._render import draw_columns
 from atomlens.windows import flatten, sliding_windows
@@ -18,6 +18,7 @@ from atomlens.windows import flatten, sliding_windows
 _BATCH = 1 << 24  # pixels of windows held at a time
 _TRAIN = 4000  # windows that are enough to learn from: so many an exact machine can take
 _SMOOTH = 0.15  # of a window
+_STEPS = 8  # a window, at most
 _LEAST = 50  # windows to learn from
 _EDGE = 4.0  # widths of a column: so near to the border columns are found by chance
 _DOT = 0.12  # of the distance between neighbours: width of a column of the semantic image
@@ -33,6 +34,8 @@ class UnitCellScorer(BaseEstimator):
     nothing is wrong.
     """
 
+    calibration_cells = 3000
+
     def footprint(self, view):
         """Standard deviation of the response to a point, in pixels."""
         return view.sigma
@@ -43,12 +46,14 @@ class UnitCellScorer(BaseEstimator):
 
     def score(self, view):
         """Score of every pixel, shape (H, W)."""
-        maps = amplitudes(view.pixels - view.expected, view.noise**2, view.gain, view.sigma)
+        maps = view.filter.amplitudes(view.pixels - view.expected)
         return (standardized(maps, view.frame) ** 2).sum(axis=0)
 
 
 class FourierScorer(BaseEstimator):
     """FFT subtraction: what is left without the Bragg peaks, blurred to the width of a column and squared."""
+
+    calibration_cells = 3000
 
     def footprint(self, view):
         """Standard deviation of the response to a point, in pixels."""
@@ -80,6 +85,8 @@ class PattersonScorer(BaseEstimator):
 
     What is cut out, and how scores come back to the pixels, is for the scheme to say.
     """
+
+    calibration_cells = 1500
 
     def __init__(self, detector, random_state=0):
         self.detector = detector
@@ -131,7 +138,7 @@ class SlidingScorer(PattersonScorer):
     def _windows(self, view):
         lattice = view.frame.lattice
         self.size_ = tapered_size(lattice)
-        self.step_ = max(1, round(lattice.spacing / 3))
+        self.step_ = max(1, round(lattice.spacing / 3), min(self.size_) // _STEPS)
         flat = flatten(view.pixels, length=2 * lattice.lengths.max())
         grid = sliding_windows(flat, self.size_, step=self.step_)
         return grid, np.ones(grid.shape[:2], bool)
@@ -201,6 +208,8 @@ class CycleScorer(BaseEstimator):
     Columns closer than 1.35 times the median distance of nearest neighbours are bonded (of those that are
     neighbours in the Delaunay triangulation). Ovchinnikov et al., Adv. Struct. Chem. Imaging 6, 3 (2020).
     """
+
+    calibration_cells = 3000
 
     def footprint(self, view):
         """Standard deviation of the response to a point, in pixels."""

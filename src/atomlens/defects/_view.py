@@ -11,7 +11,7 @@ from scipy.ndimage import maximum_filter
 from atomlens._image import as_image
 from atomlens.columns import estimate_scale, find
 from atomlens.defects._cells import CellFrame
-from atomlens.defects._residual import amplitudes, expected_image, noise_level
+from atomlens.defects._residual import ColumnFilter, expected_image, noise_level
 from atomlens.lattice import estimate
 
 _CLEAR = 25.0  # squared amplitude (three degrees of freedom) beyond which a place is not trusted
@@ -29,8 +29,8 @@ class View:
     frame : CellFrame
     expected, noise : ndarray of shape (H, W)
         The image of the perfect crystal, and the standard deviation of the noise.
-    gain : float
-        Counts an electron, as far as the noise tells; 0 where it does not grow with the brightness.
+    filter : ColumnFilter
+        For this noise and this width.
     sigma : float
         Width of a column in pixels.
     trusted : ndarray of bool, shape (H, W)
@@ -41,7 +41,7 @@ class View:
     frame: CellFrame
     expected: np.ndarray
     noise: np.ndarray
-    gain: float
+    filter: ColumnFilter
     sigma: float
     trusted: np.ndarray
 
@@ -61,11 +61,12 @@ class View:
         for _ in range(2):
             expected, moved = expected_image(pixels, frame, trusted)
             variance, gain = noise_level(pixels - expected, expected, sigma / 2)
-            strength = (amplitudes(pixels - expected, variance, gain, sigma) ** 2).sum(axis=0)
+            columns = ColumnFilter.of(variance, gain, sigma)
+            strength = (columns.amplitudes(pixels - expected) ** 2).sum(axis=0)
             strength = maximum_filter(strength, 2 * int(2 * sigma) + 1)
             # Where noise is no excuse, as in an image without any, the better half must do.
             trusted = strength < max(_CLEAR, np.median(strength))
-        return cls(pixels, moved, expected, np.sqrt(variance), gain, sigma, trusted)
+        return cls(pixels, moved, expected, np.sqrt(variance), columns, sigma, trusted)
 
     @cached_property
     def columns(self):
@@ -82,23 +83,26 @@ class View:
         doubt = np.sqrt(4 * np.pi) * found["sigma"] * self.noise[rows, places]
         return found[found["intensity"] > _STANDS_OUT * doubt].reset_index(drop=True)
 
+    @cached_property
+    def _exchangeable(self):
+        """Standardised residuals of the trusted pixels, darkest first, and the rank of every pixel among them."""
+        level = self.expected[self.trusted]
+        rest = ((self.pixels - self.expected) / self.noise)[self.trusted][np.argsort(level)]
+        return rest, np.searchsorted(np.sort(level), self.expected.ravel())
+
     def surrogate(self, random_state):
         """Return the view of an image without defects that has the same crystal and the same noise.
 
         The residuals of trusted pixels are drawn anew, each from pixels about as bright: the distribution of
         the noise is kept as it is, whatever the detector does, and what was arranged in space is not.
         """
+        rest, rank = self._exchangeable
         rng = np.random.default_rng(random_state)
-        rest = ((self.pixels - self.expected) / self.noise)[self.trusted]
-        level = self.expected[self.trusted]
-        rest = rest[np.argsort(level)]
-        rank = np.searchsorted(np.sort(level), self.expected.ravel())
         width = max(50, int(_RANKS * len(rest)))
-        rank += rng.integers(-width, width + 1, len(rank))
         # Reflected at the ends, where the brightest and the darkest pixels are
-        rank = np.abs(rank)
-        rank = len(rest) - 1 - np.abs(len(rest) - 1 - rank)
-        noise = self.noise * rest[np.clip(rank, 0, len(rest) - 1)].reshape(self.pixels.shape)
+        drawn = np.abs(rank + rng.integers(-width, width + 1, len(rank)))
+        drawn = np.abs(len(rest) - 1 - np.abs(len(rest) - 1 - drawn))
+        noise = self.noise * rest[drawn].reshape(self.pixels.shape)
         # The average cell takes a little of the noise along, as that of the image did.
         learnt = self.frame.spread_out(self.frame.average(noise, np.ones(noise.shape, bool)))
         return replace(self, pixels=self.expected + noise, expected=self.expected + learnt)

@@ -30,10 +30,10 @@ from atomlens.lattice import NotPeriodicError
 
 __all__ = ["DefectMap", "detect"]
 
-_CELLS = 3000  # defect-free cells wanted for the calibration
 _SURROGATES = 8  # at most
 _LEAST_CELLS = 9
-_UNUSUAL, _DOMAIN = 1e-3, 0.2  # p-value, and the fraction of the image with lower ones that is too large
+_REFERENCE = 1500  # windows that others are compared with
+_UNUSUAL, _DOMAIN = 1e-3, 0.3  # p-value, and the fraction of the image with lower ones that is too large
 _SIDELOBE = 3.0  # a hit beside a stronger one must exceed so many times what the stronger one makes there
 
 
@@ -86,13 +86,14 @@ class DefectMap:
     @property
     def expected(self):
         """Image of the perfect crystal that the image was compared with, as a DataArray."""
-        return self.score.copy(data=self._view.expected).rename("expected")
+        return self.score.copy(data=self._view.expected).rename("expected").assign_attrs(long_name="expected")
 
     @property
     def residual(self):
         """Image less `expected`, in standard deviations of the noise, as a DataArray."""
         values = (self._view.pixels - self._view.expected) / self._view.noise
-        return self.score.copy(data=values).rename("residual").assign_attrs(units="standard deviations")
+        attrs = {"long_name": "residual", "units": "standard deviations"}
+        return self.score.copy(data=values).rename("residual").assign_attrs(attrs)
 
     @property
     def groups(self):
@@ -180,12 +181,16 @@ _METHODS = {
         "unit_cell": lambda seed: UnitCellScorer(),
         "residual": lambda seed: FourierScorer(),
         "svm": lambda seed: SlidingScorer(OneClassDetector(random_state=seed), seed),
-        "knn": lambda seed: SlidingScorer(NearestNeighbourDetector(random_state=seed), seed),
+        "knn": lambda seed: SlidingScorer(
+            NearestNeighbourDetector(n_reference=_REFERENCE, random_state=seed), seed
+        ),
         "isolation_forest": lambda seed: SlidingScorer(IsolationForest(random_state=seed), seed),
     },
     "columns": {
         "svm": lambda seed: SemanticScorer(OneClassDetector(random_state=seed), seed),
-        "knn": lambda seed: SemanticScorer(NearestNeighbourDetector(random_state=seed), seed),
+        "knn": lambda seed: SemanticScorer(
+            NearestNeighbourDetector(n_reference=_REFERENCE, random_state=seed), seed
+        ),
         "isolation_forest": lambda seed: SemanticScorer(IsolationForest(random_state=seed), seed),
         "cycles": lambda seed: CycleScorer(),
     },
@@ -334,7 +339,7 @@ def _surrogate_scores(view, scorer, number, kept, seed):
     scores = []
     for n in range(_SURROGATES):
         scores.append(maximum(scorer.score(view.surrogate([seed, n])), number, kept))
-        if len(kept) * len(scores) >= _CELLS:
+        if len(kept) * len(scores) >= scorer.calibration_cells:
             break
     return np.concatenate(scores)
 

@@ -6,11 +6,15 @@ outliers, the latter negative; `predict` returns -1 for them.
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
+from scipy.special import logsumexp
 from sklearn.base import BaseEstimator, OutlierMixin
 from sklearn.kernel_approximation import Nystroem
 from sklearn.linear_model import SGDOneClassSVM
 from sklearn.metrics import pairwise_distances
+from sklearn.metrics.pairwise import euclidean_distances
 from sklearn.neighbors import NearestNeighbors
 from sklearn.pipeline import make_pipeline
 from sklearn.svm import OneClassSVM
@@ -21,6 +25,7 @@ __all__ = ["NearestNeighbourDetector", "OneClassDetector", "label_free_parameter
 
 _SUBSET = 2000  # rows that are enough to estimate parameters from
 _EXACT = 4000  # rows up to which the exact machine is quick
+_LEAST = 5  # rows
 
 
 def label_free_parameters(X, *, n_neighbors=None, random_state=0):
@@ -48,7 +53,7 @@ def label_free_parameters(X, *, n_neighbors=None, random_state=0):
     Raises
     ------
     ValueError
-        If there are fewer than 20 rows, or all are equal.
+        If there are fewer than 5 rows, or all are equal.
 
     References
     ----------
@@ -64,8 +69,8 @@ def label_free_parameters(X, *, n_neighbors=None, random_state=0):
     (True, True)
     """
     X = np.asarray(X, dtype=float)
-    if X.ndim != 2 or len(X) < 20:
-        raise ValueError(f"{len(X)} windows are too few: 20 are needed to learn what is normal")
+    if X.ndim != 2 or len(X) < _LEAST:
+        raise ValueError(f"an array of shape {X.shape} has too few rows: {_LEAST} are needed, one a window")
     rng = check_random_state(random_state)
     reference = X if len(X) <= _SUBSET else X[rng.choice(len(X), _SUBSET, replace=False)]
     count = max(10, int(0.03 * len(reference))) if n_neighbors is None else n_neighbors
@@ -121,6 +126,8 @@ class OneClassDetector(OutlierMixin, BaseEstimator):
     nu_, gamma_ : float
     suspects_ : ndarray of bool, shape (N,)
         Rows left out of the fit.
+    offset_ : float
+        Score below which a row is an outlier.
     method_ : str
     estimator_ : estimator
         The fitted machine of scikit-learn.
@@ -129,7 +136,7 @@ class OneClassDetector(OutlierMixin, BaseEstimator):
     Raises
     ------
     ValueError
-        If a parameter is out of range or there are fewer than 20 rows.
+        If a parameter is out of range or there are fewer than 5 rows.
 
     References
     ----------
@@ -157,7 +164,7 @@ class OneClassDetector(OutlierMixin, BaseEstimator):
         X = validate_data(self, X, ensure_min_samples=2)
         for name, most in (("nu", 1), ("gamma", np.inf)):
             value = getattr(self, name)
-            if value != "auto" and not (np.isscalar(value) and 0 < value <= most):
+            if value != "auto" and not (isinstance(value, Real) and 0 < value <= most):
                 raise ValueError(f'{name} must be "auto", or above 0 and at most {most}, got {value!r}')
         if self.method not in ("auto", "exact", "approximate"):
             raise ValueError(f'method must be "auto", "exact" or "approximate", got {self.method!r}')
@@ -185,12 +192,13 @@ class OneClassDetector(OutlierMixin, BaseEstimator):
                 ),
                 SGDOneClassSVM(nu=self.nu_, random_state=self.random_state, tol=1e-5, average=True),
             ).fit(kept)
+        limit = self.estimator_.offset_[0] if exact else self.estimator_[-1].offset_[0]
+        self.offset_ = float(_log(limit))
         return self
 
     def decision_function(self, X):
-        """Signed distance from the boundary: negative for outliers."""
-        check_is_fitted(self)
-        return self.estimator_.decision_function(validate_data(self, X, reset=False))
+        """Return the scores less `offset_`: negative for outliers."""
+        return self.score_samples(X) - self.offset_
 
     def score_samples(self, X):
         """Logarithm of the weighted sum of kernels: low for outliers.
@@ -198,12 +206,20 @@ class OneClassDetector(OutlierMixin, BaseEstimator):
         The sum itself tends to zero far out, where it no longer tells the odd from the odder.
         """
         check_is_fitted(self)
-        total = self.estimator_.score_samples(validate_data(self, X, reset=False))
-        return np.log(np.maximum(total, np.finfo(float).tiny))
+        X = validate_data(self, X, reset=False)
+        if self.method_ == "approximate":
+            return _log(self.estimator_.score_samples(X))
+        # scikit-learn takes the offset away and adds it again, which leaves nothing of a small sum.
+        distance = euclidean_distances(X, self.estimator_.support_vectors_, squared=True)
+        return logsumexp(np.log(self.estimator_.dual_coef_) - self.gamma_ * distance, axis=1)
 
     def predict(self, X):
         """Return 1 for usual rows and -1 for outliers."""
         return np.where(self.decision_function(X) < 0, -1, 1)
+
+
+def _log(total):
+    return np.log(np.maximum(total, np.finfo(float).tiny))
 
 
 _CLEAN = 0.05  # nu for rows from which the suspects have been taken out

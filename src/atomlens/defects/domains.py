@@ -20,7 +20,7 @@ _STEPS = 8  # windows along a window
 _MOST = 15000  # windows
 _BATCH = 1 << 24  # pixels
 _COMPONENTS = 10
-_SMALLEST = 1.0  # window areas, what a domain must cover
+_WIDEST_WALL = 1.25  # windows
 _APART = 4.0  # standard deviations of the noise between domains
 
 
@@ -198,8 +198,11 @@ def _halves(features, mask, width, seed):
     machine = KMeans(2, n_init=3, random_state=seed).fit(features[core])
     label = machine.predict(features.reshape(-1, features.shape[2])).reshape(mask.shape)
     second = mask & (uniform_filter(np.where(mask, label, 0.5).astype(float), max(3, width // 2)) > 0.5)
-    smallest = _SMALLEST * width**2
-    if min(second.sum(), (mask & ~second).sum()) < smallest:
+    # A wall between domains fills windows as well, but no region wider than one.
+    wide = int(np.ceil(_WIDEST_WALL * width))
+    if not all(
+        minimum_filter(half, wide, mode="constant", cval=1).any() for half in (second, mask & ~second)
+    ):
         return None
     one, two = machine.cluster_centers_
     axis = (two - one) / np.linalg.norm(two - one)

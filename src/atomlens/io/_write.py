@@ -55,7 +55,8 @@ def write(data, path, *, overwrite=False):
 
     Notes
     -----
-    hspy and tif store coordinates as scale and offset, so they come back to within rounding; zarr and NetCDF keep them bit by bit. tif has calibration tags that Fiji and other programs read.
+    hspy and tif store coordinates as scale and offset, so they come back to within rounding; zarr and NetCDF
+    keep them bit by bit. tif has calibration tags that Fiji and other programs read.
 
     Examples
     --------

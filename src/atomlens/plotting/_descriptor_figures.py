@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from matplotlib.colors import LogNorm
 
 from atomlens.patterson import patterson
 from atomlens.plotting._descriptors import (
@@ -46,7 +45,7 @@ def window_transforms(image, table, size, *, taper="hann", blank_center=0.0):
     7
     """
     rows = len(table)
-    figure = new_figure(size=(10.6, 1.95 * rows + 0.5))[0]
+    figure = new_figure(size=(10.6, 1.7 * rows + 0.5))[0]
     figure.clear()
     grid = figure.add_gridspec(rows, 4, width_ratios=[2.2, 1, 1, 1])
     whole = figure.add_subplot(grid[:, 0])
@@ -73,6 +72,8 @@ def window_transforms(image, table, size, *, taper="hann", blank_center=0.0):
 def blindness(tables):
     """What descriptors see of changes: one panel a specimen, grey where they are blind.
 
+    In every cell the visibility of the change, and below it the ratio of the distances.
+
     Parameters
     ----------
     tables : dict of str to dict of str to DataFrame
@@ -84,36 +85,34 @@ def blindness(tables):
 
     Examples
     --------
-    >>> table = pd.DataFrame({"ratio": [1.0, 7.0], "blind": [True, False]}, index=["shift", "turn"])
-    >>> figure = blindness({"crystal": {"windows": table}})
+    >>> seen = {"visibility": [0.5, 1.0], "ratio": [1.0, 7.0], "blind": [True, False]}
+    >>> figure = blindness({"crystal": {"windows": pd.DataFrame(seen, index=["shift", "turn"])}})
     >>> [text.get_text().split() for text in figure.axes[0].texts]
-    [['blind', '1.0'], ['7.0']]
+    [['0.50', '×', '1.0'], ['1.00', '×', '7.0']]
     """
     most = max(len(panel) for panel in tables.values())
     figure, axes = new_figure(
-        1, len(tables), size=(5.2 * len(tables) + 0.4, 0.62 * most + 1.3), squeeze=False
+        1, len(tables), size=(5.2 * len(tables) + 0.4, 0.62 * most + 1.1), squeeze=False
     )
     for ax, (title, panel) in zip(axes[0], tables.items(), strict=True):
-        changes = list(dict.fromkeys(name for table in panel.values() for name in table.index))
-        ratio = pd.DataFrame({name: table["ratio"] for name, table in panel.items()}).T[changes]
-        blind = pd.DataFrame({name: table["blind"] for name, table in panel.items()}).T[changes]
-        shown = np.where(
-            blind.astype(bool), np.nan, ratio.astype(float)
-        )  # what is missing counts as blind, too
+        found = pd.concat(panel, names=["descriptor"])
+        changes = list(dict.fromkeys(found.index.get_level_values(1)))
+        seen = pd.DataFrame({name: one.visibility.where(~one.blind) for name, one in panel.items()}).T[
+            changes
+        ]
         ax.set_facecolor("#E4E4E4")
-        ax.imshow(shown, cmap="YlOrBr", norm=LogNorm(0.6, 60), aspect="auto")
-        for (row, column), value in np.ndenumerate(ratio.to_numpy(dtype=float)):
-            seen = np.isfinite(shown[row, column])
-            text = "" if np.isnan(value) else f"{value:.{1 if value < 10 else 0}f}"
+        ax.imshow(seen, cmap="YlOrBr", vmin=0.6, vmax=1.15, aspect="auto")
+        for (name, change), row in found.iterrows():
+            ratio = f"{row.ratio:.{1 if row.ratio < 10 else 0}f}"
             ax.text(
-                column, row, text if seen or not text else f"blind\n{text}", ha="center", va="center",
-                fontsize=9, color="white" if seen and value > 20 else "black" if seen else "#555555",
-                weight="bold" if seen else "normal",
+                changes.index(change), list(panel).index(name), f"{row.visibility:.2f}\n× {ratio}",
+                ha="center", va="center", fontsize=9, color="#777777" if row.blind else "black",
+                weight="normal" if row.blind else "bold",
             )  # fmt: skip
         ax.set_xticks(range(len(changes)), [name.replace(" ", "\n") for name in changes], fontsize=9)
-        ax.set_yticks(range(len(ratio)), ratio.index, fontsize=9)
+        ax.set_yticks(range(len(panel)), list(panel), fontsize=9)
         ax.set_xticks(np.arange(1, len(changes)) - 0.5, minor=True)
-        ax.set_yticks(np.arange(1, len(ratio)) - 0.5, minor=True)
+        ax.set_yticks(np.arange(1, len(panel)) - 0.5, minor=True)
         ax.grid(which="minor", color="white", linewidth=2)
         ax.tick_params(which="both", length=0)
         ax.set_title(title)
@@ -123,21 +122,20 @@ def blindness(tables):
 
 
 @styled
-def component_maps(describe, scores, pictures, *, image=None, title="Image", names=None):
+def component_maps(describe, features, model, *, image=None, title="Image"):
     """Maps of components over an image, and below each what the component looks like as a feature.
 
     Parameters
     ----------
     describe : WindowDescriptor
-        Fitted; `scores` belong to the windows that it saw last.
-    scores : array_like of shape (N, n)
-    pictures : array_like of shape (n, h, w)
-        From its ``inverse_image``.
+        Fitted; `features` are of the image that it saw last.
+    features : array_like of shape (N, d)
+    model : PCA, NMF or the like
+        Fitted, with ``transform`` and ``components_``.
     image : DataArray or array_like of shape (H, W), optional
         Drawn to the left.
     title : str
         Heads the image.
-    names : sequence of str, optional
 
     Returns
     -------
@@ -146,27 +144,33 @@ def component_maps(describe, scores, pictures, *, image=None, title="Image", nam
     Examples
     --------
     >>> from atomlens.descriptors import WindowDescriptor
+    >>> from sklearn.decomposition import PCA
     >>> describe = WindowDescriptor(20, step=10)
     >>> features = describe.fit_transform(np.random.default_rng(0).random((60, 60)))
-    >>> len(component_maps(describe, features[:, :2], describe.inverse_image(features[:2])).axes)
+    >>> len(component_maps(describe, features, PCA(2).fit(features)).axes)
     4
     """
-    maps = describe.map(np.asarray(scores))
+    maps = describe.map(model.transform(features))
+    patterns = describe.inverse_image(model.components_)
+    shares = getattr(model, "explained_variance_ratio_", None)
     count, extra = len(maps), image is not None
     figure = new_figure(size=(2.45 * count + 4.6 * extra, 4.5))[0]
     figure.clear()
     grid = figure.add_gridspec(2, count + extra, width_ratios=[1.9] * extra + [1] * count)
-    step, unit = (1.0, "px") if image is None else pixel_of(image)
+    table = describe.positions_
+    unit = "nm" if "x_nm" in table else "px"
+    step = float(np.ptp(table.x_nm) / np.ptp(table.x)) if unit == "nm" else 1.0
     if extra:
         draw_image(figure.add_subplot(grid[:, 0]), image, title=title)
+    draw_pattern = draw_patterson if describe.kind == "patterson" else draw_modulus
     for n in range(count):
         above, below = (figure.add_subplot(grid[k, n + extra]) for k in range(2))
-        heading = names[n] if names is not None else f"Component {n + 1}"
-        draw_map(above, maps[n], title=heading, colourbar=False)
-        drawer = draw_patterson if describe.kind == "patterson" else draw_modulus
-        drawer(below, pictures[n], step=step, unit=unit)
-        for ax in (above, below):
-            ax.set_ylabel(None)
+        name = f"Component {n + 1}" if shares is None else f"{n + 1}: {shares[n]:.1%} of variance"
+        draw_map(above, maps[n], title=name, colourbar=False)
+        draw_pattern(below, patterns[n], step=step, unit=unit)
+        if n or extra:
+            above.set_ylabel(None)
+            below.set_ylabel(None)
     return figure
 
 

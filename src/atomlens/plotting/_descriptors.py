@@ -12,7 +12,7 @@ from atomlens.windows import taper_window
 
 _SIGNED = "RdBu_r"
 FRAMES = ("#E69F00", "#56B4E9", "#CC79A7", "#009E73", "#F0E442", "#D55E00")  # seen on grey pictures
-_REACH = 0.25  # cycles a pixel: beyond, columns a few pixels wide have nothing
+_REACH = 0.17  # cycles a pixel: beyond, columns a few pixels wide have nothing
 
 
 def pixel_of(image):
@@ -26,7 +26,11 @@ def pixel_of(image):
 def _centred(values, step, unit, name):
     """Values over coordinates with 0 in the middle pixel; for odd and even sizes."""
     coords = {
-        dim: (dim, (np.arange(n) - n // 2) * s, {"units": unit, "long_name": f"{name}{dim}"})
+        dim: (
+            dim,
+            (np.arange(n) - n // 2) * s,
+            {"units": unit, "long_name": f"${name}_{dim}$" if name else dim},
+        )
         for dim, n, s in zip(("y", "x"), values.shape, np.broadcast_to(step, 2), strict=True)
     }
     return xr.DataArray(values, coords, ("y", "x"))
@@ -110,7 +114,7 @@ def draw_patch(ax, patch, *, step=1.0, unit="px", title=None):
 
 @styled
 def draw_fourier(ax, patch, *, taper="hann", step=1.0, unit="px", title=None):
-    """Draw the modulus of the Fourier transform of a window, as its logarithm, to a quarter cycle a pixel.
+    """Draw the modulus of the Fourier transform of a window, as its logarithm, to a sixth of a cycle a pixel.
 
     Parameters
     ----------
@@ -129,20 +133,15 @@ def draw_fourier(ax, patch, *, taper="hann", step=1.0, unit="px", title=None):
     --------
     >>> from atomlens.plotting import new_figure
     >>> figure, ax = new_figure()
-    >>> draw_fourier(ax, np.eye(8)).get_array().shape
-    (5, 5)
+    >>> draw_fourier(ax, np.eye(24)).get_array().shape
+    (9, 9)
     """
     patch = np.asarray(patch, dtype=float)
     tapered = (patch - patch.mean()) * taper_window(patch.shape, taper)
     modulus = np.log1p(np.abs(np.fft.fftshift(np.fft.fft2(tapered))) / max(tapered.std(), 1e-12))
-    steps = 1 / (np.array(patch.shape) * step)
-    rows, columns = (np.abs(np.arange(n) - n // 2) <= max(_REACH * n, 1) for n in patch.shape)
-    middle = [n // 2 - np.argmax(keep) for n, keep in zip(patch.shape, (rows, columns), strict=True)]
-    shown = _centred(modulus, steps, f"1/{unit}", "k_")[rows, columns]
-    for dim in "xy":  # as formulas
-        shown[dim].attrs["long_name"] = f"$k_{dim}$"
-    shown[tuple(middle)] = 0  # the mean, which is zero but for the taper
-    return draw_map(ax, shown, title=title, cmap="magma", colourbar=False)
+    shown = _low_frequencies(modulus, step, unit)
+    # Half of the values are noise: let them be dark.
+    return draw_map(ax, shown, title=title, cmap="magma", colourbar=False, vmin=float(shown.median()))
 
 
 @styled
@@ -176,19 +175,44 @@ def draw_patterson(ax, function, *, step=1.0, unit="px", title=None):
     limit = (
         np.abs(function[away > min(height, width) / 8]).max(initial=0) or float(np.abs(function).max()) or 1.0
     )
-    shown = _centred(function, step, unit, "r_")
-    for dim in "xy":
-        shown[dim].attrs["long_name"] = f"$r_{dim}$"
+    shown = _centred(function, step, unit, "r")
     return draw_map(ax, shown, title=title, cmap=_SIGNED, colourbar=False, vmin=-limit, vmax=limit)
 
 
-def draw_modulus(ax, picture, *, step, unit):
-    """A whole Fourier modulus, or a component of such, to a quarter cycle a pixel."""
-    shape = np.array(picture.shape)
-    shown = _centred(np.asarray(picture), 1 / (shape * step), f"1/{unit}", "k_")
-    rows, columns = (np.abs(np.arange(n) - n // 2) <= max(_REACH * n, 1) for n in shape)
-    limit = float(np.abs(picture).max()) or 1.0
-    return draw_map(ax, shown[rows, columns], cmap=_SIGNED, colourbar=False, vmin=-limit, vmax=limit)
+@styled
+def draw_modulus(ax, modulus, *, step=1.0, unit="px", title=None):
+    """Draw Fourier moduli as features, or a component of such, to a sixth of a cycle a pixel.
+
+    Parameters
+    ----------
+    ax : Axes
+    modulus : array_like of shape (h, w)
+        k = 0 at [h // 2, w // 2].
+    step, unit : float, str
+        Size of a pixel.
+    title : str, optional
+
+    Returns
+    -------
+    AxesImage
+
+    Examples
+    --------
+    >>> from atomlens.plotting import new_figure
+    >>> figure, ax = new_figure()
+    >>> draw_modulus(ax, np.eye(24)).get_array().shape
+    (9, 9)
+    """
+    shown = _low_frequencies(np.asarray(modulus), step, unit)
+    limit = float(np.abs(shown).max()) or 1.0
+    return draw_map(ax, shown, title=title, cmap=_SIGNED, colourbar=False, vmin=-limit, vmax=limit)
+
+
+def _low_frequencies(transform, step, unit):
+    """The middle of a transform over its frequencies."""
+    shown = _centred(transform, 1 / (np.array(transform.shape) * step), f"1/{unit}", "k")
+    rows, columns = (np.abs(np.arange(n) - n // 2) <= max(_REACH * n, 1) for n in transform.shape)
+    return shown[rows, columns]
 
 
 @styled

@@ -19,7 +19,7 @@ class DescriptorExplorer(LinkedView):
     def __init__(self, model):
         figure = plotting.new_figure(size=(10.4, 4.3))[0]
         figure.clear()
-        grid = figure.add_gridspec(3, 3, width_ratios=[1.35, 1.35, 0.5])
+        grid = figure.add_gridspec(3, 3, width_ratios=[1.35, 1.35, 0.62])
         self._image_ax, self._map_ax = (figure.add_subplot(grid[:, k]) for k in range(2))
         self._small = [figure.add_subplot(grid[k, 2]) for k in range(3)]
         high, wide = model.largest
@@ -85,9 +85,11 @@ class DescriptorExplorer(LinkedView):
             ax.clear()
         scale = {"step": self._step, "unit": self._unit}
         found = patterson(patch, taper=describe.taper_, blank_center=describe.blank_center_, half=False)
-        plotting.draw_patch(self._small[0], patch, title="Window", **scale)
-        plotting.draw_fourier(self._small[1], patch, taper=describe.taper_, title="Fourier", **scale)
-        plotting.draw_patterson(self._small[2], found, title="Patterson", **scale)
+        plotting.draw_patch(self._small[0], patch, title=f"Window ({self._unit})", **scale)
+        plotting.draw_fourier(
+            self._small[1], patch, taper=describe.taper_, title=f"Fourier (1/{self._unit})", **scale
+        )
+        plotting.draw_patterson(self._small[2], found, title=f"Patterson ({self._unit})", **scale)
         for ax in self._small:
             ax.set(xlabel=None, ylabel=None)
             ax.tick_params(labelsize=7.5)

@@ -1,0 +1,144 @@
+# %% [markdown]
+# # Exercises to lesson 02 · Descriptors
+#
+# **You will** write a Patterson function by hand · choose a window that fits · map a twin that nobody else has · find
+# out what was done to a crystal from what descriptors do not see
+#
+# **Needs** [lesson 02](../02_descriptors.ipynb) · **Time** 40 min
+#
+# Write your answers in place of the dots, and run the cell. The check below it answers at once: ✓, or a hint.
+# Nothing breaks when an answer is wrong.
+
+# %%
+import numpy as np
+from scipy.spatial import cKDTree
+from sklearn.cluster import KMeans
+from sklearn.decomposition import PCA
+from sklearn.neighbors import KNeighborsClassifier
+
+from atomlens import descriptors, plotting
+from atomlens.descriptors import SubImageDescriptor, TimeDelayDescriptor, WindowDescriptor
+from atomlens.exercises.descriptors import Exercise
+from atomlens.notebook import show
+from atomlens.patterson import translation_spread
+
+# %% [markdown]
+# Put your own name here. It seeds your samples: your numbers differ from your neighbour's.
+
+# %%
+exercise = Exercise("Ada Lovelace")
+panels = {"perfect": exercise.perfect, "twin": exercise.twin, "doped": exercise.doped}
+figure, axes = plotting.new_figure(1, 3, size=(10.2, 3.5))
+for ax, (title, picture) in zip(axes, panels.items(), strict=True):
+    plotting.draw_image(ax, picture, title=title)
+show(figure, alt="Three of your images: a perfect crystal, a twin, a crystal with dopants.", dpi=50)
+
+# %% [markdown]
+# ## 1 · The Patterson function by hand
+#
+# `exercise.patch` is a small window. Compute its whole Patterson function, equation (2.2), with NumPy alone: the mean
+# subtracted, no taper, not normalised, and the origin in the middle of the array.
+
+# %%
+patch = exercise.patch
+# Your code here
+power = ...
+function = ...
+exercise.check_patterson(function)
+
+# %% [markdown]
+# Turn the array by 180° about its origin. What do you see, and what follows for domains that are inverted? (No check.)
+#
+# ## 2 · A window that fits
+#
+# `exercise.perfect` is a perfect crystal, and `exercise.sizes` lists the heights and widths of four windows, in
+# pixels. One of them may be used without a taper. Which one? Hand in its place in the list, counted from 0.
+
+# %%
+# Your code here
+spread = ...
+number = ...
+exercise.check_size(number)
+
+# %% [markdown]
+# ## 3 · Two halves
+#
+# Map the two halves of `exercise.twin` without labels, by windows and two clusters. Hand in the labels as a map,
+# a DataArray, as `describe.map` makes it.
+
+# %%
+# Your code here
+describe = ...
+scores = ...
+halves = ...
+exercise.check_domains(halves)
+
+# %% [markdown]
+# ## 4 · What was done?
+#
+# `exercise.original` and `exercise.repeat` are two records of one crystal, dumbbells of two very different species.
+# `exercise.records` holds four more, "A" to "D". One was translated, one inverted, one turned, and one has another
+# contrast. Which is which? Hand in a dict such as `{"A": "turned", "B": ...}`, with the words `"translated"`,
+# `"contrast"`, `"inverted"` and `"turned"`.
+
+# %%
+# Your code here
+tests = ...
+windows = ...
+shots = ...
+changes = ...
+exercise.check_changes(changes)
+
+# %% [markdown]
+# ## 5 · Once seen, found again
+#
+# `exercise.doped` is an image of MoS₂, `exercise.columns` the places of its columns. Row `exercise.dopant` of this
+# table is a dopant, and there are `exercise.n_others` more. Find their rows by likeness. (Columns near the border have
+# no sub-image: mind `positions_.index`.)
+
+# %%
+# Your code here
+look = ...
+pictures = ...
+row = ...
+alike = ...
+distances = ...
+rows = ...
+exercise.check_dopants(rows)
+
+# %% [markdown]
+# Now ask for twice as many. Where would you stop, had nobody told you how many there are? (No check.)
+#
+# ## 6 · Which way round?
+#
+# In `exercise.movie` one atom circles in each block of 20 × 20 pixels. `exercise.blocks` lists the centres of the
+# blocks, and of some the direction, 1 or -1. Tell the direction of the others, those with 0, in the order of the
+# table. Nine out of ten must be right. Each block has many stacks: let them vote.
+
+# %%
+blocks = exercise.blocks
+# Your code here
+stacked = ...
+stacks = ...
+block = ...
+told = ...
+guess = ...
+votes = ...
+directions = ...
+exercise.check_directions(directions)
+
+# %% [markdown]
+# Try with one frame in a stack, and with every third frame. (No check.)
+#
+# ## 7 · Free: how small a dopant?
+#
+# Simulate MoS₂ with dopants ever closer to molybdenum in atomic number, or with fewer electrons, and ask `blindness`
+# of sub-images and windows. Which sees more, and why? There is no check here.
+
+# %% [markdown]
+# ## How did it go?
+
+# %%
+from atomlens import check
+
+check.summary()
