@@ -35,12 +35,14 @@ environment_report()
 # | --- | --- | --- | --- |
 # | [01 · Clustering of spectral data](01_spectral_clustering.ipynb) | Which phases are in my spectrum image, how many are there, and are there any? | 45 min | what a spectrum image is |
 # | [Exercises to 01](exercises/01_spectral_clustering.ipynb) | Have I understood it? Your own data, checked as you go | 40 min | lesson 01 |
+# | [02 · Descriptors](02_descriptors.ipynb) | How do images, atoms and movies become rows of numbers, and what do these not see? | 45 min | what a Fourier transform is |
+# | [Exercises to 02](exercises/02_descriptors.ipynb) | Have I understood it? Your own images, checked as you go | 40 min | lesson 02 |
 # | [03 · Finding atomic columns](03_atom_finding.ipynb) | Where are the columns, how well can that be known, and when does a network help? | 60 min | what an atomic-resolution image is |
 # | [Exercises to 03](exercises/03_atom_finding.ipynb) | Have I understood it? Your own images, checked as you go | 30 min | lesson 03 |
 # | [04 · Local crystallography](04_local_crystallography.ipynb) | Which phase is each atom in, which phases are ferroic, and how is that tested? | 60 min | what a lattice is |
 # | [Exercises to 04](exercises/04_local_crystallography.ipynb) | Have I understood it? Your own crystals, checked as you go | 40 min | lesson 04 |
 #
-# More lessons follow the same plan: descriptors, local crystallography, defects, shift-invariant
+# More lessons follow the same plan: defects, shift-invariant
 # autoencoders, and dynamics.
 
 # %% [markdown]

@@ -108,7 +108,7 @@ print(f"windows of {describe.size_} pixels, taper: {describe.taper_}; features: 
 # %%
 chosen = pd.DataFrame({"x": [110.0, 121.0, 400.0], "y": [300.0, 381.0, 200.0]})
 figure = plotting.window_transforms(image, chosen, describe.size_, blank_center=describe.blank_center_)
-show(figure, alt="Three windows: two of one grain with equal Patterson functions, one of the other.", dpi=50)
+show(figure, alt="Three windows: two of one grain with equal Patterson functions, one of the other.", dpi=48)
 
 # %% [markdown]
 # **Figure 2.2.** Windows 0 and 1 begin at different places of the unit cell, and look different. Their Fourier
@@ -253,7 +253,7 @@ iron_pca = PCA(3, random_state=0).fit(grains)
 
 # %%
 figure = plotting.component_maps(on_iron, grains, iron_pca, image=iron, title="Real: iron")
-show(figure, alt="Maps of three components of two grains of iron, and their patterns.", dpi=52)
+show(figure, alt="Maps of three components of two grains of iron, and their patterns.", dpi=48)
 
 # %% [markdown]
 # **Figure 2.6.** Two grains that are turned against each other, and their boundary. One more region shows in the
@@ -480,7 +480,7 @@ row = int(np.abs(scores[:, 1]).argmax())
 keep_apart = {"positions": describe.positions_, "apart": max(describe.size_)}
 found, distances = descriptors.look_alikes(features, row, 5, **keep_apart)
 figure = plotting.look_alikes(image, describe, row, found, distances, title="Simulated")
-show(figure, alt="Six framed windows: the chosen one and most others lie on the boundary.", dpi=48)
+show(figure, alt="Six framed windows: the chosen one and most others lie on the boundary.", dpi=50)
 
 # %%
 hit = across[found]

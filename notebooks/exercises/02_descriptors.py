@@ -16,6 +16,7 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.neighbors import KNeighborsClassifier
 
+# %%
 from atomlens import descriptors, plotting
 from atomlens.descriptors import SubImageDescriptor, TimeDelayDescriptor, WindowDescriptor
 from atomlens.exercises.descriptors import Exercise
@@ -28,6 +29,8 @@ from atomlens.patterson import translation_spread
 # %%
 exercise = Exercise("Ada Lovelace")
 panels = {"perfect": exercise.perfect, "twin": exercise.twin, "doped": exercise.doped}
+
+# %%
 figure, axes = plotting.new_figure(1, 3, size=(10.2, 3.5))
 for ax, (title, picture) in zip(axes, panels.items(), strict=True):
     plotting.draw_image(ax, picture, title=title)
@@ -47,7 +50,7 @@ function = ...
 exercise.check_patterson(function)
 
 # %% [markdown]
-# Turn the array by 180° about its origin. What do you see, and what follows for domains that are inverted? (No check.)
+# Turn the function by 180° about its origin. What do you see, and what follows for domains that are inverted? (No check.)
 #
 # ## 2 · A window that fits
 #
@@ -83,7 +86,7 @@ exercise.check_domains(halves)
 
 # %%
 # Your code here
-tests = ...
+three = ...
 windows = ...
 shots = ...
 changes = ...
@@ -116,11 +119,14 @@ exercise.check_dopants(rows)
 # table. Nine out of ten must be right. Each block has many stacks: let them vote.
 
 # %%
-blocks = exercise.blocks
 # Your code here
+blocks = ...
 stacked = ...
 stacks = ...
 block = ...
+
+# %%
+# Your code here
 told = ...
 guess = ...
 votes = ...

@@ -11,6 +11,8 @@ LESSONS = (
     "00_start_here",
     "01_spectral_clustering",
     "exercises/01_spectral_clustering",
+    "02_descriptors",
+    "exercises/02_descriptors",
     "03_atom_finding",
     "exercises/03_atom_finding",
     "04_local_crystallography",
@@ -20,6 +22,7 @@ LESSONS = (
 COCKPIT, EXPLORER = ".atomlens-view:not(:has(select))", ".atomlens-view:has(select)"
 IMAGING = ".atomlens-view:has-text('defocus')"
 FINDER = ".atomlens-view:has-text('lowest score')"
+DESCRIPTOR = ".atomlens-view:has-text('look-alikes')"
 CRYSTAL = ".atomlens-view:has-text('point group')"
 
 
@@ -61,6 +64,24 @@ CONTROLS = (
         f"{EXPLORER} canvas >> nth=0",
     ),
     ("01_spectral_clustering", f"{EXPLORER} button", lambda c: c.click(), f"{EXPLORER} .atomlens-code"),
+    (
+        "02_descriptors",
+        f"{DESCRIPTOR} .noUi-handle >> nth=0",
+        lambda c: c.press("ArrowLeft"),
+        f"{DESCRIPTOR} canvas",
+    ),
+    (  # the window is dragged
+        "02_descriptors",
+        f"{DESCRIPTOR} canvas >> nth=1",
+        lambda c: draw_loop(c, (0.1, 0.3), (0.15, 0.6), (0.3, 0.7)),
+        f"{DESCRIPTOR} canvas >> nth=0",
+    ),
+    (
+        "02_descriptors",
+        f"{DESCRIPTOR} button:has-text('code')",
+        lambda c: c.click(),
+        f"{DESCRIPTOR} .atomlens-code",
+    ),
     (
         "03_atom_finding",
         f"{IMAGING} .noUi-handle >> nth=0",

@@ -168,7 +168,7 @@ def test_noise_is_that_of_electrons_and_detector(crystal, gain, read_noise):
     assert np.median(view.noise / truth) == pytest.approx(1, abs=0.07)
     assert np.percentile(np.abs(view.noise / truth - 1), 90) < 0.12
     standard = (view.pixels - view.expected) / view.noise
-    assert np.std(standard) == pytest.approx(1, abs=0.03)
+    assert np.std(standard) == pytest.approx(1, abs=0.05)
 
 
 def test_defects_are_not_trusted(crystal):

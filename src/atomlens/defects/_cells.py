@@ -16,6 +16,7 @@ _ORDERS = 6  # of reflections looked at for tracking the lattice
 # Lattice vectors, down and across: the window in which the lattice is followed. Drift is from row to row, so
 # the window is wide and low.
 _TRACKED = (0.6, 3.0)
+_STEEPEST = 0.12  # displacement over distance
 _COARSE = 4  # points a lattice vector at which its phase is taken
 _LEAST = 0.6  # of the pixels of a cell that must lie in the image for the cell to be counted
 _PART = 12.0  # widths of a column
@@ -203,11 +204,28 @@ def _displacement(pixels, lattice):
     # phase = phase0 - order . inverse . shift; the constant depends on where the origin is, and is taken out.
     wave = np.array([inverse @ order for order in reflections])
     drift = np.stack([p - np.median(p) for p in phases])
-    shift = -np.einsum("ij,jkl->ikl", np.linalg.inv(wave), drift)
+    shift = _plausible(-np.einsum("ij,jkl->ikl", np.linalg.inv(wave), drift), coarse)
     at_y, at_x = np.arange(height) / coarse, np.arange(width) / coarse
     rows, columns = shift.shape[1:]
     grid = np.meshgrid(np.minimum(at_y, rows - 1), np.minimum(at_x, columns - 1), indexing="ij")
     return np.stack([map_coordinates(s, grid, order=1, mode="nearest") for s in shift]).astype(np.float32)
+
+
+def _plausible(shift, step):
+    """Displacement whose slopes differ from the usual one no more than drift and bending may.
+
+    A twin is a shear of the lattice and could be followed like a drift; but no scan drifts so much.
+    """
+    for axis in (1, 2):
+        slope = np.diff(shift, axis=axis)
+        usual = np.median(slope, axis=(1, 2), keepdims=True)
+        slope = np.clip(slope, usual - _STEEPEST * step, usual + _STEEPEST * step)
+        middle = shift.shape[axis] // 2
+        start = np.take(shift, [0], axis=axis)
+        whole = np.concatenate([start, start + np.cumsum(slope, axis=axis)], axis=axis)
+        # Kept where it was in the middle, which the rest is measured from
+        shift = whole + np.take(shift, [middle], axis=axis) - np.take(whole, [middle], axis=axis)
+    return shift
 
 
 def _two_reflections(pixels, lattice):

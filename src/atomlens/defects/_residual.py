@@ -12,6 +12,8 @@ from atomlens.defects._cells import median_inside
 _LOCAL = 8  # the brightness is followed over this fraction of the image
 _CELLS = 3.0  # lattice vectors, the shortest length over which brightness is followed
 _GAIN = (0.6, 1.6)  # brightness of a region relative to the image; what lies beyond is not a matter of gain
+# Lattice vectors: how far rows may lie off, together and each by itself
+_DRIFT, _VIBRATION = 1 / 16, 1 / 4
 _WIDE = 4.0  # widths of a column
 _CLIPPED = 3.0  # standard deviations
 _PIECES = 16  # of the image
@@ -24,9 +26,10 @@ def expected_image(pixels, frame, trusted=None):
     Returns the expected image and the frame with its rows shifted.
     """
     # Drift moves neighbouring rows alike, along x and y; vibration moves single ones, and along x it shows.
-    for rows in (frame.lattice.spacing / 2, 0):
+    spacing = frame.lattice.spacing
+    for rows, most in ((spacing / 2, _DRIFT * spacing), (0, _VIBRATION * spacing)):
         model = follow_brightness(pixels, frame.spread_out(frame.average(pixels, trusted)), frame.lattice)
-        frame = frame.moved_rows(_row_shifts(pixels, model, rows))
+        frame = frame.moved_rows(np.clip(_row_shifts(pixels, model, rows), -most, most))
     model = frame.spread_out(frame.average(pixels, trusted))
     return follow_brightness(pixels, model, frame.lattice), frame
 

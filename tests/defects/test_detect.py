@@ -1,0 +1,380 @@
+"""Defects found without labels, against those that were planted; and nothing where none are."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import xarray as xr
+from scipy.stats import binom
+from sklearn.ensemble import IsolationForest
+from sklearn.neighbors import LocalOutlierFactor, NearestNeighbors
+
+from atomlens import io, lattice, metrics, simulate
+from atomlens.defects import DefectMap, NotPeriodicError, detect
+from atomlens.simulate import Instrument, defects, structures
+
+SHAKEN = Instrument(drift=(0.1, 0.15), jitter=0.004, contamination=0.2, contamination_length=2.0)
+LATTICES = {
+    "SrTiO3": (lambda size: structures.perovskite(size, rotation=7), "Ti", "W"),
+    "MoS2": (
+        lambda size: structures.transition_metal_dichalcogenide("MoS2", size, rotation=20),
+        "S2",
+        "Se",
+    ),
+    "ZrO2": (lambda size: structures.zirconia(size, rotation=33), None, "W"),
+}
+KINDS = ("single vacancy", "double vacancy", "substitution", "interstitial", "displaced")
+
+
+def planted(name, kind, n=3, size=(5.0, 5.0)):
+    make, sublattice, element = LATTICES[name]
+    crystal = make(size)
+    where = {"n": n, "min_separation": 1.2, "border": 0.8, "random_state": 1}
+    if kind == "single vacancy":
+        atoms = "single" if name == "MoS2" else "column"
+        return defects.vacancies(crystal, kind=atoms, sublattice=sublattice, **where)
+    if kind == "double vacancy":
+        if name == "MoS2":
+            return defects.vacancies(crystal, kind="column", sublattice=sublattice, **where)
+        at = defects.vacancies(crystal, kind="column", sublattice=sublattice, **where).defects
+        xy = crystal.columns.query("visible")[["x_nm", "y_nm"]].to_numpy()
+        pairs = NearestNeighbors(n_neighbors=2).fit(xy).kneighbors(at[["x_nm", "y_nm"]])[1]
+        return defects.vacancies(crystal, kind="column", at=[tuple(xy[k]) for k in pairs.ravel()])
+    if kind == "substitution":
+        atoms = "one" if name == "MoS2" else "column"
+        return defects.substitutions(crystal, species=element, atoms=atoms, sublattice=sublattice, **where)
+    if kind == "interstitial":
+        return defects.interstitials(crystal, species=element, **where)
+    return defects.displaced(crystal, distance=0.05, sublattice=sublattice, **where)
+
+
+def score(found, truth, pixels=8):
+    return metrics.match(found.defects[["x", "y"]], truth[["x", "y"]], tolerance=pixels)
+
+
+@pytest.fixture(scope="module")
+def holes():
+    """MoS2 with three double vacancies of sulphur, far above the noise."""
+    structure = planted("MoS2", "double vacancy", size=(6, 6))
+    return simulate.image(structure, electrons=600, random_state=2)
+
+
+@pytest.fixture(scope="module")
+def found(holes):
+    return detect(holes.data)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", LATTICES)
+def test_planted_defects_are_found_and_nothing_else(name, kind):
+    sample = simulate.image(planted(name, kind), electrons=1000, random_state=5)
+    truth = sample.extras["defects"]
+    result = score(detect(sample.data), truth)
+    if kind == "double vacancy" and len(truth) == 6:
+        assert result.recall >= 0.5  # of two holes side by side, one may speak for both
+        assert len(result.spurious) == 0
+    else:
+        assert (len(result.spurious), len(result.missed)) == (0, 0)
+
+
+def test_the_table_of_hits(found, holes):
+    table = found.defects
+    expected = ["x", "y", "score", "p_value", "area", "extent", "group", "x_nm", "y_nm"]
+    assert sorted(table.columns) == sorted(expected)
+    assert len(table) == len(holes.extras["defects"]) == 3
+    assert score(found, holes.extras["defects"], 3).f1 == 1
+    values = found.score.values[table["y"].astype(int), table["x"].astype(int)]
+    np.testing.assert_allclose(table["score"], values)
+    assert (np.diff(table["score"]) <= 0).all()
+    assert (table["score"] > found.threshold).all()
+    assert (table["p_value"] < found.false_alarm_rate).all()
+    assert (table["p_value"] > 0).all()
+    # Each of three separate spots: about as wide as a column and its surroundings
+    assert sorted(table["group"]) == [0, 1, 2]
+    assert table["area"].sum() == np.count_nonzero(found.score.values > found.threshold)
+    assert (table["extent"] >= 2 * np.sqrt(table["area"] / np.pi) - 2).all()
+    assert (table["extent"] < 3 * np.sqrt(table["area"])).all()
+    pixel = float(holes.data.x[1] - holes.data.x[0])
+    np.testing.assert_allclose(table["x_nm"], float(holes.data.x[0]) + pixel * table["x"])
+
+
+def test_the_map(found, holes):
+    assert isinstance(found, DefectMap)
+    assert found.score.dims == ("y", "x")
+    xr.testing.assert_equal(found.score.x, holes.data.x)
+    assert (found.scheme, found.detector) == ("window", "unit_cell")
+    area = abs(np.linalg.det(found.lattice.basis))
+    assert found.n_cells == pytest.approx(holes.data.size / area, rel=0.1)
+    assert "3 hits" in repr(found)
+    assert f"{found.n_cells} unit cells" in repr(found)
+
+
+def test_expected_and_residual(found, holes):
+    crystal = LATTICES["MoS2"][0]((6, 6))
+    dose = holes.source["parameters"]["dose_e_per_A2"]
+    truth = simulate.image(crystal, dose=dose).extras["expected"].values
+    assert np.std(found.expected.values - truth) < 0.1 * np.std(truth)
+    assert found.residual.attrs["units"] == "standard deviations"
+    assert np.median(np.abs(found.residual)) == pytest.approx(0.6745, abs=0.06)
+    y, x = (holes.extras["defects"][a].round().astype(int) for a in "yx")
+    around = [found.residual.values[b - 2 : b + 3, a - 2 : a + 3].mean() for a, b in zip(x, y, strict=True)]
+    assert max(around) < -1
+
+
+def test_cells_have_scores_and_p_values(found):
+    cells = found.cells
+    assert len(cells) == found.n_cells
+    assert not cells[["i", "j"]].duplicated().any()
+    basis = found.lattice.basis
+    step = cells[["i", "j"]].to_numpy() @ basis
+    offset = cells[["x", "y"]].to_numpy() - step
+    assert offset.std(axis=0).max() < 1  # nothing moves here
+    for row in found.defects.itertuples():
+        near = np.hypot(cells["x"] - row.x, cells["y"] - row.y).nsmallest(4).index
+        assert cells.loc[near, "score"].max() == pytest.approx(row.score)
+    order = cells.sort_values("score")
+    assert (np.diff(order["p_value"]) <= 1e-12).all()
+
+
+def test_groups_join_hits_that_touch(holes):
+    line = defects.line_defect(
+        structures.perovskite((5, 5)), sublattice="Ti", length=2.0, kind="vacancy_line", angle=0.0
+    )
+    found = detect(simulate.image(line, electrons=1000, random_state=0).data).at(0.01)
+    groups = found.groups
+    largest = groups.loc[groups["n_hits"].idxmax()]
+    assert largest["n_hits"] >= 4
+    own = found.defects[found.defects["group"] == largest["group"]]
+    assert largest["n_hits"] == len(own)
+    assert largest["area"] == own["area"].sum()
+    assert largest["x"] == pytest.approx(own["x"].mean())
+    assert largest["score"] == own["score"].max()
+    assert largest["p_value"] == own["p_value"].min()
+    assert groups["n_hits"].sum() == len(found.defects)
+
+
+@pytest.mark.parametrize("rate", [0.05, 1e-6])
+def test_another_rate_is_a_fresh_search_at_that_rate(found, holes, rate):
+    fresh, other = detect(holes.data, false_alarm_rate=rate), found.at(rate)
+    pd.testing.assert_frame_equal(fresh.defects, other.defects)
+    assert fresh.threshold == other.threshold
+    assert other.false_alarm_rate == rate
+    assert found.false_alarm_rate == 1e-4
+
+
+def test_higher_rates_find_more(found):
+    rates = [1e-5, 1e-3, 0.02, 0.2]
+    maps = [found.at(rate) for rate in rates]
+    assert (np.diff([m.threshold for m in maps]) < 0).all()
+    for low, high in zip(maps[:-1], maps[1:], strict=True):
+        places = set(map(tuple, high.defects[["x", "y"]].to_numpy()))
+        assert set(map(tuple, low.defects[["x", "y"]].to_numpy())) <= places
+    assert len(maps[-1].defects) > len(maps[0].defects)
+
+
+def test_cells_of_perfect_crystals_exceed_the_threshold_as_often_as_set():
+    above = cells = 0
+    for seed, (make, *_) in enumerate(list(LATTICES.values()) * 3):
+        sample = simulate.image(make((5, 5)), electrons=100, random_state=100 + seed)
+        table = detect(sample.data).cells
+        above, cells = above + (table["p_value"] < 0.05).sum(), cells + len(table)
+    low, high = binom.interval(0.999, cells, 0.05)
+    assert low * 0.8 < above < high * 1.2  # a threshold from so few cells has an error of its own
+
+
+@pytest.mark.parametrize(
+    ("scheme", "detector", "reach"),
+    [
+        ("columns", "svm", 1.0),
+        ("columns", "knn", 1.0),
+        ("columns", "isolation_forest", 1.0),
+        ("columns", "cycles", 1.0),
+        ("window", "svm", 1.5),
+        ("window", "knn", 1.5),
+        ("window", "isolation_forest", 1.5),
+        ("window", "residual", 1.0),
+    ],
+)
+def test_every_method_sees_a_strong_double_vacancy(holes, scheme, detector, reach):
+    if scheme == "columns":
+        pytest.importorskip("torch")
+    found = detect(holes.data, scheme=scheme, detector=detector, false_alarm_rate=1e-3)
+    assert (found.scheme, found.detector) == (scheme, detector)
+    truth = holes.extras["defects"]
+    result = score(found, truth, reach * found.lattice.spacing)
+    assert result.recall == 1
+    assert len(result.spurious) <= 1
+
+
+def test_the_scheme_follows_from_the_detector(holes):
+    assert detect(holes.data, detector="svm").scheme == "window"
+    pytest.importorskip("torch")
+    assert detect(holes.data, detector="cycles").scheme == "columns"
+    assert detect(holes.data, scheme="columns").detector == "svm"
+
+
+def test_a_semantic_image_hides_a_substitution():
+    pytest.importorskip("torch")
+    sample = simulate.image(planted("SrTiO3", "substitution", n=2, size=(6, 6)), electrons=500, random_state=3)
+    truth = sample.extras["defects"]
+    assert score(detect(sample.data), truth).recall == 1
+    hidden = detect(sample.data, scheme="columns", false_alarm_rate=1e-3)
+    assert score(hidden, truth, hidden.lattice.spacing).recall == 0
+
+
+@pytest.mark.parametrize("detector", [IsolationForest(random_state=0), LocalOutlierFactor(novelty=True)])
+def test_any_outlier_detector(holes, detector):
+    found = detect(holes.data, detector=detector, false_alarm_rate=1e-3)
+    assert (found.scheme, found.detector) == ("window", type(detector).__name__)
+    assert found.pipeline.pipeline_["detector"] is not detector
+    assert score(found, holes.extras["defects"], 1.5 * found.lattice.spacing).recall == 1
+    assert not hasattr(detector, "offset_")
+
+
+def test_a_region_without_defects_calibrates(holes, found):
+    reference = np.ones(holes.data.shape, bool)
+    for x, y in holes.extras["defects"][["x", "y"]].to_numpy():
+        reference[int(y) - 25 : int(y) + 26, int(x) - 25 : int(x) + 26] = False
+    other = detect(holes.data, reference=reference)
+    assert score(other, holes.extras["defects"], 3).f1 == 1
+    assert other.calibration.scale == 1
+    assert len(other.calibration.null) < found.n_cells
+    assert other.threshold == pytest.approx(found.threshold, rel=0.4)
+
+
+def test_scan_and_dirt_are_no_defects():
+    hits = 0
+    for seed, (make, *_) in enumerate(LATTICES.values()):
+        sample = simulate.image(make((6, 6)), electrons=300, instrument=SHAKEN, random_state=seed)
+        hits += len(detect(sample.data).defects)
+    assert hits <= 1
+
+
+def test_arrays_give_the_same_without_nanometres(holes, found):
+    bare = detect(holes.data.values)
+    assert "x_nm" not in bare.defects
+    pd.testing.assert_frame_equal(bare.defects, found.defects.drop(columns=["x_nm", "y_nm"]))
+    np.testing.assert_array_equal(bare.score.values, found.score.values)
+
+
+def test_the_same_seed_gives_the_same(holes):
+    options = {"detector": "isolation_forest", "random_state": 3}
+    one, other = (detect(holes.data, **options) for _ in range(2))
+    pd.testing.assert_frame_equal(one.defects, other.defects)
+    assert one.threshold == other.threshold
+    assert detect(holes.data, detector="isolation_forest", random_state=4).threshold != one.threshold
+
+
+def test_a_lattice_that_is_known_is_taken(holes, found):
+    known = lattice.estimate(holes.data)
+    assert detect(holes.data, lattice=known).lattice is known
+
+
+def test_saving(found, tmp_path):
+    table = pd.read_csv(found.save(tmp_path / "hits.csv"), comment="#")
+    np.testing.assert_allclose(table[["x", "y", "score"]], found.defects[["x", "y", "score"]], rtol=1e-5)
+    picture = io.read(found.save(tmp_path / "score.tif"))
+    np.testing.assert_allclose(np.asarray(picture.data).squeeze(), found.score.values, rtol=1e-5)
+    for name in ("hits.csv", "score.tif"):
+        with pytest.raises(FileExistsError):
+            found.save(tmp_path / name)
+        found.save(tmp_path / name, overwrite=True)
+    with pytest.raises(ValueError, match="xyz"):
+        found.save(tmp_path / "score.xyz")
+
+
+def test_nothing_found_is_an_empty_table(tmp_path):
+    perfect = LATTICES["MoS2"][0]((4, 4))
+    empty = detect(simulate.image(perfect, electrons=300, random_state=0).data, false_alarm_rate=1e-9)
+    assert len(empty.defects) == len(empty.groups) == 0
+    assert {"x", "y", "score", "p_value", "area", "extent", "group", "x_nm", "y_nm"} <= set(empty.defects)
+    assert "0 hits" in repr(empty)
+    assert len(pd.read_csv(empty.save(tmp_path / "none.csv"), comment="#")) == 0
+
+
+def test_images_without_noise_have_no_hits():
+    for make, *_ in LATTICES.values():
+        image = simulate.image(make((5, 5))).extras["expected"]
+        assert len(detect(image).defects) == 0
+        holes = simulate.image(defects.vacancies(make((5, 5)), kind="column", border=1.0))
+        assert len(detect(holes.extras["expected"]).defects) >= 1
+
+
+def test_another_domain_is_not_called_a_defect_without_a_word():
+    twin = structures.zirconia((8, 10), twin=True)
+    image = simulate.image(twin, electrons=300, random_state=0).data
+    part = image[: int(0.68 * image.shape[0])]
+    with pytest.warns(UserWarning, match="segment_domains"):
+        detect(part)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        detect(image[: int(0.45 * image.shape[0])])
+
+
+def test_nothing_repeats_in_a_film():
+    film = simulate.image(structures.amorphous(size=(5, 5)), dose=3e4).data
+    with pytest.raises(NotPeriodicError, match="no lattice was found"):
+        detect(film)
+
+
+def test_a_few_cells_are_not_enough():
+    image = simulate.image(structures.perovskite((4, 4)), electrons=1000, random_state=0).data
+    known = lattice.estimate(image)
+    with pytest.raises(NotPeriodicError, match="unit cells lie in the image, 9 are needed"):
+        detect(image[:45, :45], lattice=known)
+
+
+def test_too_few_windows_to_learn_from():
+    image = simulate.image(structures.perovskite((4, 4)), electrons=1000, random_state=0).data
+    with pytest.raises(ValueError, match="larger field of view"):
+        detect(image[:64, :64], lattice=lattice.estimate(image), detector="svm")
+
+
+IMAGE = np.random.default_rng(0).random((64, 64))
+HOLED = np.where(IMAGE > 0.99, np.nan, IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("image", "options", "words"),
+    [
+        (HOLED, {}, "NaN or infinite"),
+        (np.ones((64, 64)), {}, "constant"),
+        (np.zeros((4, 64, 64)), {}, "two axes"),
+        (IMAGE[:20], {}, "too small"),
+        (IMAGE, {"false_alarm_rate": 0}, "above 0 and below 1, got 0"),
+        (IMAGE, {"false_alarm_rate": 1}, "above 0 and below 1, got 1"),
+        (IMAGE, {"false_alarm_rate": -0.1}, "above 0 and below 1"),
+        (IMAGE, {"false_alarm_rate": np.nan}, "above 0 and below 1, got nan"),
+        (IMAGE, {"false_alarm_rate": "a"}, "above 0 and below 1, got 'a'"),
+        (IMAGE, {"false_alarm_rate": None}, "above 0 and below 1, got None"),
+        (IMAGE, {"scheme": "atoms"}, 'scheme must be "auto", "window" or "columns", got \'atoms\''),
+        (IMAGE, {"detector": "magic"}, "'magic' does not belong to scheme 'window'"),
+        (IMAGE, {"scheme": "columns", "detector": "residual"}, "'residual' does not belong to scheme 'columns'"),
+        (IMAGE, {"scheme": "window", "detector": "cycles"}, "'cycles' does not belong to scheme 'window'"),
+        (IMAGE, {"detector": 3}, "needs fit and score_samples, int has not"),
+    ],
+)
+def test_bad_input(image, options, words):
+    with pytest.raises(ValueError, match=words):
+        detect(image, **options)
+
+
+@pytest.mark.parametrize(
+    ("reference", "words"),
+    [
+        (np.ones((10, 10), bool), "of the shape"),
+        (np.ones((200, 200)), "True and False"),
+        (np.zeros((200, 200), bool), "0 defect-free cells are too few"),
+    ],
+)
+def test_bad_reference(reference, words):
+    image = simulate.image(structures.perovskite((4, 4)), electrons=1000, random_state=0).data
+    with pytest.raises(ValueError, match=words):
+        detect(image, reference=reference)
+
+
+@pytest.mark.parametrize("rate", [0, 1, "a", np.nan])
+def test_bad_rate_afterwards(found, rate):
+    with pytest.raises(ValueError, match="false_alarm_rate"):
+        found.at(rate)
