@@ -29,7 +29,9 @@ def test_thresholds_are_exceeded_as_often_as_asked(name, probability):
 
 @pytest.mark.parametrize("name", ["exponential", "half-normal", "chi-squared"])
 def test_the_tail_reaches_beyond_the_sample(name):
-    exceeded = [KNOWN[name].sf(Calibration.fit(sample(name, 5000, seed)).threshold(1e-4)) for seed in range(6)]
+    exceeded = [
+        KNOWN[name].sf(Calibration.fit(sample(name, 5000, seed)).threshold(1e-4)) for seed in range(6)
+    ]
     assert 0.4e-4 < np.exp(np.mean(np.log(exceeded))) < 2.5e-4
 
 

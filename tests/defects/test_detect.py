@@ -216,7 +216,9 @@ def test_the_scheme_follows_from_the_detector(holes):
 
 def test_a_semantic_image_hides_a_substitution():
     pytest.importorskip("torch")
-    sample = simulate.image(planted("SrTiO3", "substitution", n=2, size=(6, 6)), electrons=500, random_state=3)
+    sample = simulate.image(
+        planted("SrTiO3", "substitution", n=2, size=(6, 6)), electrons=500, random_state=3
+    )
     truth = sample.extras["defects"]
     assert score(detect(sample.data), truth).recall == 1
     hidden = detect(sample.data, scheme="columns", false_alarm_rate=1e-3)
@@ -350,7 +352,11 @@ HOLED = np.where(IMAGE > 0.99, np.nan, IMAGE)
         (IMAGE, {"false_alarm_rate": None}, "above 0 and below 1, got None"),
         (IMAGE, {"scheme": "atoms"}, 'scheme must be "auto", "window" or "columns", got \'atoms\''),
         (IMAGE, {"detector": "magic"}, "'magic' does not belong to scheme 'window'"),
-        (IMAGE, {"scheme": "columns", "detector": "residual"}, "'residual' does not belong to scheme 'columns'"),
+        (
+            IMAGE,
+            {"scheme": "columns", "detector": "residual"},
+            "'residual' does not belong to scheme 'columns'",
+        ),
         (IMAGE, {"scheme": "window", "detector": "cycles"}, "'cycles' does not belong to scheme 'window'"),
         (IMAGE, {"detector": 3}, "needs fit and score_samples, int has not"),
     ],

@@ -77,7 +77,10 @@ class FourierScorer(BaseEstimator):
         spectrum = np.fft.rfft2(view.pixels)
         spectrum[self.crystal_] = 0
         rest = np.fft.irfft2(spectrum, view.pixels.shape).astype(np.float32)
-        return gaussian_filter(rest, view.sigma) ** 2
+        score = gaussian_filter(rest, view.sigma) ** 2
+        # The image does not end where a cell does: that leaks out of the Bragg peaks, and shows at the border.
+        edge = round(view.frame.lattice.spacing)
+        return np.pad(score[edge:-edge, edge:-edge], edge)
 
 
 class PattersonScorer(BaseEstimator):

@@ -15,6 +15,7 @@ from atomlens.defects._residual import ColumnFilter, expected_image, noise_level
 from atomlens.lattice import estimate
 
 _CLEAR = 25.0  # squared amplitude (three degrees of freedom) beyond which a place is not trusted
+_FAINTEST = 0.05  # of the contrast: noise in every image, below which the errors of the average cell would show
 _STANDS_OUT = 3.5  # standard deviations
 _RANKS = 0.005  # of the pixels: how different in brightness those may be whose noise is exchanged
 
@@ -52,7 +53,12 @@ class View:
         lattice = (estimate(image) if lattice is None else lattice).required()
         pixels = pixels.astype(np.float32)
         sigma = float(np.clip(estimate_scale(pixels)[0], 0.8, lattice.spacing / 3))
-        return cls._prepared(pixels, CellFrame.track(pixels, lattice), sigma)
+        view = cls._prepared(pixels, CellFrame.track(pixels, lattice), sigma)
+        lacking = (_FAINTEST * view.expected.std()) ** 2 - np.median(view.noise) ** 2
+        if lacking <= 0:
+            return view
+        added = np.random.default_rng(0).normal(0, np.sqrt(lacking), pixels.shape)
+        return cls._prepared(pixels + added.astype(np.float32), CellFrame.track(pixels, lattice), sigma)
 
     @classmethod
     def _prepared(cls, pixels, frame, sigma):

@@ -1,0 +1,154 @@
+"""Exercises to lesson 05: images, expected answers, and tests of what students hand in."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial.distance import pdist
+
+from atomlens import check, simulate
+from atomlens.defects import detect
+from atomlens.patterson import translation_spread
+
+__all__ = ["Exercise"]
+
+_CELLS = np.array([(1, 1), (1, 2), (2, 1), (2, 2), (1, 3)])  # of a window that fits, down and across
+_DRAWS = 20  # the chance that so many are all unlucky is nil
+_KINDS = ("perfect", "vacancies", "dopants")
+_PIXEL = 0.02  # nm
+_ELECTRONS = 250
+
+
+class Exercise:
+    """One student's samples, and the checks of their answers.
+
+    Parameters
+    ----------
+    student : str
+        A name; it seeds the samples, on every computer alike.
+
+    Attributes
+    ----------
+    crystal : ndarray of shape (H, W)
+        A perfect crystal with a rectangular cell, free of noise.
+    sizes : list of (int, int)
+        (height, width) of windows, in pixels, one of which holds whole cells.
+    features : ndarray of shape (40, 6)
+        Rows of numbers that describe 40 windows.
+    film : DataArray
+        Strontium titanate with some columns missing.
+    suspects : list of DataArray
+        Three images of a crystal, of which one has no defect.
+    twin : DataArray
+        Zirconia with a twin boundary.
+
+    Examples
+    --------
+    >>> exercise = Exercise("Ada Lovelace")
+    >>> result = exercise.check_count(len(detect(exercise.film).defects))
+    ✓ number of vacancies: correct
+    """
+
+    def __init__(self, student):
+        rngs = np.random.default_rng(check.seed(student)).spawn(5)
+        self.crystal, self.sizes, self._fits = _crystal(rngs[0])
+        self.features = rngs[1].normal(size=(40, 6)).round(2)
+        self.film, self._count = _film(rngs[2])
+        self.suspects, self._perfect = _suspects(rngs[3])
+        self.twin, self._share = _twin(rngs[4])
+
+    def check_size(self, answer):
+        """Judge (height, width) of the window that needs no taper."""
+        hint = "for each size, `translation_spread(exercise.crystal, size)`: the smallest wins"
+        if answer is not None and answer is not ... and np.shape(answer) == (2,):
+            answer = [int(n) for n in answer]
+        return check.equal(answer, list(self.sizes[self._fits]), name="window that fits", hint=hint)
+
+    def check_gamma(self, answer):
+        """Judge the width of the kernel for the closest and the farthest two rows of `features`."""
+        near, far = np.sort(pdist(self.features))[[0, -1]]
+        expected = 2 * np.log(far / near) / (far**2 - near**2)
+        hint = (
+            "set the derivative of exp(-g near**2) - exp(-g far**2) to zero and solve for g; or find the maximum "
+            "numerically"
+        )
+        return check.close(answer, expected, rtol=0.01, name="gamma", hint=hint)
+
+    def check_count(self, answer):
+        """Judge the number of missing columns in `film`."""
+        hint = "`defects.detect(exercise.film).defects` has one row a hit"
+        return check.equal(answer, self._count, name="number of vacancies", hint=hint)
+
+    def check_perfect(self, answer):
+        """Judge which of the suspects has no defect: 0, 1 or 2."""
+        hint = "one of them gives no hit at the default rate; look at the p-values of the others"
+        return check.equal(answer, self._perfect, name="perfect crystal", hint=hint)
+
+    def check_share(self, answer):
+        """Judge the fraction of `twin` that the smaller domain covers, between 0 and 0.5."""
+        hint = "`defects.segment_domains(exercise.twin)` numbers the domains, the largest 0"
+        return check.close(answer, self._share, atol=0.03, rtol=0, name="smaller twin", hint=hint)
+
+
+def _crystal(rng):
+    """Noise-free crystal with two unequal columns in a rectangular cell; windows; which of them fits."""
+    cell = np.array([rng.integers(13, 19), rng.integers(20, 29)])  # pixels, down and across
+    y, x = np.mgrid[:200, :200].astype(float)
+    picture = np.zeros_like(x)
+    for (v, u), height in (((0.2, 0.3), 1.0), ((0.55 + rng.uniform(0, 0.2), 0.7), 0.6)):
+        away = [
+            (a - o * n + n / 2) % n - n / 2 for a, o, n in ((y, v, cell[0]), (x, u, cell[1]))
+        ]  # to the nearest of these columns
+        picture += height * np.exp(-(away[0] ** 2 + away[1] ** 2) / (2 * 2.2**2))
+    fits = cell * _CELLS[rng.integers(len(_CELLS))]
+    others = [fits + np.array(d) * rng.integers(4, 7) for d in ((1, 0), (0, 1), (-1, 0), (0, -1))]
+    at = int(rng.integers(5))
+    sizes = [tuple(int(n) for n in size) for size in (*others[:at], fits, *others[at:])]
+    best = int(np.argmin([translation_spread(picture, size, n_offsets=40) for size in sizes]))
+    return picture, sizes, best
+
+
+def _film(rng):
+    """Image with missing columns, and how many: as many as can be seen."""
+    for _ in range(_DRAWS):
+        count = int(rng.integers(3, 8))
+        sheet = simulate.structures.perovskite((6, 6), rotation=rng.uniform(0, 45))
+        sheet = simulate.defects.vacancies(
+            sheet, kind="column", sublattice="Ti", n=count, min_separation=1, border=0.5, random_state=rng
+        )
+        image = simulate.image(sheet, electrons=_ELECTRONS, pixel_size=_PIXEL, random_state=rng).data
+        if len(detect(image).defects) == count:
+            return image, count
+    raise RuntimeError(f"no sample of {_DRAWS} was fit for the exercise: use another name")
+
+
+def _suspects(rng):
+    """Three images, and which of them has no defect."""
+    order = [_KINDS[n] for n in rng.permutation(3)]
+    return [_suspect(rng, kind) for kind in order], order.index("perfect")
+
+
+def _suspect(rng, kind):
+    for _ in range(_DRAWS):
+        turn = rng.uniform(0, 60)
+        sheet = simulate.structures.transition_metal_dichalcogenide("MoS2", (5, 5), rotation=turn)
+        where = {"sublattice": "S2", "n": 2, "min_separation": 1.5, "border": 0.8, "random_state": rng}
+        if kind == "vacancies":
+            sheet = simulate.defects.vacancies(sheet, kind="column", **where)
+        elif kind == "dopants":
+            sheet = simulate.defects.substitutions(sheet, species="Se", atoms="column", **where)
+        image = simulate.image(sheet, electrons=_ELECTRONS, pixel_size=_PIXEL, random_state=rng).data
+        if len(detect(image).defects) == (0 if kind == "perfect" else 2):
+            return image
+    raise RuntimeError(f"no sample of {_DRAWS} was fit for the exercise: use another name")
+
+
+def _twin(rng):
+    """Image cut out of a twinned crystal, and the share of the smaller twin."""
+    twinned = simulate.image(
+        simulate.structures.zirconia((7, 14), twin=True), electrons=100, pixel_size=_PIXEL, random_state=rng
+    ).data
+    rows = twinned.sizes["x"]
+    share = float(rng.uniform(0.3, 0.45))
+    above = round(share * rows)
+    middle = twinned.sizes["y"] // 2
+    return twinned[middle - above : middle - above + rows].copy(), above / rows

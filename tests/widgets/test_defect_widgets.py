@@ -1,0 +1,90 @@
+"""The defect explorer: model without a browser, and the view that shows it."""
+
+import numpy as np
+import pytest
+from matplotlib.backend_bases import MouseEvent
+
+from atomlens import defects, simulate
+from atomlens.widgets import DefectModel, defect_explorer
+
+
+@pytest.fixture(scope="module")
+def image():
+    sheet = simulate.defects.vacancies(
+        simulate.structures.perovskite((6, 6)), kind="column", at=[(2.0, 3.0), (4.2, 3.0)]
+    )
+    return simulate.image(sheet, electrons=300, random_state=1).data
+
+
+@pytest.fixture
+def model(image):
+    return DefectModel(image)
+
+
+def test_it_starts_at_the_strongest_hit(model, image):
+    hits = defects.detect(image).defects
+    assert model.place == tuple(hits[["x", "y"]].iloc[0])
+    assert len(model.found.defects) == len(hits)
+
+
+def test_the_rate_moves_the_threshold_without_computing_anew(model):
+    first = model.found
+    model.exponent = -1
+    assert model.found.threshold < first.threshold
+    assert len(model.found.defects) > len(first.defects)
+    assert model.found.score is first.score
+
+
+def test_a_click_near_a_hit_goes_to_the_hit_and_elsewhere_to_the_place(model):
+    x, y = model.found.defects[["x", "y"]].iloc[1]
+    model.select(x + 5, y - 4)
+    assert model.place == (x, y)
+    model.select(60.0, 60.0)
+    assert model.place == (60.0, 60.0)
+
+
+def test_patch_and_patterson_are_those_of_the_window(model, image):
+    from atomlens.patterson import patterson
+
+    describe, _ = model.windows
+    patch = model.patch(model.place)
+    assert patch.shape == describe.size_
+    expected = patterson(patch, taper=describe.taper_, blank_center=describe.blank_center_, half=False)
+    # The window descriptor levels the background first, so this is the same but for a slow slope.
+    assert np.corrcoef(model.patterson(model.place).ravel(), expected.ravel())[0, 1] > 0.98
+
+
+def test_normal_windows_lie_apart_and_are_usual(model):
+    normal = model.normal(3)
+    assert len(normal) == 3
+    assert normal.distance.is_monotonic_increasing
+    at = model.found.score.values[normal.y.round().astype(int), normal.x.round().astype(int)]
+    assert (at < model.found.threshold).all()
+
+
+def test_the_code_repeats_the_view(model, image):
+    model.exponent = -3
+    space = {"image": image}
+    exec(model.code, space)  # noqa: S102
+    assert space["found"].defects.equals(model.found.defects)
+
+
+def test_bad_input_is_refused_at_the_start():
+    with pytest.raises(defects.NotPeriodicError):
+        DefectModel(np.random.default_rng(0).normal(size=(128, 128)))
+
+
+def test_the_view_follows_the_model(image):
+    view = defect_explorer(image)
+    first = view.verdict.value
+    view.exponent.value = -2
+    assert view.model.exponent == -2
+    assert view.verdict.value != first
+    shown = view._rings.get_xdata()
+    np.testing.assert_allclose(shown, view.model.found.defects.x_nm)
+    assert "false_alarm_rate=0.01" in view.model.code
+    row = view.model.found.defects.iloc[-1]
+    place = view._image_ax.transData.transform((row.x_nm, row.y_nm))
+    event = MouseEvent("button_release_event", view.canvas, *place, button=1)
+    view.canvas.callbacks.process("button_release_event", event)
+    assert view.model.place == (row.x, row.y)
