@@ -41,6 +41,8 @@ environment_report()
 # | [Exercises to 03](exercises/03_atom_finding.ipynb) | Have I understood it? Your own images, checked as you go | 30 min | lesson 03 |
 # | [04 · Local crystallography](04_local_crystallography.ipynb) | Which phase is each atom in, which phases are ferroic, and how is that tested? | 60 min | what a lattice is |
 # | [Exercises to 04](exercises/04_local_crystallography.ipynb) | Have I understood it? Your own crystals, checked as you go | 40 min | lesson 04 |
+# | [05 · Defects without labels](05_patterson_ocsvm.ipynb) | What in this image is not the crystal, how sure is that, and where are the twins and grains? | 60 min | windows (lesson 02) |
+# | [Exercises to 05](exercises/05_patterson_ocsvm.ipynb) | Have I understood it? Your own images, checked as you go | 30 min | lesson 05 |
 #
 # More lessons follow the same plan: defects, shift-invariant
 # autoencoders, and dynamics.

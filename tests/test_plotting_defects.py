@@ -22,18 +22,18 @@ def found(sample):
 
 
 def test_hits_are_drawn_where_they_are_in_the_units_of_the_image(sample, found):
-    figure, ax = plotting.new_figure()
+    _, ax = plotting.new_figure()
     plotting.draw_image(ax, sample.data)
     rings = plotting.draw_hits(ax, sample.data, found.defects)
     np.testing.assert_allclose(rings.get_xdata(), found.defects.x_nm)
-    figure, ax = plotting.new_figure()
+    _figure, ax = plotting.new_figure()
     plotting.draw_image(ax, sample.data.values)
     rings = plotting.draw_hits(ax, sample.data.values, found.defects)
     np.testing.assert_allclose(rings.get_ydata(), found.defects.y)
 
 
 def test_the_threshold_is_in_the_middle_of_the_scale(found):
-    figure, ax = plotting.new_figure()
+    _figure, ax = plotting.new_figure()
     low, high = plotting.draw_score(ax, found).get_clim()
     assert (low + high) / 2 == pytest.approx(found.threshold)
 
@@ -71,7 +71,7 @@ def test_curves_of_a_perfect_and_a_useless_score():
     truth = np.arange(200) < 20
     curves = {"perfect": (truth.astype(float), truth), "useless": (np.arange(200) % 7.0, truth)}
     left, right = plotting.detection_curves(curves, marks={"perfect": 0.5}).axes
-    assert [t.get_text() for t in right.get_legend().get_texts()][0] == "perfect (1.00)"
+    assert next(t.get_text() for t in right.get_legend().get_texts()) == "perfect (1.00)"
     recall, precision = right.lines[1].get_xydata()[0]  # the mark, after the curve
     assert (recall, precision) == (1.0, 1.0)
     assert left.get_xscale() == "log"

@@ -17,6 +17,8 @@ LESSONS = (
     "exercises/03_atom_finding",
     "04_local_crystallography",
     "exercises/04_local_crystallography",
+    "05_patterson_ocsvm",
+    "exercises/05_patterson_ocsvm",
 )
 
 COCKPIT, EXPLORER = ".atomlens-view:not(:has(select))", ".atomlens-view:has(select)"
@@ -24,6 +26,7 @@ IMAGING = ".atomlens-view:has-text('defocus')"
 FINDER = ".atomlens-view:has-text('lowest score')"
 DESCRIPTOR = ".atomlens-view:has-text('look-alikes')"
 CRYSTAL = ".atomlens-view:has-text('point group')"
+DEFECTS = ".atomlens-view:has-text('false-alarm rate')"
 
 
 def draw_loop(canvas, *corners):
@@ -115,6 +118,25 @@ CONTROLS = (
         f"{CRYSTAL} canvas >> nth=0",
     ),
     ("04_local_crystallography", f"{CRYSTAL} button", lambda c: c.click(), f"{CRYSTAL} .atomlens-code"),
+    (  # bolder
+        "05_patterson_ocsvm",
+        f"{DEFECTS} .noUi-handle",
+        lambda c: c.press("ArrowRight"),
+        f"{DEFECTS} .atomlens-verdict",
+    ),
+    (  # a click on the image
+        "05_patterson_ocsvm",
+        f"{DEFECTS} canvas >> nth=1",
+        lambda c: c.click(position={"x": 120, "y": 150}),
+        f"{DEFECTS} canvas >> nth=0",
+    ),
+    (
+        "05_patterson_ocsvm",
+        f"{DEFECTS} select",
+        lambda c: c.select_option("residual"),
+        f"{DEFECTS} .atomlens-verdict",
+    ),
+    ("05_patterson_ocsvm", f"{DEFECTS} button", lambda c: c.click(), f"{DEFECTS} .atomlens-code"),
 )
 
 

@@ -68,8 +68,8 @@ class Exercise:
         near, far = np.sort(pdist(self.features))[[0, -1]]
         expected = 2 * np.log(far / near) / (far**2 - near**2)
         hint = (
-            "set the derivative of exp(-g near**2) - exp(-g far**2) to zero and solve for g; or find the maximum "
-            "numerically"
+            "set the derivative of exp(-g near**2) - exp(-g far**2) to zero and solve for g; or find the "
+            "maximum numerically"
         )
         return check.close(answer, expected, rtol=0.01, name="gamma", hint=hint)
 

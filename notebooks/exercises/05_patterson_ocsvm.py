@@ -1,0 +1,100 @@
+# %% [markdown]
+# # Exercises to lesson 05 · Defects without labels
+#
+# **You will** choose a window that fits a lattice · derive the width of a kernel without labels · count vacancies,
+# and clear a crystal that has none · measure how much of an image is twinned
+#
+# **Needs** [lesson 05](../05_patterson_ocsvm.ipynb) · **Time** 30 min
+#
+# Write your answers in place of the dots, and run the cell. The check below it answers at once: ✓, or a hint.
+# Nothing breaks when an answer is wrong.
+
+# %%
+import numpy as np
+
+from atomlens import defects, plotting
+from atomlens.exercises.patterson_ocsvm import Exercise
+from atomlens.notebook import show
+from atomlens.patterson import translation_spread
+
+# %% [markdown]
+# Put your own name here. It seeds your samples: your numbers differ from your neighbour's.
+
+# %%
+exercise = Exercise("Ada Lovelace")
+panels = {"crystal": exercise.crystal, "film": exercise.film, "twin": exercise.twin}
+figure, axes = plotting.new_figure(1, 3, size=(10.2, 3.6))
+for ax, (title, image) in zip(axes, panels.items(), strict=True):
+    plotting.draw_image(ax, image, title=title)
+show(figure, alt="Three of your samples: a perfect crystal, a film, and a twinned crystal.", dpi=60)
+
+# %% [markdown]
+# ## 1 · A window that fits
+#
+# `exercise.sizes` lists (height, width) of five windows, in pixels. For one of them the Patterson function of
+# `exercise.crystal` does not depend on where the window is cut, without any taper. Which one?
+
+# %%
+# Your code here
+spread = ...
+best = ...
+exercise.check_size(best)
+
+# %% [markdown]
+# ## 2 · A kernel without labels
+#
+# The closest two rows of `exercise.features` lie a distance *near* apart, the farthest two a distance *far*. For which
+# γ does the kernel exp(−γ d²) differ most between these two distances? Use NumPy alone.
+
+# %%
+# Your code here
+difference = ...
+distance = ...
+near = ...
+far = ...
+gamma = ...
+exercise.check_gamma(gamma)
+
+# %% [markdown]
+# ## 3 · Count what is missing
+#
+# How many columns are missing in `exercise.film`?
+
+# %%
+# Your code here
+found = ...
+count = ...
+exercise.check_count(count)
+
+# %% [markdown]
+# Look at them:
+
+# %%
+found = defects.detect(exercise.film)
+show(
+    plotting.defects_found(exercise.film, found),
+    alt="Your film with its hits, without the perfect crystal, and the score.",
+    dpi=60,
+)
+
+# %% [markdown]
+# ## 4 · Not guilty
+#
+# Three crystals are in `exercise.suspects`. One of them is perfect: number 0, 1 or 2?
+
+# %%
+# Your code here
+hits = ...
+perfect = ...
+exercise.check_perfect(perfect)
+
+# %% [markdown]
+# ## 5 · How much is twinned?
+#
+# Which fraction of `exercise.twin` does the smaller of its two twins cover?
+
+# %%
+# Your code here
+domains = ...
+share = ...
+exercise.check_share(share)
