@@ -56,10 +56,13 @@ cell
 
 # %%
 size = patterson.tapered_size(cell)
+
+# %%
 places = pd.DataFrame({"x": [90, 200, 151], "y": [80, 131, 260]})
 show(
     plotting.window_transforms(perfect, places, size, taper="hann"),
     alt="Three windows of zirconia, their Fourier transforms and their Patterson functions, which are equal.",
+    dpi=66,
 )
 
 # %% [markdown]
@@ -97,6 +100,7 @@ spread = pd.DataFrame(
 show(
     plotting.window_spread(spread),
     alt="Spread against window size: without taper it dips at whole cells, with a Hann taper it falls steadily.",
+    dpi=84,
 )
 
 # %% [markdown]
@@ -110,6 +114,8 @@ show(
 # %%
 whole_cells, _ = cell_windows(perfect, cell)
 functions = patterson.patterson(whole_cells).reshape(len(whole_cells), -1)
+
+# %%
 away = np.linalg.norm(functions - functions.mean(axis=0), axis=1).mean()
 fits, misfit = commensurate_size(cell)
 print(f"windows along the lattice: spread {away:.4f}")
@@ -127,9 +133,11 @@ print(f"best rectangle of whole pixels: {fits[0]} x {fits[1]}, {misfit:.2f} spac
 # A bilayer of MoTe₂ with some tungsten. Some columns are missing, some are displaced, and a row is empty.
 
 # %%
-sheet = simulate.structures.transition_metal_dichalcogenide("MoTe2", (9, 9), layers=2, alloy={"W": 0.3})
+sheet = simulate.structures.transition_metal_dichalcogenide("MoTe2", (8, 8), layers=2, alloy={"W": 0.3})
 sheet = simulate.defects.vacancies(sheet, kind="column", n=6, min_separation=1.2, border=0.9, random_state=5)
 sheet = simulate.defects.displaced(sheet, distance=0.09, n=6, min_separation=1.2, border=0.9, random_state=5)
+
+# %%
 bilayer = simulate.image(sheet, electrons=400, instrument=simulate.Instrument(jitter=0.003), random_state=2)
 planted = bilayer.extras["defects"]
 planted.kind.value_counts()
@@ -147,7 +155,7 @@ match = metrics.match(in_columns.defects[["x", "y"]], planted[["x", "y"]], toler
 show(
     plotting.defects_found(bilayer.data, in_columns, truth=planted),
     alt="Bilayer MoTe2 with rings at hits; beside it the residual and the score of the semantic image.",
-    dpi=80,
+    dpi=62,
 )
 Markdown(
     f"**Score.** F1 {match.f1:.2f}: {match.n_matched} of {match.n_truth} found, {len(match.spurious)} false."
@@ -170,17 +178,22 @@ Markdown(
 noisy = simulate.structures.zirconia((7, 7))
 noisy = simulate.defects.vacancies(noisy, kind="column", n=8, min_separation=1.2, border=0.9, random_state=3)
 sample = simulate.image(noisy, electrons=60, random_state=4)
+
+# %%
 describe = descriptors.WindowDescriptor(step=8)
 features = describe.fit_transform(sample.data)
 nu, gamma, suspects = defects.label_free_parameters(features)
 
 # %%
 crowd = defects.NearestNeighbourDetector().fit(features)
+print(f"{suspects.sum()} suspects of {len(features)}: nu would be {nu:.3f}; gamma {gamma:.2f}")
+
+# %%
 show(
     plotting.knee(-crowd.score_samples(features), suspects, title="Windows of zirconia"),
     alt="Sorted distances of windows to their neighbours: flat, then rising steeply after a knee.",
+    dpi=84,
 )
-print(f"{suspects.sum()} suspects of {len(features)}: nu would be {nu:.3f}; gamma {gamma:.2f}")
 
 # %% [markdown]
 # **Figure 5.4.** Most windows are as far from their neighbours as noise makes them. The rest overlap a defect.
@@ -221,6 +234,7 @@ show(
         marks={name: found.threshold for name, found in maps.items()},
     ),
     alt="ROC and precision-recall curves of the methods; a dot marks the threshold of each.",
+    dpi=84,
 )
 
 # %% [markdown]
@@ -244,7 +258,7 @@ table.round(2)
 # more that counts:
 
 # %%
-doses = budget(full=(40, 150, 600), fast=(600,))
+doses = budget(full=(40, 150), fast=(150,))
 rows = {}
 for dose in doses:
     image = simulate.image(noisy, electrons=dose, random_state=9).data
@@ -269,14 +283,20 @@ found = [
     defects.detect(
         simulate.image(simulate.structures.metal("Au", (9, 9)), electrons=100, random_state=seed).data
     )
-    for seed in range(budget(full=6, fast=2))
+    for seed in range(budget(full=4, fast=1))
 ]
+
+# %%
 rates = np.array([3e-4, 1e-3, 3e-3, 1e-2, 3e-2, 0.1])
 p_values = np.concatenate([f.cells.p_value for f in found])
 alarms = pd.DataFrame({"alarms": [(p_values < r).sum() for r in rates], "cells": len(p_values)}, index=rates)
 
 # %%
-show(plotting.alarm_rates(alarms), alt="Measured false-alarm rates on the line of the rates that were set.")
+show(
+    plotting.alarm_rates(alarms),
+    alt="Measured false-alarm rates on the line of the rates that were set.",
+    dpi=84,
+)
 Markdown(f"At the default rate: {sum(len(f.defects) for f in found)} hits in {len(p_values)} perfect cells.")
 
 # %% [markdown]
@@ -298,13 +318,17 @@ warnings.simplefilter("ignore", UserWarning)  # "this looks like a domain", whic
 microscope = simulate.Instrument(drift=(0.1, 0.2), jitter=0.005, contamination=0.3, contamination_length=2)
 twins = simulate.structures.zirconia((10, 20), twin=True)
 twinned = simulate.image(twins, electrons=60, instrument=microscope, random_state=1)
+
+# %%
 boundary = twinned.data.sizes["y"] // 2
 minority, equal = (twinned.data[boundary - n : boundary - n + 500].copy() for n in (100, 250))
 
 # %%
 domains = defects.segment_domains(equal)
 show(
-    plotting.domain_map(equal, domains), alt="A twinned crystal with its boundary drawn, and its two domains."
+    plotting.domain_map(equal, domains),
+    alt="A twinned crystal with its boundary drawn, and its two domains.",
+    dpi=60,
 )
 
 
@@ -336,7 +360,7 @@ print(
 rows = {}
 for name, image, edge in (("one fifth", minority, 100), ("half and half", equal, 250)):
     for method in ("unit_cell", "svm"):
-        cells = defects.detect(image[:, :300], detector=method, false_alarm_rate=0.01).cells
+        cells = defects.detect(image[:, :260], detector=method, false_alarm_rate=0.01).cells
         odd, upper = cells.p_value < 0.01, cells.y < edge
         rows[name, method] = {"upper twin (%)": odd[upper].mean(), "lower twin (%)": odd[~upper].mean()}
 (100 * pd.DataFrame(rows).T).round(0)
@@ -357,6 +381,8 @@ ends = [
     simulate.image(simulate.structures.dumbbells("GaAs", (7, 7), rotation=turn), electrons=300).data
     for turn in (0, 180)
 ]
+
+# %%
 halves = ends[0].copy(data=np.concatenate([ends[0][:, :175], ends[1][:, 175:]], axis=1))
 print(f"inversion twins: {defects.segment_domains(halves).attrs['n_domains']} domain found, 2 planted")
 
@@ -402,7 +428,7 @@ for name in ("mos2_se_implanted", "mos2_haadf_b", "ws2_wsse_partial_12", "cu2o_s
 show(
     plotting.hit_gallery(real, columns=2),
     alt="Four experimental images with rings at hits: bright and dark columns, a pit, dirt, vacancies.",
-    dpi=72,
+    dpi=64,
 )
 
 # %% [markdown]
@@ -418,18 +444,22 @@ real["mos2_se_implanted"][1].groups.sort_values("score", ascending=False).head(3
 
 # %%
 cadmium = datasets.load("cdte_twin", or_twin=True).data
+
+# %%
 show(
     plotting.domain_map(cadmium, defects.segment_domains(cadmium), title="CdTe"),
     alt="Image of cadmium telluride with the boundary between two twins drawn where the rows bend.",
-    dpi=72,
+    dpi=60,
 )
 
 # %%
 iron = datasets.load("fe_grain_boundary", or_twin=True).data
+
+# %%
 show(
     plotting.domain_map(iron, defects.segment_domains(iron), title="Fe"),
     alt="Image of iron with the boundary between two grains drawn.",
-    dpi=72,
+    dpi=60,
 )
 
 # %% [markdown]

@@ -15,7 +15,7 @@ from atomlens.defects._residual import ColumnFilter, expected_image, noise_level
 from atomlens.lattice import estimate
 
 _CLEAR = 25.0  # squared amplitude (three degrees of freedom) beyond which a place is not trusted
-_FAINTEST = 0.05  # of the contrast: noise in every image, below which the errors of the average cell would show
+_FAINTEST = 0.1  # of the contrast: noise in every image, below which errors of the average cell would show
 _STANDS_OUT = 3.5  # standard deviations
 _RANKS = 0.005  # of the pixels: how different in brightness those may be whose noise is exchanged
 

@@ -105,7 +105,8 @@ class Calibration:
             tail = np.exp(-excess)
         else:
             tail = np.maximum(1 + self.shape * excess, 0) ** (-1 / self.shape)
-        return np.where(s > self.tail_start, _TAIL * tail, body)
+        # A bounded tail has an end; that nothing lies beyond it is more than so many cells can tell.
+        return np.where(s > self.tail_start, np.maximum(_TAIL * tail, np.finfo(float).tiny), body)
 
     def threshold(self, probability):
         """Score that a cell without a defect exceeds with this probability.

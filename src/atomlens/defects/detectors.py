@@ -24,6 +24,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 __all__ = ["NearestNeighbourDetector", "OneClassDetector", "label_free_parameters"]
 
 _SUBSET = 2000  # rows that are enough to estimate parameters from
+_CACHE = 50  # megabytes
 _EXACT = 4000  # rows up to which the exact machine is quick
 _LEAST = 5  # rows
 
@@ -182,7 +183,7 @@ class OneClassDetector(OutlierMixin, BaseEstimator):
         exact = self.method == "exact" or (self.method == "auto" and len(kept) <= _EXACT)
         self.method_ = "exact" if exact else "approximate"
         if exact:
-            self.estimator_ = OneClassSVM(nu=self.nu_, gamma=self.gamma_).fit(kept)
+            self.estimator_ = OneClassSVM(nu=self.nu_, gamma=self.gamma_, cache_size=_CACHE).fit(kept)
         else:
             self.estimator_ = make_pipeline(
                 Nystroem(
