@@ -233,17 +233,13 @@ def _two_reflections(pixels, lattice):
     height, width = pixels.shape
     window = np.hanning(height + 2)[1:-1, None] * np.hanning(width + 2)[1:-1]
     flat = (pixels - np.average(pixels, weights=window)) * window
-    inverse = np.linalg.inv(lattice.basis)
-    y, x = np.arange(height), np.arange(width)
-    orders = [np.array(o) for o in product(range(-_ORDERS, _ORDERS + 1), repeat=2) if o > (0, 0)]
-    strength = []
-    for order in orders:
-        kx, ky = inverse @ order
-        if np.hypot(kx, ky) > 0.4:
-            strength.append(0.0)
-            continue
-        strength.append(abs(np.exp(-2j * np.pi * ky * y) @ flat @ np.exp(-2j * np.pi * kx * x)))
-    ranked = [orders[n] for n in np.argsort(strength)[::-1]]
+    orders = np.array([o for o in product(range(-_ORDERS, _ORDERS + 1), repeat=2) if o > (0, 0)])
+    kx, ky = np.linalg.inv(lattice.basis) @ orders.T
+    down, across = (np.exp(-2j * np.pi * np.outer(k, np.arange(n))) for k, n in ((ky, height), (kx, width)))
+    # Real numbers times real numbers: a complex product would copy the image for every order.
+    sums = (down.real @ flat + 1j * (down.imag @ flat)) * across
+    strength = np.where(np.hypot(kx, ky) > 0.4, 0.0, abs(sums.sum(axis=1)))
+    ranked = orders[np.argsort(strength)[::-1]]
     first = ranked[0]
     second = next(o for o in ranked[1:] if first[0] * o[1] != first[1] * o[0])
     return np.array([first, second])

@@ -128,8 +128,8 @@ def _variance(values, places):
 class ColumnFilter:
     """Most likely amplitudes of what may happen to a column, for noise of a known variance.
 
-    A bump in the shape of a column and its two slopes span it, to first order: brighter or darker, moved along
-    x, moved along y.
+    A bump in the shape of a column and its two slopes span it, to first order: brighter or darker, moved
+    along x, moved along y.
     """
 
     sigma: float
@@ -155,9 +155,9 @@ class ColumnFilter:
     def amplitudes(self, rest):
         """Amplitudes over their noise in every pixel of a residual, shape (3, H, W).
 
-        Counts of few electrons are skewed, so the bump's goes through Anscombe's residual of a Poisson variable
-        with the same variance and skewness: dark places do not give false alarms, and a missing column counts
-        as much as it should.
+        Counts of few electrons are skewed, so the bump's goes through Anscombe's residual of a Poisson
+        variable with the same variance and skewness: dark places do not give false alarms, and a missing
+        column counts as much as it should.
         """
         # What is as wide as several columns is background, whatever made it; a defect must not pull at it.
         limit = _CLIPPED / np.sqrt(self.precision)

@@ -78,7 +78,7 @@ class FourierScorer(BaseEstimator):
         spectrum[self.crystal_] = 0
         rest = np.fft.irfft2(spectrum, view.pixels.shape).astype(np.float32)
         score = gaussian_filter(rest, view.sigma) ** 2
-        # The image does not end where a cell does: that leaks out of the Bragg peaks, and shows at the border.
+        # The image does not end where a cell does: that leaks out of the Bragg peaks, and shows at the edge.
         edge = round(view.frame.lattice.spacing)
         return np.pad(score[edge:-edge, edge:-edge], edge)
 

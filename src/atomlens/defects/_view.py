@@ -91,10 +91,12 @@ class View:
 
     @cached_property
     def _exchangeable(self):
-        """Standardised residuals of the trusted pixels, darkest first, and the rank of every pixel among them."""
-        level = self.expected[self.trusted]
-        rest = ((self.pixels - self.expected) / self.noise)[self.trusted][np.argsort(level)]
-        return rest, np.searchsorted(np.sort(level), self.expected.ravel())
+        """Standardised residuals of trusted pixels, darkest first, and the rank of every pixel among them."""
+        order = np.argsort(self.expected, axis=None, kind="stable")
+        trusted = self.trusted.ravel()[order]
+        rank = np.empty(len(order), int)
+        rank[order] = np.cumsum(trusted) - trusted
+        return ((self.pixels - self.expected) / self.noise).ravel()[order[trusted]], rank
 
     def surrogate(self, random_state):
         """Return the view of an image without defects that has the same crystal and the same noise.

@@ -94,7 +94,8 @@ def _explain(frequency, strength, repeat):
     """Basis with the smallest cell for which the Bragg peaks have whole orders, and their share; or None."""
     rows, columns = repeat.shape
     at = np.argwhere((repeat == maximum_filter(repeat, 5)) & (repeat > 0.15))
-    vectors = np.array([_summit(repeat + 1, y, x) for y, x in at])[:, ::-1] - [columns // 2, rows // 2]
+    raised = repeat + 1
+    vectors = np.array([_summit(raised, y, x) for y, x in at])[:, ::-1] - [columns // 2, rows // 2]
     length = np.linalg.norm(vectors, axis=1)
     keep = (length > 1.5) & (length < min(rows, columns) / 3) & (vectors @ [1, 1e-3] > 0)
     vectors = vectors[keep][np.argsort(length[keep])]
