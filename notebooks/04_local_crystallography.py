@@ -21,19 +21,11 @@ import pandas as pd
 from IPython.display import Markdown
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from atomlens import (
-    columns,
-    crystallography,
-    datasets,
-    lattice,
-    metrics,
-    plotting,
-    simulate,
-    widgets,
-    windows,
-)
+# %%
+from atomlens import columns, crystallography, datasets, lattice, metrics, plotting, simulate, widgets
 from atomlens.crystallography import LocalCrystallography
 from atomlens.notebook import budget, show
+from atomlens.windows import flatten
 
 # %% [markdown]
 # ## 1 · The idea in one picture
@@ -479,7 +471,7 @@ surfaces, empty = {}, {}
 for name in ("stm_vacancies_twin", "cu2o_stm"):
     surfaces[name] = datasets.load(name, or_twin=True)
     picture = surfaces[name].extras.get("levelled", surfaces[name].data)
-    tops = columns.find_peaks(windows.flatten(picture), min_distance=9)
+    tops = columns.find_peaks(flatten(picture), min_distance=9)
     empty[name] = lattice.empty_sites(lattice.index(tops))
     surface = LocalCrystallography(6, 2, point_group="2").fit(tops)
     print(name, surface.verdict_[["labels", "kind", "n"]].to_dict("records"))

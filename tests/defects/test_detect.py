@@ -59,7 +59,7 @@ def score(found, truth, pixels=8):
 @pytest.fixture(scope="module")
 def holes():
     """MoS2 with three double vacancies of sulphur, far above the noise."""
-    structure = planted("MoS2", "double vacancy")
+    structure = planted("MoS2", "double vacancy", size=(6, 6))
     return simulate.image(structure, electrons=600, random_state=2)
 
 

@@ -59,10 +59,11 @@ def test_twins(make, height, fraction):
     assert np.median(row) == pytest.approx(fraction * rows, abs=max(labels.attrs["window"]) / 2)
 
 
-def test_grains():
-    sample = imaged(structures.metal("Au", (10, 10), grains=3, random_state=60001), electrons=200)
+@pytest.mark.parametrize(("grains", "seed"), [(2, 1), (3, 0), (3, 7)])  # no smaller than a fifth
+def test_grains(grains, seed):
+    sample = imaged(structures.metal("Au", (10, 10), grains=grains, random_state=seed), electrons=200)
     labels = segment_domains(sample.data)
-    assert labels.attrs["n_domains"] == 3
+    assert labels.attrs["n_domains"] == grains
     assert accuracy(labels, sample.truth) >= 0.97
 
 

@@ -65,7 +65,7 @@ class DefectExplorer(LinkedView):
         centres = describe.positions_.iloc[[model.row(p) for p in places]]
         self._frame = plotting.draw_windows(self._image_ax, model.image, centres, describe.size_)
         step, unit = pixel_of(model.image)
-        titles = ["Here", *(f"Normal, {d:.2f} away" for d in normal["distance"])]
+        titles = ["Here", *(f"Normal ({d:.2f})" for d in normal["distance"])]
         for n, ax in enumerate((*self._patches, *self._functions)):
             ax.clear()
             place = places[n % len(places)]
@@ -74,6 +74,7 @@ class DefectExplorer(LinkedView):
                 ax.set_xlabel("")
             else:
                 plotting.draw_patterson(ax, model.patterson(place), step=step, unit=unit)
+            ax.locator_params(axis="x", nbins=2)
             if n % len(places):
                 ax.set_ylabel("")
         self._redraw()
