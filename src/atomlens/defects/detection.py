@@ -251,10 +251,16 @@ def detect(
     away, and where nothing but noise is in the way of a small defect, that decides. The Patterson function
     tells windows apart where the average cell means little: grains, phases, incommensurate regions.
 
+    Limits. An image whose noise is below a tenth of its contrast is searched as if it had so much: smaller
+    differences would be errors of the average cell. Very strong defects (a hundred standard deviations) pull
+    at the average cell and may give false hits elsewhere. A shear between two twins whose boundary runs along
+    the scan lines looks like drift in part. "cycles" knows few different scores, so that no rate below one in
+    the number of calibration cells can be kept, and its hits are not to be taken for more than candidates.
+
     References
     ----------
     Guo et al., npj Comput. Mater. 7, 180 (2021), for Patterson functions and the one-class machine.
-    Neyman-Pearson tests of the average cell are our own choice of baseline.
+    Rao, Math. Proc. Camb. Philos. Soc. 44, 50 (1948), for the score test that the average cell is used with.
 
     Examples
     --------
