@@ -471,9 +471,29 @@ show(
 # rate; change the method. The code below repeats what you see, with your own image in place of this one.
 
 # %%
-widgets.defect_explorer(sample.data, name="sample.data")
+explorer = widgets.defect_explorer(sample.data, name="sample.data")
+explorer
+
+# %%
+show(
+    explorer.figure,
+    alt="Image with rings at hits and three framed windows; beside it their pixels and Patterson functions.",
+    dpi=60,
+)
 
 # %% [markdown]
+# **Figure 5.10.** The explorer as it opens, for readers without a running notebook: the strongest hit (orange frame),
+# and the two normal windows whose Patterson functions are most like its own.
+#
+# Your own image takes a few lines:
+#
+# ```python
+# image = io.read("my_image.dm4")
+# found = defects.detect(image)
+# found.save("defects.csv")
+# found.save("score.tif")
+# ```
+#
 # The exercises are in [exercises/05_patterson_ocsvm](exercises/05_patterson_ocsvm.ipynb).
 #
 # ## What stays
@@ -486,5 +506,5 @@ Markdown(
 * Where electrons are few, the one-class machine reaches F1 {machine:.2f}, the average unit cell {best:.2f}.
 * Set to 1 %, the false-alarm rate came out as {100 * measured:.2f} %; half-and-half twins need clusters, not outliers.
 
-Next: [lesson 06](06_shift_vae.ipynb), where a network learns what varies in a window, and not just that something does."""
+Next comes lesson 06, where a network learns what varies in a window, and not just that something does."""
 )
