@@ -134,7 +134,7 @@ CONTROLS = (
         "05_patterson_ocsvm",
         f"{DEFECTS} select",
         lambda c: c.select_option("residual"),
-        f"{DEFECTS} .atomlens-verdict",
+        f"{DEFECTS} canvas >> nth=0",
     ),
     ("05_patterson_ocsvm", f"{DEFECTS} button", lambda c: c.click(), f"{DEFECTS} .atomlens-code"),
 )

@@ -25,8 +25,11 @@ class DefectExplorer(LinkedView):
         self._image_ax: Axes = figure.add_subplot(grid[:, :2])
         self._patches, self._functions = axes[0, 2:], axes[1, 2:]
         self.detector = _dropdown("method", DETECTORS, model.detector)
-        self.exponent = _slider("log10 of the false-alarm rate", -6, -1, model.exponent)
-        hint = "Click a hit, or any place, to see its window. The rate is per unit cell of a perfect crystal."
+        self.exponent = _slider("log10 of the rate", -6, -1, model.exponent)
+        hint = (
+            "Click a hit, or any place, to see its window. The false-alarm rate is per unit cell of a perfect "
+            "crystal."
+        )
         super().__init__(model, figure, [self.detector, self.exponent], hint=hint)
         self._hint = self.message.value
         self.verdict = widgets.HTML()
@@ -75,6 +78,7 @@ class DefectExplorer(LinkedView):
             else:
                 plotting.draw_patterson(ax, model.patterson(place), step=step, unit=unit)
             ax.locator_params(axis="x", nbins=2)
+            ax.xaxis.set_major_formatter("{x:g}")  # shorter than the default: the panels are narrow
             if n % len(places):
                 ax.set_ylabel("")
         self._redraw()
