@@ -4,20 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, map_coordinates, spline_filter
-from skimage.restoration import unwrap_phase
+from scipy.ndimage import map_coordinates, spline_filter
 
+from atomlens.defects._tracking import Tracker, origin_of
 from atomlens.lattice import Lattice
 
-_ORDERS = 6  # of reflections looked at for tracking the lattice
-# Lattice vectors, down and across: the window in which the lattice is followed. Drift is from row to row, so
-# the window is wide and low.
-_TRACKED = (0.6, 3.0)
-_STEEPEST = 0.12  # displacement over distance
-_COARSE = 4  # points a lattice vector at which its phase is taken
 _LEAST = 0.6  # of the pixels of a cell that must lie in the image for the cell to be counted
 _PART = 12.0  # widths of a column
 _GROUPS = 15  # of cells, whose means have a median
@@ -35,31 +28,39 @@ class CellFrame:
         Displacement (x, y) in pixels of the lattice from where the straight one would be.
     u, v : ndarray of shape (H, W)
         Cell coordinates of the pixels: whole numbers are lattice points.
+    tracker : Tracker or None
+        What the lattice was followed with.
     """
 
     lattice: Lattice
     shift: np.ndarray
     u: np.ndarray
     v: np.ndarray
+    tracker: Tracker | None
 
     @classmethod
     def track(cls, pixels, lattice):
         """Follow the lattice through an image by the phases of two of its reflections."""
-        return cls._with(lattice, _displacement(pixels, lattice))
+        tracker = Tracker.of(pixels, lattice)
+        return cls._with(lattice, tracker.displacement(pixels), tracker)
+
+    def tracked_again(self, pixels, model):
+        """Follow what phases differ by between an image and a model of it that was made with this frame."""
+        return self._with(self.lattice, self.tracker.improved(self.shift, pixels, model), self.tracker)
 
     @classmethod
-    def _with(cls, lattice, shift):
+    def _with(cls, lattice, shift, tracker=None):
         height, width = shift.shape[1:]
         inverse = np.linalg.inv(lattice.basis).astype(np.float32)
         origin = origin_of(lattice)
         x = np.arange(width, dtype=np.float32) - np.float32(origin[0]) - shift[0]
         y = np.arange(height, dtype=np.float32)[:, None] - np.float32(origin[1]) - shift[1]
         u, v = (x * inverse[0, n] + y * inverse[1, n] for n in (0, 1))
-        return cls(lattice, shift, u, v)
+        return cls(lattice, shift, u, v, tracker)
 
     def moved_rows(self, by):
         """Shift whole rows by (x, y) pixels each: `by` has the shape (H, 2)."""
-        return self._with(self.lattice, self.shift + by.T[:, :, None].astype(np.float32))
+        return self._with(self.lattice, self.shift + by.T[:, :, None].astype(np.float32), self.tracker)
 
     @property
     def shape(self):
@@ -163,11 +164,6 @@ class CellFrame:
         return np.stack([self.v % 1 * rows - 0.5, self.u % 1 * columns - 0.5])
 
 
-def origin_of(lattice):
-    """Where the cell (0, 0) begins: at the first site, if there is one."""
-    return lattice.origins[0] if len(lattice.sites) else np.zeros(2)
-
-
 def median_inside(values, inside):
     """Median over the cells, of the samples that lie in the image."""
     if inside.all():
@@ -177,69 +173,3 @@ def median_inside(values, inside):
 
 def _last(pixels):
     return np.reshape(pixels.shape, (2, 1, 1, 1)) - 1
-
-
-def _displacement(pixels, lattice):
-    """Displacement (2, H, W) of the lattice in pixels, slowly varying, from the phases of two reflections."""
-    height, width = pixels.shape
-    inverse = np.linalg.inv(lattice.basis)
-    reflections = _two_reflections(pixels, lattice)
-    y, x = np.arange(height, dtype=np.float32), np.arange(width, dtype=np.float32)
-    sigma = [min(s * max(lattice.lengths), n / 4) for s, n in zip(_TRACKED, pixels.shape, strict=True)]
-    coarse = max(1, int(lattice.spacing / _COARSE * 2))
-    phases = []
-    origin = origin_of(lattice)
-    for order in reflections:
-        kx, ky = inverse @ order
-        carrier = np.exp(-2j * np.pi * ky * (y - origin[1]))[:, None] * np.exp(
-            -2j * np.pi * kx * (x - origin[0])
-        )
-        beat = (pixels - pixels.mean()) * carrier.astype(np.complex64)
-        low = (
-            gaussian_filter(beat.real, sigma, mode="constant", truncate=3)[::coarse, ::coarse]
-            + 1j * gaussian_filter(beat.imag, sigma, mode="constant", truncate=3)[::coarse, ::coarse]
-        )
-        phase = np.asarray(unwrap_phase(np.angle(low)), dtype=float) / (2 * np.pi)
-        phases.append(phase)
-    # phase = phase0 - order . inverse . shift; the constant depends on where the origin is, and is taken out.
-    wave = np.array([inverse @ order for order in reflections])
-    drift = np.stack([p - np.median(p) for p in phases])
-    shift = _plausible(-np.einsum("ij,jkl->ikl", np.linalg.inv(wave), drift), coarse)
-    at_y, at_x = np.arange(height) / coarse, np.arange(width) / coarse
-    rows, columns = shift.shape[1:]
-    grid = np.meshgrid(np.minimum(at_y, rows - 1), np.minimum(at_x, columns - 1), indexing="ij")
-    return np.stack([map_coordinates(s, grid, order=1, mode="nearest") for s in shift]).astype(np.float32)
-
-
-def _plausible(shift, step):
-    """Displacement whose slopes differ from the usual one no more than drift and bending may.
-
-    A twin is a shear of the lattice and could be followed like a drift; but no scan drifts so much.
-    """
-    for axis in (1, 2):
-        slope = np.diff(shift, axis=axis)
-        usual = np.median(slope, axis=(1, 2), keepdims=True)
-        slope = np.clip(slope, usual - _STEEPEST * step, usual + _STEEPEST * step)
-        middle = shift.shape[axis] // 2
-        start = np.take(shift, [0], axis=axis)
-        whole = np.concatenate([start, start + np.cumsum(slope, axis=axis)], axis=axis)
-        # Kept where it was in the middle, which the rest is measured from
-        shift = whole + np.take(shift, [middle], axis=axis) - np.take(whole, [middle], axis=axis)
-    return shift
-
-
-def _two_reflections(pixels, lattice):
-    """Orders (h, k) of the two strongest reflections that are not parallel."""
-    height, width = pixels.shape
-    window = np.hanning(height + 2)[1:-1, None] * np.hanning(width + 2)[1:-1]
-    flat = (pixels - np.average(pixels, weights=window)) * window
-    orders = np.array([o for o in product(range(-_ORDERS, _ORDERS + 1), repeat=2) if o > (0, 0)])
-    kx, ky = np.linalg.inv(lattice.basis) @ orders.T
-    down, across = (np.exp(-2j * np.pi * np.outer(k, np.arange(n))) for k, n in ((ky, height), (kx, width)))
-    # Real numbers times real numbers: a complex product would copy the image for every order.
-    sums = (down.real @ flat + 1j * (down.imag @ flat)) * across
-    strength = np.where(np.hypot(kx, ky) > 0.4, 0.0, abs(sums.sum(axis=1)))
-    ranked = orders[np.argsort(strength)[::-1]]
-    first = ranked[0]
-    second = next(o for o in ranked[1:] if first[0] * o[1] != first[1] * o[0])
-    return np.array([first, second])

@@ -16,22 +16,32 @@ _GAIN = (0.6, 1.6)  # brightness of a region relative to the image; what lies be
 _DRIFT, _VIBRATION = 1 / 16, 1 / 4
 _WIDE = 4.0  # widths of a column
 _CLIPPED = 3.0  # standard deviations
+_LEAST = 1e-3  # weight of what is not trusted: it counts where there is nothing else
 _PIECES = 16  # of the image
-_STEADY = 25  # cells that outweigh the common scatter when that of one place of the cell is estimated
+_STEADY = 100  # cells that outweigh the common scatter when that of one place of the cell is estimated
 
 
 def expected_image(pixels, frame, trusted=None):
     """Image of the perfect crystal: average cell, rows put where they belong, brightness followed.
 
-    Returns the expected image and the frame with its rows shifted.
+    Returns the expected image, the frame with its rows shifted, and the average cell.
     """
     # Drift moves neighbouring rows alike, along x and y; vibration moves single ones, and along x it shows.
     spacing = frame.lattice.spacing
     for rows, most in ((spacing / 2, _DRIFT * spacing), (0, _VIBRATION * spacing)):
-        model = follow_brightness(pixels, frame.spread_out(frame.average(pixels, trusted)), frame.lattice)
-        frame = frame.moved_rows(np.clip(_row_shifts(pixels, model, rows), -most, most))
-    model = frame.spread_out(frame.average(pixels, trusted))
-    return follow_brightness(pixels, model, frame.lattice), frame
+        model, _ = _bright_cells(pixels, frame, trusted)
+        intact = pixels if trusted is None else np.where(trusted, pixels, model)
+        frame = frame.moved_rows(np.clip(_row_shifts(intact, model, rows), -most, most))
+    model, cell = _bright_cells(pixels, frame, trusted)
+    return model, frame, cell
+
+
+def _bright_cells(pixels, frame, trusted):
+    """Average cell over the image, its brightness followed; and the cell itself."""
+    cell = frame.average(pixels, trusted)
+    model = frame.spread_out(cell)
+    intact = pixels if trusted is None else np.where(trusted, pixels, model)
+    return follow_brightness(intact, model, frame.lattice), cell
 
 
 def _row_shifts(pixels, model, rows):
@@ -48,7 +58,7 @@ def _row_shifts(pixels, model, rows):
     normal = np.array([[(a * b).sum(axis=1) for b in slopes] for a in slopes])
     right = np.array([-(rest * a).sum(axis=1) for a in slopes])
     if rows:
-        normal, right = (gaussian_filter1d(a, rows, axis=-1, mode="nearest") for a in (normal, right))
+        normal, right = (gaussian_filter1d(a, rows, axis=-1, mode="constant") for a in (normal, right))
     normal, right = np.moveaxis(normal, -1, 0), right.T
     ridge = 1e-6 * np.trace(normal, axis1=1, axis2=2).max()
     shift = np.linalg.solve(normal + ridge * np.eye(len(slopes)), right[..., None])[..., 0]
@@ -134,13 +144,17 @@ class ColumnFilter:
 
     sigma: float
     precision: np.ndarray
+    steady: np.ndarray
     wide: np.ndarray
     roots: tuple
     count: np.ndarray | None
 
     @classmethod
-    def of(cls, variance, gain, sigma):
-        """Prepare for noise of this variance, whose skewness is that of counted electrons of this gain."""
+    def of(cls, variance, gain, sigma, trusted=None):
+        """Prepare for noise of this variance, whose skewness is that of counted electrons of this gain.
+
+        What is not `trusted` does not count as background.
+        """
         precision = 1 / variance
         bell, slope = _kernels(sigma)
         down, down_slope = _along(precision, bell**2, 0), _along(precision, slope**2, 0)
@@ -149,8 +163,9 @@ class ColumnFilter:
         count = None
         if gain > 0:
             count = power**3 / (gain * _along(_along(precision**2, bell**3, 0), bell**3, 1)) ** 2
-        wide = _blurred(precision, _WIDE * sigma, max(1, int(sigma)))
-        return cls(sigma, precision, wide, tuple(roots), count)
+        steady = precision if trusted is None else precision * np.maximum(trusted, _LEAST).astype(np.float32)
+        wide = _blurred(steady, _WIDE * sigma, max(1, int(sigma)))
+        return cls(sigma, precision, steady, wide, tuple(roots), count)
 
     def amplitudes(self, rest):
         """Amplitudes over their noise in every pixel of a residual, shape (3, H, W).
@@ -162,7 +177,7 @@ class ColumnFilter:
         # What is as wide as several columns is background, whatever made it; a defect must not pull at it.
         limit = _CLIPPED / np.sqrt(self.precision)
         step = max(1, int(self.sigma))
-        wide = _blurred(np.clip(rest, -limit, limit) * self.precision, _WIDE * self.sigma, step)
+        wide = _blurred(np.clip(rest, -limit, limit) * self.steady, _WIDE * self.sigma, step)
         rest = rest - _enlarged(wide / self.wide, rest.shape, step)
         bell, slope = _kernels(self.sigma)
         weighted = rest * self.precision
@@ -204,6 +219,8 @@ def standardized(maps, frame):
         scatter = 1.4826 * median_inside(np.abs(at - middle), inside)
         common = np.sqrt(np.mean(scatter**2))
         scatter = np.sqrt((n * scatter**2 + _STEADY * common**2) / (n + _STEADY))
-        usual = frame.spread_out(middle * n / (n + _STEADY), smooth=True)
+        # The median is not known better than this: drawn towards zero by as much.
+        doubt = np.pi / 2 * scatter**2 / n
+        usual = frame.spread_out(middle**3 / (middle**2 + doubt), smooth=True)
         result[k] = (values - usual) / frame.spread_out(scatter, smooth=True)
     return result

@@ -7,10 +7,10 @@ from scipy.ndimage import gaussian_filter, map_coordinates, uniform_filter
 from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import Delaunay, cKDTree
+from scipy.special import erfcx
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
-from atomlens.defects._residual import standardized
 from atomlens.patterson import PattersonTransformer, tapered_size
 from atomlens.simulate._render import draw_columns
 from atomlens.windows import flatten, sliding_windows
@@ -29,9 +29,11 @@ _BRAGG = 1 / 6  # of the shortest reciprocal lattice vector: radius of the discs
 class UnitCellScorer(BaseEstimator):
     """Difference from the average unit cell, in the shape of a column that is brighter, darker or moved.
 
-    The residual is correlated with a column and its two slopes; the three amplitudes are divided by their
-    scatter at the same place of all cells, squared and added: chi-squared with three degrees of freedom where
-    nothing is wrong.
+    The residual is correlated with a column and its two slopes, and the three amplitudes are divided by their
+    scatter at the same place of all cells. The score is minus twice the logarithm of the smallest p-value of
+    several questions: is anything different here (chi-squared, three degrees of freedom); is there a column
+    that should not be; and, at a site of the crystal, is the column another one, or has it moved? There are
+    few sites and many places, so what happens at a site may be the less rare to be believed.
     """
 
     calibration_cells = 3000
@@ -46,8 +48,14 @@ class UnitCellScorer(BaseEstimator):
 
     def score(self, view):
         """Score of every pixel, shape (H, W)."""
-        maps = view.filter.amplitudes(view.pixels - view.expected)
-        return (standardized(maps, view.frame) ** 2).sum(axis=0)
+        bump, *moved = view.deviations
+        moved = moved[0] ** 2 + moved[1] ** 2  # minus twice the logarithm of its p-value, as it stands
+        total = bump**2 + moved
+        different = total - 2 * np.log(erfcx(np.sqrt(total / 2)) + np.sqrt(2 / np.pi * total))
+        other = bump**2 - 2 * np.log(erfcx(np.abs(bump) / np.sqrt(2)))
+        anywhere = np.maximum(different, np.where(bump > 0, other + 2 * np.log(2), 0))
+        at_site = np.maximum(np.maximum(other, moved), different) + 2 * np.log(view.sites.chance)
+        return np.where(view.sites.at(view.frame), np.maximum(at_site, anywhere), anywhere)
 
 
 class FourierScorer(BaseEstimator):

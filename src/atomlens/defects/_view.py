@@ -11,10 +11,11 @@ from scipy.ndimage import maximum_filter
 from atomlens._image import as_image
 from atomlens.columns import estimate_scale, find
 from atomlens.defects._cells import CellFrame
-from atomlens.defects._residual import ColumnFilter, expected_image, noise_level
+from atomlens.defects._residual import ColumnFilter, expected_image, noise_level, standardized
+from atomlens.defects._sites import Sites
 from atomlens.lattice import estimate
 
-_CLEAR = 25.0  # squared amplitude (three degrees of freedom) beyond which a place is not trusted
+_CLEAR = 50.0  # squared amplitude (three degrees of freedom) beyond which a place is not trusted
 _FAINTEST = 0.1  # of the contrast: noise in every image, below which errors of the average cell would show
 _STANDS_OUT = 3.5  # standard deviations
 _RANKS = 0.005  # of the pixels: how different in brightness those may be whose noise is exchanged
@@ -32,10 +33,8 @@ class View:
         The image of the perfect crystal, and the standard deviation of the noise.
     filter : ColumnFilter
         For this noise and this width.
-    sigma : float
-        Width of a column in pixels.
-    trusted : ndarray of bool, shape (H, W)
-        False near places that differ strongly from the perfect crystal.
+    sites : Sites
+        The columns of the average cell.
     """
 
     pixels: np.ndarray
@@ -43,8 +42,7 @@ class View:
     expected: np.ndarray
     noise: np.ndarray
     filter: ColumnFilter
-    sigma: float
-    trusted: np.ndarray
+    sites: Sites
 
     @classmethod
     def of(cls, image, lattice=None):
@@ -63,16 +61,35 @@ class View:
     @classmethod
     def _prepared(cls, pixels, frame, sigma):
         # First with the median of the cells, then with the mean of what lies within reach of it.
-        trusted = None
+        view = trusted = None
         for _ in range(2):
-            expected, moved = expected_image(pixels, frame, trusted)
-            variance, gain = noise_level(pixels - expected, expected, sigma / 2)
-            columns = ColumnFilter.of(variance, gain, sigma)
-            strength = (columns.amplitudes(pixels - expected) ** 2).sum(axis=0)
-            strength = maximum_filter(strength, 2 * int(2 * sigma) + 1)
-            # Where noise is no excuse, as in an image without any, the better half must do.
-            trusted = strength < max(_CLEAR, np.median(strength))
-        return cls(pixels, moved, expected, np.sqrt(variance), columns, sigma, trusted)
+            if view is not None:
+                trusted = view.trusted
+                frame = frame.tracked_again(np.where(trusted, pixels, view.expected), view.expected)
+            expected, moved, cell = expected_image(pixels, frame, trusted)
+            sites = Sites.of(cell, frame.lattice, sigma)
+            variance, gain = noise_level(pixels - expected, expected, sites.sigma / 2)
+            columns = ColumnFilter.of(variance, gain, sites.sigma, trusted)
+            view = cls(pixels, moved, expected, np.sqrt(variance), columns, sites)
+        return view
+
+    @property
+    def sigma(self):
+        """Width of a column in pixels."""
+        return self.sites.sigma
+
+    @cached_property
+    def deviations(self):
+        """How far a column there is brighter, moved along x, moved along y: standard deviations (3, H, W)."""
+        return standardized(self.filter.amplitudes(self.pixels - self.expected), self.frame)
+
+    @cached_property
+    def trusted(self):
+        """False near places that differ strongly from the same ones of the other cells, shape (H, W)."""
+        strength = (self.deviations**2).sum(axis=0)
+        strength = maximum_filter(strength, 2 * int(2 * self.sigma) + 1)
+        # Where noise is no excuse, as in an image without any, the better half must do.
+        return strength < max(_CLEAR, np.median(strength))
 
     @cached_property
     def columns(self):

@@ -34,7 +34,8 @@ _SURROGATES = 8  # at most
 _LEAST_CELLS = 9
 _REFERENCE = 1500  # windows that others are compared with
 _UNUSUAL, _DOMAIN = 1e-3, 0.3  # p-value, and the fraction of the image with lower ones that is too large
-_SIDELOBE = 3.0  # a hit beside a stronger one must exceed so many times what the stronger one makes there
+_SIDELOBE = 3.0  # a hit beside stronger ones must exceed so many times what they make there
+_REACH, _WINGS = 8.0, 0.03  # footprints, and the amplitude that the wings of a column have there
 
 
 @dataclass(frozen=True, eq=False)
@@ -385,15 +386,18 @@ def _hits(score, threshold, footprint, p_value):
 
 
 def _without_sidelobes(xy, height, threshold, footprint):
-    """Hits, sorted by height, which are not part of a higher one beside them.
+    """Hits, sorted by height, which are not part of higher ones beside them.
 
-    A squared Gaussian amplitude with its slopes falls off as (1 + z) exp(-z), z = r**2 / (2 footprint**2).
+    A squared Gaussian amplitude with its slopes falls off as (1 + z) exp(-z), z = r**2 / (2 footprint**2);
+    amplitudes of several neighbours add up.
     """
+    beside = cKDTree(xy).query_ball_point(xy, _REACH * footprint) if len(xy) else []
     keep = np.ones(len(xy), bool)
-    for near, far in sorted(map(sorted, cKDTree(xy).query_pairs(6 * footprint))) if len(xy) else []:
-        if keep[near]:
-            z = ((xy[near] - xy[far]) ** 2).sum() / (2 * footprint**2)
-            keep[far] &= z > 2 and height[far] > threshold + _SIDELOBE * height[near] * (1 + z) * np.exp(-z)
+    for n, near in enumerate(beside):
+        higher = [k for k in near if k < n and keep[k]]
+        z = ((xy[n] - xy[higher]) ** 2).sum(axis=1) / (2 * footprint**2)
+        theirs = (np.sqrt(height[higher]) * (np.sqrt((1 + z) * np.exp(-z)) + _WINGS)).sum()
+        keep[n] = not higher or (z.min() > 2 and height[n] > threshold + _SIDELOBE * theirs**2)
     return keep
 
 

@@ -1,0 +1,139 @@
+"""How drift and bending displace a lattice, from the phases of two of its reflections."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from scipy.ndimage import map_coordinates
+from skimage.restoration import unwrap_phase
+
+_ORDERS = 6  # of reflections looked at
+# Lattice vectors, down and across: the window in which the lattice is followed. Drift is from row to row, so
+# the window is wide and low.
+_WINDOW = (0.6, 3.0)
+_STEEPEST = 0.12  # displacement over distance
+_COARSE = 2  # points a lattice vector at which its phase is taken
+
+
+@dataclass(frozen=True, eq=False)
+class Tracker:
+    """Two reflections of a lattice, and the matrices that take them out of an image.
+
+    Attributes
+    ----------
+    waves : ndarray of shape (2, 2)
+        Frequencies (x, y) in cycles a pixel.
+    down, across : tuple of ndarray
+        For each of them, complex matrices (points, pixels) along y and x.
+    step : int
+        Pixels from point to point.
+
+    References
+    ----------
+    Hytch, Snoeck, Kilaas, Ultramicroscopy 74, 131 (1998).
+    """
+
+    waves: np.ndarray
+    down: tuple
+    across: tuple
+    step: int
+
+    @classmethod
+    def of(cls, pixels, lattice):
+        """Choose the reflections that are strongest in the image."""
+        waves = _two_reflections(pixels, lattice) @ np.linalg.inv(lattice.basis).T
+        step = max(1, int(lattice.spacing / _COARSE))
+        reach = [min(w * max(lattice.lengths), n / 4) for w, n in zip(_WINDOW, pixels.shape, strict=True)]
+        origin = origin_of(lattice)
+        down, across = (
+            tuple(_gabor(pixels.shape[axis], k[1 - axis], origin[1 - axis], reach[axis], step) for k in waves)
+            for axis in (0, 1)
+        )
+        return cls(waves, down, across, step)
+
+    def displacement(self, pixels):
+        """Displacement (2, H, W) of the lattice in pixels, slowly varying."""
+        phases = [_phase(wave) for wave in self._components(pixels)]
+        # The constant depends on where the origin is, and is taken out.
+        shift = self._shift(np.stack([phase - np.median(phase) for phase in phases]))
+        return self._enlarged(_plausible(shift, self.step), pixels.shape)
+
+    def improved(self, shift, pixels, model):
+        """Displacement, improved by the difference between an image and a model that is displaced by `shift`.
+
+        Both end at the border, so what other reflections leak into these two there is in both and cancels.
+        """
+        pairs = zip(self._components(pixels), self._components(model), strict=True)
+        change = self._shift(np.stack([_phase(own * theirs.conj()) for own, theirs in pairs]))
+        shift = shift[:, :: self.step, :: self.step] + change
+        return self._enlarged(_plausible(shift, self.step), pixels.shape)
+
+    def _components(self, pixels):
+        """Amplitude of both waves around every point."""
+        flat = pixels - pixels.mean()
+        for down, across in zip(self.down, self.across, strict=True):
+            # Real times real, as a complex product would copy the image
+            yield (down.real @ flat + 1j * (down.imag @ flat)) @ across.T
+
+    def _shift(self, phases):
+        """Displacement with these phases (cycles): a wave k moved by s has the phase -k . s."""
+        return -np.einsum("ij,jkl->ikl", np.linalg.inv(self.waves), phases)
+
+    def _enlarged(self, shift, shape):
+        """Displacement at every pixel: linear interpolation."""
+        last = np.array(shift.shape[1:]) - 1
+        at = [np.minimum(np.arange(n) / self.step, m) for n, m in zip(shape, last, strict=True)]
+        grid = np.meshgrid(*at, indexing="ij")
+        return np.stack([map_coordinates(s, grid, order=1, mode="nearest") for s in shift]).astype(np.float32)
+
+
+def origin_of(lattice):
+    """Where the cell (0, 0) begins: at the first site, if there is one."""
+    return lattice.origins[0] if len(lattice.sites) else np.zeros(2)
+
+
+def _phase(wave):
+    return np.asarray(unwrap_phase(np.angle(wave)), dtype=float) / (2 * np.pi)
+
+
+def _gabor(n, k, origin, sigma, step):
+    """Matrix that takes the wave of frequency k out of n pixels, in a Gaussian window at every `step`."""
+    at = np.arange(n)
+    window = np.exp(-0.5 * ((at - at[::step, None]) / sigma) ** 2)
+    return (window * np.exp(-2j * np.pi * k * (at - origin))).astype(np.complex64)
+
+
+def _plausible(shift, step):
+    """Displacement whose slopes differ from the usual one no more than drift and bending may.
+
+    A twin is a shear of the lattice and could be followed like a drift; but no scan drifts so much.
+    """
+    for axis in (1, 2):
+        slope = np.diff(shift, axis=axis)
+        usual = np.median(slope, axis=(1, 2), keepdims=True)
+        slope = np.clip(slope, usual - _STEEPEST * step, usual + _STEEPEST * step)
+        middle = shift.shape[axis] // 2
+        start = np.take(shift, [0], axis=axis)
+        whole = np.concatenate([start, start + np.cumsum(slope, axis=axis)], axis=axis)
+        # Kept where it was in the middle, which the rest is measured from
+        shift = whole + np.take(shift, [middle], axis=axis) - np.take(whole, [middle], axis=axis)
+    return shift
+
+
+def _two_reflections(pixels, lattice):
+    """Orders (h, k) of the two strongest reflections that are not parallel."""
+    height, width = pixels.shape
+    window = np.hanning(height + 2)[1:-1, None] * np.hanning(width + 2)[1:-1]
+    flat = (pixels - np.average(pixels, weights=window)) * window
+    orders = np.array([o for o in product(range(-_ORDERS, _ORDERS + 1), repeat=2) if o > (0, 0)])
+    kx, ky = np.linalg.inv(lattice.basis) @ orders.T
+    down, across = (np.exp(-2j * np.pi * np.outer(k, np.arange(n))) for k, n in ((ky, height), (kx, width)))
+    # Real numbers times real numbers: a complex product would copy the image for every order.
+    sums = (down.real @ flat + 1j * (down.imag @ flat)) * across
+    strength = np.where(np.hypot(kx, ky) > 0.4, 0.0, abs(sums.sum(axis=1)))
+    ranked = orders[np.argsort(strength)[::-1]]
+    first = ranked[0]
+    second = next(o for o in ranked[1:] if first[0] * o[1] != first[1] * o[0])
+    return np.array([first, second])
