@@ -255,7 +255,7 @@ def test_a_semantic_image_hides_a_substitution():
     pytest.importorskip("torch")
     sample = simulate.image(planted("MoS2", "substitution"), electrons=600, random_state=3)
     assert score(detect(sample.data), sample.extras["defects"]).f1 == 1
-    assert len(detect(sample.data, scheme="columns").defects) == 0
+    assert score(detect(sample.data, scheme="columns"), sample.extras["defects"]).recall == 0
 
 
 @pytest.mark.parametrize("detector", [IsolationForest(random_state=0), OneClassSVM(nu=0.05)])

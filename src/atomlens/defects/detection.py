@@ -270,7 +270,7 @@ def detect(
     >>> sheet = simulate.defects.vacancies(sheet, kind="column", at=[(3.1, 2.9)])
     >>> found = detect(simulate.image(sheet, electrons=300, random_state=0).data)
     >>> found.defects[["x", "y"]].round().to_numpy().tolist()
-    [[160.0, 141.0]]
+    [[160.0, 140.0]]
     """
     rate = _checked_rate(false_alarm_rate)
     scheme, detector, scorer = _chosen(scheme, detector, random_state)
@@ -368,7 +368,8 @@ def _hits(score, threshold, footprint, p_value):
     height = values[y, x]
     order = np.argsort(-height, kind="stable")
     xy, height = np.stack([x, y], axis=1)[order].astype(float), height[order]
-    keep = _without_sidelobes(xy, height, threshold, footprint)
+    usual = float(np.median(values))
+    keep = _without_sidelobes(xy, height - usual, threshold - usual, footprint)
     xy, height = xy[keep], height[keep]
     group, area, extent = _areas(above, xy)
     table = pd.DataFrame(
