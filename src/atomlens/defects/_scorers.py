@@ -15,7 +15,7 @@ from atomlens.patterson import PattersonTransformer, tapered_size
 from atomlens.simulate._render import draw_columns
 from atomlens.windows import flatten, sliding_windows
 
-_BATCH = 1 << 22  # pixels of windows held at a time
+_BATCH = 1 << 21  # pixels of windows held at a time
 _TRAIN = 2500  # windows that are enough to learn from: so many an exact machine can take
 _SMOOTH = 0.15  # of a window
 _STEPS = 8  # a window, at most

@@ -253,10 +253,11 @@ def detect(
     tells windows apart where the average cell means little: grains, phases, incommensurate regions.
 
     Limits. An image whose noise is below a tenth of its contrast is searched as if it had so much: smaller
-    differences would be errors of the average cell. Very strong defects (a hundred standard deviations) pull
-    at the average cell and may give false hits elsewhere. A shear between two twins whose boundary runs along
-    the scan lines looks like drift in part. "cycles" knows few different scores, so that no rate below one in
-    the number of calibration cells can be kept, and its hits are not to be taken for more than candidates.
+    differences would be errors of the average cell. Fewer than some sixty cells make a poor average, which
+    shows where electrons are many. A scan that settles within a lattice vector or two, as at the start of
+    lines and frames, is not followed, and reported. A shear between two twins whose boundary runs along the
+    scan lines looks like drift in part. "cycles" knows few different scores, so that no rate below one in the
+    number of calibration cells can be kept, and its hits are not to be taken for more than candidates.
 
     References
     ----------
