@@ -78,6 +78,10 @@ class View:
         """Width of a column in pixels."""
         return self.sites.sigma
 
+    def light(self):
+        """Return the same view without what has been kept because it was computed once."""
+        return replace(self, frame=replace(self.frame))
+
     @cached_property
     def deviations(self):
         """How far a column there is brighter, moved along x, moved along y: standard deviations (3, H, W)."""

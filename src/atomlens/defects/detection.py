@@ -305,7 +305,7 @@ def detect(
         scheme,
         detector,
         n_cells,
-        view,
+        view.light(),
         parts,
     )
     unusual = float(np.mean(null.p_value(observed) < _UNUSUAL))

@@ -27,8 +27,8 @@ class DefectExplorer(LinkedView):
         self.detector = _dropdown("method", DETECTORS, model.detector)
         self.exponent = _slider("log10 of the rate", -6, -1, model.exponent)
         hint = (
-            "Click a hit, or any place, to see its window. The false-alarm rate is per unit cell of a perfect "
-            "crystal."
+            "Click a hit, or any place, to see its window. "
+            "The false-alarm rate is per unit cell of a perfect crystal."
         )
         super().__init__(model, figure, [self.detector, self.exponent], hint=hint)
         self._hint = self.message.value
