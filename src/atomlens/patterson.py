@@ -22,6 +22,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from atomlens._image import as_image
+from atomlens.lattice._model import as_lattice
 from atomlens.windows import sliding_windows, taper_window
 
 __all__ = ["PattersonTransformer", "full_patterson", "patterson", "tapered_size", "translation_spread"]
@@ -305,7 +306,7 @@ def tapered_size(lattice, *, cells=3):
     >>> tapered_size(Lattice(np.array([[16.0, 0.0], [0.0, 28.0]]), periodic=True))
     (84, 48)
     """
-    reciprocal = np.linalg.inv(lattice.required().basis).T
+    reciprocal = np.linalg.inv(as_lattice(lattice).required().basis).T
     orders = np.stack(np.mgrid[-6:7, -6:7], axis=-1).reshape(-1, 2)
     g_x, g_y = np.abs(orders[orders.any(axis=1)] @ reciprocal).T
     least = cells * lattice.spacing

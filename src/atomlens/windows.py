@@ -18,6 +18,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from atomlens._image import as_image, like
 from atomlens._match import positions
+from atomlens.lattice._model import as_lattice
 
 __all__ = [
     "cell_windows",
@@ -176,7 +177,7 @@ def cell_windows(image, lattice, *, cells=1, shape=None):
     ((11, 10), True)
     """
     values, _ = as_image(image)
-    basis = lattice.required().basis
+    basis = as_lattice(lattice).required().basis
     cells = np.array(_pair(cells, "cells"))
     lengths = lattice.lengths[::-1] * cells
     shape = tuple(np.maximum(np.rint(lengths).astype(int), 2)) if shape is None else _pair(shape, "shape")
@@ -256,7 +257,7 @@ def commensurate_size(lattice, *, cells=1, largest=None):
     >>> size, round(misfit, 2)
     ((32, 18), 0.03)
     """
-    basis = lattice.required().basis
+    basis = as_lattice(lattice).required().basis
     inverse = np.linalg.inv(basis)
     best = []
     for axis, count in zip((1, 0), _pair(cells, "cells"), strict=True):

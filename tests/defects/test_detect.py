@@ -14,7 +14,7 @@ from sklearn.svm import OneClassSVM
 
 from atomlens import io, lattice, metrics, simulate
 from atomlens.defects import DefectMap, NotPeriodicError, detect
-from atomlens.defects.detection import _hits
+from atomlens.defects._hits import hits_of
 from atomlens.simulate import Instrument, defects, structures
 
 SHAKEN = Instrument(drift=(0.1, 0.15), jitter=0.004, contamination=0.2, contamination_length=2.0)
@@ -79,6 +79,38 @@ def test_planted_defects_are_found_and_nothing_else(name, kind):
         assert len(result.spurious) == 0
     else:
         assert (len(result.spurious), len(result.missed)) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("factor", "offset"), [(1e-12, 0.0), (1e9, 0.0), (1.0, 1e8), (1e-9, 3e-6), (-1.0, 0.0)]
+)
+def test_nothing_depends_on_what_pixels_are_counted_in(holes, found, factor, offset):
+    other = detect(factor * holes.data + offset)
+    assert score(other, found.defects, pixels=2).f1 == 1
+    usual = (other.expected - offset) / factor
+    assert float(np.abs(usual - found.expected).mean()) < 0.02 * float(found.expected.std())
+
+
+def test_a_slope_across_the_image_gives_no_hits(holes, found):
+    slope = 10 * float(holes.data.std()) * np.linspace(0, 1, holes.data.sizes["x"])
+    assert score(detect(holes.data + slope), found.defects, pixels=3).f1 == 1
+
+
+def test_the_smallest_rates(found):
+    strict = found.at(1e-300)
+    assert strict.threshold > found.threshold
+    assert strict.defects["p_value"].min() >= 1e-12
+
+
+def test_several_strong_neighbours_do_not_make_a_hit():
+    # Two hits side by side, whose amplitudes add up at a third place: together they explain it
+    y, x = np.mgrid[:60, :90].astype(float)
+    score = sum(400 * np.exp(-((x - c) ** 2 + (y - 30) ** 2) / (2 * 2.0**2)) for c in (35, 55))
+    score += 60 * np.exp(-((x - 45) ** 2 + (y - 36) ** 2) / (2 * 2.0**2))
+    lone = hits_of(xr.DataArray(score, dims=("y", "x")), 30.0, 2.0, lambda s: 1 / (1 + s))
+    wide = hits_of(xr.DataArray(score, dims=("y", "x")), 30.0, 4.0, lambda s: 1 / (1 + s))
+    assert sorted(lone["x"]) == [35, 45, 55]
+    assert sorted(wide["x"]) == [35, 55]
 
 
 def test_the_table_of_hits(found, holes):
@@ -152,7 +184,7 @@ def spots(places, widths, heights, shape=(60, 80)):
 
 def test_hits_of_a_picture_of_spots():
     score = spots([(20, 15), (34, 15), (60, 40), (70, 5)], [5, 5, 4, 4], [100, 90, 50, 9])
-    table = _hits(score, 10.0, 2.0, lambda s: 1 / (1 + s))
+    table = hits_of(score, 10.0, 2.0, lambda s: 1 / (1 + s))
     assert table[["x", "y"]].to_numpy().tolist() == [[20, 15], [34, 15], [60, 40]]
     assert table["score"].tolist() == [100, 90, 50]
     assert table["p_value"].tolist() == [1 / 101, 1 / 91, 1 / 51]
@@ -161,15 +193,15 @@ def test_hits_of_a_picture_of_spots():
     assert table["area"].iloc[2] == pytest.approx(np.pi * radius**2, rel=0.05)
     assert table["extent"].iloc[2] == pytest.approx(2 * radius, abs=2)
     assert table["area"].sum() == np.count_nonzero(score > 10)
-    assert _hits(score, 95.0, 2.0, lambda s: s)["x"].tolist() == [20]
-    assert len(_hits(score, 101.0, 2.0, lambda s: s)) == 0
+    assert hits_of(score, 95.0, 2.0, lambda s: s)["x"].tolist() == [20]
+    assert len(hits_of(score, 101.0, 2.0, lambda s: s)) == 0
 
 
 def test_what_a_strong_hit_makes_beside_itself_is_no_hit():
     score = spots([(20, 20), (29, 20), (50, 20), (66, 20)], [2, 1, 2, 1], [1000, 60, 1000, 60])
     # Width of the response: what is nine pixels away may be its foot, or not.
-    assert _hits(score, 20.0, 3.0, lambda s: s)["x"].tolist() == [20, 50, 66]
-    assert _hits(score, 20.0, 1.0, lambda s: s)["x"].tolist() == [20, 50, 29, 66]
+    assert hits_of(score, 20.0, 3.0, lambda s: s)["x"].tolist() == [20, 50, 66]
+    assert hits_of(score, 20.0, 1.0, lambda s: s)["x"].tolist() == [20, 50, 29, 66]
 
 
 def test_groups_are_one_row_each(found):
@@ -394,6 +426,8 @@ HOLED = np.where(IMAGE > 0.99, np.nan, IMAGE)
         ),
         (IMAGE, {"scheme": "window", "detector": "cycles"}, "'cycles' does not belong to scheme 'window'"),
         (IMAGE, {"detector": 3}, "needs fit and score_samples, int has not"),
+        (IMAGE, {"lattice": 3}, "a Lattice is needed, got a int"),
+        (IMAGE, {"random_state": "a"}, "random_state is a whole number or None"),
     ],
 )
 def test_bad_input(image, options, words):

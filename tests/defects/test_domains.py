@@ -83,6 +83,12 @@ def test_one_crystal_is_one_domain(make, instrument):
     assert not domain_boundaries(labels).any()
 
 
+def test_more_domains_than_there_are_get_a_warning():
+    image = imaged(structures.metal("Au", (6, 6))).data
+    with pytest.warns(UserWarning, match="1 of the 3 domains asked for were found"):
+        assert segment_domains(image, 3).attrs["n_domains"] == 1
+
+
 def test_inversion_is_invisible():
     whole = structures.dumbbells("GaAs", (7, 8))
     image = simulate.image(whole, electrons=200, random_state=0).data.values
@@ -156,6 +162,12 @@ IMAGE = np.random.default_rng(0).random((64, 64))
         (IMAGE, {"alpha": 1.0}, "alpha is a probability"),
         (IMAGE, {"size": 60}, "windows of 60 x 60 pixels hardly fit into 64 x 64"),
         (IMAGE, {"size": 100}, "hardly fit"),
+        (IMAGE, {"size": 1}, "whole pixels of at least 8; got 1"),
+        (IMAGE, {"size": 20.5}, "whole pixels"),
+        (IMAGE, {"size": "a"}, "whole pixels"),
+        (IMAGE, {"size": (20, 20, 20)}, r"size is \(height, width\)"),
+        (IMAGE, {"alpha": "a"}, "alpha is a probability"),
+        (IMAGE, {"alpha": None}, "alpha is a probability"),
     ],
 )
 def test_bad_input(image, options, words):

@@ -54,6 +54,15 @@ def test_patch_and_patterson_are_those_of_the_window(model, image):
     assert np.corrcoef(model.patterson(model.place).ravel(), expected.ravel())[0, 1] > 0.98
 
 
+def test_normal_windows_hold_no_hit(model):
+    hits = model.found.defects[["x", "y"]].to_numpy()
+    half = np.array(model.windows[0].size_)[::-1] / 2
+    for x, y in hits:
+        model.select(x, y)
+        away = np.abs(model.normal(3)[["x", "y"]].to_numpy()[:, None] - hits)
+        assert (away > half).any(axis=2).all()
+
+
 def test_normal_windows_lie_apart_and_are_usual(model):
     normal = model.normal(3)
     assert len(normal) == 3

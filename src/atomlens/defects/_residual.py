@@ -76,6 +76,9 @@ def _row_shifts(pixels, model, rows):
 
 def follow_brightness(pixels, model, lattice):
     """Let brightness and background of the model vary slowly, to fit the image."""
+    # At the border the mean of what is around is that of another place: a slope across the image goes first.
+    slope = _plane(pixels)
+    pixels = pixels - slope
     length = max(min(pixels.shape) / _LOCAL, _CELLS * max(lattice.lengths))
     step = max(1, int(length // 8))
 
@@ -88,7 +91,14 @@ def follow_brightness(pixels, model, lattice):
     variance = np.maximum(smooth(model**2) / ones - mean_model**2, 1e-12)
     gain = np.clip(covariance / variance, *_GAIN)
     offset = mean - gain * mean_model
-    return _enlarged(gain, pixels.shape, step) * model + _enlarged(offset, pixels.shape, step)
+    return _enlarged(gain, pixels.shape, step) * model + _enlarged(offset, pixels.shape, step) + slope
+
+
+def _plane(pixels):
+    """Plane through an image, zero in the middle."""
+    y, x = ((np.arange(n) - (n - 1) / 2).astype(np.float32) for n in pixels.shape)
+    down, across = pixels.mean(axis=1) @ y / (y @ y), pixels.mean(axis=0) @ x / (x @ x)
+    return (down * y)[:, None] + across * x
 
 
 def _blurred(values, length, step):

@@ -67,8 +67,10 @@ class Tracker:
         """
         pairs = zip(self._components(pixels), self._components(model), strict=True)
         change = self._shift(np.stack([_phase(own * theirs.conj()) for own, theirs in pairs]))
-        shift = shift[:, :: self.step, :: self.step] + change
-        return self._enlarged(_plausible(shift, self.step), pixels.shape)
+        # Of the model, too, only the mean over the window is seen.
+        down, across = np.abs(self.down[0]), np.abs(self.across[0])
+        seen = down @ shift @ across.T / np.outer(down.sum(axis=1), across.sum(axis=1))
+        return self._enlarged(_plausible(seen + change, self.step), pixels.shape)
 
     def _components(self, pixels):
         """Amplitude of both waves around every point."""

@@ -65,7 +65,8 @@ class View:
         for _ in range(2):
             if view is not None:
                 trusted = view.trusted
-                frame = frame.tracked_again(np.where(trusted, pixels, view.expected), view.expected)
+                intact = np.where(trusted, pixels, view.expected)
+                frame = view.frame.tracked_again(intact, view.expected)
             expected, moved, cell = expected_image(pixels, frame, trusted)
             sites = Sites.of(cell, frame.lattice, sigma)
             variance, gain = noise_level(pixels - expected, expected, sites.sigma / 2)

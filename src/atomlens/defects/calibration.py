@@ -16,6 +16,7 @@ _SHAPE_SD = 0.05  # how far the shape of the tail is thought to be from an expon
 _LEAST = 200
 _DISTINCT = 20  # scores in the tail, below which it has no shape
 _STRAIGHT = 1e-6
+_SMALLEST = 1e-12  # p-value: beyond, the extrapolation means nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,6 +95,7 @@ class Calibration:
         Returns
         -------
         ndarray
+            1e-12 stands for all that is smaller.
         """
         s = self.scale * np.asarray(scores, dtype=float) + self.offset
         above = len(self.null) - np.searchsorted(self.null, s, side="left")
@@ -106,7 +108,7 @@ class Calibration:
         else:
             tail = np.maximum(1 + self.shape * excess, 0) ** (-1 / self.shape)
         # A bounded tail has an end; that nothing lies beyond it is more than so many cells can tell.
-        return np.where(s > self.tail_start, np.maximum(_TAIL * tail, np.finfo(float).tiny), body)
+        return np.where(s > self.tail_start, np.maximum(_TAIL * tail, _SMALLEST), body)
 
     def threshold(self, probability):
         """Score that a cell without a defect exceeds with this probability.

@@ -9,12 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.ndimage import label as connected
-from scipy.ndimage import maximum, maximum_filter, minimum
-from scipy.spatial import cKDTree
+from scipy.ndimage import maximum, minimum
 from sklearn.ensemble import IsolationForest
 
-from atomlens._image import as_image, with_nm
+from atomlens._image import as_image
+from atomlens.defects._hits import hits_of
 from atomlens.defects._scorers import (
     CycleScorer,
     FourierScorer,
@@ -26,16 +25,15 @@ from atomlens.defects._view import View
 from atomlens.defects.calibration import Calibration
 from atomlens.defects.detectors import NearestNeighbourDetector, OneClassDetector
 from atomlens.io import write
-from atomlens.lattice import NotPeriodicError
+from atomlens.lattice import NotPeriodicError, estimate
+from atomlens.lattice._model import as_lattice
 
 __all__ = ["DefectMap", "detect"]
 
 _SURROGATES = 8  # at most
 _LEAST_CELLS = 9
 _REFERENCE = 1500  # windows that others are compared with
-_UNUSUAL, _DOMAIN = 1e-3, 0.3  # p-value, and the fraction of the image with lower ones that is too large
-_SIDELOBE = 3.0  # a hit beside stronger ones must exceed so many times what they make there
-_REACH, _WINGS = 8.0, 0.03  # footprints, and the amplitude that the wings of a column have there
+_UNUSUAL, _DOMAIN = 1e-3, 0.4  # p-value, and the fraction of the image with lower ones that is too large
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,6 +74,7 @@ class DefectMap:
     n_cells: int
     _view: View = field(repr=False, default=None)
     _parts: int = field(repr=False, default=1)
+    _unit: tuple = field(repr=False, default=(0.0, 1.0))
 
     def __repr__(self):
         return (
@@ -87,7 +86,9 @@ class DefectMap:
     @property
     def expected(self):
         """Image of the perfect crystal that the image was compared with, as a DataArray."""
-        return self.score.copy(data=self._view.expected).rename("expected").assign_attrs(long_name="expected")
+        offset, unit = self._unit
+        values = offset + unit * self._view.expected
+        return self.score.copy(data=values).rename("expected").assign_attrs(long_name="expected")
 
     @property
     def residual(self):
@@ -137,8 +138,8 @@ class DefectMap:
             If it is out of range.
         """
         rate = _checked_rate(false_alarm_rate)
-        threshold = self.calibration.threshold(1 - (1 - rate) ** (1 / self._parts))
-        hits = _hits(self.score, threshold, self.pipeline.footprint(self._view), self._p_value)
+        threshold = self.calibration.threshold(-np.expm1(np.log1p(-rate) / self._parts))
+        hits = hits_of(self.score, threshold, self.pipeline.footprint(self._view), self._p_value)
         return replace(self, defects=hits, threshold=threshold, false_alarm_rate=rate)
 
     def _p_value(self, score):
@@ -230,7 +231,7 @@ def detect(
     reference : array_like of bool, shape (H, W), optional
         Region known to be without defects, to calibrate with. Without it, the noise of the image is put on
         the perfect crystal anew (surrogates), and the bulk of the image sets the scale.
-    random_state : int
+    random_state : int or None
 
     Returns
     -------
@@ -274,9 +275,14 @@ def detect(
     [[160.0, 140.0]]
     """
     rate = _checked_rate(false_alarm_rate)
+    if random_state is not None and not isinstance(random_state, int | np.integer):
+        raise ValueError(f"random_state is a whole number or None, got {random_state!r}")
     scheme, detector, scorer = _chosen(scheme, detector, random_state)
     pixels = as_image(image, smallest=32)[0]
-    view = View.of(image, lattice)
+    lattice = (estimate(image) if lattice is None else as_lattice(lattice)).required()
+    # Nothing may depend on what the pixels are counted in: heights in metres, or a large offset.
+    unit = float(np.median(pixels)), float(pixels.std())
+    view = View.of((pixels - unit[0]) / unit[1], lattice)
     number, whole, parts = view.frame.parts(view.sigma)
     n_cells = int(view.frame.cells[2].sum())
     if n_cells < _LEAST_CELLS:
@@ -307,6 +313,7 @@ def detect(
         n_cells,
         view.light(),
         parts,
+        unit,
     )
     unusual = float(np.mean(null.p_value(observed) < _UNUSUAL))
     if unusual > _DOMAIN:
@@ -346,7 +353,8 @@ def _surrogate_scores(view, scorer, number, kept, seed):
     """Highest scores in the parts of crystals without defects."""
     scores = []
     for n in range(_SURROGATES):
-        scores.append(maximum(scorer.score(view.surrogate([seed, n])), number, kept))
+        drawn = view.surrogate(None if seed is None else [seed, n])
+        scores.append(maximum(scorer.score(drawn), number, kept))
         if len(kept) * len(scores) >= scorer.calibration_cells:
             break
     return np.concatenate(scores)
@@ -358,66 +366,3 @@ def _in_reference(observed, reference, shape, number, kept):
     if reference.shape != shape or reference.dtype != bool:
         raise ValueError(f"reference must be an array of True and False of the shape {shape} of the image")
     return observed[minimum(reference, number, kept).astype(bool)]
-
-
-def _hits(score, threshold, footprint, p_value):
-    """Table of the maxima above the threshold, sidelobes of stronger ones left out."""
-    values = score.values
-    above = values > threshold
-    size = 2 * max(1, round(footprint)) + 1
-    y, x = np.nonzero(above & (values == maximum_filter(values, size, mode="nearest")))
-    height = values[y, x]
-    order = np.argsort(-height, kind="stable")
-    xy, height = np.stack([x, y], axis=1)[order].astype(float), height[order]
-    usual = float(np.median(values))
-    keep = _without_sidelobes(xy, height - usual, threshold - usual, footprint)
-    xy, height = xy[keep], height[keep]
-    group, area, extent = _areas(above, xy)
-    table = pd.DataFrame(
-        {
-            "x": xy[:, 0],
-            "y": xy[:, 1],
-            "score": height,
-            "p_value": p_value(height),
-            "area": area,
-            "extent": extent,
-            "group": group,
-        }
-    )
-    return with_nm(table, as_image(score)[1])
-
-
-def _without_sidelobes(xy, height, threshold, footprint):
-    """Hits, sorted by height, which are not part of higher ones beside them.
-
-    A squared Gaussian amplitude with its slopes falls off as (1 + z) exp(-z), z = r**2 / (2 footprint**2);
-    amplitudes of several neighbours add up.
-    """
-    beside = cKDTree(xy).query_ball_point(xy, _REACH * footprint) if len(xy) else []
-    keep = np.ones(len(xy), bool)
-    for n, near in enumerate(beside):
-        higher = [k for k in near if k < n and keep[k]]
-        z = ((xy[n] - xy[higher]) ** 2).sum(axis=1) / (2 * footprint**2)
-        theirs = (np.sqrt(height[higher]) * (np.sqrt((1 + z) * np.exp(-z)) + _WINGS)).sum()
-        keep[n] = not higher or (z.min() > 2 and height[n] > threshold + _SIDELOBE * theirs**2)
-    return keep
-
-
-def _areas(above, xy):
-    """Region of every hit: number of the connected group, pixels nearest to it, their longest distance."""
-    groups, _ = connected(above, np.ones((3, 3)))
-    y, x = np.nonzero(above)
-    if not len(xy):
-        return [np.zeros(0, t) for t in (int, float, float)]
-    owner = cKDTree(xy).query(np.stack([x, y], axis=1))[1]
-    area = np.bincount(owner, minlength=len(xy)).astype(float)
-    extent = np.zeros(len(xy))
-    # The longest distance within a compact region is close to its longest projection.
-    for angle in np.arange(0, np.pi, np.pi / 12):
-        along = x * np.cos(angle) + y * np.sin(angle)
-        high, low = np.full(len(xy), -np.inf), np.full(len(xy), np.inf)
-        np.maximum.at(high, owner, along)
-        np.minimum.at(low, owner, along)
-        extent = np.maximum(extent, np.where(area > 0, high - low + 1, 0))
-    number = groups[xy[:, 1].astype(int), xy[:, 0].astype(int)]
-    return np.unique(number, return_inverse=True)[1], area, extent

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import xarray as xr
 from scipy.ndimage import map_coordinates, maximum_filter, minimum_filter, uniform_filter
@@ -17,6 +19,7 @@ from atomlens.windows import flatten, sliding_windows
 __all__ = ["domain_boundaries", "segment_domains"]
 
 _STEPS = 8  # windows along a window
+_SMALLEST = 8  # pixels, side of a window
 _MOST = 15000  # windows
 _BATCH = 1 << 24  # pixels
 _COMPONENTS = 10
@@ -34,7 +37,7 @@ def segment_domains(image, n_domains=None, *, size=None, max_domains=6, alpha=0.
     ----------
     image : array_like of shape (H, W), or DataArray
     n_domains : int, optional
-        Number of domains; chosen by the image without it.
+        Number of domains; chosen by the image without it. A warning says where so many are not to be had.
     size : int or tuple of int, optional
         (height, width) of the windows in pixels; the smallest that the lattice allows without it (see
         `atomlens.patterson.tapered_size`).
@@ -80,9 +83,9 @@ def segment_domains(image, n_domains=None, *, size=None, max_domains=6, alpha=0.
     for name, value, least in (("n_domains", n_domains, 1), ("max_domains", max_domains, 1)):
         if value is not None and (not isinstance(value, int | np.integer) or value < least):
             raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
-    if not 0 < alpha < 1:
+    if not (np.isscalar(alpha) and np.isreal(alpha) and 0 < alpha < 1):
         raise ValueError(f"alpha is a probability, above 0 and below 1, got {alpha!r}")
-    size = tapered_size(_some_lattice(image)) if size is None else tuple(np.broadcast_to(size, 2).tolist())
+    size = tapered_size(_some_lattice(image)) if size is None else _as_size(size)
     if min(n - s for n, s in zip(pixels.shape, size, strict=True)) < max(size) / 2:
         raise ValueError(
             f"windows of {size[0]} x {size[1]} pixels hardly fit into {pixels.shape[0]} x {pixels.shape[1]}: "
@@ -93,6 +96,12 @@ def segment_domains(image, n_domains=None, *, size=None, max_domains=6, alpha=0.
     whole = _to_pixels(labels, pixels.shape, size, step)
     order = np.argsort(-np.bincount(whole.ravel()), kind="stable")
     whole = np.argsort(order)[whole]
+    if n_domains is not None and whole.max() + 1 < n_domains:
+        warnings.warn(
+            f"{whole.max() + 1} of the {n_domains} domains asked for were found: a further division would be "
+            "smaller than a window, or no larger than the noise",
+            stacklevel=2,
+        )
     coords = image.coords if isinstance(image, xr.DataArray) else None
     attrs = {"n_domains": int(whole.max()) + 1, "window": tuple(int(n) for n in size), "long_name": "domain"}
     return xr.DataArray(whole, coords, ("y", "x"), name="domain", attrs=attrs)
@@ -119,6 +128,17 @@ def domain_boundaries(domains):
     if isinstance(domains, xr.DataArray):
         return domains.copy(data=edge).assign_attrs(long_name="boundary").rename("boundary")
     return edge
+
+
+def _as_size(size):
+    """Height and width of a window."""
+    pair = (size, size) if np.ndim(size) == 0 else tuple(size)
+    if len(pair) != 2 or not all(isinstance(n, int | np.integer) and n >= _SMALLEST for n in pair):
+        raise ValueError(
+            f"size is (height, width), or one number for both, in whole pixels of at least {_SMALLEST}; "
+            f"got {size!r}"
+        )
+    return int(pair[0]), int(pair[1])
 
 
 def _some_lattice(image):

@@ -168,3 +168,18 @@ class Lattice:
                 "these vectors"
             )
         return replace(self, pixel_size_nm=float(sizes.mean()))
+
+
+def as_lattice(value):
+    """Return the argument if it is a lattice, or say what a lattice is.
+
+    >>> as_lattice(16.0)
+    Traceback (most recent call last):
+    ValueError: a Lattice is needed, got a float: `atomlens.lattice.estimate` finds it in an image or a table
+    """
+    if not isinstance(value, Lattice):
+        raise ValueError(
+            f"a Lattice is needed, got a {type(value).__name__}: `atomlens.lattice.estimate` finds it in an "
+            "image or a table"
+        )
+    return value

@@ -57,8 +57,9 @@ def _numbers(columns):
         return np.asarray(columns, dtype=float)
     except (TypeError, ValueError):
         raise ValueError(
-            "positions must be numbers, in a table with x and y or an array (N, 2); got "
-            f"a {type(columns).__name__} that holds something else"
+            "positions must be numbers, in a table with x and y or an array (N, 2), and an image an array; "
+            f"got a {type(columns).__name__} that holds something else. Pass `sample.data` of a Sample, and "
+            "read a file with `atomlens.io.read(path)`"
         ) from None
 
 

@@ -219,7 +219,7 @@ def detection_curves(curves, *, marks=None):
     Returns
     -------
     Figure
-        The false-positive rate is on a logarithmic scale.
+        The false-positive rate is on a logarithmic scale, with a place for zero.
 
     Examples
     --------
@@ -248,6 +248,10 @@ def detection_curves(curves, *, marks=None):
             if hit.any():
                 right.plot(found / np.sum(truth), found / hit.sum(), **place)
     left.set(xscale="log", xlabel="false-positive rate (of cells)", ylabel="recall", title="ROC")
+    # A logarithmic axis has no zero: the lowest tick stands for it.
+    ticks = [n for n in (1e-4, 1e-3, 1e-2, 1e-1, 1.0) if n > 1.5 * lowest]
+    left.set_xticks([lowest / 2, *ticks], ["0", *(f"{n:g}" for n in ticks)])
+    left.minorticks_off()
     right.set(xlabel="recall", ylabel="precision", title="Precision and recall", ylim=(-0.03, 1.03))
     right.legend(title="average precision", loc="upper left", bbox_to_anchor=(1, 1), fontsize=8.5)
     return figure

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import traitlets
+from scipy.ndimage import maximum_filter
 from scipy.spatial import cKDTree
 
 from atomlens import descriptors
@@ -13,7 +14,7 @@ from atomlens.defects import detect
 __all__ = ["DefectModel"]
 
 DETECTORS = ("unit_cell", "svm", "knn", "isolation_forest", "residual")
-_CLEAR = 0.5  # of the cells by score: those that serve as normal ones
+_CLEAR = 0.5  # of the windows by their highest score: those that serve as normal ones
 
 
 class DefectModel(traitlets.HasTraits):
@@ -122,7 +123,7 @@ class DefectModel(traitlets.HasTraits):
         return describe.inverse_image(features[[self.row(place)]])[0]
 
     def normal(self, n=3):
-        """Places of the windows most like the one looked at, among the unsuspicious half of the image.
+        """Places of the windows most like the one looked at, among the half of them that hold nothing odd.
 
         Parameters
         ----------
@@ -135,9 +136,8 @@ class DefectModel(traitlets.HasTraits):
         """
         describe, features = self.windows
         table = describe.positions_
-        score = self.found.score.values[
-            table["y"].round().astype(int).to_numpy(), table["x"].round().astype(int).to_numpy()
-        ]
+        row, column = (np.rint(table[axis]).astype(int).to_numpy() for axis in "yx")
+        score = maximum_filter(self.found.score.values, describe.size_)[row, column]
         usual = np.flatnonzero(score <= np.quantile(score, _CLEAR))
         own = self.row(self.place)
         rows = np.concatenate([[own], usual[usual != own]])
