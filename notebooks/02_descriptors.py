@@ -5,7 +5,8 @@
 # assumes, and measure what it cannot see · map the two halves of a twinned crystal without labels · find again what
 # you have seen once
 #
-# **Needs** what a Fourier transform is · **Time** 45 min to read and play, about a minute to run
+# **Needs** what a Fourier transform is; lesson 01 for clusters and their score · **Time** 45 min to read and
+# play, about a minute to run
 #
 # No method of machine learning sees an image. It sees rows of numbers, and whoever makes these rows decides what can
 # be learned from them. A good descriptor forgets what does not matter, such as where a window was cut, and keeps what
@@ -108,7 +109,7 @@ print(f"windows of {describe.size_} pixels, taper: {describe.taper_}; features: 
 # %%
 chosen = pd.DataFrame({"x": [110.0, 121.0, 400.0], "y": [300.0, 381.0, 200.0]})
 figure = plotting.window_transforms(image, chosen, describe.size_, blank_center=describe.blank_center_)
-show(figure, alt="Three windows: two of one grain with equal Patterson functions, one of the other.", dpi=48)
+show(figure, alt="Three windows: two of one grain with equal Patterson functions, one of the other.", dpi=64)
 
 # %% [markdown]
 # **Figure 2.2.** Windows 0 and 1 begin at different places of the unit cell, and look different. Their Fourier
@@ -190,8 +191,9 @@ show(
 # difference of the two Patterson functions. The second is high along the boundary, where a window sees both halves;
 # the third tells the two sides of the boundary apart.
 #
-# The score: two clusters of rows against the planted halves. Windows that lie across the boundary belong to both, so
-# the score is given with and without them.
+# The score: two clusters of rows against the planted halves, as the adjusted Rand index (ARI, lesson 01),
+# which is 1 if both agree and about 0 if they do so by chance alone. Windows that lie across the boundary
+# belong to both halves, so the score is given with and without them.
 
 # %%
 scores = pca.transform(features)
@@ -228,7 +230,8 @@ Markdown(f"**Score.** ARI {ari_nmf:.3f}, each window given to its larger factor.
 #
 # ### Real: a twin in cadmium telluride
 #
-# The measured image (without the file, the simulated one again). The same three lines; nothing is tuned.
+# The measured image. `or_twin=True` has nothing to do with twins of crystals: without the file, it loads the
+# simulated "twin" of the data set, here the image from above. The same three lines; nothing is tuned.
 
 # %%
 flat = windows.flatten(datasets.load("cdte_twin", or_twin=True).data)
@@ -238,7 +241,7 @@ real_pca = PCA(3, random_state=0).fit(real)
 
 # %%
 figure = plotting.component_maps(on_real, real, real_pca, image=flat, title="Real: CdTe")
-show(figure, alt="Maps of three components of the real image: halves, boundary, stripes.", dpi=49)
+show(figure, alt="Maps of three components of the real image: halves, boundary, stripes.", dpi=64)
 
 # %% [markdown]
 # **Figure 2.5.** As in the simulation, the first component is the twin and the second is high along the boundary. The
@@ -255,7 +258,7 @@ iron_pca = PCA(3, random_state=0).fit(grains)
 
 # %%
 figure = plotting.component_maps(on_iron, grains, iron_pca, image=iron, title="Real: iron")
-show(figure, alt="Maps of three components of two grains of iron, and their patterns.", dpi=48)
+show(figure, alt="Maps of three components of two grains of iron, and their patterns.", dpi=64)
 
 # %% [markdown]
 # **Figure 2.6.** Two grains that are turned against each other, and their boundary. One more region shows in the
@@ -320,7 +323,8 @@ show(figure, alt="Dumbbells in two colours, twice, and two mean pictures that ar
 
 # %% [markdown]
 # **Figure 2.7.** Both find the two halves (blue: label 0; orange: label 1). By lattice, a dumbbell at the
-# boundary or the border has no row, as it lacks a neighbour; by sub-image it has. The means show what the labels mean.
+# boundary has no row, as it lacks a neighbour; by sub-image it has. At the border neither has one: there the
+# picture is cut off, too. The means show what the labels mean.
 #
 # ## 6 · Time-delayed stacks
 #
@@ -344,6 +348,7 @@ show(figure, alt="Two rows of five frames with four columns each; the brightest 
 
 # %% [markdown]
 # **Figure 2.8.** Two rows of features, drawn: the brightest column moves. Which of the two goes clockwise?
+# The upper one, as the order of its frames shows.
 #
 # From a single frame nobody can say. From $d$ frames one can, if there was a hop in between: a perfect observer is
 # right with probability
@@ -445,10 +450,14 @@ figure = plotting.blindness(seen)
 show(figure, alt="Two tables of descriptors against changes, grey where a descriptor is blind.", dpi=66)
 
 # %% [markdown]
-# **Figure 2.10.** In bold, how likely it is that a changed row is further away than an unchanged one (0.5: blind; 1:
-# always); below, how much further. Grey: blind. Nobody sees a translation or a change of contrast, everybody sees a
-# rotation. Species are invisible to positions. Here, where they differ by one in atomic number, they are
-# too faint for single sub-images; a window averages over many columns and sees a little.
+# **Figure 2.10.** Above, how likely it is that a changed row is further away than an unchanged one (0.5: as
+# likely as not; 1: always); below, how much further. Grey: blind, which is to say that the probability is
+# below 0.75 and the ratio below 1.5. Nobody sees a translation or a change of contrast, everybody sees a
+# rotation. Species are invisible to positions. Here, where they change by one in atomic number, they are too
+# faint for single sub-images. A window averages over many columns: Fourier moduli see the change in both
+# crystals, Patterson functions in gallium arsenide alone. Both hold the same information, but weigh it
+# differently: the square in (2.2) lets the strong peaks dominate, and a change of species is in the weak
+# ones.
 #
 # **Inversion is the trap.** In germanium nobody sees it, but that is no property of neighbours or sub-images: the
 # *crystal* has an inversion centre, so there is nothing to see. In gallium arsenide there is. Sub-images see it, and
@@ -483,7 +492,7 @@ row = int(np.abs(scores[:, 1]).argmax())
 keep_apart = {"positions": describe.positions_, "apart": max(describe.size_)}
 found, distances = descriptors.look_alikes(features, row, 5, **keep_apart)
 figure = plotting.look_alikes(image, describe, row, found, distances, title="Simulated")
-show(figure, alt="Six framed windows: the chosen one and most others lie on the boundary.", dpi=50)
+show(figure, alt="Six framed windows: the chosen one and most others lie on the boundary.", dpi=64)
 
 # %%
 hit = across[found]
@@ -543,17 +552,22 @@ period = describe.lattice_.spacing
 names = {"xlabel": "side of the window (px)", "ylabel": "ARI", "log": True}
 plotting.draw_lines(left, by_size, mark=(period, "shortest lattice vector"), **names)
 plotting.lines_against_dose(by_dose, ylabel="ARI", ax=right)
-show(figure, alt="Two curves: the score jumps where the window holds a cell, and rises with dose.", dpi=62)
+right.set_xlabel("electrons in the weakest column")
+show(figure, alt="Two curves: the score jumps just below the size of a cell, and rises with dose.", dpi=62)
+leads = by_dose.index[by_dose["sub-images"] > by_dose["windows"]]
+Markdown(f"Of the doses tried, sub-images lead from {leads.min():g} electrons on.")
 
 # %% [markdown]
-# **Figure 2.13.** Left: below the shortest lattice vector there is nothing to compare. Above, nearly everything is
-# good enough to tell two *halves*; defects are harder to please (lesson 05). Right: at an electron or two a column no
-# finder finds them, but windows still see the halves. With more, sub-images do better: no row of theirs lies across
-# the boundary.
+# **Figure 2.13.** Left: the score rises steeply just below the shortest lattice vector; much smaller windows
+# hold too little of a cell to compare. Above, nearly everything is good enough to tell two *halves*; defects
+# are harder to please (lesson 05). Right: at an electron a column no finder finds them, but windows still see
+# the halves. With electrons enough the order changes, since every sub-image is centred on a column of one half,
+# while windows lie anywhere, on the boundary too.
 #
-# **Inverted domains.** Gallium arsenide in which gallium and arsenic change places half-way across the field, as they
-# do where two grains began on different atoms of the substrate ("antiphase domains"). To the
-# Patterson function there is no boundary, at any dose: that is theory, not a matter of tuning. Sub-images see it.
+# **Inverted domains.** Gallium arsenide in which gallium and arsenic change places half-way across the field,
+# as they do where two grains began on terraces one atomic step apart, of a substrate such as germanium
+# ("antiphase domains"). To the Patterson function there is no boundary, at any dose: that is theory, not a
+# matter of tuning. Sub-images see it.
 
 # %%
 cells = simulate.structures.dumbbells("GaAs", (8.0, 8.0)).columns

@@ -1,5 +1,7 @@
 """Figures of descriptors: what is drawn is what was measured, in physical units."""
 
+import itertools
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -107,6 +109,21 @@ def test_windows_beside_their_transforms():
         assert fourier.images
     assert [ax.get_title(loc="left") for ax in axes[:4]] == ["Image", "Window", "Fourier", "Patterson"]
     assert len(axes[0].patches) == 3
+    numbers = [text.get_text() for text in axes[0].texts]
+    assert [ax.get_ylabel() for ax in axes[1::3]] == numbers == ["0", "1", "2"]
+
+
+@pytest.mark.parametrize("size", [(24, 30), (60, 20), (17, 61)])
+def test_numbers_of_narrow_panels_do_not_touch(size):
+    figure = plotting.window_transforms(calibrated(), TABLE, size)
+    for ax in drawn(figure)[1:]:
+        low, high = sorted(ax.get_xlim())
+        shown = [
+            label for label, x in zip(ax.get_xticklabels(), ax.get_xticks(), strict=True) if low <= x <= high
+        ]
+        assert 2 <= len(shown) <= 3
+        boxes = [label.get_window_extent() for label in shown]
+        assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
 
 
 def test_blindness_is_grey_and_what_is_seen_is_bold():

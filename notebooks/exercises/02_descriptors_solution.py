@@ -93,12 +93,13 @@ exercise.check_domains(halves)
 
 # %%
 # --- solution
-three = exercise.original, exercise.repeat, exercise.records
-windows, shots = (descriptors.blindness(d(), *three).blind for d in (WindowDescriptor, SubImageDescriptor))
 changes = {}
 for name, record in exercise.records.items():
     unseen = "translated" if abs(record.mean() / exercise.original.mean() - 1) < 0.1 else "contrast"
-    changes[name] = "turned" if not windows[name] else "inverted" if not shots[name] else unseen
+    three = exercise.original, exercise.repeat, {name: record}
+    both = WindowDescriptor(), SubImageDescriptor()
+    windows, shots = (descriptors.blindness(one, *three).blind[name] for one in both)
+    changes[name] = "turned" if not windows else "inverted" if not shots else unseen
 # --- end
 exercise.check_changes(changes)
 

@@ -36,7 +36,8 @@ show(figure, alt="Three of your samples: a perfect crystal, a film, and a twinne
 # ## 1 · A window that fits
 #
 # `exercise.sizes` lists (height, width) of five windows, in pixels. For one of them the Patterson function of
-# `exercise.crystal` does not depend on where the window is cut, without any taper. Which one?
+# `exercise.crystal` does not depend on where the window is cut, without any taper. Which one? Hand in its
+# (height, width) in pixels, as it stands in the list.
 
 # %%
 # --- solution
@@ -63,7 +64,7 @@ exercise.check_gamma(gamma)
 # %% [markdown]
 # ## 3 · Count what is missing
 #
-# How many columns are missing in `exercise.film`?
+# How many columns are missing in `exercise.film`? Keep what the detector of the lesson returns as `found`.
 
 # %%
 # --- solution
@@ -76,12 +77,9 @@ exercise.check_count(count)
 # Look at them:
 
 # %%
-found = defects.detect(exercise.film)
-show(
-    plotting.defects_found(exercise.film, found),
-    alt="Your film with its hits, without the perfect crystal, and the score.",
-    dpi=60,
-)
+if found is not ...:
+    figure = plotting.defects_found(exercise.film, found)
+    show(figure, alt="Your film with its hits, without the perfect crystal, and the score.", dpi=60)
 
 # %% [markdown]
 # ## 4 · Not guilty
@@ -106,3 +104,11 @@ domains = defects.segment_domains(exercise.twin)
 share = float((domains > 0).mean())
 # --- end
 exercise.check_share(share)
+
+# %% [markdown]
+# ## How did it go?
+
+# %%
+from atomlens import check
+
+check.summary()

@@ -278,7 +278,11 @@ def _judge(answer, why_not, name, hint):
         if message is None or isinstance(message, Praise):
             result = Result(name, "right", message or "correct")
         else:
-            result = Result(name, "wrong", f"{message}. Hint: {hint}" if hint else message)
+            result = Result(
+                name,
+                "wrong",
+                f"{message}{'' if message.endswith('?') else '.'} Hint: {hint}" if hint else message,
+            )
     _latest[name] = result
     result._show()
     if os.environ.get("ATOMLENS_CHECK") == "strict" and not result:

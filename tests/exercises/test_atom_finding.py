@@ -44,6 +44,8 @@ def test_every_student_can_solve_theirs(student):
         ("check_found", "all of them"),
         ("check_found", pd.DataFrame({"a": [1]})),
         ("check_found", pd.DataFrame({"x": [1.0], "y": [np.nan]})),
+        ("check_found", pd.DataFrame({"x": ["left"], "y": ["top"]})),
+        ("check_found", pd.DataFrame({"x": [], "y": []})),
         ("check_f1", 0.9),
         ("check_bound", 0.2),
         ("check_refined", pd.DataFrame({"x": [1.0], "y": [1.0]})),

@@ -48,6 +48,14 @@ def directions(exercise, delays):
     return np.where(votes[exercise.blocks.direction == 0] > 0, 1, -1)
 
 
+def told_directions(exercise):
+    return exercise._movie.truth.direction[exercise.blocks.direction == 0].to_numpy()
+
+
+def right_size(exercise):
+    return int(np.argmin([translation_spread(exercise.perfect, size) for size in exercise.sizes]))
+
+
 def changes(exercise):
     seen = blindness(WindowDescriptor(), exercise.original, exercise.repeat, exercise.records).blind
     shots = blindness(SubImageDescriptor(), exercise.original, exercise.repeat, exercise.records).blind
@@ -105,11 +113,19 @@ def test_every_student_can_solve_theirs(student):
 
 WRONG = {
     "check_patterson": (np.zeros((24, 31)), np.zeros((31, 24)), 1.0, "round"),
-    "check_size": (7, [1, 2], "the first"),
-    "check_domains": (np.zeros((60, 60)), 2, "left", xr.DataArray(np.zeros(5)), [[0], [0, 1]]),
-    "check_changes": ({}, {"A": "turned"}, ["turned"] * 4, "all", 3),
-    "check_dopants": ([], [0, 1], 5, "none", {"a": 1}, [[0], [0, 1]]),
-    "check_directions": ([1, -1], np.zeros(17), "left", [[0], [0, 1]], {"a": 1}),
+    "check_size": (7, [1, 2], "the first", True, 0.5, np.nan, -1, {"a": 1}),
+    "check_domains": (
+        np.zeros((60, 60)),
+        2,
+        "left",
+        xr.DataArray(np.zeros(5)),
+        [[0], [0, 1]],
+        xr.Dataset(),
+        xr.DataArray(np.zeros((9, 9)), {"y": list("abcdefghi"), "x": range(9)}, ("y", "x")),
+    ),
+    "check_changes": ({}, {"A": "turned"}, ["turned"] * 4, "all", 3, dict.fromkeys("ABCD")),
+    "check_dopants": ([], [0, 1], 5, "none", {"a": 1}, [[0], [0, 1]], [np.inf], [True], [{1}]),
+    "check_directions": ([1, -1], np.zeros(17), "left", [[0], [0, 1]], {"a": 1}, 1, ["1"]),
 }
 
 
@@ -121,6 +137,78 @@ def test_wrong_and_malformed_answers_get_a_hint_and_open_ones_stay_open(exercise
         assert verdict.message
     for nothing in (..., None):
         assert getattr(exercise, check)(nothing).state == "open"
+
+
+def spoiled(answer, kind):
+    """A right answer, made wrong in one way."""
+    if isinstance(answer, xr.DataArray):
+        return {
+            "transposed": answer.T,
+            "without coordinates": answer.drop_vars(["y", "x"]),
+            "in pixels": answer.assign_coords(y=50 * answer.y, x=50 * answer.x),
+            "coarse": answer[::20, ::20],
+            "fractions": answer + 0.4,
+        }[kind]
+    if isinstance(answer, dict):
+        swap = {"A": answer["B"], "B": answer["A"]}
+        return {
+            "lower case": {name.lower(): word for name, word in answer.items()},
+            "swapped": {**answer, **swap},
+            "open": {**answer, "B": ...},
+            "list": list(answer.values()),
+        }[kind]
+    return {
+        "fractions": np.asarray(answer) + 0.4,
+        "texts": [str(n) for n in np.ravel(answer)],
+        "one less": np.asarray(answer)[..., :-1] if np.ndim(answer) else (answer - 1) % 4,
+        "column": np.reshape(answer, (-1, 1)),
+        "zeros": 0 * np.asarray(answer),
+        "outside": 4,
+    }[kind]
+
+
+@pytest.mark.parametrize(
+    ("check", "answer", "kind", "message"),
+    [
+        ("check_size", right_size, "fractions", "expected one whole number"),
+        ("check_size", right_size, "one less", "it is another one"),
+        ("check_size", right_size, "outside", "from 0 to 3"),
+        ("check_size", right_size, "column", "expected one whole number"),
+        ("check_domains", halves, "transposed", "dims ('x', 'y'), expected ('y', 'x')"),
+        ("check_domains", halves, "without coordinates", "no coordinates"),
+        ("check_domains", halves, "in pixels", "should be in nm"),
+        ("check_domains", halves, "coarse", "so few windows"),
+        ("check_domains", halves, "fractions", "labels are whole numbers"),
+        ("check_changes", changes, "lower case", "the keys should be 'A', 'B', 'C', 'D'"),
+        ("check_changes", changes, "swapped", "2 of 4 are wrong, among them 'A'"),
+        ("check_changes", changes, "open", "for 'B', is none of the four words"),
+        ("check_changes", changes, "list", "expected a dict"),
+        ("check_dopants", dopants, "fractions", "whole numbers"),
+        ("check_dopants", dopants, "texts", "whole numbers"),
+        ("check_dopants", dopants, "one less", "1 missing"),
+        ("check_directions", told_directions, "one less", "values, got"),
+        ("check_directions", told_directions, "column", "values, got"),
+        ("check_directions", told_directions, "texts", "values, got"),
+        ("check_directions", told_directions, "zeros", "1 or -1"),
+    ],
+)
+def test_what_is_wrong_is_named(exercise, check, answer, kind, message):
+    right = answer(exercise)
+    assert getattr(exercise, check)(right)
+    verdict = getattr(exercise, check)(spoiled(right, kind))
+    assert verdict.state == "wrong"
+    assert message in verdict.message
+
+
+def test_the_form_of_a_right_answer_is_free(exercise):
+    rows = dopants(exercise)
+    for form in (set, list, np.array, pd.Series, lambda r: np.array(r, dtype=float)):
+        assert exercise.check_dopants(form(rows))
+    right = right_size(exercise)
+    for form in (int, np.int64, np.array, float):
+        assert exercise.check_size(form(right))
+    assert exercise.check_directions(list(told_directions(exercise)))
+    assert exercise.check_changes({name: f" {word.upper()}" for name, word in changes(exercise).items()})
 
 
 def test_likely_slips_are_told_from_right_answers(exercise):

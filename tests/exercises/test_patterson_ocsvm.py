@@ -53,12 +53,43 @@ def test_right_answers_pass(student):
     assert exercise.check_share(float((defects.segment_domains(exercise.twin) > 0).mean()))
 
 
-def test_wrong_and_open_answers_are_told_apart(exercise, capsys):
-    wrong = {
-        "check_size": (3, 3), "check_gamma": 17.0, "check_count": 99, "check_perfect": 7, "check_share": 0.9,
-    }  # fmt: skip
-    for name, answer in wrong.items():
-        judge = getattr(exercise, name)
-        assert not judge(answer)
-        assert judge(...).state == "open"
+def fitting(exercise):
+    return np.array(exercise.sizes[exercise._fits])
+
+
+WRONG = [
+    ("check_size", lambda e: (3, 3), "none of `exercise.sizes`"),
+    ("check_size", lambda e: e.sizes[e._fits - 1], "another one"),
+    ("check_size", lambda e: fitting(e)[::-1], "exchanged"),
+    ("check_size", lambda e: fitting(e) + 0.9, "two whole numbers"),
+    ("check_size", lambda e: fitting(e).astype(str), "two whole numbers"),
+    ("check_size", lambda e: ("a", "b"), "two whole numbers"),
+    ("check_size", lambda e: (np.nan, 3), "two whole numbers"),
+    ("check_size", lambda e: (np.inf, 3), "two whole numbers"),
+    ("check_size", lambda e: [[1], [2, 3]], "two whole numbers"),
+    ("check_size", lambda e: e._fits, "got a number"),
+    ("check_gamma", lambda e: 17.0, "too large"),
+    ("check_gamma", lambda e: "wide", "text"),
+    ("check_count", lambda e: 99, "too large"),
+    ("check_count", lambda e: "many", "expected a number"),
+    ("check_perfect", lambda e: 7, "from 0 to 2"),
+    ("check_perfect", lambda e: (e._perfect + 1) % 3, "another one"),
+    ("check_perfect", lambda e: e._perfect + 0.4, "one whole number"),
+    ("check_perfect", lambda e: [e._perfect], "one whole number"),
+    ("check_perfect", lambda e: "first", "one whole number"),
+    ("check_share", lambda e: 0.97, "too large"),
+    ("check_share", lambda e: 1 - e._share, "the larger twin"),
+    ("check_share", lambda e: 100 * e._share, "a percentage"),
+    ("check_share", lambda e: np.nan, "NaN"),
+    ("check_share", lambda e: "third", "text"),
+    ("check_share", lambda e: [0.3, 0.7], "a single number is expected"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("check", "answer", "message"), WRONG)
+def test_wrong_and_open_answers_are_told_apart(exercise, check, answer, message, capsys):
+    verdict = getattr(exercise, check)(answer(exercise))
+    assert verdict.state == "wrong"
+    assert message in verdict.message
+    assert getattr(exercise, check)(...).state == "open"
     assert "✗" in capsys.readouterr().out

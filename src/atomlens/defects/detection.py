@@ -33,7 +33,7 @@ __all__ = ["DefectMap", "detect"]
 _SURROGATES = 8  # at most
 _LEAST_CELLS = 9
 _REFERENCE = 1500  # windows that others are compared with
-_UNUSUAL, _DOMAIN = 1e-3, 0.4  # p-value, and the fraction of the image with lower ones that is too large
+_UNUSUAL, _DOMAIN = 1e-3, 0.3  # p-value, and the fraction of the image with lower ones that is too large
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,7 +87,7 @@ class DefectMap:
     def expected(self):
         """Image of the perfect crystal that the image was compared with, as a DataArray."""
         offset, unit = self._unit
-        values = offset + unit * self._view.expected
+        values = offset + unit * self._view.expected.astype(float)
         return self.score.copy(data=values).rename("expected").assign_attrs(long_name="expected")
 
     @property

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from atomlens import check, metrics, simulate
+from atomlens._diagnose import why_not_between
 from atomlens.columns import precision_limit
+from atomlens.exercises._answers import judge, kind, numbers
 
 __all__ = ["Exercise"]
 
@@ -92,11 +94,14 @@ class Exercise:
         return check.equal(answer, 0, name="columns in noise", hint="`columns.find` on `exercise.noise`")
 
     def _judge_table(self, answer, sample, measure, low, high, name):
-        if answer is ... or answer is None:
-            return check.between(answer, low, high, name=name)
-        if not isinstance(answer, pd.DataFrame) or not {"x", "y"} <= set(answer):
-            return check.between(np.nan, low, high, name=name, hint=_TABLE)
-        return check.between(measure(answer, sample), low, high, name=name)
+        def why_not():
+            if not isinstance(answer, pd.DataFrame) or not {"x", "y"} <= set(answer):
+                return f"expected a table of columns, got {kind(answer)}. Hint: {_TABLE}"
+            if numbers(answer[["x", "y"]]) is None:
+                return "x and y of the table should be numbers, in pixels"
+            return why_not_between(measure(answer, sample), low, high)
+
+        return judge(answer, why_not, name, None)
 
     def _match(self, table, sample):
         table = table[np.isfinite(table[["x", "y"]]).all(axis=1)]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
-
 import numpy as np
 import pandas as pd
 import xarray as xr
 from scipy.spatial import cKDTree
 
 from atomlens import check, simulate
+from atomlens._diagnose import why_not_between, why_not_equal, why_not_labels, why_not_shape
+from atomlens.exercises._answers import judge, kind, numbers, whole, why_not_place
 from atomlens.patterson import patterson, translation_spread
 
 __all__ = ["Exercise"]
@@ -93,24 +93,34 @@ class Exercise:
         """Judge which of `sizes` may be used without a taper: its number, counted from 0."""
         spread = [translation_spread(self.perfect, size, n_offsets=60) for size in self.sizes]
         hint = "`translation_spread` without a taper is smallest for it; count from 0"
-        return check.equal(answer, int(np.argmin(spread)), name="window that fits", hint=hint)
+        right = int(np.argmin(spread))
+        return judge(answer, lambda: why_not_place(answer, right, len(self.sizes)), "window that fits", hint)
 
     def check_domains(self, answer):
         """Judge a map of the halves of `twin`: a DataArray of whole numbers over y and x in nm."""
-        name = "map of the halves"
         hint = (
             "`describe.map(labels)` makes a DataArray of the labels of all windows; two clusters of their "
             "Patterson functions will do"
         )
-        if not isinstance(answer, xr.DataArray) or answer.dims != ("y", "x") or answer.size < 100:
-            kind = answer if answer is None or answer is ... else type(answer).__name__
-            return check.equal(kind, "a map in nm", name=name, hint=hint)
+        return judge(answer, lambda: self._why_not_domains(answer), "map of the halves", hint)
+
+    def _why_not_domains(self, answer):
+        if not isinstance(answer, xr.DataArray):
+            return f"expected a DataArray with dims ('y', 'x'), got {kind(answer)}"
+        if wrong := why_not_shape(answer, {dim: answer.sizes.get(dim) for dim in ("y", "x")}):
+            return wrong
+        if not {"y", "x"} <= set(answer.coords):
+            return f"has shape {answer.shape}, but no coordinates: where each window lies, in nm"
+        for dim in ("y", "x"):
+            places, edges = answer[dim].values, self.twin[dim].values[[0, -1]]
+            if not ((places >= edges[0]) & (places <= edges[1])).all():
+                return f"its coordinate {dim} runs out of the image: it should be in nm"
+        if answer.size < 100:
+            return f"has shape {answer.shape}: so few windows are no map"
         truth = self._twin.truth
         y, x = (a.ravel() for a in np.meshgrid(answer.y, answer.x, indexing="ij"))
         nearest = cKDTree(truth[["x_nm", "y_nm"]]).query(np.column_stack([x, y]))[1]
-        return check.labels(
-            np.asarray(answer).ravel(), truth.domain.to_numpy()[nearest], min_ari=0.9, name=name, hint=hint
-        )
+        return why_not_labels(answer.values.ravel(), truth.domain.to_numpy()[nearest], 0.9)
 
     def check_changes(self, answer):
         """Judge what was done to each of `records`: a dict from "A", ... to the name of the change."""
@@ -118,34 +128,49 @@ class Exercise:
             "no descriptor sees a translation or the contrast, but a plain mean does see one of them; what "
             "windows see is turned, and what only sub-images see is inverted"
         )
-        if isinstance(answer, dict):
-            answer = [str(answer.get(name)).strip().lower() for name in self._changes]
-        return check.equal(answer, list(self._changes.values()), name="changes", hint=hint)
+        return judge(answer, lambda: self._why_not_changes(answer), "changes", hint)
+
+    def _why_not_changes(self, answer):
+        if not isinstance(answer, dict):
+            return f"expected a dict, got {kind(answer)}"
+        if set(answer) != set(self._changes):
+            return f"the keys should be {', '.join(map(repr, self._changes))}; they are {list(answer)}"
+        words = {name: str(word).strip().lower() for name, word in answer.items()}
+        for name, word in words.items():
+            if word not in _CHANGES:
+                return f"{word!r}, for {name!r}, is none of the four words"
+        wrong = [name for name, change in self._changes.items() if words[name] != change]
+        return f"{len(wrong)} of {len(words)} are wrong, among them {wrong[0]!r}" if wrong else None
 
     def check_dopants(self, answer):
         """Judge the rows of `columns` that are dopants, without the one that is known."""
-        name = "dopants"
         hint = (
             "rows of `exercise.columns`, by `positions_.index`, since columns near the border have no picture"
         )
-        if answer is not None and answer is not ...:
-            with contextlib.suppress(TypeError, ValueError):
-                answer = {int(row) for row in np.ravel(answer)}
-        return check.equal(answer, set(self._dopants[1:].tolist()), name=name, hint=hint)
+        return judge(answer, lambda: self._why_not_dopants(answer), "dopants", hint)
+
+    def _why_not_dopants(self, answer):
+        rows = whole(list(answer) if isinstance(answer, set | frozenset) else answer)
+        if rows is None:
+            return "rows of the table are whole numbers; these are not"
+        return why_not_equal(set(rows.ravel().tolist()), set(self._dopants[1:].tolist()))
 
     def check_directions(self, answer):
         """Judge the directions of the blocks that are not told, 1 or -1, in the order of `blocks`."""
-        right = self._movie.truth.direction[~self._told].to_numpy()
-        name = "share of directions that are right"
         hint = "1 or -1 for each block whose direction is 0 in the table; a single frame tells nothing"
-        if answer is None or answer is ...:
-            return check.between(answer, 0.9, 1, name=name, hint=hint)
-        try:
-            given = np.asarray(answer, dtype=float)
-        except (TypeError, ValueError):
-            given = np.zeros(0)
-        share = np.mean(given == right) if given.shape == right.shape else np.nan
-        return check.between(share, 0.9, 1, name=name, hint=hint)
+        name = "share of directions that are right"
+        return judge(answer, lambda: self._why_not_directions(answer), name, hint)
+
+    def _why_not_directions(self, answer):
+        right = self._movie.truth.direction[~self._told].to_numpy()
+        given = numbers(answer)
+        if given is None or given.ndim != 1:
+            return f"expected {len(right)} values, got {kind(answer)}"
+        if len(given) != len(right):
+            return f"expected {len(right)} values, got {len(given)}"
+        if not np.isin(given, (1, -1)).all():
+            return "each value should be 1 or -1"
+        return why_not_between(np.mean(given == right), 0.9, 1)
 
 
 def _patch(rng):

@@ -8,6 +8,7 @@ import numpy as np
 
 from atomlens import check, lattice, simulate
 from atomlens.crystallography import LocalCrystallography, point_group
+from atomlens.exercises._answers import numbers
 
 __all__ = ["Exercise"]
 
@@ -95,7 +96,7 @@ class Exercise:
     def check_labels(self, answer):
         """Judge labels of the titanium atoms of `film`."""
         truth, scored = _titanium(self._film)
-        truth, labels = truth.variant.to_numpy(), _numbers(answer, scored.shape)
+        truth, labels = truth.variant.to_numpy(), numbers(answer, scored.shape)
         hint = (
             "one label for each titanium atom, in the order of the table. Which neighbours stay in place "
             "while titanium moves?"
@@ -114,7 +115,7 @@ class Exercise:
         """Judge the direction of the displacement in `domain`, in degrees; whole turns do not matter."""
         dx, dy = self._planted()
         expected = np.degrees(np.arctan2(dy, dx))
-        number = _numbers(answer, ())
+        number = numbers(answer, ())
         if number is not None and np.isfinite(number):
             expected += 360 * np.round((number - expected) / 360)
         hint = "the direction of the mean displacement, from +x towards +y, in degrees"
@@ -144,7 +145,7 @@ class Exercise:
         """Judge which titanium atoms of `mixture` are in a phase that is not ferroic."""
         truth, scored = _titanium(self._mixture)
         other = truth.domain.to_numpy() == self._n_variants  # the last of the domains, if it is there
-        mask = _numbers(answer, other.shape)
+        mask = numbers(answer, other.shape)
         name = "share of atoms that are right"
         hint = "True or False for each titanium atom, in the order of the table, by the phase of its label"
         if mask is not None and np.isin(mask, (0, 1)).all():
@@ -155,7 +156,7 @@ class Exercise:
 
     def check_p_values(self, answer):
         """Judge the p-values of the suspects: small where there is a displacement, and only there."""
-        values = _numbers(answer, (len(self.suspects),))
+        values = numbers(answer, (len(self.suspects),))
         name = "p-values of the suspects"
         hint = "the p-values of `verdict_`, in the order of the samples; not those of shuffled labels"
         if values is None:
@@ -176,7 +177,7 @@ class Exercise:
 
     def check_wave(self, answer):
         """Judge the wave vector of `wave`, in cycles per cell; its sign does not matter."""
-        q, given = self._q, _numbers(answer, (2,))
+        q, given = self._q, numbers(answer, (2,))
         if given is not None and np.isfinite(given).all():
             same = np.stack([q, -q])
             same = same + np.round(given - same) * (np.abs(q) == 0.5)  # half a cycle, either way
@@ -277,12 +278,3 @@ def _titanium(sample):
     hoods = lattice.neighbour_vectors(sample.data, n_neighbors=4, center="Ti", neighbors="Pb")
     truth = sample.truth.iloc[hoods.centres]
     return truth, truth.interior.to_numpy() & hoods.complete
-
-
-def _numbers(answer, shape):
-    """The answer as an array of this shape, None if it is not one."""
-    try:
-        array = np.asarray(answer, dtype=float)
-    except (TypeError, ValueError):
-        return None
-    return array if array.shape == shape and answer is not None else None

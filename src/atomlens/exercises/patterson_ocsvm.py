@@ -6,7 +6,9 @@ import numpy as np
 from scipy.spatial.distance import pdist
 
 from atomlens import check, simulate
+from atomlens._diagnose import why_not_close
 from atomlens.defects import detect
+from atomlens.exercises._answers import judge, kind, numbers, whole, why_not_place
 from atomlens.patterson import translation_spread
 
 __all__ = ["Exercise"]
@@ -16,6 +18,7 @@ _DRAWS = 20  # the chance that so many are all unlucky is nil
 _KINDS = ("perfect", "vacancies", "dopants")
 _PIXEL = 0.02  # nm
 _ELECTRONS = 250
+_TOLERANCE = 0.03  # of the share of a twin
 
 
 class Exercise:
@@ -59,9 +62,17 @@ class Exercise:
     def check_size(self, answer):
         """Judge (height, width) of the window that needs no taper."""
         hint = "for each size, `translation_spread(exercise.crystal, size)`: the smallest wins"
-        if answer is not None and answer is not ... and np.shape(answer) == (2,):
-            answer = [int(n) for n in answer]
-        return check.equal(answer, list(self.sizes[self._fits]), name="window that fits", hint=hint)
+        return judge(answer, lambda: self._why_not_size(answer), "window that fits", hint)
+
+    def _why_not_size(self, answer):
+        size = whole(answer)
+        if size is None or size.shape != (2,):
+            return f"expected (height, width), two whole numbers of pixels, got {kind(answer)}"
+        if tuple(size) == self.sizes[self._fits]:
+            return None
+        if tuple(size[::-1]) == self.sizes[self._fits]:
+            return "height and width are exchanged"
+        return "it is another one" if tuple(size) in self.sizes else "it is none of `exercise.sizes`"
 
     def check_gamma(self, answer):
         """Judge the width of the kernel for the closest and the farthest two rows of `features`."""
@@ -81,12 +92,19 @@ class Exercise:
     def check_perfect(self, answer):
         """Judge which of the suspects has no defect: 0, 1 or 2."""
         hint = "one of them gives no hit at the default rate; look at the p-values of the others"
-        return check.equal(answer, self._perfect, name="perfect crystal", hint=hint)
+        count = len(self.suspects)
+        return judge(answer, lambda: why_not_place(answer, self._perfect, count), "perfect crystal", hint)
 
     def check_share(self, answer):
         """Judge the fraction of `twin` that the smaller domain covers, between 0 and 0.5."""
         hint = "`defects.segment_domains(exercise.twin)` numbers the domains, the largest 0"
-        return check.close(answer, self._share, atol=0.03, rtol=0, name="smaller twin", hint=hint)
+        return judge(answer, lambda: self._why_not_share(answer), "smaller twin", hint)
+
+    def _why_not_share(self, answer):
+        share = numbers(answer, ())
+        if share is not None and abs(share - (1 - self._share)) < _TOLERANCE:
+            return "this is the larger twin"
+        return why_not_close(answer, self._share, 0, _TOLERANCE)
 
 
 def _crystal(rng):

@@ -45,17 +45,17 @@ def window_transforms(image, table, size, *, taper="hann", blank_center=0.0):
     7
     """
     rows = len(table)
-    figure = new_figure(size=(10.6, 1.7 * rows + 0.5))[0]
+    figure = new_figure(size=(8.4, 1.45 * rows + 0.4))[0]
     figure.clear()
     grid = figure.add_gridspec(rows, 4, width_ratios=[2.2, 1, 1, 1])
     whole = figure.add_subplot(grid[:, 0])
-    draw_image(whole, image, title="Image")
+    _draw_smoothly(draw_image, whole, image, title="Image")
     draw_windows(whole, image, table, size, numbers=True)
     step, unit = pixel_of(image)
     for n, patch in enumerate(column_windows(image, table, size)):
         axes = [figure.add_subplot(grid[n, k + 1]) for k in range(3)]
         top = n == 0
-        draw_patch(axes[0], patch, step=step, unit=unit, title="Window" if top else None)
+        _draw_smoothly(draw_patch, axes[0], patch, step=step, unit=unit, title="Window" if top else None)
         draw_fourier(axes[1], patch, taper=taper, step=step, unit=unit, title="Fourier" if top else None)
         found = patterson(patch, taper=taper, blank_center=blank_center, half=False)
         draw_patterson(axes[2], found, step=step, unit=unit, title="Patterson" if top else None)
@@ -63,6 +63,7 @@ def window_transforms(image, table, size, *, taper="hann", blank_center=0.0):
             ax.set_ylabel(None)
             if n < rows - 1:
                 ax.set_xlabel(None)
+        axes[0].set_ylabel(str(n), rotation=0, va="center", labelpad=8, fontsize=12, weight="bold")
         for spine in axes[0].spines.values():
             spine.set(visible=True, color=FRAMES[n % len(FRAMES)], linewidth=2.5)
     return figure
@@ -154,14 +155,14 @@ def component_maps(describe, features, model, *, image=None, title="Image"):
     patterns = describe.inverse_image(model.components_)
     shares = getattr(model, "explained_variance_ratio_", None)
     count, extra = len(maps), image is not None
-    figure = new_figure(size=(2.45 * count + 4.6 * extra, 4.5))[0]
+    figure = new_figure(size=(1.95 * count + 3.5 * extra, 3.7))[0]
     figure.clear()
     grid = figure.add_gridspec(2, count + extra, width_ratios=[1.9] * extra + [1] * count)
     table = describe.positions_
     unit = "nm" if "x_nm" in table else "px"
     step = float(np.ptp(table.x_nm) / np.ptp(table.x)) if unit == "nm" else 1.0
     if extra:
-        draw_image(figure.add_subplot(grid[:, 0]), image, title=title)
+        _draw_smoothly(draw_image, figure.add_subplot(grid[:, 0]), image, title=title)
     draw_pattern = draw_patterson if describe.kind == "patterson" else draw_modulus
     for n in range(count):
         above, below = (figure.add_subplot(grid[k, n + extra]) for k in range(2))
@@ -206,16 +207,16 @@ def look_alikes(image, describe, row, found, distances, *, title="Image"):
     rows = [row, *found]
     table = describe.positions_.iloc[rows]
     columns = max(2, -(-len(rows) // 2))
-    figure = new_figure(size=(4.6 + 1.6 * columns, 4.3))[0]
+    figure = new_figure(size=(3.6 + 1.35 * columns, 3.5))[0]
     figure.clear()
     grid = figure.add_gridspec(2, columns + 1, width_ratios=[2.3, *[1] * columns])
     whole = figure.add_subplot(grid[:, 0])
-    draw_image(whole, image, title=title)
+    _draw_smoothly(draw_image, whole, image, title=title)
     draw_windows(whole, image, table, describe.size_, numbers=True)
     headings = ["0: chosen", *(f"{n}: {d:.2f}" for n, d in enumerate(distances, 1))]
     for n, patch in enumerate(column_windows(image, table, describe.size_)):
         ax = figure.add_subplot(grid[n // columns, 1 + n % columns])
-        draw_patch(ax, patch, title=headings[n])
+        _draw_smoothly(draw_patch, ax, patch, title=headings[n])
         ax.set(xticks=[], yticks=[], xlabel=None, ylabel=None)
         for spine in ax.spines.values():
             spine.set(visible=True, color=FRAMES[n % len(FRAMES)], linewidth=2.5)
@@ -258,3 +259,8 @@ def pictures(rows, *, columns=None):
     for ax, heading in zip(axes[0], columns or (), strict=False):
         ax.set_title(heading)
     return figure
+
+
+def _draw_smoothly(draw, *arguments, **options):
+    """Draw with the pixels averaged: a lattice of which pixels are left out gets patterns of its own."""
+    draw(*arguments, **options).set_interpolation("antialiased")

@@ -80,9 +80,9 @@ def draw_windows(ax, image, table, size, *, colours=FRAMES, numbers=False):
         )
         ax.add_patch(frames[-1])
         if numbers:
-            place = corner[0] + 0.07 * step * width, corner[1] + 0.07 * step * height
-            ax.text(*place, str(n), color="black", va="top", fontsize=8, weight="bold",
-                    bbox={"facecolor": colour, "pad": 1.2, "edgecolor": "none"})  # fmt: skip
+            place = corner[0] + 0.1 * step * width, corner[1] + 0.1 * step * height
+            ax.text(*place, str(n), color="black", va="top", fontsize=11, weight="bold",
+                    bbox={"facecolor": colour, "pad": 1.5, "edgecolor": "none"})  # fmt: skip
     return frames
 
 
@@ -109,7 +109,9 @@ def draw_patch(ax, patch, *, step=1.0, unit="px", title=None):
     >>> draw_patch(ax, np.eye(8), step=0.02, unit="nm").get_array().shape
     (8, 8)
     """
-    return draw_image(ax, _centred(np.asarray(patch), step, unit, ""), title=title)
+    drawn = draw_image(ax, _centred(np.asarray(patch), step, unit, ""), title=title)
+    _few_ticks(ax)
+    return drawn
 
 
 @styled
@@ -141,7 +143,9 @@ def draw_fourier(ax, patch, *, taper="hann", step=1.0, unit="px", title=None):
     modulus = np.log1p(np.abs(np.fft.fftshift(np.fft.fft2(tapered))) / max(tapered.std(), 1e-12))
     shown = _low_frequencies(modulus, step, unit)
     # Half of the values are noise: let them be dark.
-    return draw_map(ax, shown, title=title, cmap="magma", colourbar=False, vmin=float(shown.median()))
+    drawn = draw_map(ax, shown, title=title, cmap="magma", colourbar=False, vmin=float(shown.median()))
+    _few_ticks(ax)
+    return drawn
 
 
 @styled
@@ -175,8 +179,7 @@ def draw_patterson(ax, function, *, step=1.0, unit="px", title=None):
     limit = (
         np.abs(function[away > min(height, width) / 8]).max(initial=0) or float(np.abs(function).max()) or 1.0
     )
-    shown = _centred(function, step, unit, "r")
-    return draw_map(ax, shown, title=title, cmap=_SIGNED, colourbar=False, vmin=-limit, vmax=limit)
+    return _draw_signed(ax, _centred(function, step, unit, "r"), limit, title)
 
 
 @styled
@@ -204,8 +207,21 @@ def draw_modulus(ax, modulus, *, step=1.0, unit="px", title=None):
     (9, 9)
     """
     shown = _low_frequencies(np.asarray(modulus), step, unit)
-    limit = float(np.abs(shown).max()) or 1.0
-    return draw_map(ax, shown, title=title, cmap=_SIGNED, colourbar=False, vmin=-limit, vmax=limit)
+    return _draw_signed(ax, shown, float(np.abs(shown).max()) or 1.0, title)
+
+
+def _draw_signed(ax, shown, limit, title):
+    """Red where it is positive, blue where negative."""
+    drawn = draw_map(ax, shown, title=title, cmap=_SIGNED, colourbar=False, vmin=-limit, vmax=limit)
+    _few_ticks(ax)
+    return drawn
+
+
+def _few_ticks(ax):
+    """Two or three short numbers an axis: in a narrow panel, more of them touch."""
+    ax.locator_params(nbins=2)
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter("{x:g}")
 
 
 def _low_frequencies(transform, step, unit):
