@@ -113,7 +113,7 @@ def test_windows_beside_their_transforms():
     assert [ax.get_ylabel() for ax in axes[1::3]] == numbers == ["0", "1", "2"]
 
 
-@pytest.mark.parametrize("size", [(24, 30), (60, 20), (17, 61)])
+@pytest.mark.parametrize("size", [(76, 40), (24, 30), (60, 20), (17, 61)])
 def test_numbers_of_narrow_panels_do_not_touch(size):
     figure = plotting.window_transforms(calibrated(), TABLE, size)
     for ax in drawn(figure)[1:]:
@@ -121,7 +121,7 @@ def test_numbers_of_narrow_panels_do_not_touch(size):
         shown = [
             label for label, x in zip(ax.get_xticklabels(), ax.get_xticks(), strict=True) if low <= x <= high
         ]
-        assert 2 <= len(shown) <= 3
+        assert 1 <= len(shown) <= 3
         boxes = [label.get_window_extent() for label in shown]
         assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
 

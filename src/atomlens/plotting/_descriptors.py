@@ -10,6 +10,7 @@ from atomlens.plotting._draw import colour_of, draw_map, styled
 from atomlens.plotting._images import _as_map, draw_image
 from atomlens.windows import taper_window
 
+_NARROW = 0.7  # width over height of a panel
 _SIGNED = "RdBu_r"
 FRAMES = ("#E69F00", "#56B4E9", "#CC79A7", "#009E73", "#F0E442", "#D55E00")  # seen on grey pictures
 _REACH = 0.17  # cycles a pixel: beyond, columns a few pixels wide have nothing
@@ -218,8 +219,11 @@ def _draw_signed(ax, shown, limit, title):
 
 
 def _few_ticks(ax):
-    """Two or three short numbers an axis: in a narrow panel, more of them touch."""
+    """Two or three short numbers an axis; across a panel that is higher than wide, even these would touch."""
     ax.locator_params(nbins=2)
+    (left, right), (below, above) = ax.get_xlim(), ax.get_ylim()
+    if abs(right - left) < _NARROW * abs(above - below):
+        ax.locator_params(axis="x", nbins=1)
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter("{x:g}")
 

@@ -77,8 +77,6 @@ class DefectExplorer(LinkedView):
                 ax.set_xlabel("")
             else:
                 plotting.draw_patterson(ax, model.patterson(place), step=step, unit=unit)
-            ax.locator_params(axis="x", nbins=2)
-            ax.xaxis.set_major_formatter("{x:g}")  # shorter than the default: the panels are narrow
             if n % len(places):
                 ax.set_ylabel("")
         self._redraw()
