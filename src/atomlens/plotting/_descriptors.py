@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import MaxNLocator
 
 from atomlens.plotting._draw import colour_of, draw_map, styled
 from atomlens.plotting._images import _as_map, draw_image
@@ -223,7 +224,7 @@ def _few_ticks(ax):
     ax.locator_params(nbins=2)
     (left, right), (below, above) = ax.get_xlim(), ax.get_ylim()
     if abs(right - left) < _NARROW * abs(above - below):
-        ax.locator_params(axis="x", nbins=1)
+        ax.xaxis.set_major_locator(MaxNLocator(1, min_n_ticks=1))
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter("{x:g}")
 
