@@ -176,7 +176,7 @@ pd.crosstab(planted.kind, np.where(missed, "missed", "found"))
 # %% [markdown]
 # Tungsten is not reported, as the semantic image
 # does not know how bright a column is. That is the point here, since tungsten is everywhere; it is a limit
-# elsewhere, and Section 6 comes back to it.
+# elsewhere, and Section 8 comes back to it.
 #
 # ## 4 · Parameters without labels
 #
