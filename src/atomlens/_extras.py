@@ -12,6 +12,8 @@ _EXTRA_OF = {
     "abtem": "simulate",
     "atomap": "peers",
     "trackpy": "peers",
+    "pyroved": "peers",
+    "pyro": "peers",
 }
 
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import io
-import random
 import warnings
 from functools import cache
 
-import numpy as np
-
 from atomlens._extras import require
+from atomlens._torch import keep_random_state, one_thread
 
 _OPERATORS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -66,38 +64,6 @@ def _forget(package):
 
     for name in [n for n in sys.modules if n == package or n.startswith(package + ".")]:
         del sys.modules[name]
-
-
-@contextlib.contextmanager
-def keep_random_state():
-    """Leave the global random generators as they were found: AtomAI reseeds numpy, torch and random."""
-    import torch
-
-    states = np.random.get_state(), random.getstate(), torch.get_rng_state()  # noqa: NPY002
-    cuda = torch.cuda.get_rng_state_all() if torch.cuda.is_available() else None
-    deterministic = torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark
-    try:
-        yield
-    finally:
-        np.random.set_state(states[0])  # noqa: NPY002
-        random.setstate(states[1])
-        torch.set_rng_state(states[2])
-        if cuda is not None:
-            torch.cuda.set_rng_state_all(cuda)
-        torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = deterministic
-
-
-@contextlib.contextmanager
-def one_thread():
-    """Let torch use one thread: on a few shared cores, several were measured four times slower."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 @contextlib.contextmanager

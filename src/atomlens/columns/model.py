@@ -11,7 +11,8 @@ import pandas as pd
 from scipy.ndimage import gaussian_filter, maximum_filter
 
 from atomlens._resources import resource
-from atomlens.columns._atomai import one_thread, segmentor
+from atomlens._torch import one_thread
+from atomlens.columns._atomai import segmentor
 
 __all__ = ["Chain", "ColumnModel", "Ensemble", "load_model", "model_names"]
 

@@ -1,6 +1,6 @@
 """Planted truth: simulators whose answer is known exactly."""
 
-from atomlens.simulate import defects, movies, multislice, spectra, stm, strain, structures
+from atomlens.simulate import defects, movies, multislice, shifted, spectra, stm, strain, structures
 from atomlens.simulate.imaging import Instrument, image
 from atomlens.simulate.positions import column_positions
 
@@ -11,6 +11,7 @@ __all__ = [
     "image",
     "movies",
     "multislice",
+    "shifted",
     "spectra",
     "stm",
     "strain",

@@ -10,6 +10,8 @@ _PLACES = {
     "DefectModel": "defect_models",
     "FinderModel": "column_models",
     "ImagingModel": "column_models",
+    "LatentModel": "latent_models",
+    "ManifoldModel": "latent_models",
     # The views need ipywidgets and ipympl; the models do not.
     "cluster_explorer": "views",
     "column_finder": "column_views",
@@ -18,6 +20,8 @@ _PLACES = {
     "descriptor_explorer": "descriptor_views",
     "imaging_explorer": "column_views",
     "k_cockpit": "views",
+    "latent_explorer": "latent_views",
+    "manifold_explorer": "latent_views",
 }
 
 __all__ = [
@@ -28,6 +32,8 @@ __all__ = [
     "DescriptorModel",
     "FinderModel",
     "ImagingModel",
+    "LatentModel",
+    "ManifoldModel",
     "cluster_explorer",
     "column_finder",
     "crystal_explorer",
@@ -35,6 +41,8 @@ __all__ = [
     "descriptor_explorer",
     "imaging_explorer",
     "k_cockpit",
+    "latent_explorer",
+    "manifold_explorer",
 ]
 
 

@@ -1,0 +1,394 @@
+"""Figures of the shift-VAE: training, latents, what is decoded, and found against planted values."""
+
+from __future__ import annotations
+
+import numpy as np
+import xarray as xr
+
+from atomlens.plotting._draw import axis_label, colour_of, draw_map, new_figure, styled
+from atomlens.plotting._latents import (
+    draw_crop,
+    draw_latent_map,
+    draw_latents,
+    draw_manifold,
+    grey_limits,
+    plane,
+    spoken,
+)
+from atomlens.shiftvae._crops import Crops
+
+_GREY = "#7F7F7F"
+_SETTLED = 0.15  # of the epochs, at the beginning: their losses would take the whole axis
+
+
+@styled
+def training_history(history, *, title=None):
+    """The loss of a training and the term that dominates it; beside them, enlarged, what the latents cost.
+
+    Parameters
+    ----------
+    history : DataFrame
+        ``history_`` of a `atomlens.shiftvae.ShiftVAE`.
+    title : str, optional
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> columns = ["epoch", "loss", "reconstruction", "kl_pose", "kl_content", "penalty"]
+    >>> history = pd.DataFrame([[1, 9.0, 7.0, 1, 1, 0], [2, 5.0, 3.0, 1, 1, 0]], columns=columns)
+    >>> len(training_history(history).axes)
+    2
+    """
+    figure, (left, right) = new_figure(1, 2, size=(9.4, 3.2))
+    epoch = history["epoch"]
+    left.plot(epoch, history["loss"], color="black", label="loss")
+    left.plot(epoch, history["reconstruction"], color=colour_of(0), linestyle="--", label="reconstruction")
+    later = history.loc[epoch > _SETTLED * epoch.max(), ["loss", "reconstruction"]].to_numpy()
+    low, high = later.min(), later.max()
+    left.set(xlabel="epoch", ylabel="nats a crop", title=title or "Loss")
+    left.set_ylim(low - 0.06 * (high - low) - 1e-9, high + 0.12 * (high - low) + 1e-9)
+    parts = {"kl_pose": ("KL, pose", 1), "kl_content": ("KL, content", 2), "penalty": ("penalty", 3)}
+    for part, (name, colour) in parts.items():
+        if history[part].any():
+            right.plot(epoch, history[part], color=colour_of(colour), label=name)
+    right.set(xlabel="epoch", ylabel="nats a crop", title="What the latents cost")
+    right.set_ylim(bottom=0)
+    for ax in (left, right):
+        ax.xaxis.get_major_locator().set_params(integer=True, nbins=6)
+        ax.legend()
+    return figure
+
+
+@styled
+def latent_bars(summary):
+    """How much every latent says: its divergence from the prior, and how sharply it is known.
+
+    Latents that have collapsed are grey and hatched; their posterior is as wide as the prior (dashed line).
+
+    Parameters
+    ----------
+    summary : DataFrame
+        ``summary_`` of a `atomlens.shiftvae.ShiftVAE`.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> summary = {"kl": [3.0, 0.01], "posterior_sd": [0.05, 0.99], "active": [True, False]}
+    >>> len(latent_bars(pd.DataFrame(summary, index=["z1", "z2"])).axes)
+    2
+    """
+    figure, axes = new_figure(1, 2, size=(9.4, 0.42 * len(summary) + 1.2), sharey=True)
+    place = np.arange(len(summary))
+    shown = {"kl": "divergence from the prior (nats)", "posterior_sd": "posterior sd (prior sd)"}
+    for ax, (column, label) in zip(axes, shown.items(), strict=True):
+        for active, look in (
+            (True, {"color": colour_of(0)}),
+            (False, {"color": "#D9D9D9", "hatch": "///", "edgecolor": _GREY, "linewidth": 0}),
+        ):
+            rows = (summary["active"] == active).to_numpy()
+            ax.barh(place[rows], summary[column][rows], height=0.62, **look)
+        for n, (value, active) in enumerate(zip(summary[column], summary["active"], strict=True)):
+            remark = "" if active or column == "posterior_sd" else "  collapsed"
+            ax.annotate(
+                f"{value:.2f}{remark}", (value, n), (4, 0), textcoords="offset points", va="center",
+                fontsize=9, color="black" if active else _GREY,
+            )  # fmt: skip
+        ax.set(xlabel=label)
+    axes[0].set_yticks(place, [spoken(name) for name in summary.index])
+    axes[0].invert_yaxis()
+    axes[0].margins(x=0.18)
+    axes[1].axvline(1, color="black", linewidth=1.2, linestyle="--", zorder=0)
+    axes[1].set_xlim(0, 1.25 * max(1, summary["posterior_sd"].max()))
+    return figure
+
+
+@styled
+def manifold(decoded, *, names=("z1", "z2"), title=None):
+    """Pictures that a model decodes over the plane of two latents.
+
+    Parameters
+    ----------
+    decoded : DataArray
+        From `atomlens.shiftvae.ShiftVAE.manifold`.
+    names : sequence of str
+        Of the latents across and down, if `manifold` was asked for others than the first two.
+    title : str, optional
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> along = {"z_down": [-1.0, 1.0], "z_across": [-1.0, 1.0]}
+    >>> decoded = xr.DataArray(np.zeros((2, 2, 4, 5)), along, ("z_down", "z_across", "y", "x"))
+    >>> manifold(decoded).axes[0].get_xlabel()
+    'z1 (prior sd)'
+    """
+    rows = decoded.sizes.get("z_down", 1)
+    shape = decoded.sizes.get("y", 0.7 * decoded.sizes["x"]) / decoded.sizes["x"]
+    width = min(6.2, 1.3 * decoded.sizes["z_across"] + 0.7)
+    height = (width - 0.7) * rows / decoded.sizes["z_across"] * shape + 0.8
+    figure, ax = new_figure(size=(width, min(height, 7.5)))
+    draw_manifold(ax, decoded, names=names, title=title)
+    return figure
+
+
+@styled
+def latent_cloud(content, labels=None, *, axes=(0, 1), label=None, title=None):
+    """Crops as points in the plane of two content latents.
+
+    Parameters
+    ----------
+    content : array_like of shape (N, latent_dim)
+        From `atomlens.shiftvae.ShiftVAE.transform`. Of a single latent, the points are spread out.
+    labels : array_like of shape (N,), optional
+        Kinds (words, whole numbers, bool), each with its colour, or a quantity (float) for a colour scale.
+    axes : (int, int)
+        Numbers of the two latents, counted from 0.
+    label : str, optional
+        What the labels are, with the unit.
+    title : str, optional
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ValueError
+        If there are not as many labels as crops.
+
+    Examples
+    --------
+    >>> content = np.random.default_rng(0).normal(size=(50, 2))
+    >>> len(latent_cloud(content, content[:, 0] ** 2, label="a quantity (nm)").axes)
+    2
+    """
+    points = plane(content, axes)
+    if labels is not None and len(labels) != len(points):
+        raise ValueError(f"{len(labels)} labels for {len(points)} crops: there is one for each of them")
+    figure, ax = new_figure(size=(5.6 if labels is None else 6.4, 4.4))
+    names = [f"z{axis + 1}" for axis in axes[: np.shape(content)[1]]]
+    draw_latents(ax, points, labels, names=names, label=label, title=title)
+    return figure
+
+
+@styled
+def latent_maps(maps, *, names=None, truth=None, columns=4):
+    """Maps of latents over an image, and what was planted there.
+
+    Parameters
+    ----------
+    maps : DataArray of shape (latent, y, x)
+        From `atomlens.shiftvae.ShiftVAE.latent_map`.
+    names : sequence of str, optional
+        Latents to show; all of them without it.
+    truth : mapping of str to DataArray of shape (y, x), optional
+        Planted maps by their titles, drawn after the latents, whose sign and scale mean nothing.
+    columns : int
+        Panels in a row.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ValueError
+        If there is no latent of a name.
+
+    Examples
+    --------
+    >>> maps = xr.DataArray(np.zeros((2, 3, 4)), {"latent": ["z1", "z2"]}, ("latent", "y", "x"))
+    >>> len(latent_maps(maps, names=["z2"], truth={"Planted": maps[0]}).axes)
+    4
+    """
+    known = list(maps.latent.values)
+    names = known if names is None else list(names)
+    if unknown := [name for name in names if name not in known]:
+        raise ValueError(f"no latent {unknown[0]!r}: these maps are of {', '.join(map(str, known))}")
+    truth = truth or {}
+    figure, axes = _grid(len(names) + len(truth), columns, (3.3, 2.9))
+    for ax, name in zip(axes, names, strict=False):
+        draw_latent_map(ax, maps.sel(latent=name))
+    for ax, (title, planted) in zip(axes[len(names) :], truth.items(), strict=True):
+        limit = float(np.nanpercentile(np.abs(planted), 99.5)) or 1.0
+        signed = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit} if (planted < 0).any() else {}
+        draw_map(ax, planted, title=title, **signed)
+        ax.locator_params(nbins=3)
+    for n, ax in enumerate(axes):
+        if n % columns:
+            ax.set_ylabel(None)
+    return figure
+
+
+@styled
+def against_truth(pairs, *, columns=4):
+    """What was found against what was planted, one panel a quantity, with their correlation.
+
+    In the same unit, the title has the coefficient of Pearson, and a line of slope 1 is drawn through the
+    means, since the zero of a shift is arbitrary. A latent in other units can be any rising or falling
+    function of what was planted: the coefficient is that of Spearman.
+
+    Parameters
+    ----------
+    pairs : mapping of str to (array_like, array_like, str or (str, str))
+        Title -> what was planted, what was found, and the unit of both or the unit of each.
+    columns : int
+        Panels in a row.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ValueError
+        If planted and found differ in number.
+
+    Examples
+    --------
+    >>> figure = against_truth({"Shift": ([1.0, 2.0, 3.0], [0.1, 1.1, 2.1], "px")})
+    >>> figure.axes[0].get_title(loc="left")
+    'Shift: r = 1.000'
+    """
+    from scipy.stats import pearsonr, spearmanr
+
+    figure, axes = _grid(len(pairs), columns, (3.2, 3.1))
+    for ax, (title, (truth, found, units)) in zip(axes, pairs.items(), strict=True):
+        truth, found = (np.ravel(np.asarray(values, dtype=float)) for values in (truth, found))
+        if len(truth) != len(found):
+            raise ValueError(
+                f"{title}: {len(truth)} were planted, {len(found)} found; there is a pair for each"
+            )
+        same = isinstance(units, str)
+        units = (units, units) if same else units
+        root = np.sqrt(max(len(truth), 1))
+        ax.scatter(
+            truth, found, color=colour_of(0), linewidths=0, rasterized=True,
+            s=float(np.clip(350 / root, 1.5, 16)), alpha=float(np.clip(25 / root, 0.08, 0.8)),
+        )  # fmt: skip
+        if np.ptp(truth) and np.ptp(found):
+            name, measure = ("r", pearsonr) if same else ("rank r", spearmanr)
+            title += f": {name} = {measure(truth, found).statistic:.3f}"
+        if same:
+            ax.axline((truth.mean(), found.mean()), slope=1, color="black", linewidth=1, linestyle="--")
+        ax.set(title=title, xlabel=f"planted ({units[0] or '1'})", ylabel=f"found ({units[1] or '1'})")
+        ax.locator_params(nbins=5)
+    return figure
+
+
+@styled
+def reconstructions(crops, decoded, *, n=6):
+    """Some crops, what the model decodes for them, and the difference, all on the same scale.
+
+    The difference is blue where the model is too bright; it spans as many units as the grey pictures.
+
+    Parameters
+    ----------
+    crops, decoded : array_like of shape (N, H, W) or (N, length)
+        The second from `atomlens.shiftvae.ShiftVAE.reconstruct`.
+    n : int
+        How many, evenly spaced over all.
+
+    Returns
+    -------
+    Figure
+
+    Raises
+    ------
+    ValueError
+        If the shapes differ.
+
+    Examples
+    --------
+    >>> noisy = np.random.default_rng(0).normal(size=(20, 8, 8))
+    >>> len(reconstructions(noisy, np.zeros((20, 8, 8)), n=4).axes)
+    12
+    """
+    given, model = Crops(crops), Crops(decoded)
+    if len(given) != len(model) or given.shape != model.shape:
+        raise ValueError(
+            f"{len(given)} crops of {given.size_text}, but {len(model)} decoded of {model.size_text}"
+        )
+    rows = np.unique(np.linspace(0, len(given) - 1, n).round().astype(int))
+    given, model, signal = given.take(rows), model.take(rows), given.signal
+    low, high = grey_limits(np.concatenate([given, model]))
+    half = (high - low) / 2
+    if signal:
+        figure, axes = new_figure(
+            2, len(rows), size=(1.75 * len(rows) + 0.8, 3.2), sharex=True, sharey="row", squeeze=False
+        )
+        along = crops[crops.dims[-1]] if isinstance(crops, xr.DataArray) else np.arange(given.shape[-1])
+        for (above, below), one, drawn in zip(axes.T, given[:, 0], model[:, 0], strict=True):
+            above.plot(along, one, color=_GREY, linewidth=0.9, label="signal")
+            above.plot(along, drawn, color=colour_of(5), linewidth=1.8, label="decoded")
+            below.axhline(0, color=_GREY, linewidth=0.8)
+            below.plot(along, one - drawn, color=colour_of(0), linewidth=0.9)
+        axes[0, 0].legend(loc="upper left", fontsize=8, handlelength=1, borderaxespad=0)
+        axes[0, 0].set_ylim(low - 0.1 * half, high + 0.7 * half)
+        axes[1, 0].set_ylim(-half, half)
+        axes[1, 0].locator_params(axis="x", nbins=3)
+        axes[1, 0].set_ylabel("difference")
+        figure.supxlabel(axis_label(along) if isinstance(along, xr.DataArray) else "point", fontsize=10)
+        return figure
+    figure, axes = new_figure(3, len(rows), size=(1.35 * len(rows) + 0.8, 4.2), squeeze=False)
+    for column, one, drawn in zip(axes.T, given, model, strict=True):
+        draw_crop(column[0], one, limits=(low, high))
+        draw_crop(column[1], drawn, limits=(low, high))
+        draw_crop(column[2], one - drawn, limits=(-half, half)).set_cmap("RdBu_r")
+    for ax, name in zip(axes[:, 0], ("crop", "decoded", "difference"), strict=True):
+        ax.set_ylabel(name)
+    return figure
+
+
+@styled
+def crops(crops, *, titles=None, columns=8):
+    """A gallery of crops on one grey scale, or of signals on one axis.
+
+    Parameters
+    ----------
+    crops : array_like of shape (N, H, W) or (N, length)
+        As many as shall be shown.
+    titles : sequence of str, optional
+        One a crop.
+    columns : int
+        Crops in a row.
+
+    Returns
+    -------
+    Figure
+
+    Examples
+    --------
+    >>> len(crops(np.random.default_rng(0).random((5, 8, 8)), titles=list("abcde"), columns=3).axes)
+    5
+    """
+    given = Crops(crops)
+    values = given.take(np.arange(len(given)))
+    values = values[:, 0] if given.signal else values
+    limits = grey_limits(values)
+    height = (0.8 if given.signal else given.shape[0] / given.shape[1]) * 1.25
+    figure, axes = _grid(len(values), columns, (1.25, height + 0.3 * (titles is not None)))
+    for n, (ax, one) in enumerate(zip(axes, values, strict=True)):
+        draw_crop(ax, one, limits=limits, title=None if titles is None else str(titles[n]))
+    return figure
+
+
+def _grid(count, columns, size):
+    """A figure and as many axes as are needed, in rows."""
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure, axes = new_figure(rows, columns, size=(size[0] * columns, size[1] * rows), squeeze=False)
+    for ax in axes.flat[count:]:
+        ax.remove()
+    return figure, axes.flat[:count]

@@ -1,0 +1,57 @@
+"""Latent maps that are smooth: neighbouring windows in one batch, and a penalty on their differences."""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["blocks_of_grid", "roughness"]
+
+
+def blocks_of_grid(grid, block, steps, batch_size, rng):
+    """Batches of square blocks of the grid: arrays of crop numbers, block after block, row after row.
+
+    Parameters
+    ----------
+    grid : tuple of int
+        (rows, columns).
+    block : int
+        Side of a block, in windows.
+    steps : int
+        Batches.
+    batch_size : int
+        As many blocks as fit, at least one.
+    rng : Generator
+
+    Returns
+    -------
+    ndarray of int, shape (steps, blocks * block * block)
+    """
+    rows, columns = grid
+    within = np.arange(block)[:, None] * columns + np.arange(block)
+    count = max(1, batch_size // block**2)
+    top = rng.integers(0, rows - block + 1, (steps, count))
+    left = rng.integers(0, columns - block + 1, (steps, count))
+    first = top * columns + left
+    return (first[..., None] + within.ravel()).reshape(steps, -1)
+
+
+def roughness(maps, weight):
+    """Mean squared difference between neighbours of the standardised maps.
+
+    Standardised, so that a map cannot become smooth by becoming small; weighted by what each latent says
+    (its divergence), so that one which says nothing need not say it smoothly.
+
+    Parameters
+    ----------
+    maps : tensor of shape (blocks, k, k, latents)
+    weight : tensor of shape (latents,)
+
+    Returns
+    -------
+    tensor, a number
+    """
+    centred = maps - maps.mean(dim=(0, 1, 2))
+    standard = centred / (centred.square().mean(dim=(0, 1, 2)).sqrt() + 1e-3)
+    down = (standard[:, 1:] - standard[:, :-1]).square().mean(dim=(0, 1, 2))
+    across = (standard[:, :, 1:] - standard[:, :, :-1]).square().mean(dim=(0, 1, 2))
+    return ((down + across) * weight).sum() / (weight.sum() + 1e-9)

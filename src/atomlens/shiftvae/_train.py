@@ -1,0 +1,249 @@
+"""The loop that maximises the evidence lower bound."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.nn import functional
+from tqdm.auto import tqdm
+
+from atomlens.shiftvae._networks import AligningEncoder, CanonicalDecoder
+from atomlens.shiftvae._smooth import blocks_of_grid, roughness
+
+__all__ = ["COLUMNS", "Recipe", "prepare", "reconstruction_loss", "train"]
+
+_COOLING = 0.4  # of the epochs, in which the learning rate falls to nothing
+_LEAST_COOLING = 5  # epochs
+_PATIENCE = 5  # epochs
+_PER_PIXEL = 1e-4  # nats an epoch: what is less is no improvement
+_LEAST_GAIN = 0.02  # nats an epoch
+_FLOOR = 1.0  # nats: content that a smooth map may not give up
+_FLOOR_WEIGHT = 10.0
+_NOISE_MEMORY = 0.95  # of the running mean of squared residuals
+_LEAST_NOISE = 1e-3  # of the range of the data
+_START_STEPS = int(__import__("os").environ.get("SS", "100"))
+_DECODER_START = {True: (100, 16), False: (600, 4)}  # canonical or not: steps, pictures a step
+COLUMNS = [
+    *("epoch", "loss", "reconstruction", "kl_pose", "kl_content", "penalty"),
+    *("noise_sd", "learning_rate", "seconds"),
+]
+_PARTS = COLUMNS[1:6]
+_HALF_LOG_TWO_PI = math.log(2 * math.pi) / 2
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to train; as the parameters of `ShiftVAE`."""
+
+    likelihood: str
+    noise_sd: float | None  # of the scaled data; None to learn it
+    beta: float
+    smoothness: float
+    penalty: object
+    block: int
+    batch_size: int
+    learning_rate: float
+    max_epochs: int
+    random_state: int
+    progress: bool
+
+
+def reconstruction_loss(decoded, crops, *, likelihood, noise_sd):
+    """Minus the log-likelihood of each crop, in nats: shape (B,)."""
+    if likelihood == "bernoulli":
+        each = functional.binary_cross_entropy_with_logits(decoded, crops, reduction="none")
+        return each.flatten(1).sum(dim=1)
+    squares = ((decoded - crops) ** 2).flatten(1)
+    constant = squares.shape[1] * (math.log(noise_sd) + _HALF_LOG_TWO_PI)
+    return squares.sum(dim=1) / (2 * noise_sd**2) + constant
+
+
+def prepare(networks, crops, start, recipe):
+    """Teach decoder and encoder what registration found.
+
+    Parameters
+    ----------
+    networks : ModuleDict
+    crops : callable
+        Numbers of crops -> tensor.
+    start : Start
+    recipe : Recipe
+    """
+    decoder, encoder = networks["decoder"], networks["encoder"]
+    device = next(networks.parameters()).device
+    frame, components, latents = (
+        torch.as_tensor(part, dtype=torch.float32, device=device)
+        for part in (start.frame, start.components, start.latents)
+    )
+    if isinstance(encoder, AligningEncoder):
+        encoder.refer_to(frame)
+    canonical = isinstance(decoder, CanonicalDecoder)
+    if canonical and recipe.likelihood == "gaussian":
+        with torch.no_grad():
+            decoder.layers[-1].bias.copy_(frame.ravel())
+    generator = torch.Generator(device).manual_seed(recipe.random_state)
+    optimiser = torch.optim.Adam(decoder.parameters(), lr=recipe.learning_rate)
+    steps, pictures = _DECODER_START[canonical]
+    for _ in range(steps):
+        content = torch.randn(pictures, len(components), generator=generator, device=device)
+        target = frame + torch.einsum("bk,kyx->byx", content, components)
+        decoded = decoder.frames(content)
+        if recipe.likelihood == "bernoulli":
+            loss = functional.binary_cross_entropy_with_logits(decoded, target.clamp(0, 1))
+        else:
+            loss = functional.mse_loss(decoded, target)
+        _descend(optimiser, loss)
+    optimiser = torch.optim.Adam(encoder.parameters(), lr=recipe.learning_rate)
+    rng = np.random.default_rng(recipe.random_state)
+    for _ in range(_START_STEPS):
+        some = rng.integers(0, len(start.rows), recipe.batch_size)
+        mean, _ = encoder(crops(start.rows[some]), decoder.geometry.pose(latents[some]))
+        _descend(optimiser, decoder.geometry.distance(mean, latents[some]))
+
+
+def _descend(optimiser, loss):
+    optimiser.zero_grad()
+    loss.backward()
+    optimiser.step()
+
+
+def train(networks, crops, n_crops, grid, recipe, noise_sd):
+    """Train, and keep the last good state should it diverge.
+
+    Parameters
+    ----------
+    networks : ModuleDict
+        Trained in place.
+    crops : callable
+        Numbers of crops -> tensor (B, H, W).
+    n_crops : int
+    grid : tuple of int or None
+        Rows and columns in which the crops stand.
+    recipe : Recipe
+    noise_sd : float
+        To begin with.
+
+    Returns
+    -------
+    history : list of dict
+        One an epoch; losses in nats a crop.
+    noise_sd : float
+    ended : {"converged", "max_epochs", "diverged"}
+    """
+    rng = np.random.default_rng(recipe.random_state)
+    device = next(networks.parameters()).device
+    generator = torch.Generator(device).manual_seed(recipe.random_state)
+    optimiser = torch.optim.Adam(networks.parameters(), lr=recipe.learning_rate, fused=True)
+    smooth = recipe.smoothness > 0 or recipe.penalty is not None
+    steps = n_crops // recipe.batch_size
+    schedule = _Schedule(recipe, steps)
+    history, ended, start = [], "max_epochs", time.perf_counter()
+    good = copy.deepcopy(networks.state_dict()), noise_sd
+    bar = tqdm(total=recipe.max_epochs, disable=not recipe.progress, unit="epoch", leave=False)
+    while not schedule.done:
+        totals = dict.fromkeys(_PARTS, 0.0)
+        if smooth:
+            batches = blocks_of_grid(grid, recipe.block, steps, recipe.batch_size, rng)
+        else:
+            batches = rng.permutation(n_crops)[: steps * recipe.batch_size].reshape(steps, -1)
+        for rows in batches:
+            optimiser.param_groups[0]["lr"] = schedule.next_rate()
+            terms, squares = _terms(networks, crops(rows), recipe, noise_sd, generator, smooth)
+            _descend(optimiser, terms["loss"])
+            for name, value in terms.items():
+                totals[name] += float(value.detach())
+            if recipe.noise_sd is None and recipe.likelihood == "gaussian":
+                mixed = _NOISE_MEMORY * noise_sd**2 + (1 - _NOISE_MEMORY) * squares
+                noise_sd = max(math.sqrt(mixed), _LEAST_NOISE)
+            if not math.isfinite(totals["loss"]):
+                break
+        if not math.isfinite(totals["loss"]) or not _finite(networks):
+            networks.load_state_dict(good[0])
+            noise_sd, ended = good[1], "diverged"
+            break
+        good = copy.deepcopy(networks.state_dict()), noise_sd
+        means = {name: total / steps for name, total in totals.items()}
+        row = {
+            "epoch": len(history) + 1,
+            **means,
+            "noise_sd": noise_sd,
+            "learning_rate": optimiser.param_groups[0]["lr"],
+        }
+        history.append(row | {"seconds": time.perf_counter() - start})
+        bar.set_postfix_str(f"loss {means['loss']:.1f}", refresh=False)
+        bar.update()
+        schedule.epoch_ended(means["loss"], crops.n_pixels)
+    bar.close()
+    if ended != "diverged" and schedule.settled:
+        ended = "converged"
+    return history, noise_sd, ended
+
+
+def _terms(networks, batch, recipe, noise_sd, generator, smooth):
+    """Every term of the loss (nats a crop), and the mean squared residual."""
+    mean, log_sd = networks["encoder"](batch)
+    noise = torch.randn(mean.shape, generator=generator, device=mean.device)
+    latents = mean + log_sd.exp() * noise
+    geometry = networks["decoder"].geometry
+    n_pose = geometry.n_pose
+    decoded = networks["decoder"](latents[:, n_pose:], geometry.pose(latents))
+    loss = reconstruction_loss(decoded, batch, likelihood=recipe.likelihood, noise_sd=noise_sd).mean()
+    kl = geometry.divergence(mean, log_sd).mean(dim=0)
+    terms = {"reconstruction": loss, "kl_pose": kl[:n_pose].sum(), "kl_content": kl[n_pose:].sum()}
+    penalty = loss.new_zeros(())
+    if smooth:
+        maps = mean[:, n_pose:].view(-1, recipe.block, recipe.block, mean.shape[1] - n_pose)
+        if recipe.smoothness:
+            penalty = penalty + recipe.smoothness * roughness(maps, kl[n_pose:].detach())
+            # A map of nothing is smooth: the content must not be given up for it.
+            penalty = penalty + _FLOOR_WEIGHT * functional.relu(_FLOOR - kl[n_pose:].sum())
+        if recipe.penalty is not None:
+            penalty = penalty + recipe.penalty(maps)
+    terms["penalty"] = penalty
+    terms["loss"] = loss + recipe.beta * kl.sum() + penalty
+    with torch.no_grad():
+        squares = float(((decoded - batch) ** 2).mean()) if recipe.likelihood == "gaussian" else 0.0
+    return terms, squares
+
+
+def _finite(networks):
+    return all(bool(torch.isfinite(p).all()) for p in networks.parameters())
+
+
+class _Schedule:
+    """Full learning rate until the loss stands still, then down to nothing; and when to stop."""
+
+    def __init__(self, recipe, steps):
+        self.recipe, self.steps = recipe, steps
+        self.best, self.waited, self.epoch, self.step = math.inf, 0, 0, 0
+        self.cooling = max(_LEAST_COOLING, math.ceil(_COOLING * recipe.max_epochs))
+        self.turn = max(recipe.max_epochs - self.cooling, 0)  # the epoch at which cooling begins
+        self.settled = False
+
+    @property
+    def done(self):
+        return self.epoch >= min(self.turn + self.cooling, self.recipe.max_epochs)
+
+    def next_rate(self):
+        """Learning rate of the next step."""
+        gone = (self.step / self.steps - self.turn) / self.cooling
+        self.step += 1
+        return self.recipe.learning_rate * min(1.0, max(1.0 - gone, 0.01))
+
+    def epoch_ended(self, loss, n_pixels):
+        self.epoch += 1
+        if self.epoch > self.turn or self.settled:
+            return
+        if loss < self.best - max(_LEAST_GAIN, _PER_PIXEL * n_pixels):
+            self.best, self.waited = loss, 0
+            return
+        self.waited += 1
+        if self.waited >= _PATIENCE:
+            self.settled = True
+            self.turn = self.epoch
+            self.cooling = max(_LEAST_COOLING, math.ceil(_COOLING * self.epoch))
