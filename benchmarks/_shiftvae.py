@@ -47,7 +47,7 @@ class Pyroved:
     lower bound is computed here.
     """
 
-    def __init__(self, crops, *, prior=SHIFT_SCALE, units=(64, 64), rate=1e-3, sigmoid=True, seed=0):
+    def __init__(self, crops, *, prior=SHIFT_SCALE, units=(64, 64), rate=1e-3, seed=0):
         import_atomai()  # which mends torchvision, that pyroVED needs too
         pyroved = require("pyroved", reason="comparing with pyroVED")
         pyro = require("pyro", reason="comparing with pyroVED")
@@ -58,7 +58,6 @@ class Pyroved:
             invariances=["t"],
             hidden_dim_d=list(units),
             sampler_d="gaussian",
-            sigmoid_d=sigmoid,
             seed=seed,
             dx_prior=prior,
             decoder_sig=NOISE,

@@ -5,10 +5,11 @@ same run, on one thread. CPU time of an epoch, and to an adjusted Rand index of 
 the content): for ours the whole of the shortest `fit` that reaches it, start included; for the peers the
 epochs until the first one after which it is reached, and nothing else. Wanted: both 20 times less than
 pyroVED's (medians over seeds). Then the evidence lower bound of 2000 crops that nobody has seen, by the same
-formula with the same noise: wanted from the coordinate decoder after as many epochs what pyroVED reaches, or
-more.
+formula with the same noise: wanted from the coordinate decoder after as many epochs what pyroVED reaches at
+its best, or more.
 
-pyroVED has the best setting of those tried with the first seed, see PYROVED. AtomAI's rVAE turns crops
+pyroVED has the two best settings of those tried with the first seed: one was quickest to .99, one had the
+highest bound. With neither does it stay at .99, and not every seed gets there (inf). AtomAI's rVAE turns crops
 besides.
 """
 
@@ -24,10 +25,12 @@ from _shiftvae import NOISE, SHIFT_SCALE, Atomai, Pyroved, ari, cells, shift_err
 from atomlens.shiftvae import ShiftVAE
 
 ENOUGH = 0.99  # adjusted Rand index
-EPOCHS = 40  # of every program at most
-LADDER = (1, 2, 3, 5, 8, 12, 20, 30, EPOCHS)  # max_epochs of ours, the next one if the last was not enough
+EPOCHS, EPOCHS_ATOMAI = 30, 15  # at most
+LADDER = (1, 2, 3, 5, 8, 12, 20, EPOCHS)  # max_epochs of ours, the next one if the last was not enough
 OURS = {"canonical": {}, "coordinate": {"decoder": "coordinate", "decoder_units": 64}}
-PYROVED = {"prior": 0.15, "units": (64, 64), "rate": 3e-3}
+# Tried: priors .15 and .3, rates .001, .003 and .005, with the sigmoid and without.
+QUICKEST, BEST_BOUND = "pyroVED, quickest", "pyroVED, best bound"
+PYROVED = {QUICKEST: {"prior": 0.15, "rate": 5e-3}, BEST_BOUND: {"prior": 0.3, "rate": 5e-3}}
 ATOMAI = {"units": 64, "rate": 1e-3}
 TIMES = 20
 
@@ -66,18 +69,20 @@ def ours(name, seed):
     }
 
 
-def pyroved(seed):
+def pyroved(name, seed):
     crops, kinds, shifts = cells(seed)
-    model, reached = Pyroved(crops, seed=seed, **PYROVED), None
+    unseen, bound = cells(seed + 1000)[0], -np.inf
+    model, reached = Pyroved(crops, seed=seed, **PYROVED[name]), None
     for epoch in range(1, EPOCHS + 1):
         model.epoch()
+        bound = max(bound, model.score(unseen))
         if reached is None and ari(model.transform(crops), kinds) >= ENOUGH:
             reached = epoch, model.cpu_s
     return {
         "epoch (CPU s)": model.cpu_s / model.epochs,
         **_reached(reached),
         **_at_the_end(model, crops, kinds, shifts),
-        "held-out bound": model.score(cells(seed + 1000)[0]),
+        "held-out bound": bound,
     }
 
 
@@ -89,7 +94,7 @@ def atomai(seed):
         if not reached and ari(model.transform(crops), kinds) >= ENOUGH:
             reached.extend([model.epochs, model.cpu_s])
 
-    model.fit(EPOCHS, watch)
+    model.fit(EPOCHS_ATOMAI, watch)
     return {
         "epoch (CPU s)": model.cpu_s / model.epochs,
         **_reached(reached or None),
@@ -105,7 +110,7 @@ def _reached(reached):
 
 def _at_the_end(model, crops, kinds, shifts):
     return {
-        f"ARI, {EPOCHS} epochs": ari(model.transform(crops), kinds),
+        "ARI at the end": ari(model.transform(crops), kinds),
         "error (px)": shift_error(model.shifts(crops), shifts),
     }
 
@@ -113,7 +118,8 @@ def _at_the_end(model, crops, kinds, shifts):
 PROGRAMS = {
     "canonical": lambda seed: ours("canonical", seed),
     "coordinate": lambda seed: ours("coordinate", seed),
-    "pyroVED iVAE": pyroved,
+    QUICKEST: lambda seed: pyroved(QUICKEST, seed),
+    BEST_BOUND: lambda seed: pyroved(BEST_BOUND, seed),
     "AtomAI rVAE": atomai,
 }
 
@@ -131,19 +137,16 @@ def main():
             rows.append({"program": name, "seed": seed, **program(seed)})
             print(rows[-1], flush=True)
     table = pd.DataFrame(rows).groupby("program", sort=False).median().drop(columns="seed")
-    peer = table.loc["pyroVED iVAE"]
-    table.insert(1, "times less", peer["epoch (CPU s)"] / table["epoch (CPU s)"])
-    table.insert(4, "times less ", peer["to .99 (CPU s)"] / table["to .99 (CPU s)"])
+    peer = table.loc[[*PYROVED]]  # the better of its settings, for each claim
+    table.insert(1, "times less", peer["epoch (CPU s)"].min() / table["epoch (CPU s)"])
+    table.insert(4, "times less ", peer["to .99 (CPU s)"].min() / table["to .99 (CPU s)"])
     print(f"\nmedians of {chosen.seeds} seeds\n{table.T.to_string(float_format='{:.3f}'.format)}\n")
-    fast, reference = table.loc["canonical"], table.loc["coordinate"]
+    fast = table.loc["canonical"]
+    better = table.loc["coordinate", "held-out bound"] - peer["held-out bound"].max()
     claims = [
         ("CPU time of an epoch, times less", f">= {TIMES}", fast["times less"]),
         ("CPU time to ARI .99, times less", f">= {TIMES}", fast["times less "]),
-        (
-            "coordinate: held-out bound above pyroVED's (nats)",
-            ">= 0",
-            reference["held-out bound"] - peer["held-out bound"],
-        ),
+        ("coordinate: held-out bound above pyroVED's (nats a crop)", ">= 0", better),
     ]
     columns = ["what", "wanted", "reached"]
     print(pd.DataFrame(claims, columns=columns).set_index("what").round(1).to_string())

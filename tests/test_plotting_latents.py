@@ -24,7 +24,7 @@ def nothing_left_behind():
 
 def drawn(figure):
     """Draw it for real: texts and layouts fail only then."""
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     return figure.axes
 
 
@@ -47,7 +47,7 @@ def test_the_first_epochs_do_not_take_the_axis_of_the_loss():
     table = history()
     left, right = drawn(plotting.training_history(table, title="Mine"))
     low, high = left.get_ylim()
-    assert high - low < 20
+    assert high - low < 30  # of 1800
     assert low < table.loss.iloc[-1] < high
     assert left.get_title(loc="left") == "Mine"
     np.testing.assert_allclose(left.lines[0].get_ydata(), table.loss)
@@ -84,11 +84,11 @@ def test_every_picture_lies_at_its_latents():
     (mosaic,) = ax.images
     left, right, bottom, top = mosaic.get_extent()
     shown = mosaic.get_array()
-    for one in pictures.stack(all=("z_down", "z_across")).T:
-        across, up = one.z_across.item(), one.z_down.item()
+    for n, one in enumerate(pictures.values.reshape(15, -1)):
+        up, across = pictures.z_down.values[n // 5], pictures.z_across.values[n % 5]
         row = int((top - up) / (top - bottom) * shown.shape[0])
         column = int((across - left) / (right - left) * shown.shape[1])
-        assert shown[row, column] == one[0, 0]
+        assert shown[row, column] == one[0]
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("z1 (prior sd)", "z3 (prior sd)")
     assert ax.get_ylim()[0] < ax.get_ylim()[1]
 
@@ -129,8 +129,8 @@ def test_signals_are_lines_within_their_tiles():
     (ax,) = drawn(plotting.manifold(signals))
     lines = ax.collections[0].get_segments()
     assert len(lines) == 15
-    places = signals.stack(all=("z_down", "z_across"))
-    for line, across, down in zip(lines, places.z_across.values, places.z_down.values, strict=True):
+    for n, line in enumerate(lines):
+        down, across = signals.z_down.values[n // 5], signals.z_across.values[n % 5]
         assert (np.abs(line[:, 0] - across) <= 0.5).all()
         assert (np.abs(line[:, 1] - down) <= 0.55).all()
         assert line[:, 1].argmax() == 2
@@ -138,7 +138,7 @@ def test_signals_are_lines_within_their_tiles():
 
 
 def test_pictures_that_are_not_over_latents_are_refused():
-    with pytest.raises(ValueError, match="ShiftVAE.manifold returns"):
+    with pytest.raises(ValueError, match=r"ShiftVAE\.manifold returns"):
         plotting.manifold(decoded().rename(z_across="a").rename(a="b"))
 
 
@@ -233,7 +233,9 @@ def test_maps_have_units_and_colours_that_suit_them():
 def test_some_of_the_maps_beside_what_was_planted():
     maps = latent_maps()
     planted = maps[0].assign_attrs(long_name="polarisation", units="pm") - 8
-    figure = plotting.latent_maps(maps, names=["z2"], truth={"Planted": planted, "Dose": planted**2}, columns=2)
+    figure = plotting.latent_maps(
+        maps, names=["z2"], truth={"Planted": planted, "Dose": planted**2}, columns=2
+    )
     axes = [ax for ax in drawn(figure) if ax.images]
     assert [ax.get_title(loc="left") for ax in axes] == ["z2 (prior sd)", "Planted", "Dose"]
     low, high = axes[1].images[0].get_clim()

@@ -7,6 +7,7 @@ import xarray as xr
 
 from atomlens.plotting._draw import axis_label, colour_of, draw_map, new_figure, styled
 from atomlens.plotting._latents import (
+    as_manifold,
     draw_crop,
     draw_latent_map,
     draw_latents,
@@ -126,6 +127,11 @@ def manifold(decoded, *, names=("z1", "z2"), title=None):
     -------
     Figure
 
+    Raises
+    ------
+    ValueError
+        If these are not pictures over latents.
+
     Examples
     --------
     >>> along = {"z_down": [-1.0, 1.0], "z_across": [-1.0, 1.0]}
@@ -133,10 +139,10 @@ def manifold(decoded, *, names=("z1", "z2"), title=None):
     >>> manifold(decoded).axes[0].get_xlabel()
     'z1 (prior sd)'
     """
-    rows = decoded.sizes.get("z_down", 1)
-    shape = decoded.sizes.get("y", 0.7 * decoded.sizes["x"]) / decoded.sizes["x"]
-    width = min(6.2, 1.3 * decoded.sizes["z_across"] + 0.7)
-    height = (width - 0.7) * rows / decoded.sizes["z_across"] * shape + 0.8
+    sizes = as_manifold(decoded).sizes
+    shape = sizes["y"] / sizes["x"] if "y" in sizes else 0.7
+    width = min(6.2, 1.3 * sizes["z_across"] + 0.7)
+    height = (width - 0.7) * sizes["z_down"] / sizes["z_across"] * shape + 0.8
     figure, ax = new_figure(size=(width, min(height, 7.5)))
     draw_manifold(ax, decoded, names=names, title=title)
     return figure
@@ -374,8 +380,7 @@ def crops(crops, *, titles=None, columns=8):
     5
     """
     given = Crops(crops)
-    values = given.take(np.arange(len(given)))
-    values = values[:, 0] if given.signal else values
+    values = given.take(np.arange(len(given)))[:, 0 if given.signal else slice(None)]
     limits = grey_limits(values)
     height = (0.8 if given.signal else given.shape[0] / given.shape[1]) * 1.25
     figure, axes = _grid(len(values), columns, (1.25, height + 0.3 * (titles is not None)))

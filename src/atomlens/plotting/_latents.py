@@ -185,11 +185,8 @@ def draw_manifold(ax, decoded, *, names=("z1", "z2"), title=None):
     >>> mosaic.get_array().shape
     (4, 15)
     """
-    if "z_across" not in decoded.dims:
-        raise ValueError(f"pass what ShiftVAE.manifold returns: these pictures have the dims {decoded.dims}")
     single = "z_down" not in decoded.dims
-    if single:
-        decoded = decoded.expand_dims(z_down=[0.0])
+    decoded = as_manifold(decoded)
     values = decoded.values
     across, down = decoded.z_across.values, decoded.z_down.values
     (left, right), (bottom, top) = _edges(across), _edges(down)
@@ -221,6 +218,13 @@ def draw_manifold(ax, decoded, *, names=("z1", "z2"), title=None):
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     return drawn
+
+
+def as_manifold(decoded):
+    """Give pictures over a single latent the second one, too."""
+    if "z_across" not in decoded.dims:
+        raise ValueError(f"pass what ShiftVAE.manifold returns: these pictures have the dims {decoded.dims}")
+    return decoded if "z_down" in decoded.dims else decoded.expand_dims(z_down=[0.0])
 
 
 def _edges(centres):

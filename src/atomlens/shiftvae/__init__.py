@@ -1,5 +1,7 @@
 """Shift-VAE: what varies in randomly cut windows, besides where they were cut."""
 
+from atomlens.shiftvae._store import load_model
+from atomlens.shiftvae.diagnostics import against_truth, compare, leakage
 from atomlens.shiftvae.estimator import SeparationWarning, ShiftVAE
 
-__all__ = ["SeparationWarning", "ShiftVAE"]
+__all__ = ["SeparationWarning", "ShiftVAE", "against_truth", "compare", "leakage", "load_model"]

@@ -1,4 +1,4 @@
-"""What is learnt from: signals, crops, or the windows of an image, checked once and taken a batch at a time."""
+"""What is learnt from: signals, crops, or the windows of an image, taken a batch at a time."""
 
 from __future__ import annotations
 
@@ -95,8 +95,8 @@ class Crops:
                 )
             if unit_interval and (low.min() < 0 or high.max() > 1):
                 raise ValueError(
-                    f"the Bernoulli likelihood is for values from 0 to 1, these reach from {low.min():.3g} to "
-                    f"{high.max():.3g}: rescale them, or use likelihood='gaussian'"
+                    "the Bernoulli likelihood is for values from 0 to 1, these reach from "
+                    f"{low.min():.3g} to {high.max():.3g}: rescale them, or use likelihood='gaussian'"
                 )
             flat.append(some.start + np.flatnonzero(low == high))
         flat = np.concatenate(flat)
@@ -107,7 +107,7 @@ class Crops:
             )
 
     def span(self):
-        """Lowest value and range of the crops, a thousandth of the pixels left out at either end."""
+        """Lowest value and range of the crops, but for a thousandth of the pixels at either end."""
         rows = np.random.default_rng(0).permutation(len(self))[:_BLOCK]
         low, high = np.quantile(self.take(np.sort(rows)), [0.001, 0.999])
         return float(low), float(high - low) or 1.0

@@ -63,7 +63,7 @@ class Geometry:
         return first @ latents.new_tensor(self.scale).reshape(self.n_pose, self.n_pose)
 
     def latents(self, pose):
-        """Latents of a pose, ndarray of shape (N, n_pose): the inverse of `pose`, in one cell of the lattice."""
+        """Latents of poses, ndarray (N, n_pose): the inverse of `pose`, within one cell of the lattice."""
         if not self.n_pose:
             return pose
         found = pose @ np.linalg.inv(self.scale)
@@ -97,7 +97,7 @@ class Geometry:
         return functional.pad(pose[:, : self.axes], (0, 2 - self.axes))[:, :, None, None]
 
     def places(self, pose, shape=None):
-        """Where in the frame the pixels of a crop lie, from its centre: x and y that broadcast to (B, H, W)."""
+        """Where the pixels of a crop lie in the frame, from its centre: x, y that broadcast to (B, H, W)."""
         height, width = shape or self.shape
         y = torch.arange(height, device=pose.device)[:, None] - (height - 1) / 2
         x = torch.arange(width, device=pose.device)[None, :] - (width - 1) / 2

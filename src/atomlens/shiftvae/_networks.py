@@ -23,9 +23,8 @@ class Encoder(nn.Module):
 
     def __init__(self, geometry, n_content):
         super().__init__()
-        self.n_phases = geometry.n_phases
-        aligning = decoder == "canonical" and geometry.n_pose
-        self.sizes = [n_latents, n_latents, self.n_phases]
+        n_latents = geometry.n_pose + n_content
+        self.sizes = [n_latents, n_latents, geometry.n_phases]
         self.layers = _perceptron(math.prod(geometry.shape), _ENCODER, sum(self.sizes))
 
     def forward(self, crops, pose=None):

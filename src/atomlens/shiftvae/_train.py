@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from atomlens.shiftvae._networks import AligningEncoder, CanonicalDecoder
 from atomlens.shiftvae._smooth import blocks_of_grid, roughness
 
-__all__ = ["COLUMNS", "Recipe", "prepare", "reconstruction_loss", "train"]
+__all__ = ["COLUMNS", "SHARED", "Recipe", "prepare", "reconstruction_loss", "train"]
 
 _COOLING = 0.4  # of the epochs, in which the learning rate falls to nothing
 _LEAST_COOLING = 5  # epochs
@@ -26,13 +26,18 @@ _FLOOR = 1.0  # nats: content that a smooth map may not give up
 _FLOOR_WEIGHT = 10.0
 _NOISE_MEMORY = 0.95  # of the running mean of squared residuals
 _LEAST_NOISE = 1e-3  # of the range of the data
-_START_STEPS = int(__import__("os").environ.get("SS", "100"))
+_START_STEPS = 100
 _DECODER_START = {True: (100, 16), False: (600, 4)}  # canonical or not: steps, pictures a step
 COLUMNS = [
     *("epoch", "loss", "reconstruction", "kl_pose", "kl_content", "penalty"),
     *("noise_sd", "learning_rate", "seconds"),
 ]
 _PARTS = COLUMNS[1:6]
+# Parameters of `ShiftVAE` that say how to train.
+SHARED = [
+    *("likelihood", "beta", "smoothness", "penalty", "batch_size"),
+    *("learning_rate", "max_epochs", "random_state", "progress"),
+]
 _HALF_LOG_TWO_PI = math.log(2 * math.pi) / 2
 
 
@@ -141,7 +146,8 @@ def train(networks, crops, n_crops, grid, recipe, noise_sd):
     optimiser = torch.optim.Adam(networks.parameters(), lr=recipe.learning_rate, fused=True)
     smooth = recipe.smoothness > 0 or recipe.penalty is not None
     steps = n_crops // recipe.batch_size
-    schedule = _Schedule(recipe, steps)
+    n_pixels = math.prod(networks["decoder"].geometry.shape)
+    schedule = _Schedule(recipe, steps, max(_LEAST_GAIN, _PER_PIXEL * n_pixels))
     history, ended, start = [], "max_epochs", time.perf_counter()
     good = copy.deepcopy(networks.state_dict()), noise_sd
     bar = tqdm(total=recipe.max_epochs, disable=not recipe.progress, unit="epoch", leave=False)
@@ -177,7 +183,7 @@ def train(networks, crops, n_crops, grid, recipe, noise_sd):
         history.append(row | {"seconds": time.perf_counter() - start})
         bar.set_postfix_str(f"loss {means['loss']:.1f}", refresh=False)
         bar.update()
-        schedule.epoch_ended(means["loss"], crops.n_pixels)
+        schedule.epoch_ended(means["loss"])
     bar.close()
     if ended != "diverged" and schedule.settled:
         ended = "converged"
@@ -218,8 +224,8 @@ def _finite(networks):
 class _Schedule:
     """Full learning rate until the loss stands still, then down to nothing; and when to stop."""
 
-    def __init__(self, recipe, steps):
-        self.recipe, self.steps = recipe, steps
+    def __init__(self, recipe, steps, least_gain):
+        self.recipe, self.steps, self.least_gain = recipe, steps, least_gain
         self.best, self.waited, self.epoch, self.step = math.inf, 0, 0, 0
         self.cooling = max(_LEAST_COOLING, math.ceil(_COOLING * recipe.max_epochs))
         self.turn = max(recipe.max_epochs - self.cooling, 0)  # the epoch at which cooling begins
@@ -235,11 +241,11 @@ class _Schedule:
         self.step += 1
         return self.recipe.learning_rate * min(1.0, max(1.0 - gone, 0.01))
 
-    def epoch_ended(self, loss, n_pixels):
+    def epoch_ended(self, loss):
         self.epoch += 1
         if self.epoch > self.turn or self.settled:
             return
-        if loss < self.best - max(_LEAST_GAIN, _PER_PIXEL * n_pixels):
+        if loss < self.best - self.least_gain:
             self.best, self.waited = loss, 0
             return
         self.waited += 1

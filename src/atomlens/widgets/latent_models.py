@@ -50,6 +50,12 @@ class _Plane(traitlets.HasTraits):
         """Numbers of the latents across and up; the first alone if there is one only."""
         return (0,) if self.single else (self.across, self.up)
 
+    @property
+    def poses(self):
+        """Names of the movements; in `ShiftVAE.latent_map` they come before the content."""
+        geometry = self.vae.core_.geometry
+        return ("shift_x", "shift_y")[: geometry.axes] + ("rotation",) * geometry.rotates
+
 
 class ManifoldModel(_Plane):
     """A place in the space of latents that can be moved, and what is decoded there.
@@ -89,8 +95,8 @@ class ManifoldModel(_Plane):
     def __init__(self, vae, crops=None, *, name="model", **traits):
         check_is_fitted(vae, "latent_names_")
         self.vae, self.name = vae, name
-        names = vae.latent_names_[: vae.geometry_.n_pose]
-        scale = np.linalg.norm(vae.geometry_.pose(np.eye(len(names))), axis=0)
+        names = self.poses
+        scale = np.linalg.norm(vae.core_.geometry.pose(np.eye(len(names))), axis=0)
         #: What the model can move, with the standard deviation of its prior: pixels, degrees.
         self.movements = {
             name: float(np.degrees(sd) if name == "rotation" else sd)
@@ -199,13 +205,15 @@ class LatentModel(_Plane):
     def __init__(self, vae, image, *, stride=None, name="image", model_name="model", **traits):
         check_is_fitted(vae, "latent_names_")
         self.vae, self.image, self.name, self.model_name = vae, image, name, model_name
-        stride = max(1, min(vae.geometry_.shape) // 4) if stride is None else stride
+        #: (height, width) of the windows, in pixels.
+        self.size = vae.decode(np.zeros((1, vae.latent_dim))).shape[1:]
+        stride = max(1, min(self.size) // 4) if stride is None else stride
         super().__init__(**{"stride": stride, "shown": self.names[0], **traits})
         self._map()
 
     @traitlets.validate("shown")
     def _mapped(self, proposal):
-        known = self.vae.latent_names_
+        known = self.poses + self.names
         if proposal.value not in known:
             raise traitlets.TraitError(f"no latent {proposal.value!r}: there are {', '.join(known)}")
         return proposal.value
@@ -228,7 +236,7 @@ class LatentModel(_Plane):
     @property
     def content(self):
         """Content of all windows: shape (N, latent_dim)."""
-        return self.latents[:, self.vae.geometry_.n_pose :]
+        return self.latents[:, len(self.poses) :]
 
     @property
     def points(self):
@@ -296,10 +304,10 @@ class LatentModel(_Plane):
         """
         rows = np.arange(len(self.latents)) if chosen is None else np.flatnonzero(chosen)
         rows = rows[:: _every(len(rows))]
-        height, width = self.vae.geometry_.shape
+        height, width = self.size
         row, column = np.divmod(rows, self.maps.sizes["x"])
         x, y = self.stride * column + (width - 1) / 2, self.stride * row + (height - 1) / 2
-        if self.vae.geometry_.axes:
+        if "shift_x" in self.poses:
             x, y = x + self.latents[rows, 0], y + self.latents[rows, 1]
         return column_windows(self.image, pd.DataFrame({"x": x, "y": y}), (height, width)).mean(axis=0)
 
@@ -316,10 +324,10 @@ class LatentModel(_Plane):
         elif self.single:
             points = "np.stack([latents[:, -1], 0 * latents[:, -1]], axis=1)"
         else:
-            points = f"latents[:, {[self.vae.geometry_.n_pose + axis for axis in self.axes]}]"
-        height, width = self.vae.geometry_.shape
+            points = f"latents[:, {[len(self.poses) + axis for axis in self.axes]}]"
+        height, width = self.size
         every = _every(int(self.chosen.sum()))
-        x, y = (" + latents[rows, 0]", " + latents[rows, 1]") if self.vae.geometry_.axes else ("", "")
+        x, y = (" + latents[rows, 0]", " + latents[rows, 1]") if "shift_x" in self.poses else ("", "")
         return "\n".join(
             [
                 "import numpy as np",

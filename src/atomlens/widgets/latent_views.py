@@ -132,8 +132,10 @@ class LatentExplorer(_LatentView):
         grid = figure.add_gridspec(3, 4, width_ratios=[1.25, 1.5, 1.3, 0.5])
         self._image_ax, self._map_ax, self._cloud_ax = (figure.add_subplot(grid[:, k]) for k in range(3))
         self._small = [figure.add_subplot(grid[k, 3]) for k in range(3)]
-        self.shown = _dropdown("map", [(spoken(name), name) for name in model.vae.latent_names_], model.shown)
-        self.stride = _slider("stride (px)", 1, max(model.stride, *model.vae.geometry_.shape), model.stride)
+        self.shown = _dropdown(
+            "map", [(spoken(name), name) for name in model.poses + model.names], model.shown
+        )
+        self.stride = _slider("stride (px)", 1, max(model.stride, *model.size), model.stride)
         hint = "Draw a loop in the cloud, the map or the image, or click: its windows are marked everywhere."
         super().__init__(model, figure, [self.shown, self.stride], hint=hint)
         for trait in ("shown", "stride"):
@@ -162,6 +164,7 @@ class LatentExplorer(_LatentView):
         extent = _extent(latent)[0]
         for drawn in (self._map, *self._shades):
             drawn.set_extent(extent)
+        self._map_ax.set(xlim=extent[:2], ylim=extent[2:])
         colours = latent_colours(latent)
         self._map.set(cmap=colours["cmap"], clim=(colours["vmin"], colours["vmax"]))
         self._map_ax.set_title(with_unit(model.shown), loc="left", weight="bold", size=10.5)
@@ -177,7 +180,7 @@ class LatentExplorer(_LatentView):
             title="Windows by their content", shuffle=False, legend=False, **latent_colours(latent),
         )  # fmt: skip
         ax.set_facecolor(_BEHIND)
-        self._usual = self._dots.get_alpha()
+        self._usual = np.full(len(model.points), self._dots.get_alpha())
         self._cloud_lasso = self._lasso(ax, "cloud")
         self._all = model.mean_crop()
         self._on_chosen()
@@ -187,7 +190,7 @@ class LatentExplorer(_LatentView):
         shape = model.maps.shape[1:]
         inside = np.ones(shape, dtype=bool) if chosen is None else chosen.reshape(shape)
         image, latent = self._shades
-        image.set_data(np.where(inside[..., None] & (chosen is not None), to_rgba(_MARK, 0.4), (0, 0, 0, 0)))
+        image.set_data(np.where(inside[..., None] & (chosen is not None), to_rgba(_MARK, 0.6), (0, 0, 0, 0)))
         latent.set_data(np.where(inside[..., None], (1, 1, 1, 0), (1, 1, 1, 0.75)))
         self._dots.set_alpha(self._usual if chosen is None else np.where(chosen, 1.0, _FADED))
         for ax in self._small:

@@ -1,0 +1,135 @@
+"""The parts against independent implementations: geometry, registration, blocks, penalties, schedule."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.ndimage import map_coordinates, shift
+
+from atomlens import simulate
+from atomlens.shiftvae import ShiftVAE, _networks, _register, _smooth
+from atomlens.shiftvae._crops import Crops
+from atomlens.shiftvae._geometry import UNIFORM_SD, Geometry, sample_frame
+from atomlens.shiftvae._setup import geometry_of
+
+SHIFTS = Geometry((10, 12), 2, False, ((2.0, 0.0), (0.0, 1.5)), (5, 6))
+TURNS = Geometry((10, 12), 2, True, ((2.0, 0, 0), (0, 1.5, 0), (0, 0, 0.3)), (8, 8))
+PHASES = Geometry((10, 12), 2, False, ((8 * UNIFORM_SD, 0.0), (2 * UNIFORM_SD, 6 * UNIFORM_SD)), (5, 7), 2)
+
+
+def test_a_crop_is_sampled_as_scipy_does_it():
+    frame = np.random.default_rng(0).random(SHIFTS.frame).astype(np.float32)
+    pose = torch.tensor([[1.3, -0.7]])
+    crop = sample_frame(torch.tensor(frame)[None, None], *SHIFTS.places(pose))[0, 0]
+    expected = shift(frame, (-0.7, 1.3), order=1)[5:15, 6:18]
+    np.testing.assert_allclose(crop, expected, atol=1e-5)
+
+
+def test_a_turned_crop_is_sampled_as_scipy_does_it():
+    frame = np.random.default_rng(0).random(TURNS.frame).astype(np.float32)
+    angle, (sx, sy) = 0.2, (1.0, -0.5)
+    crop = sample_frame(torch.tensor(frame)[None, None], *TURNS.places(torch.tensor([[sx, sy, angle]])))[0, 0]
+    y, x = np.mgrid[:10, :12] - np.array([4.5, 5.5])[:, None, None] - np.array([sy, sx])[:, None, None]
+    there = -np.sin(angle) * x + np.cos(angle) * y, np.cos(angle) * x + np.sin(angle) * y
+    middle = (np.array(TURNS.frame) - 1) / 2
+    expected = map_coordinates(frame, [there[0] + middle[0], there[1] + middle[1]], order=1)
+    np.testing.assert_allclose(crop, expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("geometry", [SHIFTS, TURNS])
+def test_moving_back_undoes_the_pose(geometry):
+    """A smooth picture, taken out of the frame and put back, is what it was where it was seen."""
+    y, x = np.mgrid[: geometry.frame[0], : geometry.frame[1]]
+    frame = torch.tensor(np.sin(x / 4) + np.cos(y / 5), dtype=torch.float32)[None, None]
+    pose = torch.tensor([[1.3, -0.7, 0.2][: geometry.n_pose]])
+    crop = sample_frame(frame, *geometry.places(pose))
+    places = geometry.moved_back(pose)
+    back = sample_frame(crop, *places, beyond="zeros")[0, 0]
+    seen = geometry.seen(*places).expand(1, *geometry.frame)[0]
+    inside = seen == 1
+    assert inside.sum() > 60
+    np.testing.assert_allclose(back[inside], frame[0, 0][inside], atol=0.05)
+    assert (back[seen == 0] == 0).all()
+
+
+def test_what_is_seen_is_what_sampling_ones_gives():
+    pose = torch.tensor([[1.3, -0.7], [-4.0, 2.5]])
+    x, y = SHIFTS.moved_back(pose)
+    ones = sample_frame(torch.ones(2, 1, 10, 12), x, y, beyond="zeros")[:, 0]
+    np.testing.assert_allclose(SHIFTS.seen(x, y).expand(2, *SHIFTS.frame), ones, atol=1e-5)
+
+
+@pytest.mark.parametrize("geometry", [SHIFTS, TURNS])
+def test_slopes_are_differences(geometry):
+    y, x = np.mgrid[: geometry.frame[0], : geometry.frame[1]]
+    frame = torch.tensor(np.sin(x / 3) * np.cos(y / 4), dtype=torch.float32)
+    inner = slice(geometry.margin[0], -geometry.margin[0]), slice(geometry.margin[1], -geometry.margin[1])
+    for n, slope in enumerate(geometry.slopes(frame)):
+        pose = torch.zeros(2, geometry.n_pose)
+        pose[0, n], pose[1, n] = 0.05, -0.05
+        up, down = sample_frame(frame.expand(2, 1, -1, -1), *geometry.places(pose))[:, 0]
+        np.testing.assert_allclose((up - down) / 0.1, slope.view(geometry.frame)[inner], atol=0.06)
+
+
+def test_latents_and_poses_are_inverse():
+    pose = np.array([[1.0, 2.0, 0.1], [-3.0, 0.5, -0.2]])
+    np.testing.assert_allclose(TURNS.pose(TURNS.latents(pose)), pose)
+
+
+def test_phases_are_the_same_in_every_cell():
+    pose = np.array([[1.0, 2.0]])
+    np.testing.assert_allclose(PHASES.latents(pose), PHASES.latents(pose + [[8.0 + 2.0, 6.0]]), atol=1e-9)
+    one, other = (torch.tensor([[v / UNIFORM_SD, 0.0]]) for v in (0.499, -0.499))
+    assert float(PHASES.distance(one, other)) < 1e-3
+    assert not PHASES.precision().any()
+
+
+def test_the_divergence_is_that_of_torch():
+    mean, log_sd = torch.tensor([[0.3, -1.2]]), torch.tensor([[-0.5, 0.1]])
+    normal = torch.distributions.Normal
+    expected = torch.distributions.kl_divergence(normal(mean, log_sd.exp()), normal(0.0, 1.0))
+    np.testing.assert_allclose(SHIFTS.divergence(mean, log_sd), expected, rtol=1e-5)
+    entropy = normal(
+        0.0, UNIFORM_SD * log_sd.exp()
+    ).entropy()  # of a phase in periods; a uniform one has none
+    np.testing.assert_allclose(PHASES.divergence(mean, log_sd), -entropy, rtol=1e-4, atol=1e-6)
+
+
+def test_registration_finds_planted_shifts_without_any_network():
+    sample = simulate.shifted.cells(400, kinds=("perfect",), random_state=2)
+    crops = Crops(sample.data)
+    geometry = geometry_of(ShiftVAE(1, shift_scale=0.15), crops)
+    start = _register.first_guess(lambda n: torch.from_numpy(crops.take(n)), 400, geometry, 1, random_state=0)
+    planted = sample.truth[["shift_x", "shift_y"]].to_numpy()[start.rows]
+    apart = geometry.pose(start.latents) - planted
+    assert np.sqrt(((apart - np.median(apart, axis=0)) ** 2).sum(axis=1).mean()) < 0.1
+    assert start.noise == pytest.approx(0.1, rel=0.35)  # linear interpolation averages some of it away
+
+
+def test_an_encoder_of_phases_has_no_seam():
+    """At the end of a cell the angle jumps; the two outputs that it is made of do not."""
+    mean, other = torch.tensor([[-1e-3], [1e-3]]), torch.tensor([[-1.0], [-1.0]])
+    found, log_sd = _networks._posterior(mean, torch.ones(2, 1), other)
+    np.testing.assert_allclose(found.ravel().abs() * UNIFORM_SD, 0.5, atol=1e-3)
+    assert (log_sd <= 0).all()
+
+
+def test_blocks_are_blocks():
+    rng = np.random.default_rng(0)
+    batches = _smooth.blocks_of_grid((9, 13), 4, 5, 40, rng)
+    assert batches.shape == (5, 2 * 16)
+    rows, columns = np.divmod(batches.reshape(-1, 4, 4), 13)
+    assert (np.diff(rows, axis=1) == 1).all()
+    assert (np.diff(columns, axis=2) == 1).all()
+    assert batches.max() < 9 * 13
+
+
+def test_roughness_is_that_of_numpy_and_does_not_see_the_scale():
+    maps = np.random.default_rng(0).normal(size=(6, 5, 5, 2)).astype(np.float32)
+    z = (maps - maps.mean(axis=(0, 1, 2))) / maps.std(axis=(0, 1, 2))
+    expected = [
+        (np.diff(z, axis=1) ** 2)[..., k].mean() + (np.diff(z, axis=2) ** 2)[..., k].mean() for k in (0, 1)
+    ]
+    weight = torch.tensor([3.0, 1.0])
+    found = float(_smooth.roughness(torch.tensor(maps), weight))
+    assert found == pytest.approx((3 * expected[0] + expected[1]) / 4, rel=0.01)
+    assert float(_smooth.roughness(torch.tensor(50 * maps), weight)) == pytest.approx(found, rel=0.01)

@@ -1,0 +1,159 @@
+"""Against planted truth: shifts, kinds, widths, angles, fields."""
+
+import numpy as np
+import pytest
+from scipy.stats import pearsonr, spearmanr
+from sklearn.mixture import GaussianMixture
+
+from atomlens import metrics, simulate
+from atomlens.shiftvae import SeparationWarning, ShiftVAE
+from atomlens.windows import sliding_windows
+
+
+def ari(content, kind):
+    found = GaussianMixture(3, n_init=3, random_state=0).fit_predict(content)
+    return metrics.adjusted_rand_index(found, np.unique(kind, return_inverse=True)[1])
+
+
+def error(found, planted):
+    """Root mean square length of what differs, but for one offset of all."""
+    apart = found - planted
+    return np.sqrt(((apart - np.median(apart, axis=0)) ** 2).sum(axis=1).mean())
+
+
+def planted_shifts(sample):
+    return sample.truth[["shift_x", "shift_y"]].to_numpy()
+
+
+def test_kinds_are_separated_and_shifts_found_to_a_tenth_of_a_pixel(model, cells):
+    assert ari(model.transform(cells.data), cells.truth.kind) > 0.99
+    assert error(model.shifts(cells.data), planted_shifts(cells)) < 0.1
+
+
+def test_the_noise_is_learnt(model):
+    assert model.noise_sd_ == pytest.approx(0.1, rel=0.05)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_no_seed_fails(cells, seed):
+    vae = ShiftVAE(2, shift_scale=0.15, max_epochs=12, random_state=seed, progress=False).fit(cells.data)
+    assert ari(vae.transform(cells.data), cells.truth.kind) > 0.99
+
+
+def test_without_invariance_the_kinds_stay_mixed(cells):
+    vanilla = ShiftVAE(2, invariance=None, max_epochs=15, progress=False).fit(cells.data)
+    assert ari(vanilla.transform(cells.data), cells.truth.kind) < 0.1
+    with pytest.raises(ValueError, match="knows no shifts"):
+        vanilla.shifts(cells.data)
+
+
+def test_polishing_improves_the_shifts(model, cells):
+    rough, fine = (error(model.shifts(cells.data, polish=p), planted_shifts(cells)) for p in (False, True))
+    assert fine < 0.9 * rough
+
+
+def test_the_sign_of_a_shift(model, cells):
+    """A picture drawn with a shift to the right and down lies further right and down."""
+    content = model.transform(cells.data[:1])
+    moved, still = model.decode(np.repeat(content, 2, axis=0), shift=[[3.0, 1.0], [0.0, 0.0]])
+    np.testing.assert_allclose(moved[2:-1, 4:-1], np.roll(still, (1, 3), axis=(0, 1))[2:-1, 4:-1], atol=0.02)
+    assert pearsonr(model.shifts(cells.data)[:, 0], cells.truth.shift_x).statistic > 0.99
+
+
+def test_peaks_of_one_dimension(of_peaks, peaks):
+    summary = of_peaks.summary_
+    assert abs(pearsonr(of_peaks.shifts(peaks.data)[:, 0], peaks.truth.position).statistic) > 0.99
+    used, spare = summary.kl[["z1", "z2"]].sort_values().index[::-1]
+    content = dict(zip(("z1", "z2"), of_peaks.transform(peaks.data).T, strict=True))
+    assert abs(spearmanr(content[used], peaks.truth.width).statistic) > 0.99
+    assert summary.posterior_sd[spare] > 0.95
+    assert not summary.active[spare]
+
+
+def test_both_decoders_find_the_same(model, cells):
+    """The coordinate decoder of the paper, on fewer crops: it takes its time."""
+    some = cells.data[:500]
+    slow = ShiftVAE(
+        1,
+        shift_scale=0.15,
+        decoder="coordinate",
+        decoder_units=32,
+        max_epochs=15,
+        noise_sd=0.1,
+        progress=False,
+    )
+    slow.fit(some)
+    assert error(slow.shifts(some), model.shifts(some)) < 0.2
+    z1 = model.transform(some)[:, 0]
+    assert abs(spearmanr(slow.transform(some)[:, 0], z1).statistic) > 0.9
+
+
+def test_turned_molecules():
+    """Three columns in an L, at all angles; one is weak in every second molecule."""
+    rng = np.random.default_rng(0)
+    angle, weak = rng.normal(0, 20, 800), rng.random(800) < 0.5
+    y, x = np.mgrid[:20, :20] - 9.5
+    crops = np.zeros((800, 20, 20))
+    for n, (ax, ay) in enumerate([(-4, -3), (4, -3), (4, 4)]):
+        c, s = np.cos(np.radians(angle)), np.sin(np.radians(angle))
+        px, py = (c * ax - s * ay)[:, None, None], (s * ax + c * ay)[:, None, None]
+        height = np.where(weak & (n == 1), 0.4, 1.0)[:, None, None]
+        crops += height * np.exp(-((x - px) ** 2 + (y - py) ** 2) / 6)
+    crops += rng.normal(0, 0.05, crops.shape)
+    vae = ShiftVAE(1, invariance="rotation", rotation_scale=20, max_epochs=15, progress=False).fit(crops)
+    apart = vae.rotations(crops) - angle
+    assert np.median(np.abs(apart - np.median(apart))) < 1.0
+    content = vae.transform(crops)[:, 0]
+    assert metrics.adjusted_rand_index((content > np.median(content)).astype(int), weak.astype(int)) > 0.9
+
+
+def polarised(electrons):
+    """A perovskite whose B columns are displaced by a smooth field, its windows, and the field there."""
+    crystal = simulate.structures.perovskite((6.0, 6.0), formula="SrTiO3")
+
+    def field(x, y):
+        return np.sin(2 * np.pi * x / 6) * np.cos(2 * np.pi * y / 6)
+
+    table = crystal.columns.copy()
+    middle = table.label == 1
+    table.loc[middle, "x_nm"] += 0.02 * field(table.x_nm[middle], table.y_nm[middle])
+    image = simulate.image(table, shape=(300, 300), electrons=electrons, random_state=0).data
+    return image, field
+
+
+@pytest.fixture(scope="module")
+def fields():
+    def correlation(electrons, **settings):
+        image, field = polarised(electrons)
+        step = 0.3905 / 0.02
+        vae = ShiftVAE(1, lattice=[[step, 0], [0, step]], max_epochs=12, progress=False, **settings).fit(
+            sliding_windows(image, 32, step=6)
+        )
+        found = vae.latent_map(image, stride=6)
+        x, y = np.meshgrid(found.x, found.y)
+        return abs(pearsonr(found.sel(latent="z1").values.ravel(), field(x, y).ravel()).statistic), vae
+
+    return correlation
+
+
+def test_a_planted_field_is_recovered(fields):
+    correlation, vae = fields(400)
+    assert correlation > 0.9
+    assert vae.latent_names_ == ["shift_a", "shift_b", "z1"]
+
+
+def test_smoothness_helps_at_low_dose(fields):
+    rough, smooth = (fields(60, smoothness=weight)[0] for weight in (0.0, 10.0))
+    assert smooth > rough + 0.02
+
+
+def test_noise_alone_is_said_to_be_nothing():
+    crops = np.random.default_rng(0).normal(size=(300, 12, 12))
+    with pytest.warns(SeparationWarning) as caught:
+        ShiftVAE(2, max_epochs=20, progress=False).fit(crops)
+    assert any("was not used" in str(w.message) or "nothing was separated" in str(w.message) for w in caught)
+
+
+def test_too_narrow_a_prior_is_said(cells):
+    with pytest.warns(SeparationWarning, match="raise shift_scale"):
+        ShiftVAE(2, shift_scale=0.03, max_epochs=5, progress=False).fit(cells.data)
