@@ -9,8 +9,8 @@ formula with the same noise: wanted from the coordinate decoder after as many ep
 its best, or more.
 
 pyroVED has the two best settings of those tried with the first seed: one was quickest to .99, one had the
-highest bound. With neither does it stay at .99, and not every seed gets there (inf). AtomAI's rVAE turns crops
-besides.
+highest bound. With neither does it stay at .99, and not every seed gets there (inf). AtomAI's rVAE turns
+crops besides.
 """
 
 import argparse
@@ -104,7 +104,7 @@ def atomai(seed):
 
 
 def _reached(reached):
-    epochs, cpu = reached or (np.nan, np.inf)
+    epochs, cpu = reached or (np.inf, np.inf)
     return {"epochs to .99": epochs, "to .99 (CPU s)": cpu}
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import torch
@@ -17,6 +18,22 @@ __all__ = ["UNIFORM_SD", "Geometry", "sample_frame"]
 
 # Standard deviation of a normal distribution with the entropy of a uniform one over a period.
 UNIFORM_SD = 1 / math.sqrt(2 * math.pi * math.e)
+
+
+# Small, but made anew in every step they cost as much as the networks.
+@cache
+def _from_centre(shape, device):
+    """Rows (H, 1) and columns (1, W) of a picture, from its centre, in pixels."""
+    height, width = shape
+    with torch.inference_mode(False):  # whoever asks first: what is kept is used in training, too
+        y = torch.arange(height, device=device)[:, None] - (height - 1) / 2
+        return y, torch.arange(width, device=device)[None, :] - (width - 1) / 2
+
+
+@cache
+def _matrix(rows, device):
+    with torch.inference_mode(False):
+        return torch.tensor(rows, dtype=torch.float32, device=device)
 
 
 @dataclass(frozen=True)
@@ -58,9 +75,11 @@ class Geometry:
     def pose(self, latents):
         """Pose (pixels, radians) of the first latents, of a tensor or an array of shape (B, n)."""
         first = latents[:, : self.n_pose]
+        if not self.n_pose:
+            return first
         if isinstance(latents, np.ndarray):
-            return first @ np.array(self.scale, latents.dtype).reshape(self.n_pose, self.n_pose)
-        return first @ latents.new_tensor(self.scale).reshape(self.n_pose, self.n_pose)
+            return first @ np.array(self.scale, latents.dtype)
+        return first @ _matrix(self.scale, latents.device)
 
     def latents(self, pose):
         """Latents of poses, ndarray (N, n_pose): the inverse of `pose`, within one cell of the lattice."""
@@ -98,9 +117,7 @@ class Geometry:
 
     def places(self, pose, shape=None):
         """Where the pixels of a crop lie in the frame, from its centre: x, y that broadcast to (B, H, W)."""
-        height, width = shape or self.shape
-        y = torch.arange(height, device=pose.device)[:, None] - (height - 1) / 2
-        x = torch.arange(width, device=pose.device)[None, :] - (width - 1) / 2
+        y, x = _from_centre(shape or self.shape, pose.device)
         shift = self._shift(pose)
         x, y = x - shift[:, 0], y - shift[:, 1]
         if self.rotates:
@@ -110,9 +127,7 @@ class Geometry:
 
     def moved_back(self, pose):
         """Where in the crop the pixels of the frame lie: the inverse of `places`, on the frame's grid."""
-        height, width = self.frame
-        y = torch.arange(height, device=pose.device)[:, None] - (height - 1) / 2
-        x = torch.arange(width, device=pose.device)[None, :] - (width - 1) / 2
+        y, x = _from_centre(self.frame, pose.device)
         if self.rotates:
             angle = pose[:, -1, None, None]
             x, y = x * angle.cos() - y * angle.sin(), y * angle.cos() + x * angle.sin()
@@ -126,9 +141,7 @@ class Geometry:
         )
         slopes = [-along_x, -along_y][: self.axes]
         if self.rotates:
-            height, width = self.frame
-            y = torch.arange(height, device=picture.device)[:, None] - (height - 1) / 2
-            x = torch.arange(width, device=picture.device) - (width - 1) / 2
+            y, x = _from_centre(self.frame, picture.device)
             slopes.append(y * along_x - x * along_y)
         return torch.stack(slopes).flatten(1)
 

@@ -61,9 +61,11 @@ class AligningEncoder(nn.Module):
         self.gain = nn.Parameter(torch.ones(geometry.n_pose))
         limit = [_FARTHEST[0]] * geometry.axes + [_FARTHEST[1]] * geometry.rotates
         self.register_buffer("limit", torch.tensor(limit), persistent=False)
+        self.register_buffer("ridge", 1e-6 * torch.eye(geometry.n_pose), persistent=False)
         per_pose = torch.linalg.inv(torch.tensor(geometry.scale))
         self.register_buffer("per_pose", per_pose, persistent=False)
         self.register_buffer("slopes", torch.zeros(geometry.n_pose, math.prod(geometry.frame)))
+        self.register_buffer("products", torch.zeros(geometry.n_pose**2, math.prod(geometry.frame)))
 
     def forward(self, crops, pose=None):
         """Encode crops (B, H, W), whose pose may be known (pixels, radians)."""
@@ -80,6 +82,7 @@ class AligningEncoder(nn.Module):
         """Take a mean picture as reference, tensor of shape (H + margins, W + margins)."""
         self.reference.copy_(picture)
         self.slopes.copy_(self.geometry.slopes(picture))
+        self.products.copy_((self.slopes[:, None] * self.slopes).flatten(0, 1))
 
     def _left_over(self, crops, pose):
         """Crops in the frame without the reference, and without what a small movement of it would explain."""
@@ -88,8 +91,7 @@ class AligningEncoder(nn.Module):
         placed = sample_frame(crops[:, None], x, y, beyond="zeros").flatten(1)
         left = placed - seen * self.reference.ravel()
         n = len(self.slopes)
-        products = (self.slopes[:, None] * self.slopes).flatten(0, 1)
-        normal = (seen @ products.T).view(-1, n, n) + 1e-6 * torch.eye(n, device=seen.device)
+        normal = (seen @ self.products.T).view(-1, n, n) + self.ridge
         move = torch.linalg.solve(normal, left @ self.slopes.T)
         return left - seen * (move @ self.slopes), move.clamp(-self.limit, self.limit)
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy import fft
 from sklearn.decomposition import PCA
 
 from atomlens.shiftvae._geometry import sample_frame
@@ -19,10 +20,10 @@ from atomlens.shiftvae._geometry import sample_frame
 __all__ = ["first_guess"]
 
 _PIXELS = 6_000_000  # of all frames together: what is registered fits into a few hundred megabytes
-_MOST = 4000  # crops
-_TRIAL = 300  # crops on which several templates are tried
-_TEMPLATES = 4
-_ITERATIONS = 6
+_MOST = 2000  # crops
+_TRIAL = 200  # crops on which several templates are tried
+_TEMPLATES = 3
+_ITERATIONS = 4
 _REACH = 2.5  # standard deviations of the prior
 _ANGLES = 13
 _PHASE_SLACK = 2  # pixels of the margin beyond half a cell
@@ -78,7 +79,7 @@ def first_guess(crops, n_crops, geometry, n_content, *, random_state):
     with torch.no_grad():
         pose = np.zeros((len(some), geometry.n_pose))
         if geometry.n_pose:
-            pose = _registered(some, geometry, _template(some[:_TRIAL], geometry, rng), _ITERATIONS)[0]
+            pose = _registered(some, geometry, rng)
         frame, residual, covered = _average(some, pose, geometry)
     residual = residual.reshape(len(some), -1)
     pca = PCA(min(n_content, *residual.shape), svd_solver="randomized", random_state=random_state)
@@ -95,55 +96,62 @@ def first_guess(crops, n_crops, geometry, n_content, *, random_state):
     return Start(rows, latents, frame, components, max(noise, _LEAST_NOISE))
 
 
-def _template(crops, geometry, rng):
-    """The mean, or the crop, to which the others can be registered best."""
-    single = rng.permutation(len(crops))[: _TEMPLATES - 1, None]
-    first = [crops, *(crops[row] for row in single)]
+def _registered(crops, geometry, rng):
+    """Pose of every crop: registered to the mean, or to the crop, to which they can be registered best."""
+    trial = _Registration(crops[:_TRIAL], geometry)
+    single = rng.permutation(len(trial.crops))[: _TEMPLATES - 1, None]
+    first = [trial.crops, *(trial.crops[row] for row in single)]
     frames = [_average(some, np.zeros((len(some), geometry.n_pose)), geometry)[0] for some in first]
-    tried = [_registered(crops, geometry, frame, _ITERATIONS) for frame in frames]
-    best = min(range(len(tried)), key=lambda n: tried[n][1])
-    return _average(crops, tried[best][0], geometry)[0]
+    pose, _ = min((trial.run(frame) for frame in frames), key=lambda tried: tried[1])
+    return _Registration(crops, geometry).run(_average(trial.crops, pose, geometry)[0])[0]
 
 
-def _registered(crops, geometry, frame, iterations):
-    """Pose of every crop, and the sum of squares that is left, after registering to a mean that improves."""
-    for n in range(iterations):
-        pose, cost = _closest(crops, geometry, frame)
-        if not geometry.n_phases:
-            # Where the frame has its zero is free: the middle of all crops leaves most room on either side.
-            pose -= np.median(pose, axis=0)
-        if n < iterations - 1:
-            frame = _average(crops, pose, geometry)[0]
-    return pose, cost
+class _Registration:
+    """Crops that are registered to a frame: least squares at all shifts at once, in Fourier space."""
 
+    def __init__(self, crops, geometry):
+        self.crops, self.geometry = crops, geometry
+        self.size = tuple(fft.next_fast_len(n, real=True) for n in geometry.frame)
+        self.transforms = fft.rfft2(crops, self.size).conj()
+        self.ones = fft.rfft2(np.ones(crops.shape[1:], np.float32), self.size).conj()
+        self.rows, self.columns, self.prior = _shifts(geometry)
 
-def _closest(crops, geometry, frame):
-    """The most probable pose of each crop in a frame: least squares at all shifts at once, and the prior."""
-    shape, (down, across) = geometry.frame, geometry.margin
-    middle = frame[down : shape[0] - down, across : shape[1] - across]
-    noise = np.mean((crops - middle) ** 2) + 1e-9
-    transforms = np.conj(np.fft.rfft2(crops, shape))
-    ones = np.conj(np.fft.rfft2(np.ones(crops.shape[1:]), shape))
-    rows, columns, prior = _shifts(geometry)
-    best, pose = np.full(len(crops), np.inf), np.zeros((len(crops), geometry.n_pose))
-    turn = geometry.scale[-1][-1] if geometry.rotates else 1.0
-    angles = np.linspace(-_REACH, _REACH, _ANGLES) * turn if geometry.rotates else [0.0]
-    for angle in angles:
-        turned = _turned(frame, angle) if angle else frame
-        product = np.fft.irfft2(transforms * np.fft.rfft2(turned), shape)
-        squares = np.fft.irfft2(ones * np.fft.rfft2(turned**2), shape)
+    def run(self, frame):
+        """Pose of every crop, and the sum of squares that is left, for a mean that improves by and by."""
+        for n in range(_ITERATIONS):
+            pose, cost = self.closest(frame)
+            if not self.geometry.n_phases:
+                # Where the frame has its zero is free: the middle of all leaves most room on either side.
+                pose -= np.median(pose, axis=0)
+            if n < _ITERATIONS - 1:
+                frame = _average(self.crops, pose, self.geometry)[0]
+        return pose, cost
+
+    def closest(self, frame):
+        """The most probable pose of each crop in a frame."""
+        geometry, n = self.geometry, len(self.crops)
+        (height, width), (down, across) = frame.shape, geometry.margin
+        middle = frame[down : height - down, across : width - across]
+        noise = np.mean((self.crops - middle) ** 2) + 1e-9
+        best, pose = np.full(n, np.inf), np.zeros((n, geometry.n_pose))
+        turn = geometry.scale[-1][-1] if geometry.rotates else 1.0
+        angles = np.linspace(-_REACH, _REACH, _ANGLES) * turn if geometry.rotates else [0.0]
         # crop(x) = frame(x - shift): a shift by k looks at the frame from margin - k on
-        at = np.ix_(down - rows, across - columns)
-        cost = (squares[at] - 2 * product[:, at[0], at[1]]) / (2 * noise) + prior / 2
-        cost += (angle / turn) ** 2 / 2
-        lowest, shift = _lowest(cost)
-        shift += columns[0], rows[0]
-        better = lowest < best
-        best[better] = lowest[better]
-        pose[better, : geometry.axes] = shift[better, : geometry.axes]
-        if geometry.rotates:
-            pose[better, -1] = angle
-    return pose, float(best.sum() * noise)
+        at = np.ix_(down - self.rows, across - self.columns)
+        for angle in angles:
+            turned = np.float32(_turned(frame, angle) if angle else frame)
+            product = fft.irfft2(self.transforms * fft.rfft2(turned, self.size), self.size)
+            squares = fft.irfft2(self.ones * fft.rfft2(turned**2, self.size), self.size)
+            cost = (squares[at] - 2 * product[:, at[0], at[1]]) / (2 * noise) + self.prior / 2
+            cost += (angle / turn) ** 2 / 2
+            lowest, shift = _lowest(cost)
+            shift += self.columns[0], self.rows[0]
+            better = lowest < best
+            best[better] = lowest[better]
+            pose[better, : geometry.axes] = shift[better, : geometry.axes]
+            if geometry.rotates:
+                pose[better, -1] = angle
+        return pose, float(best.sum() * noise)
 
 
 def _shifts(geometry):

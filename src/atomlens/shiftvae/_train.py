@@ -26,8 +26,8 @@ _FLOOR = 1.0  # nats: content that a smooth map may not give up
 _FLOOR_WEIGHT = 10.0
 _NOISE_MEMORY = 0.95  # of the running mean of squared residuals
 _LEAST_NOISE = 1e-3  # of the range of the data
-_START_STEPS = 100
-_DECODER_START = {True: (100, 16), False: (600, 4)}  # canonical or not: steps, pictures a step
+_START_STEPS = 80
+_DECODER_START = {True: (60, 16), False: (600, 4)}  # canonical or not: steps, pictures a step
 COLUMNS = [
     *("epoch", "loss", "reconstruction", "kl_pose", "kl_content", "penalty"),
     *("noise_sd", "learning_rate", "seconds"),
@@ -92,7 +92,7 @@ def prepare(networks, crops, start, recipe):
         with torch.no_grad():
             decoder.layers[-1].bias.copy_(frame.ravel())
     generator = torch.Generator(device).manual_seed(recipe.random_state)
-    optimiser = torch.optim.Adam(decoder.parameters(), lr=recipe.learning_rate)
+    optimiser = torch.optim.Adam(decoder.parameters(), lr=recipe.learning_rate, fused=True)
     steps, pictures = _DECODER_START[canonical]
     for _ in range(steps):
         content = torch.randn(pictures, len(components), generator=generator, device=device)
@@ -103,7 +103,7 @@ def prepare(networks, crops, start, recipe):
         else:
             loss = functional.mse_loss(decoded, target)
         _descend(optimiser, loss)
-    optimiser = torch.optim.Adam(encoder.parameters(), lr=recipe.learning_rate)
+    optimiser = torch.optim.Adam(encoder.parameters(), lr=recipe.learning_rate, fused=True)
     rng = np.random.default_rng(recipe.random_state)
     for _ in range(_START_STEPS):
         some = rng.integers(0, len(start.rows), recipe.batch_size)
@@ -159,15 +159,18 @@ def train(networks, crops, n_crops, grid, recipe, noise_sd):
             batches = rng.permutation(n_crops)[: steps * recipe.batch_size].reshape(steps, -1)
         for rows in batches:
             optimiser.param_groups[0]["lr"] = schedule.next_rate()
-            terms, squares = _terms(networks, crops(rows), recipe, noise_sd, generator, smooth)
+            terms = _terms(networks, crops(rows), recipe, noise_sd, generator, smooth)
             _descend(optimiser, terms["loss"])
             for name, value in terms.items():
                 totals[name] += float(value.detach())
-            if recipe.noise_sd is None and recipe.likelihood == "gaussian":
-                mixed = _NOISE_MEMORY * noise_sd**2 + (1 - _NOISE_MEMORY) * squares
-                noise_sd = max(math.sqrt(mixed), _LEAST_NOISE)
             if not math.isfinite(totals["loss"]):
                 break
+            if recipe.noise_sd is None and recipe.likelihood == "gaussian":
+                # Of the likelihood, what is not constant is the sum of squares over twice the variance.
+                nats = float(terms["reconstruction"].detach()) / n_pixels - math.log(noise_sd)
+                squares = 2 * noise_sd**2 * max(nats - _HALF_LOG_TWO_PI, 0.0)
+                mixed = _NOISE_MEMORY * noise_sd**2 + (1 - _NOISE_MEMORY) * squares
+                noise_sd = max(math.sqrt(mixed), _LEAST_NOISE)
         if not math.isfinite(totals["loss"]) or not _finite(networks):
             networks.load_state_dict(good[0])
             noise_sd, ended = good[1], "diverged"
@@ -191,7 +194,7 @@ def train(networks, crops, n_crops, grid, recipe, noise_sd):
 
 
 def _terms(networks, batch, recipe, noise_sd, generator, smooth):
-    """Every term of the loss (nats a crop), and the mean squared residual."""
+    """Every term of the loss, in nats a crop."""
     mean, log_sd = networks["encoder"](batch)
     noise = torch.randn(mean.shape, generator=generator, device=mean.device)
     latents = mean + log_sd.exp() * noise
@@ -212,9 +215,7 @@ def _terms(networks, batch, recipe, noise_sd, generator, smooth):
             penalty = penalty + recipe.penalty(maps)
     terms["penalty"] = penalty
     terms["loss"] = loss + recipe.beta * kl.sum() + penalty
-    with torch.no_grad():
-        squares = float(((decoded - batch) ** 2).mean()) if recipe.likelihood == "gaussian" else 0.0
-    return terms, squares
+    return terms
 
 
 def _finite(networks):

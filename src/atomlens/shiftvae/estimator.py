@@ -89,7 +89,7 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
         Of the Gaussian likelihood, in the units of the data.
     ended_ : {"converged", "max_epochs", "diverged"}
     summary_ : DataFrame
-        As `summary` of the crops of the training.
+        As `summary`, of the crops of the training; of 4096 of them if there are more.
 
     Notes
     -----
@@ -217,8 +217,9 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
             )
         self.history_ = pd.DataFrame(history, columns=_train.COLUMNS)
         self.history_["noise_sd"] *= extent
-        self.summary_ = self.summary(X)
-        self._warn(X)
+        some = crops.sample()[:, 0] if crops.signal else crops.sample()
+        self.summary_ = self.summary(some)
+        self._warn(some)
         return self
 
     def _assemble(self, crops, **state):

@@ -1,0 +1,416 @@
+# %% [markdown]
+# # 06 · Shift-VAE: what varies, besides where the window was cut
+#
+# **You will** train a network that separates movement from content, and score both against what was planted · tell a
+# latent that says something from one that has collapsed · turn an image into maps of an order parameter · learn when
+# a smooth map is a result, and when it is a wish
+#
+# **Needs** lesson 02 for windows, lesson 05 for what a shift does to them · **Time** 60 min to read and play, about
+# 80 seconds to run
+#
+# Cut a thousand windows out of an image of a crystal, anywhere. They differ, and nearly all of the difference is
+# *where they were cut*. The Patterson function of lesson 05 forgets that, and forgets the phases with it. A
+# variational autoencoder can learn it instead: give it latents whose only job is to move the picture, and what is
+# left for the other latents is what the crystal does.
+
+# %%
+import warnings
+
+import numpy as np
+import pandas as pd
+from IPython.display import Markdown
+from scipy.stats import pearsonr, spearmanr
+from sklearn.decomposition import PCA
+from sklearn.mixture import GaussianMixture
+
+# %%
+from atomlens import datasets, lattice, metrics, plotting, simulate, widgets
+from atomlens.notebook import budget, show
+from atomlens.shiftvae import SeparationWarning, ShiftVAE, against_truth, compare, leakage
+from atomlens.windows import flatten, sliding_windows
+
+# %% [markdown]
+# ## 1 · The same thing, somewhere else
+#
+# Two thousand crops of a square lattice. The column in the middle is like the others, or missing, or brighter; each
+# crop is shifted by up to 3 pixels, and noise is added.
+
+# %%
+cells = simulate.shifted.cells(budget(full=2000, fast=600))
+planted = cells.truth[["shift_x", "shift_y"]].to_numpy()
+show(
+    plotting.crops(cells.data[:8], titles=cells.truth.kind[:8]),
+    alt="Eight noisy crops of a square lattice, shifted, with a normal, a bright or a missing column in the middle.",
+    dpi=66,
+)
+
+# %% [markdown]
+# **Figure 6.1.** To the eye these are three kinds. To anything that compares pixel by pixel they are not: a shift by
+# half a lattice vector changes every pixel, a missing column only a few. Principal components say so:
+
+
+# %%
+def ari(content):
+    """Adjusted Rand index of three Gaussian clusters and the planted kinds: 1 is perfect, 0 is chance."""
+    found = GaussianMixture(3, n_init=3, random_state=0).fit_predict(content)
+    return metrics.adjusted_rand_index(found, np.unique(cells.truth.kind, return_inverse=True)[1])
+
+
+# %%
+flat = cells.data.values.reshape(len(cells.data), -1)
+of_pca = ari(PCA(2, random_state=0).fit_transform(flat))
+print(f"ARI of two principal components: {of_pca:.2f}")
+
+# %% [markdown]
+# So write down how a crop comes about. Its content $z$ decides a picture $f_z$, larger than the window; the crop is a
+# piece of it, seen at coordinates moved by the shift $\mathbf t$:
+#
+# $$ p(\mathbf x) = f_z(\mathbf x - \mathbf t) + \text{noise}, \qquad z \sim \mathcal N(0, I), \quad
+#    \mathbf t \sim \mathcal N(0, s^2 I). \tag{6.1} $$
+#
+# Both are unknown. An **encoder** guesses them from the crop, not as numbers but as distributions
+# $q(\mathbf t, z \mid p)$, each a Gaussian with a mean and a width; a **decoder** draws $f_z$. Both are trained to make
+# the crops likely, and to keep the guesses no sharper than the data ask for:
+#
+# $$ \mathcal L = \underbrace{\mathbb E_q \log p(p \mid \mathbf t, z)}_{\text{reconstruction}}
+#    - \underbrace{\mathrm{KL}\left[q(\mathbf t, z \mid p)\,\|\,\text{prior}\right]}_{\text{what the latents cost}}, \tag{6.2} $$
+#
+# the *evidence lower bound*, in nats a crop. Without $\mathbf t$, that is an ordinary variational autoencoder.
+
+# %%
+epochs = budget(full=30, fast=8)
+settings = {"max_epochs": epochs, "progress": False}
+vanilla = ShiftVAE(2, invariance=None, **settings).fit(cells.data)
+model = ShiftVAE(2, shift_scale=0.15, **settings).fit(cells.data)
+
+# %%
+show(
+    plotting.training_history(model.history_),
+    alt="The loss falls within a few epochs and stands still; the divergence of pose and content settles.",
+    dpi=72,
+)
+
+# %% [markdown]
+# **Figure 6.2.** The loss, minus equation (6.2), and its parts. `shift_scale` is $s$ in half-widths of the window. The
+# noise was not given; it is learnt, and the planted value is 0.1:
+
+# %%
+print(f"learnt noise: {model.noise_sd_:.3f} of the range")
+of_vanilla, of_shift = (ari(m.transform(cells.data)) for m in (vanilla, model))
+print(f"ARI of the content: vanilla {of_vanilla:.2f}, with shift {of_shift:.2f}")
+
+# %%
+show(
+    plotting.latent_cloud(vanilla.transform(cells.data), cells.truth.kind, title="Vanilla"),
+    alt="Content of an ordinary autoencoder: the three kinds lie over one another.",
+    dpi=62,
+)
+
+# %%
+show(
+    plotting.latent_cloud(model.transform(cells.data), cells.truth.kind, title="With shift"),
+    alt="Content of the shift-VAE: three separate clouds, one a kind.",
+    dpi=62,
+)
+
+# %% [markdown]
+# **Figure 6.3.** The vanilla model spends both latents on the place of the crop, as it must: nothing else changes so
+# many pixels. With a shift of its own, the same network has nothing left to say but the kind. And the shift itself?
+
+# %%
+found = model.shifts(cells.data)
+apart = found - planted
+error = np.sqrt(((apart - np.median(apart, axis=0)) ** 2).sum(axis=1).mean())
+pairs = {f"shift along {axis}": (planted[:, n], found[:, n], "pixels") for n, axis in enumerate("xy")}
+show(
+    plotting.against_truth(pairs),
+    alt="Shifts found against shifts planted, along x and y: points on the diagonal.",
+    dpi=66,
+)
+Markdown(f"**Score.** Root mean square error of the shift, but for one offset of all: {error:.3f} pixels.")
+
+# %% [markdown]
+# **Figure 6.4.** Right and down are positive. What the model has learnt can be looked at, by decoding the plane of its
+# content:
+
+# %%
+show(
+    plotting.manifold(model.manifold(budget(full=7, fast=3))),
+    alt="Decoded crops over the plane of two latents: the middle column goes from missing to bright.",
+    dpi=66,
+)
+
+# %% [markdown]
+# **Figure 6.5.** The manifold, without shift. Along one latent the middle column appears and brightens; along the other
+# next to nothing happens. It was not needed, and Section 2 shows how to see that.
+#
+# ## 2 · A latent that says nothing
+#
+# One dimension makes it plain, and was the first experiment of the paper that this lesson follows (Ziatdinov, Wong and
+# Kalinin, Machine Learning: Science and Technology 4, 045033, 2023): noisy peaks whose position and width vary. A
+# model with one shift and *two* contents has one too many.
+
+# %%
+peaks = simulate.shifted.peaks(budget(full=3000, fast=800))
+show(
+    plotting.crops(peaks.data[:4].values, columns=4),
+    alt="Four noisy peaks of different position and width.",
+    dpi=60,
+)
+
+# %%
+of_peaks = ShiftVAE(2, shift_scale=0.15, likelihood="bernoulli", **settings).fit(peaks.data)
+of_peaks.summary_.round(3)
+
+# %% [markdown]
+# `kl` is what a latent costs, in nats a signal; `posterior_sd` is how sharply it is known, in units of the prior. A
+# latent at 0 nats and 1 has **collapsed**: whatever the signal, its posterior is the prior.
+
+# %%
+show(
+    plotting.latent_bars(of_peaks.summary_),
+    alt="Divergence and posterior width of shift and two contents; one content is marked as collapsed.",
+    dpi=66,
+)
+
+# %%
+used, spare = of_peaks.summary_.kl[["z1", "z2"]].sort_values().index[::-1]
+content = pd.DataFrame(of_peaks.transform(peaks.data), columns=["z1", "z2"])
+position, width = peaks.truth.position, peaks.truth.width
+of_shifts = pearsonr(of_peaks.shifts(peaks.data)[:, 0], position).statistic
+of_width, of_spare = (abs(spearmanr(content[z], width).statistic) for z in (used, spare))
+print(
+    f"shift and position: {of_shifts:.4f}; {used} and width: {of_width:.4f}; {spare} and width: {of_spare:.2f}"
+)
+
+# %% [markdown]
+# **Figure 6.6.** The shift is linear in the position, one content is a function of the width, and the other is not
+# used. *Never judge that by correlation*: the means of a collapsed latent are tiny, but they are not random, and may
+# correlate with anything. The collapsed one here reaches the last number above, while its means hardly move:
+
+# %%
+content.std().rename("spread of the means").to_frame().T.round(3)
+
+# %% [markdown]
+# Whether a latent is spare depends on what one calls noise. The Bernoulli likelihood, the customary one for values
+# from 0 to 1, is as tolerant as a Gaussian with a standard deviation of about a half. Now let the noise be learnt:
+
+# %%
+sharp = ShiftVAE(2, shift_scale=0.15, **settings).fit(peaks.data)
+print(f"learnt noise: {sharp.noise_sd_:.3f}")
+sharp.summary_.round(3)
+
+# %% [markdown]
+# No latent is spare any more. The signals were scaled to reach from 0 to 1 over a window that cuts the wide peaks off,
+# and that changes their shape by a little, in a way that position and width do not describe. The sharper likelihood
+# sees it. Both answers are right, to different questions.
+#
+# ## 3 · What has to be chosen
+#
+# How far may crops move, how many contents are there? `compare` trains each choice on a part of the crops and judges it
+# on the rest.
+
+# %%
+scales = budget(full=(0.03, 0.08, 0.15, 0.4), fast=(0.03, 0.15))
+quick = {"max_epochs": budget(full=10, fast=4), "progress": False}
+part = cells.data[: budget(full=1000, fast=400)]
+by_scale = compare({f"shift_scale {s}": ShiftVAE(1, shift_scale=s, **quick) for s in scales}, part)
+by_scale.round(3)
+
+# %%
+numbers = budget(full=(1, 2, 4), fast=(1, 2))
+by_number = compare({f"{n} contents": ShiftVAE(n, shift_scale=0.15, **quick) for n in numbers}, part)
+by_number.round(3)
+
+# %% [markdown]
+# `elbo` is equation (6.2) in nats a pixel, on crops that were held out. Too narrow a prior costs (`kl_pose`), and crops
+# pile up `at_edge`; too wide a one costs little. More contents than there is to say bring nothing, and are shown up as
+# not `active`, or as barely so. What content should *not* do is to know about the shift. The mutual information between
+# the two, beside what the same estimate gives for shuffled shifts:
+
+# %%
+leakage(model, cells.data).round(3)
+
+# %%
+against_truth(model.transform(cells.data), cells.truth[["kind"]]).round(3)[["latent", "truth", "information"]]
+
+# %% [markdown]
+# Three kinds in equal shares are ln 3 = 1.1 nats, and one latent holds them all. What little leaks, leaks at the border
+# of the crops.
+#
+# ## 4 · Windows anywhere: order parameters as maps
+#
+# Crops around a known middle are a luxury. Take a perovskite whose B columns are displaced along x by a smooth field,
+# 20 pm at most, one pixel. Windows are cut on a grid, without regard to the cells.
+
+# %%
+side = 6.0
+field = lambda x, y: np.sin(2 * np.pi * x / side) * np.cos(2 * np.pi * y / side)  # noqa: E731
+crystal = simulate.structures.perovskite((side, side))
+
+
+# %%
+def polarised(electrons):
+    """Image of the crystal with its B columns displaced by the field."""
+    table = crystal.columns.copy()
+    middle = table.label == 1
+    table.loc[middle, "x_nm"] += 0.02 * field(table.x_nm[middle], table.y_nm[middle])
+    return simulate.image(table, shape=(300, 300), electrons=electrons, random_state=0).data
+
+
+# %%
+polar = polarised(electrons=400)
+cell = lattice.estimate(polar)
+size, stride = round(1.6 * cell.lengths.max()), 6
+pieces = sliding_windows(polar, size, step=stride)
+print(f"{pieces.shape[0]} x {pieces.shape[1]} windows of {size} pixels; {cell}")
+
+# %% [markdown]
+# On a crystal the shift of a window is a *phase*: it starts anew with every cell. An encoder is a continuous function,
+# and where the shift jumps from one end of the cell to the other, it cannot follow. Let us see both: first the ordinary
+# shift, then `lattice=`, which makes the shift an angle, without ends.
+
+# %%
+once = {"max_epochs": budget(full=14, fast=5), "progress": False}
+with_ends = ShiftVAE(1, shift_scale=0.5, **once).fit(pieces)
+on_lattice = ShiftVAE(1, lattice=cell, **once).fit(pieces)
+
+
+# %%
+def mapped(model, image, planted=field):
+    """Map of the first content, in the sign that fits; the planted field there; their correlation."""
+    found = model.latent_map(image, stride=stride)
+    x, y = np.meshgrid(found.x, found.y)
+    truth = found.sel(latent="z1").copy(data=planted(x, y))
+    r = pearsonr(found.sel(latent="z1").values.ravel(), truth.values.ravel()).statistic
+    return found.sel(latent=["z1"]) * np.sign(r), truth, abs(r)
+
+
+# %%
+ends_map, truth, r_ends = mapped(with_ends, polar)
+polar_map, _, r_polar = mapped(on_lattice, polar)
+show(
+    plotting.latent_maps(polar_map, truth={"Planted displacement": truth, "Shift with ends": ends_map[0]}),
+    alt="The content map on a lattice shows the planted waves; with an ordinary shift it shows stripes.",
+    dpi=62,
+)
+Markdown(f"**Score.** |Correlation| with the field: on a lattice {r_polar:.3f}, with ends {r_ends:.3f}.")
+
+# %% [markdown]
+# **Figure 6.7.** Nobody told the model about displacements. With ends (right), content is spent on the seam of the
+# shift, and the map shows where the cells are cut. That is the most common failure of the method on crystals, and it
+# is silent: both models decode their windows well.
+#
+# The same with other fields: columns that dim, as a tilt of the crystal does to them, and strain that grows across the
+# image.
+
+# %%
+dimmed = crystal.columns.copy()
+heavy = dimmed.label == 0
+dimmed.loc[heavy, "weight"] *= 0.85 - 0.15 * field(dimmed.x_nm[heavy], dimmed.y_nm[heavy])
+strained = simulate.strain.gradient(crystal, start=-0.03, stop=0.03)
+others = {"dimmed A columns": (dimmed, field), "strain gradient": (strained, lambda x, y: x)}
+
+# %%
+rows = {"displaced B columns": r_polar}
+for name, (what, plan) in list(others.items())[: budget(full=2, fast=0)]:
+    picture = simulate.image(what, shape=(300, 300), electrons=400, random_state=0).data
+    one = ShiftVAE(1, lattice=cell, **once).fit(sliding_windows(picture, size, step=stride))
+    rows[name] = mapped(one, picture, plan)[2]
+pd.Series(rows, name="|correlation| with what was planted").to_frame().round(3)
+
+# %% [markdown]
+# ## 5 · Smooth, because we want it so
+#
+# A quarter of the electrons, and the map gets noisy. Order parameters vary slowly, and one may tell the model:
+# `smoothness` adds the squared differences of neighbouring windows to the loss (of the content, standardised; the shift
+# is left alone). Batches then are blocks of neighbours.
+
+# %%
+faint = polarised(electrons=100)
+weights = budget(full=(0.0, 10.0), fast=(0.0,))
+faint_pieces = sliding_windows(faint, size, step=stride)
+smoothed = {w: ShiftVAE(1, lattice=cell, smoothness=w, **once).fit(faint_pieces) for w in weights}
+faint_maps = {w: mapped(m, faint) for w, m in smoothed.items()}
+
+# %%
+drawn = {f"smoothness {w:g}: r = {r:.2f}": found[0] for w, (found, _, r) in faint_maps.items()}
+first = next(iter(faint_maps.values()))
+show(
+    plotting.latent_maps(first[1].expand_dims(latent=["planted"]), truth=drawn),
+    alt="The planted field, the map at low dose, and the map with the smoothness condition.",
+    dpi=62,
+)
+
+# %% [markdown]
+# **Figure 6.8.** The condition helps, as long as it is true. It does not blur the map: the encoder, which still sees one
+# window at a time, learns to trust what its neighbours see too. But ask an image that has *no* field for a smooth map:
+
+# %%
+plain = simulate.image(crystal, shape=(300, 300), electrons=100, random_state=1).data
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always", SeparationWarning)
+    wish = ShiftVAE(1, lattice=cell, smoothness=weights[-1], **once)
+    wish.fit(sliding_windows(plain, size, step=stride))
+for warning in said:
+    print(f"{warning.category.__name__}: {warning.message}")
+wish.summary_.round(3)
+
+# %%
+show(
+    plotting.latent_maps(wish.latent_map(plain, stride=stride), names=["z1"]),
+    alt="A map of a perfect crystal, made with the smoothness condition.",
+    dpi=60,
+)
+
+# %% [markdown]
+# **Figure 6.9.** There is nothing in this crystal but noise. Look at `kl` and `posterior_sd` before you look at a map,
+# and at the same map without the condition.
+#
+# ## 6 · Standing waves
+#
+# A tunnelling microscope sees electrons, too. Around impurities they form standing waves, which ride on the lattice:
+# simulated first, with the planted wave beside what the model finds.
+
+# %%
+surface = simulate.structures.metal("Cu", (9, 9))
+waves = {"standing_wave": 25.0, "wavelength": 3.0, "decay": 6.0, "scatterers": [(2.5, 3.0), (6.5, 6.5)]}
+tunnel = simulate.stm.image(surface, width=0.2, noise=2.0, random_state=0, **waves)
+
+# %%
+period = lattice.estimate(tunnel.data)
+wide = round(2 * period.lengths.max())
+riding = ShiftVAE(1, lattice=period, **once).fit(sliding_windows(tunnel.data, wide, step=stride))
+found = riding.latent_map(tunnel.data, stride=stride).sel(latent=["z1"])
+wave = tunnel.extras["standing_wave"].interp(x=found.x, y=found.y)
+r_wave = pearsonr(found.values.ravel(), wave.values.ravel()).statistic
+
+# %%
+show(
+    plotting.latent_maps(found * np.sign(r_wave), truth={f"planted wave: r = {abs(r_wave):.2f}": wave}),
+    alt="Rings around two scatterers, found and planted.",
+    dpi=62,
+)
+
+# %% [markdown]
+# **Figure 6.10.** And an experiment, copper oxide, together with electron micrographs: the lattice is estimated, the
+# windows hold about one and a half cells, and nothing else is told.
+
+# %%
+names = ["cu2o_stm", "mos2_haadf_b", "pto_sro_haadf", "cdte_twin"][: budget(full=4, fast=1)]
+real = {}
+for name in names:
+    image = flatten(datasets.load(name, or_twin=True).data[:360, :360])
+    cell = lattice.estimate(image)
+    window = round(1.5 * cell.lengths.max())
+    fitted = ShiftVAE(2, lattice=cell, max_epochs=budget(full=8, fast=3), progress=False)
+    real[name] = image, fitted.fit(sliding_windows(image, window, step=10))
+
+# %%
+for name, (image, fitted) in real.items():
+    maps = fitted.latent_map(image, stride=budget(full=4, fast=10))
+    show(
+        plotting.latent_maps(maps, names=["z1", "z2"], truth={name: image}),
+        alt=f"Maps of two contents of {name}, and the image.",
+        dpi=56,
+    )
