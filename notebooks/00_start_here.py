@@ -43,6 +43,8 @@ environment_report()
 # | [Exercises to 04](exercises/04_local_crystallography.ipynb) | Have I understood it? Your own crystals, checked as you go | 40 min | lesson 04 |
 # | [05 · Defects without labels](05_patterson_ocsvm.ipynb) | What in this image is not the crystal, how sure is that, and where are the twins and grains? | 60 min | windows (lesson 02) |
 # | [Exercises to 05](exercises/05_patterson_ocsvm.ipynb) | Have I understood it? Your own images, checked as you go | 30 min | lesson 05 |
+# | [06 · Shift-VAE](06_shift_vae.ipynb) | What varies in these windows besides where they were cut, and is that a map of anything? | 60 min | windows (lesson 02), shifts (lesson 05) |
+# | [Exercises to 06](exercises/06_shift_vae.ipynb) | Have I understood it? Checked as you go | 30 min | lesson 06 |
 #
 # More lessons follow the same plan: defects, shift-invariant
 # autoencoders, and dynamics.

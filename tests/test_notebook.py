@@ -173,3 +173,11 @@ def test_a_gpu_is_named(monkeypatch, tmp_path):
     program.chmod(0o755)
     monkeypatch.setattr(_environment.shutil, "which", lambda name: str(program))
     assert notebook.environment_report().table.set_index("part")["here"]["GPU"] == "A100, A100"
+
+
+def test_stored_tables_are_those_of_benchmarks(root):
+    for path in (root / "data" / "results").glob("*.csv"):
+        assert (root / "benchmarks" / f"{path.stem}.py").exists()
+        assert len(notebook.stored_table(path.stem)) > 0
+    with pytest.raises(ValueError, match="there are shiftvae_speed"):
+        notebook.stored_table("none")

@@ -10,7 +10,7 @@ import sys
 from atomlens._environment import EnvironmentReport, environment_report
 from atomlens._shell import shell
 
-__all__ = ["EnvironmentReport", "budget", "environment_report", "show"]
+__all__ = ["EnvironmentReport", "budget", "environment_report", "show", "stored_table"]
 
 
 def budget(*, full, fast):
@@ -83,6 +83,38 @@ def show(figure, *, alt, dpi=100):
         data = {"image/png": picture, "text/plain": f"[figure] {alt}"}
         display(data, raw=True, metadata={"image/png": {"alt": alt}})
     _close(figure)
+
+
+def stored_table(name):
+    """Return a table that a benchmark stored, for what would take too long in a lesson.
+
+    Parameters
+    ----------
+    name : str
+        Of the benchmark.
+
+    Returns
+    -------
+    DataFrame
+
+    Raises
+    ------
+    ValueError
+        If there is none of this name.
+
+    Examples
+    --------
+    >>> stored_table("shiftvae_speed").index.name
+    'program'
+    """
+    import pandas as pd
+
+    from atomlens._resources import resource
+
+    names = sorted(path.stem for path in resource("results").glob("*.csv"))
+    if name not in names:
+        raise ValueError(f"no benchmark stored a table {name!r}: there are {', '.join(names)}")
+    return pd.read_csv(resource("results", f"{name}.csv"), index_col=0)
 
 
 def _png(figure, dpi):

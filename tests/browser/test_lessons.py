@@ -19,6 +19,8 @@ LESSONS = (
     "exercises/04_local_crystallography",
     "05_patterson_ocsvm",
     "exercises/05_patterson_ocsvm",
+    "06_shift_vae",
+    "exercises/06_shift_vae",
 )
 
 COCKPIT, EXPLORER = ".atomlens-view:not(:has(select))", ".atomlens-view:has(select)"
@@ -137,6 +139,31 @@ CONTROLS = (
         f"{DEFECTS} canvas >> nth=0",
     ),
     ("05_patterson_ocsvm", f"{DEFECTS} button", lambda c: c.click(), f"{DEFECTS} .atomlens-code"),
+    (  # the mouse over the plane of the content
+        "06_shift_vae",
+        f"{COCKPIT} canvas >> nth=1",
+        lambda c: c.hover(position={"x": 120, "y": 150}),
+        f"{COCKPIT} .atomlens-verdict",
+    ),
+    (
+        "06_shift_vae",
+        f"{COCKPIT} .noUi-handle >> nth=0",
+        lambda c: c.press("ArrowRight"),
+        f"{COCKPIT} canvas >> nth=0",
+    ),
+    ("06_shift_vae", f"{COCKPIT} button", lambda c: c.click(), f"{COCKPIT} .atomlens-code"),
+    (
+        "06_shift_vae",
+        f"{EXPLORER} select",
+        lambda c: c.select_option("z2"),
+        f"{EXPLORER} canvas >> nth=0",
+    ),
+    (  # a loop round a part of the image
+        "06_shift_vae",
+        f"{EXPLORER} canvas >> nth=1",
+        lambda c: draw_loop(c, (0.05, 0.3), (0.15, 0.6), (0.2, 0.4)),
+        f"{EXPLORER} .atomlens-verdict",
+    ),
 )
 
 

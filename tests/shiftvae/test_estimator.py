@@ -1,5 +1,7 @@
 """What users do with a model besides training it."""
 
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -133,7 +135,10 @@ def test_files(model, cells, tmp_path):
 
 
 def test_a_lattice_is_stored(tmp_path, image):
-    vae = ShiftVAE(1, lattice=[[8.0, 0], [0, 8.0]], **QUICK).fit(sliding_windows(image, 24, step=6))
+    vae = ShiftVAE(1, lattice=[[8.0, 0], [0, 8.0]], **QUICK)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SeparationWarning)  # crops in a row are no crystal
+        vae.fit(sliding_windows(image, 24, step=6))
     vae.save(tmp_path / "vae.pt")
     np.testing.assert_array_equal(
         load_model(tmp_path / "vae.pt").latent_map(image, stride=9), vae.latent_map(image, stride=9)
@@ -227,7 +232,3 @@ def test_other_crops_than_those_of_the_training(model, of_peaks, image):
         model.transform(np.full((1, 24, 24), np.nan))
     with pytest.raises(ValueError, match="must be numbers below 2"):
         model.manifold(3, axes=(0, 2))
-
-
-def test_expected_warning_is_one_of_ours():
-    assert issubclass(SeparationWarning, UserWarning)

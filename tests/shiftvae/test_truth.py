@@ -72,13 +72,13 @@ def test_peaks_of_one_dimension(of_peaks, peaks):
 
 def test_both_decoders_find_the_same(model, cells):
     """The coordinate decoder of the paper, on fewer crops: it takes its time."""
-    some = cells.data[:500]
+    some = cells.data[:400]
     slow = ShiftVAE(
         1,
         shift_scale=0.15,
         decoder="coordinate",
         decoder_units=32,
-        max_epochs=15,
+        max_epochs=12,
         noise_sd=0.1,
         progress=False,
     )

@@ -85,7 +85,9 @@ def first_guess(crops, n_crops, geometry, n_content, *, random_state):
     pca = PCA(min(n_content, *residual.shape), svd_solver="randomized", random_state=random_state)
     scores = pca.fit_transform(residual)
     left = residual - pca.inverse_transform(scores)
-    noise = float(np.sqrt((left**2).sum() / max(covered.sum(), 1.0)))
+    # Crops put into the frame are interpolated, which leaves two thirds of the variance along each axis.
+    kept = (2 / 3) ** (1 if geometry.shape[0] == 1 else 2) if geometry.n_pose else 1.0
+    noise = float(np.sqrt((left**2).sum() / max(covered.sum(), 1.0) / kept))
     spread = scores.std(axis=0) + 1e-9
     components = np.zeros((n_content, *geometry.frame), np.float32)
     components[: len(spread)] = (pca.components_ * spread[:, None]).reshape(-1, *geometry.frame)

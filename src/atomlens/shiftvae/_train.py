@@ -17,6 +17,7 @@ from atomlens.shiftvae._smooth import blocks_of_grid, roughness
 
 __all__ = ["COLUMNS", "SHARED", "Recipe", "prepare", "reconstruction_loss", "train"]
 
+_WARM_UP = 30  # steps in which the learning rate rises: the first ones of Adam would throw the start away
 _COOLING = 0.4  # of the epochs, in which the learning rate falls to nothing
 _LEAST_COOLING = 5  # epochs
 _PATIENCE = 5  # epochs
@@ -240,7 +241,8 @@ class _Schedule:
         """Learning rate of the next step."""
         gone = (self.step / self.steps - self.turn) / self.cooling
         self.step += 1
-        return self.recipe.learning_rate * min(1.0, max(1.0 - gone, 0.01))
+        warm = min(1.0, self.step / _WARM_UP)
+        return self.recipe.learning_rate * warm * min(1.0, max(1.0 - gone, 0.01))
 
     def epoch_ended(self, loss):
         self.epoch += 1

@@ -1,0 +1,194 @@
+# %% [markdown] tags=["solution"]
+# *With solutions. This file is the source of the students' notebook: what stands between the markers is cut
+# out there.*
+
+# %% [markdown]
+# # Exercises to lesson 06 · Shift-VAE
+#
+# **You will** shift a crop by hand · find a latent that has collapsed although it correlates · give the shift the
+# room it needs, and no more · recover a planted field · tell a real map from one that the windows made
+#
+# **Needs** [lesson 06](../06_shift_vae.ipynb) · **Time** 40 min
+#
+# Write your answers in place of the dots, and run the cell. The check below it answers at once: ✓, or a hint.
+# Nothing breaks when an answer is wrong.
+
+# %%
+import numpy as np
+import pandas as pd
+from scipy.ndimage import map_coordinates
+from sklearn.mixture import GaussianMixture
+
+from atomlens import plotting
+from atomlens.exercises.shift_vae import Exercise
+from atomlens.notebook import show
+from atomlens.shiftvae import ShiftVAE
+from atomlens.windows import sliding_windows
+
+# %% [markdown]
+# Put your own name here. It seeds your samples: your numbers differ from your neighbour's.
+
+# %%
+exercise = Exercise("Ada Lovelace")
+panels = {"frame": exercise.frame, "one of the crops": exercise.crops[0], "crystal": exercise.crystal}
+figure, axes = plotting.new_figure(1, 3, size=(10.2, 3.6))
+for ax, (title, image) in zip(axes, panels.items(), strict=True):
+    plotting.draw_image(ax, image, title=title)
+show(figure, alt="Three of your samples: a frame of columns, a noisy crop, and a crystal.", dpi=60)
+
+# %% [markdown]
+# ## 1 · A crop by hand
+#
+# Sample a crop of 24 × 24 pixels from the middle of `exercise.frame`, which has 40 × 40, shifted by
+# `exercise.shift`: two numbers, x and y, in pixels and not whole. The sign is that of `ShiftVAE.shifts`:
+#
+# `crop[y, x] = frame[y - shift_y, x - shift_x]`, both counted from the middle.
+
+# %%
+# --- solution
+shift_x, shift_y = exercise.shift
+margin = (40 - 24) / 2
+y, x = np.mgrid[:24, :24] + margin
+crop = map_coordinates(exercise.frame, [y - shift_y, x - shift_x], order=1)
+# --- end
+exercise.check_crop(crop)
+
+# %% [markdown]
+# ## 2 · Which latent has collapsed?
+#
+# A model with three content latents was trained on 400 signals of different widths. `exercise.means` and
+# `exercise.sds` hold its posteriors, `exercise.widths` what was planted. First look at what misleads:
+
+# %%
+exercise.means.corrwith(pd.Series(exercise.widths)).abs().round(2)
+
+# %% [markdown]
+# How far is the posterior of each latent from its prior, N(0, 1)? Give the Kullback–Leibler divergence of z1, z2
+# and z3, in nats, as the mean over the signals.
+
+# %%
+# --- solution
+means, sds = exercise.means, exercise.sds
+divergence = ((means**2 + sds**2 - 1) / 2 - np.log(sds)).mean()
+# --- end
+exercise.check_divergence(divergence)
+
+# %% [markdown]
+# So which one has collapsed: `"z1"`, `"z2"` or `"z3"`?
+
+# %%
+# --- solution
+collapsed = divergence.idxmin()
+# --- end
+exercise.check_collapsed(collapsed)
+
+# %% [markdown]
+# ## 3 · As much room as needed
+#
+# `exercise.crops` show a lattice around a column that is as the others, missing, or brighter. Along x and along y
+# the shift is uniform, and at most `exercise.largest_shift` pixels. Which `shift_scale` has its standard deviation?
+
+# %%
+# --- solution
+half_width = (exercise.crops.sizes["x"] - 1) / 2
+shift_scale = exercise.largest_shift / np.sqrt(3) / half_width
+# --- end
+exercise.check_scale(shift_scale)
+
+# %% [markdown]
+# Train a model with two content latents and give each crop a label, one for each of the three kinds. 12 epochs are
+# enough. Try `shift_scale=0.4` as well: why does it fail, though it has room for every shift?
+
+# %%
+# --- solution
+vae = ShiftVAE(2, shift_scale=shift_scale, max_epochs=12, progress=False).fit(exercise.crops)
+content = vae.transform(exercise.crops)
+kinds = GaussianMixture(3, n_init=5, random_state=0).fit_predict(content)
+# --- end
+exercise.check_kinds(kinds)
+
+# %% [markdown] tags=["solution"]
+# *With 0.4, crops may move by the whole half-width of the window, which is more than two periods: the next columns
+# are within reach, and a crop fits the frame in more than one place.*
+
+# %% [markdown]
+# ## 4 · A shift without ends
+#
+# In `exercise.crystal` the brightness of the weak columns varies smoothly. The crystal repeats after
+# `exercise.period` pixels along x and along y. Cut windows anywhere and train two models with **one** content
+# latent, 12 epochs each: `ordinary` with a shift that has ends, and `periodic` with a lattice.
+
+# %%
+windows = sliding_windows(exercise.crystal, exercise.window, step=exercise.stride)
+ends = exercise.period / np.sqrt(12) / ((exercise.window - 1) / 2)  # as `shift_scale`: half a period each way
+
+# %% [markdown]
+# Hand in the map of the content, z1, that shows what was planted; windows as above, one value for each.
+
+# %%
+# --- solution
+ordinary = ShiftVAE(1, shift_scale=ends, max_epochs=12, progress=False).fit(windows)
+cell = [[exercise.period, 0], [0, exercise.period]]
+periodic = ShiftVAE(1, lattice=cell, max_epochs=12, progress=False).fit(windows)
+content_map = periodic.latent_map(exercise.crystal, stride=exercise.stride).sel(latent="z1")
+# --- end
+exercise.check_map(content_map)
+
+# %% [markdown]
+# Both maps, with the evidence lower bound of their models, which tells the better one without any truth. Once in a
+# while the ordinary one is lucky.
+
+# %%
+if ordinary is not ... and periodic is not ...:
+    figure, axes = plotting.new_figure(1, 2, size=(7.6, 3.6))
+    for ax, name, model in zip(axes, ("ordinary", "periodic"), (ordinary, periodic), strict=True):
+        maps = model.latent_map(exercise.crystal, stride=exercise.stride)
+        title = f"{name}, bound {model.score(windows):.0f} nats"
+        plotting.draw_latent_map(ax, maps.sel(latent="z1"), title=title)
+    show(figure, alt="Two content maps: lines and dots of an ordinary shift; the planted field.", dpi=60)
+
+# %% [markdown]
+# ## 5 · Is it real?
+#
+# Three crystals with the same period, each with a model that was trained on it, are in `exercise.suspects`: pairs of a
+# model and an array. Only one of the crystals is modulated. Their maps, at the same stride as above:
+
+# %%
+figure, axes = plotting.new_figure(1, 3, size=(10.2, 3.6))
+for number, (ax, (model, crystal)) in enumerate(zip(axes, exercise.suspects, strict=True)):
+    maps = model.latent_map(crystal, stride=exercise.stride)
+    plotting.draw_latent_map(ax, maps.sel(latent="z1"), title=f"suspect {number}")
+show(figure, alt="Content maps of three suspects.", dpi=60)
+
+# %% [markdown]
+# What is real does not know where in a cell a window was cut. Which share of the variance of each map does the
+# place in the cell explain? Take the maps at every pixel (`stride=1`): coarser ones show beats with the lattice. Then
+# say which suspect's map is real: number 0, 1 or 2. One of the others may not even be active (`model.summary_`).
+
+
+# %%
+# --- solution
+def explained_by_place(model, crystal):
+    z = model.latent_map(crystal).sel(latent="z1")
+    places = (np.stack(np.meshgrid(z.y, z.x, indexing="ij")) % exercise.period) * 6 // exercise.period
+    table = pd.DataFrame({"down": places[0].ravel(), "across": places[1].ravel(), "z": z.values.ravel()})
+    return table.groupby(["down", "across"]).z.transform("mean").var() / table.z.var()
+
+
+shares = [explained_by_place(model, crystal) for model, crystal in exercise.suspects]
+says = [model.summary_.kl["z1"] for model, _ in exercise.suspects]
+real = max((0, 1, 2), key=lambda n: says[n] * (1 - shares[n]))
+# --- end
+exercise.check_real(real)
+
+# %% [markdown] tags=["solution"]
+# *`leakage` compares the content with the shift that the model found, and is no help with the second one: where
+# the shift jumps, its content says so, and together they say more than each alone.*
+
+# %% [markdown]
+# ## How did it go?
+
+# %%
+from atomlens import check
+
+check.summary()
