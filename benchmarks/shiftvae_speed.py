@@ -130,8 +130,8 @@ def medians(rows):
     """Medians over seeds, and how many times less CPU time than the better of pyroVED's settings."""
     table = pd.DataFrame(rows).groupby("program", sort=False).median().drop(columns="seed")
     peer = table.loc[[*PYROVED]]
-    table.insert(1, "times less", peer["epoch (CPU s)"].min() / table["epoch (CPU s)"])
-    table.insert(4, "times less ", peer["to .99 (CPU s)"].min() / table["to .99 (CPU s)"])
+    table.insert(1, "epoch: times less", peer["epoch (CPU s)"].min() / table["epoch (CPU s)"])
+    table.insert(4, "to .99: times less", peer["to .99 (CPU s)"].min() / table["to .99 (CPU s)"])
     return table
 
 
@@ -157,8 +157,8 @@ def main():
     fast = table.loc["canonical"]
     better = table.loc["coordinate", "held-out bound"] - peer["held-out bound"].max()
     claims = [
-        ("CPU time of an epoch, times less", f">= {TIMES}", fast["times less"]),
-        ("CPU time to ARI .99, times less", f">= {TIMES}", fast["times less "]),
+        ("CPU time of an epoch, times less", f">= {TIMES}", fast["epoch: times less"]),
+        ("CPU time to ARI .99, times less", f">= {TIMES}", fast["to .99: times less"]),
         ("coordinate: held-out bound above pyroVED's (nats a crop)", ">= 0", better),
     ]
     columns = ["what", "wanted", "reached"]

@@ -43,7 +43,8 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
         Movements that are taken out. None is an ordinary variational autoencoder.
     shift_scale : float
         Standard deviation of the prior of the shift, in half-widths of the window. About 0.6 times the
-        largest shift; for windows anywhere on a crystal, give `lattice` instead.
+        largest shift. On a crystal, 2.5 times this should be less than half a period, or crops may be moved
+        to the next column; for windows anywhere on it, give `lattice` instead.
     lattice : Lattice or array_like of shape (2, 2), or float, optional
         For windows cut anywhere on a crystal: its lattice vectors in pixels, one a row, as (x, y); the period
         for signals. The shift is then a phase in the unit cell, uniform and without ends, and `shift_scale`
