@@ -443,7 +443,9 @@ show(figure, alt="Four experimental images, and maps of two contents of each.", 
 # **Figure 6.11.** In the oxide vacancies stand out, each with a structure of its own, and so do scan lines at which the
 # tip changed. In the sulphide it is dirt and a few columns. The superlattice falls into its layers, the telluride into
 # its two twins; within the twin whose lattice was not the one given, a fine pattern shows the phase of the windows,
-# which the wrong lattice cannot take out. Domains that differ in their lattice are for lesson 05.
+# which the wrong lattice cannot take out. Domains that differ in their lattice are for lesson 05. Where a line above says
+# that a shift was not used, training stopped too early for it (six epochs, to save time), and stripes in the map show
+# it.
 #
 # ## 8 · Two ways to draw, and what libraries offer
 #
