@@ -316,17 +316,24 @@ dimmed = crystal.columns.copy()
 heavy = dimmed.label == 0
 dimmed.loc[heavy, "weight"] *= 0.85 - 0.15 * field(dimmed.x_nm[heavy], dimmed.y_nm[heavy])
 strained = simulate.strain.gradient(crystal, start=-0.03, stop=0.03)
-others = {"dimmed A columns": (dimmed, field), "strain gradient": (strained, lambda x, y: x)}
+along_x = lambda x, y: x  # noqa: E731
+others = [("dimmed A columns", dimmed, field, 0)]
+others += [(f"strain gradient, seed {seed}", strained, along_x, seed) for seed in (0, 1)]
 
 # %%
 rows = {"displaced B columns": r_polar}
-for name, (what, plan) in list(others.items())[: budget(full=2, fast=0)]:
+for name, what, plan, seed in others[: budget(full=3, fast=0)]:
     picture = simulate.image(what, shape=(300, 300), electrons=400, random_state=0).data
-    one = ShiftVAE(1, lattice=cell, **once).fit(sliding_windows(picture, size, step=stride))
-    rows[name] = mapped(one, picture, plan)[2]
+    one = ShiftVAE(1, lattice=cell, random_state=seed, **once)
+    rows[name] = mapped(one.fit(sliding_windows(picture, size, step=stride)), picture, plan)[2]
 pd.Series(rows, name="|correlation| with what was planted").to_frame().round(3)
 
 # %% [markdown]
+# The only difference between the last two lines is the seed of the training. Displacement and dimming come back whatever
+# the seed (the benchmark `shiftvae_fields` has more of them); strain does not. It moves every column a little, and
+# each by another amount, depending on where in the window it lies, so that content and phase get mixed. Two seeds that
+# give two different maps are the cheapest test there is: do not believe a single one.
+#
 # ## 5 · Smooth, because we want it so
 #
 # A quarter of the electrons, and the map gets noisy. Order parameters vary slowly, and one may tell the model:
