@@ -33,6 +33,7 @@ DEFECTS = ".atomlens-view:has-text('false-alarm rate')"
 
 def draw_loop(canvas, *corners):
     """Drag the mouse from corner to corner, each a fraction of the canvas."""
+    canvas.scroll_into_view_if_needed()
     box, mouse = canvas.bounding_box(), canvas.page.mouse
     places = [(box["x"] + u * box["width"], box["y"] + v * box["height"]) for u, v in corners]
     mouse.move(*places[0])
@@ -161,7 +162,7 @@ CONTROLS = (
     (  # a loop round a part of the image
         "06_shift_vae",
         f"{EXPLORER} canvas >> nth=1",
-        lambda c: draw_loop(c, (0.05, 0.3), (0.15, 0.6), (0.2, 0.4)),
+        lambda c: draw_loop(c, (0.1, 0.5), (0.16, 0.65), (0.2, 0.5)),
         f"{EXPLORER} .atomlens-verdict",
     ),
 )
