@@ -96,8 +96,8 @@ show(
 
 # %%
 print(f"learnt noise: {model.noise_sd_:.3f} of the range")
-of_vanilla, of_shift = (abs(ari(m.transform(cells.data))) for m in (vanilla, model))
-print(f"ARI of the content: vanilla {of_vanilla:.2f}, with shift {of_shift:.2f}")
+of_vanilla, of_shift = (ari(m.transform(cells.data)) for m in (vanilla, model))
+print(f"ARI of the content: vanilla {of_vanilla:z.2f}, with shift {of_shift:.2f}")
 
 # %%
 show(
@@ -469,7 +469,8 @@ between = ours - theirs - np.median(ours - theirs, axis=0)
 print(f"shifts of the two decoders differ by {np.sqrt((between**2).sum(axis=1).mean()):.2f} pixels")
 
 # %% [markdown]
-# The next table is not computed here, as it takes minutes: the benchmark `shiftvae_speed` stored it. pyroVED has
+# The next table is not computed here, as it takes minutes: the benchmark `shiftvae_speed` stored it, of a single draw
+# of the crops, on a busy machine: read it as orders of magnitude. pyroVED has
 # the model of the paper with a coordinate decoder; AtomAI has `rVAE`, which turns crops besides shifting them, and has
 # no variant that only shifts.
 
@@ -547,7 +548,7 @@ show(brush.figure, alt="An image, a map of a latent, and the cloud of its window
 
 # %%
 Markdown(
-    f"""* Give movement a latent of its own, and content is what remains: ARI {of_shift:.2f}, and {of_vanilla:.2f} without.
+    f"""* Give movement a latent of its own, and content is what remains: ARI {of_shift:.2f}, and {of_vanilla:z.2f} without.
 * Judge a latent by its divergence (nats) and its posterior width, not by correlation.
 * On a crystal the shift is a phase: |r| {r_polar:.2f} with the planted field, {r_ends:.2f} with a shift that has ends.
 * A condition that is true helps; one that is not invents what it asks for.
