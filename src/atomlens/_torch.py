@@ -29,12 +29,17 @@ def keep_random_state():
 
 @contextlib.contextmanager
 def one_thread():
-    """Let torch use one thread: on a few shared cores, several were measured four times slower."""
+    """Let torch and the linear algebra of numpy use one thread.
+
+    On a few shared cores, several were measured four times slower.
+    """
     import torch
+    from threadpoolctl import threadpool_limits
 
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        yield
+        with threadpool_limits(1, user_api="blas"):
+            yield
     finally:
         torch.set_num_threads(before)

@@ -15,6 +15,11 @@ __all__ = ["CanonicalDecoder", "build"]
 _ENCODER = (128, 128)  # units of its layers
 _FARTHEST = (1.0, 0.1)  # pixels, radians: a step of least squares is not trusted beyond
 _CONTENT_ENCODER = (64, 64)
+# Beyond e^-7 of the prior nothing is gained, and e^log_sd could overflow in a run that goes astray.
+_LOG_SD = (-7.0, 3.0)
+_RIDGE = 1e-3  # of the least squares that fit the last of some layers
+_MIXED = 2.0  # standard deviation of what goes into the second tanh, for inputs of one
+_BENT = 0.5  # standard deviation of what goes into the first tanh: bent, but not saturated
 _BENDS = 8.0  # of the first layer, per half-width of the window
 
 
@@ -27,7 +32,7 @@ class Encoder(nn.Module):
         self.sizes = [n_latents, n_latents, geometry.n_phases]
         self.layers = _perceptron(math.prod(geometry.shape), _ENCODER, sum(self.sizes))
 
-    def forward(self, crops, pose=None):
+    def forward(self, crops):
         return _posterior(*self.layers(crops.flatten(1)).split(self.sizes, dim=1))
 
 
@@ -35,8 +40,9 @@ class AligningEncoder(nn.Module):
     """First the pose of a crop; then its content, from the crop put where it belongs in the frame.
 
     Seen from the frame, a vacancy is always in the same place, and the reference takes away what all crops
-    share; one perceptron would have to learn the content anew for every shift. What is left of a movement,
-    since the pose is never exact, is taken away too: content would otherwise serve to correct the pose.
+    share; one perceptron would have to learn the content anew for every shift. What is left is explained by
+    least squares, as a small movement and a little of each component: the best that can be done as long as
+    the frame changes in proportion to the content. Perceptrons then learn what is not so simple.
 
     Parameters
     ----------
@@ -47,53 +53,112 @@ class AligningEncoder(nn.Module):
     ----------
     reference : tensor of shape (H + margins, W + margins)
         Mean picture, from registration.
-    slopes : tensor of shape (n_pose, pixels of the frame)
-        How it changes with each part of the pose.
+    changes : tensor of shape (n_pose + n_content, pixels of the frame)
+        How it changes with each part of the pose, and with each content.
+    products : tensor of shape ((n_pose + n_content)**2, pixels of the frame)
+        Of each of these with each.
     """
 
     def __init__(self, geometry, n_content):
         super().__init__()
         self.geometry = geometry
+        n, n_pixels = geometry.n_pose + n_content, math.prod(geometry.frame)
         self.sizes = [geometry.n_pose, geometry.n_pose, geometry.n_phases]
         self.of_pose = _perceptron(math.prod(geometry.shape), _ENCODER, sum(self.sizes))
-        self.of_content = _perceptron(math.prod(geometry.frame), _CONTENT_ENCODER, 2 * n_content)
-        self.register_buffer("reference", torch.zeros(geometry.frame))
+        self.of_content = _perceptron(n_pixels, _CONTENT_ENCODER, 2 * n_content)
+        nn.init.zeros_(self.of_content[-1].weight)
+        nn.init.zeros_(self.of_content[-1].bias)
         self.gain = nn.Parameter(torch.ones(geometry.n_pose))
         limit = [_FARTHEST[0]] * geometry.axes + [_FARTHEST[1]] * geometry.rotates
         self.register_buffer("limit", torch.tensor(limit), persistent=False)
-        self.register_buffer("ridge", 1e-6 * torch.eye(geometry.n_pose), persistent=False)
         per_pose = torch.linalg.inv(torch.tensor(geometry.scale))
         self.register_buffer("per_pose", per_pose, persistent=False)
-        self.register_buffer("slopes", torch.zeros(geometry.n_pose, math.prod(geometry.frame)))
-        self.register_buffer("products", torch.zeros(geometry.n_pose**2, math.prod(geometry.frame)))
+        self.register_buffer("reference", torch.zeros(geometry.frame))
+        self.register_buffer("changes", torch.zeros(n, n_pixels))
+        self.register_buffer("products", torch.zeros(n**2, n_pixels))
+        self.register_buffer("ridge", torch.eye(n))
 
-    def forward(self, crops, pose=None):
-        """Encode crops (B, H, W), whose pose may be known (pixels, radians)."""
-        mean, log_sd = _posterior(*self.of_pose(crops.flatten(1)).split(self.sizes, dim=1))
+    def forward(self, crops):
+        """Encode crops (B, H, W)."""
+        mean, log_sd = self.first_pose(crops)
         with torch.no_grad():
-            known = self.geometry.pose(mean) if pose is None else pose
-            placed, move = self._left_over(crops, known)
-        if pose is None:
-            mean = mean + self.gain * (move @ self.per_pose)
-        content = self.of_content(placed).chunk(2, dim=1)
-        return tuple(torch.cat(parts, dim=1) for parts in zip((mean, log_sd), content, strict=True))
+            left, move, content, spread = self._explained(crops, self.geometry.pose(mean))
+        mean = mean + self.gain * (move @ self.per_pose)
+        further, wider = self.of_content(left).chunk(2, dim=1)
+        content_log_sd = (spread + wider).clamp(*_LOG_SD)
+        return torch.cat([mean, content + further], dim=1), torch.cat([log_sd, content_log_sd], dim=1)
 
-    def refer_to(self, picture):
-        """Take a mean picture as reference, tensor of shape (H + margins, W + margins)."""
+    def first_pose(self, crops):
+        """Mean and log standard deviation of the pose, before anything is aligned."""
+        return _posterior(*self.of_pose(crops.flatten(1)).split(self.sizes, dim=1))
+
+    def begin_with(self, crops, pose, views):
+        """Find at first these poses (latents) of these crops, as far as possible.
+
+        The first layer compares a crop with views of the frame, the second one stays as it is, and the last
+        one is fitted by least squares.
+        """
+        first, n = self.of_pose[0], self.geometry.n_pose
+        with torch.no_grad():
+            views = views - views.mean(dim=1, keepdim=True)
+            first.weight[: len(views)] = views
+            first.bias.zero_()
+            found = first(crops.flatten(1))
+            spread = found.std(dim=0) + 1e-6
+            first.weight.mul_((_BENT / spread)[:, None])
+            first.bias.copy_(-_BENT * found.mean(dim=0) / spread)
+            second = self.of_pose[2].weight
+            second.mul_(_MIXED / (second.std() * math.sqrt(_ENCODER[0])))
+            phases = 2 * math.pi * UNIFORM_SD * pose[:, : self.geometry.n_phases]
+            wanted = torch.cat([phases.sin(), pose[:, self.geometry.n_phases :]], dim=1)
+            wanted = torch.cat([wanted, torch.zeros_like(wanted), phases.cos()], dim=1)
+            _fit_last(self.of_pose, crops.flatten(1), wanted)
+            error = (self.geometry.distance(self.first_pose(crops)[0], pose)).sqrt()
+            self.of_pose[-1].bias[n : 2 * n] = error.log()
+
+    def refer_to(self, picture, components, noise):
+        """Take a mean picture as reference, and what content adds to it, in noise of this strength."""
+        n = self.geometry.n_pose
         self.reference.copy_(picture)
-        self.slopes.copy_(self.geometry.slopes(picture))
-        self.products.copy_((self.slopes[:, None] * self.slopes).flatten(0, 1))
+        self.changes.copy_(torch.cat([self.geometry.slopes(picture), components.flatten(1)]))
+        self.ridge.copy_(torch.diag(torch.tensor([1e-6] * n + [noise**2] * len(components))))
+        self.products.copy_((self.changes[:, None] * self.changes).flatten(0, 1))
 
-    def _left_over(self, crops, pose):
-        """Crops in the frame without the reference, and without what a small movement of it would explain."""
+    def _explained(self, crops, pose):
+        """What least squares makes of crops at these poses.
+
+        Returns
+        -------
+        left : tensor of shape (B, pixels of the frame)
+            Crops in the frame without the reference, and without what a small movement of it explains.
+        move : tensor of shape (B, n_pose)
+        content : tensor of shape (B, n_content)
+        log_sd : tensor of shape (B, n_content)
+            Of the content, if noise were all that hides it.
+        """
         x, y = self.geometry.moved_back(pose)
         seen = self.geometry.seen(x, y).expand(len(crops), *self.geometry.frame).flatten(1)
         placed = sample_frame(crops[:, None], x, y, beyond="zeros").flatten(1)
         left = placed - seen * self.reference.ravel()
-        n = len(self.slopes)
+        n, n_pose = len(self.changes), self.geometry.n_pose
         normal = (seen @ self.products.T).view(-1, n, n) + self.ridge
-        move = torch.linalg.solve(normal, left @ self.slopes.T)
-        return left - seen * (move @ self.slopes), move.clamp(-self.limit, self.limit)
+        inverse = torch.linalg.inv(normal)
+        found = (inverse @ (left @ self.changes.T)[..., None])[..., 0]
+        left = left - seen * (found[:, :n_pose] @ self.changes[:n_pose])
+        variance = torch.diagonal(inverse, dim1=1, dim2=2)[:, n_pose:] * self.ridge.diagonal()[n_pose:]
+        move = found[:, :n_pose].clamp(-self.limit, self.limit)
+        return left, move, found[:, n_pose:], 0.5 * variance.clamp(min=1e-8).log()
+
+
+def _fit_last(layers, given, wanted):
+    """Fit the last of some layers by least squares, to give what is wanted (n, outputs)."""
+    hidden = layers[:-1](given)
+    hidden = torch.cat([hidden, torch.ones_like(hidden[:, :1])], dim=1)
+    normal = hidden.T @ hidden / len(hidden)
+    normal += _RIDGE * torch.eye(len(normal), device=normal.device)
+    fitted = torch.linalg.solve(normal, hidden.T @ wanted / len(hidden))
+    layers[-1].weight.copy_(fitted[:-1].T)
+    layers[-1].bias.copy_(fitted[-1])
 
 
 def _posterior(mean, log_sd, other):
@@ -107,8 +172,7 @@ def _posterior(mean, log_sd, other):
         phase = torch.atan2(mean[:, :n], other) / (2 * math.pi * UNIFORM_SD)
         mean = torch.cat([phase, mean[:, n:]], dim=1)
         log_sd = torch.cat([log_sd[:, :n].clamp(max=0.0), log_sd[:, n:]], dim=1)
-    # Beyond e^-7 of the prior nothing is gained, and e^log_sd could overflow in a run that goes astray.
-    return mean, log_sd.clamp(-7.0, 3.0)
+    return mean, log_sd.clamp(*_LOG_SD)
 
 
 class CanonicalDecoder(nn.Module):
@@ -126,6 +190,14 @@ class CanonicalDecoder(nn.Module):
     def frames(self, content):
         """Frames of shape (B, H + margins, W + margins)."""
         return self.layers(content).view(-1, *self.geometry.frame)
+
+    def begin_with(self, content, frames):
+        """Draw at first these frames (n, H + margins, W + margins) for these contents, as far as possible.
+
+        The first layers stay as they are; the last one is fitted by least squares.
+        """
+        with torch.no_grad():
+            _fit_last(self.layers, content, frames.flatten(1))
 
     def drawer(self, content):
         """Pose -> crops (B, H, W), for contents that stay: their frames are decoded once."""

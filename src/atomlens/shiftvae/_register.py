@@ -2,8 +2,9 @@
 
 Trained from random weights, encoder and decoder can settle where neither uses the content, since each learns
 only from what the other already does. Crops that differ by a movement and a little more can be registered
-without any network, by least squares in Fourier space, and the principal components of what registration
-leaves over are a first guess of the content.
+without any network: to their mean first, then to their mean and the principal components of what
+registration leaves over (transformed component analysis: Frey, Jojic, IEEE CVPR (1999), p. 190). Without the
+components a bright column is registered to whichever of its neighbours noise prefers.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy import fft
+from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.decomposition import PCA
 
 from atomlens.shiftvae._geometry import sample_frame
@@ -21,13 +22,17 @@ __all__ = ["first_guess"]
 
 _PIXELS = 6_000_000  # of all frames together: what is registered fits into a few hundred megabytes
 _MOST = 2000  # crops
-_TRIAL = 200  # crops on which several templates are tried
+_TRIAL = 400  # crops with which the components are found, and several templates are tried
 _TEMPLATES = 3
 _ITERATIONS = 4
 _REACH = 2.5  # standard deviations of the prior
 _ANGLES = 13
+_VIEWS = 100
 _PHASE_SLACK = 2  # pixels of the margin beyond half a cell
 _TIE = 1e-3
+_REFINEMENTS = 2
+_FARTHEST = (1.0, 0.1)  # pixels, radians: a step of least squares is not trusted beyond
+_SIGNAL = 2.0  # times the variance of noise: a component that says a third of a nat, or more
 _LEAST_NOISE = 1e-3  # of the range of the data
 
 
@@ -44,9 +49,11 @@ class Start:
     frame : ndarray
         Their mean, registered.
     components : ndarray of shape (n_content, ...)
-        What is added to it for each unit of content.
+        What is added to it for each unit of content; zero for content that nothing was found for.
     noise : float
         Root mean square of what neither registration nor the principal components explain.
+    views : ndarray of shape (m, pixels)
+        What crops see of the frame at some poses; none if there is no pose.
     """
 
     rows: np.ndarray
@@ -54,6 +61,7 @@ class Start:
     frame: np.ndarray
     components: np.ndarray
     noise: float
+    views: np.ndarray
 
 
 def first_guess(crops, n_crops, geometry, n_content, *, random_state):
@@ -73,87 +81,132 @@ def first_guess(crops, n_crops, geometry, n_content, *, random_state):
     Start
     """
     rng = np.random.default_rng(random_state)
-    few = int(np.clip(_PIXELS // np.prod(geometry.frame), 2 * n_content + 2, _MOST))
+    few = int(np.clip(_PIXELS // np.prod(geometry.frame), 4 * n_content + 4, _MOST))
     rows = rng.permutation(n_crops)[:few]
     some = crops(rows).cpu().numpy()
     with torch.no_grad():
         pose = np.zeros((len(some), geometry.n_pose))
         if geometry.n_pose:
-            pose = _registered(some, geometry, rng)
-        frame, residual, covered = _average(some, pose, geometry)
-    residual = residual.reshape(len(some), -1)
-    pca = PCA(min(n_content, *residual.shape), svd_solver="randomized", random_state=random_state)
-    scores = pca.fit_transform(residual)
-    left = residual - pca.inverse_transform(scores)
-    # Crops put into the frame are interpolated, which leaves two thirds of the variance along each axis.
-    kept = (2 / 3) ** (1 if geometry.shape[0] == 1 else 2) if geometry.n_pose else 1.0
-    noise = float(np.sqrt((left**2).sum() / max(covered.sum(), 1.0) / kept))
-    spread = scores.std(axis=0) + 1e-9
-    components = np.zeros((n_content, *geometry.frame), np.float32)
-    components[: len(spread)] = (pca.components_ * spread[:, None]).reshape(-1, *geometry.frame)
-    scores /= spread
-    latents = np.zeros((len(some), geometry.n_pose + n_content), np.float32)
-    latents[:, : geometry.n_pose] = geometry.latents(pose)
-    latents[:, geometry.n_pose : geometry.n_pose + scores.shape[1]] = scores
-    return Start(rows, latents, frame, components, max(noise, _LEAST_NOISE))
+            pose = _registered(some, geometry, n_content, rng)
+        frame, components, scores, noise = _components(some, pose, geometry, n_content)
+    latents = np.concatenate([geometry.latents(pose), scores], axis=1).astype(np.float32)
+    return Start(rows, latents, frame, components, noise, _views(frame, geometry, rng))
 
 
-def _registered(crops, geometry, rng):
-    """Pose of every crop: registered to the mean, or to the crop, to which they can be registered best."""
-    trial = _Registration(crops[:_TRIAL], geometry)
-    single = rng.permutation(len(trial.crops))[: _TEMPLATES - 1, None]
-    first = [trial.crops, *(trial.crops[row] for row in single)]
+def _views(frame, geometry, rng):
+    """What crops see of the frame at some poses: ndarray of float32, shape (m, pixels)."""
+    rows, columns, _ = _shifts(geometry)
+    angles = _angles(geometry)
+    count = min(_VIEWS, len(rows) * len(columns) * len(angles))
+    share = np.array_split(np.arange(count), len(angles))
+    turned = [_pieces(_turned(frame, angle), rows, columns, geometry) for angle in angles]
+    return np.concatenate(
+        [rng.permutation(one)[: len(some)] for one, some in zip(turned, share, strict=True)]
+    )
+
+
+def _registered(crops, geometry, n_content, rng):
+    """Pose of every crop."""
+    trial = crops[:_TRIAL]
+    single = rng.permutation(len(trial))[: _TEMPLATES - 1, None]
+    first = [trial, *(trial[row] for row in single)]
     frames = [_average(some, np.zeros((len(some), geometry.n_pose)), geometry)[0] for some in first]
-    pose, _ = min((trial.run(frame) for frame in frames), key=lambda tried: tried[1])
-    return _Registration(crops, geometry).run(_average(trial.crops, pose, geometry)[0])[0]
+    runs = (_run(trial, frame, geometry) for frame in frames)
+    pose, noise, _ = min(runs, key=lambda run: run[2])
+    components = np.zeros((0, *geometry.frame), np.float32)
+    for n in range(1, n_content + 1):
+        pose = _refined(trial, pose, geometry)
+        frame, found, _, left = _components(trial, pose, geometry, n)
+        if not found[-1].any():
+            break
+        components, noise = found, left**2
+        pose, _, _ = _closest(trial, frame, components, geometry, noise)
+        pose = _centred(pose, geometry)
+    frame = _average(trial, pose, geometry)[0]
+    pose, _, _ = _closest(crops, frame, components, geometry, noise)
+    return _refined(crops, pose, geometry)
 
 
-class _Registration:
-    """Crops that are registered to a frame: least squares at all shifts at once, in Fourier space."""
+def _run(crops, frame, geometry):
+    """Poses, noise and cost of crops that are registered to a mean that improves by and by."""
+    middle = frame[tuple(slice(m, n - m) for m, n in zip(geometry.margin, frame.shape, strict=True))]
+    noise = float(np.mean((crops - middle) ** 2)) + 1e-9
+    none = np.zeros((0, *geometry.frame), np.float32)
+    for _ in range(_ITERATIONS):
+        pose, noise, cost = _closest(crops, frame, none, geometry, noise)
+        pose = _centred(pose, geometry)
+        frame = _average(crops, pose, geometry)[0]
+    return pose, noise, cost
 
-    def __init__(self, crops, geometry):
-        self.crops, self.geometry = crops, geometry
-        self.size = tuple(fft.next_fast_len(n, real=True) for n in geometry.frame)
-        self.transforms = fft.rfft2(crops, self.size).conj()
-        self.ones = fft.rfft2(np.ones(crops.shape[1:], np.float32), self.size).conj()
-        self.rows, self.columns, self.prior = _shifts(geometry)
 
-    def run(self, frame):
-        """Pose of every crop, and the sum of squares that is left, for a mean that improves by and by."""
-        for n in range(_ITERATIONS):
-            pose, cost = self.closest(frame)
-            if not self.geometry.n_phases:
-                # Where the frame has its zero is free: the middle of all leaves most room on either side.
-                pose -= np.median(pose, axis=0)
-            if n < _ITERATIONS - 1:
-                frame = _average(self.crops, pose, self.geometry)[0]
-        return pose, cost
+def _centred(pose, geometry):
+    """Poses around 0: where the frame has its zero is free, and the middle leaves most room on either side."""
+    return pose if geometry.n_phases else pose - np.median(pose, axis=0)
 
-    def closest(self, frame):
-        """The most probable pose of each crop in a frame."""
-        geometry, n = self.geometry, len(self.crops)
-        (height, width), (down, across) = frame.shape, geometry.margin
-        middle = frame[down : height - down, across : width - across]
-        noise = np.mean((self.crops - middle) ** 2) + 1e-9
-        best, pose = np.full(n, np.inf), np.zeros((n, geometry.n_pose))
-        turn = geometry.scale[-1][-1] if geometry.rotates else 1.0
-        angles = np.linspace(-_REACH, _REACH, _ANGLES) * turn if geometry.rotates else [0.0]
-        # crop(x) = frame(x - shift): a shift by k looks at the frame from margin - k on
-        at = np.ix_(down - self.rows, across - self.columns)
-        for angle in angles:
-            turned = np.float32(_turned(frame, angle) if angle else frame)
-            product = fft.irfft2(self.transforms * fft.rfft2(turned, self.size), self.size)
-            squares = fft.irfft2(self.ones * fft.rfft2(turned**2, self.size), self.size)
-            cost = (squares[at] - 2 * product[:, at[0], at[1]]) / (2 * noise) + self.prior / 2
-            cost += (angle / turn) ** 2 / 2
-            lowest, shift = _lowest(cost)
-            shift += self.columns[0], self.rows[0]
-            better = lowest < best
-            best[better] = lowest[better]
-            pose[better, : geometry.axes] = shift[better, : geometry.axes]
-            if geometry.rotates:
-                pose[better, -1] = angle
-        return pose, float(best.sum() * noise)
+
+def _closest(crops, frame, components, geometry, noise):
+    """The most probable pose of each crop in a frame to which any content may be added.
+
+    Parameters
+    ----------
+    crops : ndarray of shape (N, H, W)
+    frame : ndarray
+    components : ndarray of shape (k, ...)
+        Changes of the frame by a unit of content, whose prior is N(0, 1).
+    geometry : Geometry
+    noise : float
+        Variance.
+
+    Returns
+    -------
+    pose : ndarray of shape (N, n_pose)
+    noise : float
+        Variance of what is left over.
+    cost : float
+        Minus the logarithm of the evidence, of all crops, but for a constant.
+    """
+    flat = crops.reshape(len(crops), -1)
+    rows, columns, prior = _shifts(geometry)
+    lowest, pose, left = np.full(len(crops), np.inf), np.zeros((len(crops), geometry.n_pose)), None
+    turn = geometry.scale[-1][-1] if geometry.rotates else 1.0
+    for angle in _angles(geometry):
+        turned, *others = (
+            _pieces(_turned(picture, angle), rows, columns, geometry)
+            for picture in (frame, *components)
+        )
+        squares = (turned**2).sum(axis=1) - 2 * flat @ turned.T  # of the difference, less those of the crop
+        cost = squares / (2 * noise) + (prior.ravel() + (angle / turn) ** 2) / 2
+        if others:
+            others = np.stack(others, axis=1)  # (shifts, k, pixels)
+            normal = others @ others.transpose(0, 2, 1) + noise * np.eye(others.shape[1], dtype=np.float32)
+            along = np.stack([flat @ one.T - (one * turned).sum(axis=1) for one in others.swapaxes(0, 1)])
+            explained = np.einsum("kns,skl,lns->ns", along, np.linalg.inv(normal), along, optimize=True)
+            cost += np.linalg.slogdet(normal / noise)[1] / 2 - explained / (2 * noise)
+        best, shift = _lowest(cost.reshape(-1, len(rows), len(columns)))
+        shift += columns[0], rows[0]
+        better = best < lowest
+        lowest[better] = best[better]
+        pose[better, : geometry.axes] = shift[better, : geometry.axes]
+        if geometry.rotates:
+            pose[better, -1] = angle
+    left = np.maximum((flat**2).sum(axis=1) + 2 * noise * lowest, 0.0).mean() / flat.shape[1]
+    total = lowest.sum() + (flat**2).sum() / (2 * noise) + flat.size * np.log(noise) / 2
+    return pose, float(left) + 1e-9, float(total)
+
+
+def _pieces(picture, rows, columns, geometry):
+    """What crops see of a picture of the frame at every shift: ndarray of shape (shifts, pixels)."""
+    down, across = geometry.margin
+    pieces = sliding_window_view(picture, geometry.shape)
+    # crop(x) = frame(x - shift): a shift by k looks at the frame from margin - k on
+    return pieces[np.ix_(down - rows, across - columns)].reshape(len(rows) * len(columns), -1)
+
+
+def _angles(geometry):
+    """Rotations to be tried, in radians."""
+    if not geometry.rotates:
+        return np.zeros(1)
+    return np.linspace(-_REACH, _REACH, _ANGLES) * geometry.scale[-1][-1]
 
 
 def _shifts(geometry):
@@ -192,12 +245,69 @@ def _lowest(cost):
 
 def _turned(frame, angle):
     """Return the frame, turned about its centre as the pose of a crop says."""
+    if not angle:
+        return frame
     height, width = frame.shape
     y, x = np.mgrid[:height, :width] - np.array([height - 1, width - 1])[:, None, None] / 2
     there = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
     there = [torch.as_tensor(axis, dtype=torch.float32)[None] for axis in there]
     picture = torch.as_tensor(frame, dtype=torch.float32)[None, None]
     return sample_frame(picture, *there)[0, 0].numpy()
+
+
+def _components(crops, pose, geometry, n_content):
+    """Principal components of what registration leaves over, as far as other crops have them too.
+
+    They are found in one half of the crops and judged by their variance in the other one: in the half in
+    which it was found, that of noise is much larger. Components that are noise are set to zero.
+
+    Returns
+    -------
+    frame : ndarray
+    components : ndarray of shape (n_content, ...)
+    scores : ndarray of shape (N, n_content)
+        In units of their standard deviation; 0 for what is noise.
+    noise : float
+        Root mean square of the rest.
+    """
+    frame, residual, seen = _average(crops, pose, geometry)
+    residual, seen = residual.reshape(len(crops), -1), seen.reshape(len(crops), -1)
+    if geometry.n_pose:
+        # What a movement would explain is none of the content, which would serve to mend the pose.
+        slopes = geometry.slopes(torch.from_numpy(frame)).numpy()
+        residual -= seen * (_moves(residual, seen, slopes) @ slopes)
+    n = min(n_content, residual.shape[1], len(residual) // 2)
+    half = np.arange(len(residual)) % 2 == 0
+    pca = PCA(n, svd_solver="randomized", random_state=0).fit(residual[half])
+    scores = pca.transform(residual)
+    left = residual[~half] - pca.inverse_transform(scores[~half])
+    # Crops put into the frame are interpolated, which leaves two thirds of the variance along each axis.
+    kept = (2 / 3) ** (1 if geometry.shape[0] == 1 else 2) if geometry.n_pose else 1.0
+    noise = max(float(np.sqrt((left**2).sum() / max(seen[~half].sum(), 1.0) / kept)), _LEAST_NOISE)
+    signal = scores[~half].var(axis=0) > _SIGNAL * noise**2
+    spread = np.where(signal, scores.std(axis=0), 0.0)
+    components, standard = np.zeros((n_content, residual.shape[1]), np.float32), np.zeros((len(crops), n_content))
+    components[:n] = pca.components_ * spread[:, None]
+    standard[:, :n] = np.where(signal, scores - scores.mean(axis=0), 0.0) / np.where(signal, spread, 1.0)
+    return frame, components.reshape(-1, *geometry.frame), standard, noise
+
+
+def _moves(residual, seen, slopes):
+    """Small movements that explain best what is left of crops in the frame: ndarray of shape (N, n_pose)."""
+    n = len(slopes)
+    normal = (seen @ (slopes[:, None] * slopes).reshape(n * n, -1).T).reshape(-1, n, n)
+    return np.linalg.solve(normal + 1e-6 * np.eye(n, dtype=np.float32), (residual @ slopes.T)[..., None])[..., 0]
+
+
+def _refined(crops, pose, geometry):
+    """Poses to a fraction of a pixel, by steps of least squares."""
+    farthest = np.array([_FARTHEST[0]] * geometry.axes + [_FARTHEST[1]] * geometry.rotates)
+    for _ in range(_REFINEMENTS):
+        frame, *parts = _average(crops, pose, geometry)
+        slopes = geometry.slopes(torch.from_numpy(frame)).numpy()
+        moves = _moves(*(part.reshape(len(crops), -1) for part in parts), slopes)
+        pose = pose + moves.clip(-farthest, farthest)
+    return pose
 
 
 def _average(crops, pose, geometry):

@@ -27,8 +27,10 @@ _FLOOR = 1.0  # nats: content that a smooth map may not give up
 _FLOOR_WEIGHT = 10.0
 _NOISE_MEMORY = 0.95  # of the running mean of squared residuals
 _LEAST_NOISE = 1e-3  # of the range of the data
-_START_STEPS = 80
-_DECODER_START = {True: (60, 16), False: (600, 4)}  # canonical or not: steps, pictures a step
+_FITTED = 1000  # contents to which the canonical decoder is fitted
+_LOGITS = (0.02, 0.98)  # probabilities of which a logit is asked for
+_DECODER_STEPS, _PICTURES = 600, 4  # in which the coordinate decoder is taught
+_ENCODER_STEPS = 80  # in which the plain encoder is taught
 COLUMNS = [
     *("epoch", "loss", "reconstruction", "kl_pose", "kl_content", "penalty"),
     *("noise_sd", "learning_rate", "seconds"),
@@ -86,29 +88,30 @@ def prepare(networks, crops, start, recipe):
         torch.as_tensor(part, dtype=torch.float32, device=device)
         for part in (start.frame, start.components, start.latents)
     )
-    if isinstance(encoder, AligningEncoder):
-        encoder.refer_to(frame)
-    canonical = isinstance(decoder, CanonicalDecoder)
-    if canonical and recipe.likelihood == "gaussian":
-        with torch.no_grad():
-            decoder.layers[-1].bias.copy_(frame.ravel())
     generator = torch.Generator(device).manual_seed(recipe.random_state)
-    optimiser = torch.optim.Adam(decoder.parameters(), lr=recipe.learning_rate, fused=True)
-    steps, pictures = _DECODER_START[canonical]
-    for _ in range(steps):
-        content = torch.randn(pictures, len(components), generator=generator, device=device)
-        target = frame + torch.einsum("bk,kyx->byx", content, components)
-        decoded = decoder.frames(content)
-        if recipe.likelihood == "bernoulli":
-            loss = functional.binary_cross_entropy_with_logits(decoded, target.clamp(0, 1))
-        else:
-            loss = functional.mse_loss(decoded, target)
-        _descend(optimiser, loss)
+
+    def wanted(content):
+        pictures = frame + torch.einsum("bk,kyx->byx", content, components)
+        return pictures.clamp(*_LOGITS).logit() if recipe.likelihood == "bernoulli" else pictures
+
+    if isinstance(decoder, CanonicalDecoder):
+        content = torch.randn(_FITTED, len(components), generator=generator, device=device)
+        decoder.begin_with(content, wanted(content))
+    else:
+        optimiser = torch.optim.Adam(decoder.parameters(), lr=recipe.learning_rate, fused=True)
+        for _ in range(_DECODER_STEPS):
+            content = torch.randn(_PICTURES, len(components), generator=generator, device=device)
+            _descend(optimiser, functional.mse_loss(decoder.frames(content), wanted(content)))
+    if isinstance(encoder, AligningEncoder):
+        encoder.refer_to(frame, components, start.noise)
+        pose = latents[:, : decoder.geometry.n_pose]
+        encoder.begin_with(crops(start.rows), pose, torch.as_tensor(start.views, device=device))
+        return
     optimiser = torch.optim.Adam(encoder.parameters(), lr=recipe.learning_rate, fused=True)
     rng = np.random.default_rng(recipe.random_state)
-    for _ in range(_START_STEPS):
+    for _ in range(_ENCODER_STEPS):
         some = rng.integers(0, len(start.rows), recipe.batch_size)
-        mean, _ = encoder(crops(start.rows[some]), decoder.geometry.pose(latents[some]))
+        mean, _ = encoder(crops(start.rows[some]))
         _descend(optimiser, decoder.geometry.distance(mean, latents[some]))
 
 
