@@ -22,15 +22,16 @@ __all__ = ["first_guess"]
 
 _PIXELS = 6_000_000  # of all frames together: what is registered fits into a few hundred megabytes
 _MOST = 2000  # crops
-_TRIAL = 400  # crops with which the components are found, and several templates are tried
+_TRIAL = 300  # crops with which the components are found, and several templates are tried
 _TEMPLATES = 3
-_ITERATIONS = 4
+# First crops are moved by little: on a lattice, whichever column is nearest is the one that was meant.
+_NARROW = (16.0, 4.0, 1.0, 1.0)
 _REACH = 2.5  # standard deviations of the prior
 _ANGLES = 13
 _VIEWS = 100
 _PHASE_SLACK = 2  # pixels of the margin beyond half a cell
 _TIE = 1e-3
-_REFINEMENTS = 2
+_REFINEMENTS = 1
 _FARTHEST = (1.0, 0.1)  # pixels, radians: a step of least squares is not trusted beyond
 _SIGNAL = 2.0  # times the variance of noise: a component that says a third of a nat, or more
 _LEAST_NOISE = 1e-3  # of the range of the data
@@ -106,37 +107,32 @@ def _views(frame, geometry, rng):
 
 
 def _registered(crops, geometry, n_content, rng):
-    """Pose of every crop."""
+    """Pose of every crop, from the template with which some of them are explained best."""
     trial = crops[:_TRIAL]
     single = rng.permutation(len(trial))[: _TEMPLATES - 1, None]
     first = [trial, *(trial[row] for row in single)]
     frames = [_average(some, np.zeros((len(some), geometry.n_pose)), geometry)[0] for some in first]
-    runs = (_run(trial, frame, geometry) for frame in frames)
-    pose, noise, _ = min(runs, key=lambda run: run[2])
-    components = np.zeros((0, *geometry.frame), np.float32)
-    for n in range(1, n_content + 1):
-        pose = _refined(trial, pose, geometry)
-        frame, found, _, left = _components(trial, pose, geometry, n)
-        if not found[-1].any():
-            break
-        components, noise = found, left**2
-        pose, _, _ = _closest(trial, frame, components, geometry, noise)
-        pose = _centred(pose, geometry)
-    frame = _average(trial, pose, geometry)[0]
-    pose, _, _ = _closest(crops, frame, components, geometry, noise)
+    tried = (_explained(trial, frame, geometry, n_content) for frame in frames)
+    found, _ = min(tried, key=lambda tried: tried[1])
+    pose, _, _ = _closest(crops, *found, geometry)
     return _refined(crops, pose, geometry)
 
 
-def _run(crops, frame, geometry):
-    """Poses, noise and cost of crops that are registered to a mean that improves by and by."""
+def _explained(crops, frame, geometry, n_content):
+    """Frame, components and noise that explain crops, beginning with a frame; and what that costs."""
     middle = frame[tuple(slice(m, n - m) for m, n in zip(geometry.margin, frame.shape, strict=True))]
     noise = float(np.mean((crops - middle) ** 2)) + 1e-9
-    none = np.zeros((0, *geometry.frame), np.float32)
-    for _ in range(_ITERATIONS):
-        pose, noise, cost = _closest(crops, frame, none, geometry, noise)
-        pose = _centred(pose, geometry)
-        frame = _average(crops, pose, geometry)[0]
-    return pose, noise, cost
+    components = np.zeros((0, *geometry.frame), np.float32)
+    for narrow, n in [*((narrow, 1) for narrow in _NARROW), *((1.0, n) for n in range(2, n_content + 1))]:
+        pose, noise, _ = _closest(crops, frame, components, noise, geometry, narrow=narrow)
+        pose = _centred(_refined(crops, pose, geometry), geometry)
+        frame, components, _, _ = _components(crops, pose, geometry, n)
+        if not components[-1].any():
+            components = components[: n - 1]
+            if n > 1:
+                break
+    _, noise, cost = _closest(crops, frame, components, noise, geometry)
+    return (frame, components, noise), cost
 
 
 def _centred(pose, geometry):
@@ -144,7 +140,7 @@ def _centred(pose, geometry):
     return pose if geometry.n_phases else pose - np.median(pose, axis=0)
 
 
-def _closest(crops, frame, components, geometry, noise):
+def _closest(crops, frame, components, noise, geometry, *, narrow=1.0):
     """The most probable pose of each crop in a frame to which any content may be added.
 
     Parameters
@@ -153,9 +149,11 @@ def _closest(crops, frame, components, geometry, noise):
     frame : ndarray
     components : ndarray of shape (k, ...)
         Changes of the frame by a unit of content, whose prior is N(0, 1).
-    geometry : Geometry
     noise : float
         Variance.
+    geometry : Geometry
+    narrow : float
+        Weight of the prior of the pose.
 
     Returns
     -------
@@ -167,7 +165,7 @@ def _closest(crops, frame, components, geometry, noise):
     """
     flat = crops.reshape(len(crops), -1)
     rows, columns, prior = _shifts(geometry)
-    lowest, pose, left = np.full(len(crops), np.inf), np.zeros((len(crops), geometry.n_pose)), None
+    lowest, pose = np.full(len(crops), np.inf), np.zeros((len(crops), geometry.n_pose))
     turn = geometry.scale[-1][-1] if geometry.rotates else 1.0
     for angle in _angles(geometry):
         turned, *others = (
@@ -175,7 +173,7 @@ def _closest(crops, frame, components, geometry, noise):
             for picture in (frame, *components)
         )
         squares = (turned**2).sum(axis=1) - 2 * flat @ turned.T  # of the difference, less those of the crop
-        cost = squares / (2 * noise) + (prior.ravel() + (angle / turn) ** 2) / 2
+        cost = squares / (2 * noise) + narrow * (prior.ravel() + (angle / turn) ** 2) / 2
         if others:
             others = np.stack(others, axis=1)  # (shifts, k, pixels)
             normal = others @ others.transpose(0, 2, 1) + noise * np.eye(others.shape[1], dtype=np.float32)
