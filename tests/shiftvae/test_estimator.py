@@ -99,7 +99,9 @@ def test_a_penalty_of_the_user_acts_on_the_maps(image):
         seen.append(tuple(maps.shape))
         return 100 * maps.mean() ** 2
 
-    vae = ShiftVAE(2, lattice=[[8.0, 0], [0, 8.0]], penalty=centred, **QUICK).fit(sliding_windows(image, 24, step=4))
+    vae = ShiftVAE(2, lattice=[[8.0, 0], [0, 8.0]], penalty=centred, **QUICK).fit(
+        sliding_windows(image, 24, step=4)
+    )
     assert set(seen) == {(2, 5, 5, 2)}
     assert vae.history_.penalty.min() >= 0
 

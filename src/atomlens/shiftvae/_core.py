@@ -30,6 +30,7 @@ class Core:
     ----------
     networks : ModuleDict
     geometry : Geometry
+    n_content : int
     likelihood : {"gaussian", "bernoulli"}
     offset, range : float
         The networks see (crop - offset) / range.
@@ -39,6 +40,7 @@ class Core:
 
     networks: torch.nn.ModuleDict
     geometry: object
+    n_content: int
     likelihood: str
     offset: float
     range: float
@@ -62,15 +64,16 @@ class Core:
 
     def encode(self, crops):
         """Means and standard deviations of all latents, in units of the prior: two arrays (N, latents)."""
-        means, sds = [], []
+        # Made at once: what is kept of each batch would lie between the batches, and memory could not be used again.
+        n_latents = self.geometry.n_pose + self.n_content
+        means, sds = np.empty((2, len(crops), n_latents), np.float32)
         with torch.inference_mode(), one_thread():
-            for batch in self._batches(crops):
+            for some, batch in zip(crops.blocks(), self._batches(crops), strict=True):
                 if not bool(torch.isfinite(batch).all()):
                     raise ValueError("some crops hold NaN or infinite values: leave them out, or fill them")
                 mean, log_sd = self.networks["encoder"](batch)
-                means.append(mean.cpu().numpy())
-                sds.append(log_sd.exp().cpu().numpy())
-        return np.concatenate(means), np.concatenate(sds)
+                means[some], sds[some] = mean.cpu().numpy(), log_sd.exp().cpu().numpy()
+        return means, sds
 
     def decode(self, pose, content):
         """Crops (N, H, W) of these poses (pixels, radians) and contents, in the units of the data."""

@@ -139,12 +139,12 @@ class AligningEncoder(nn.Module):
         x, y = self.geometry.moved_back(pose)
         seen = self.geometry.seen(x, y).expand(len(crops), *self.geometry.frame).flatten(1)
         placed = sample_frame(crops[:, None], x, y, beyond="zeros").flatten(1)
-        left = placed - seen * self.reference.ravel()
+        left = torch.addcmul(placed, seen, self.reference.ravel(), value=-1)
         n, n_pose = len(self.changes), self.geometry.n_pose
         normal = (seen @ self.products.T).view(-1, n, n) + self.ridge
         inverse = torch.linalg.inv(normal)
         found = (inverse @ (left @ self.changes.T)[..., None])[..., 0]
-        left = left - seen * (found[:, :n_pose] @ self.changes[:n_pose])
+        left = torch.addcmul(left, seen, found[:, :n_pose] @ self.changes[:n_pose], value=-1)
         variance = torch.diagonal(inverse, dim1=1, dim2=2)[:, n_pose:] * self.ridge.diagonal()[n_pose:]
         move = found[:, :n_pose].clamp(-self.limit, self.limit)
         return left, move, found[:, n_pose:], 0.5 * variance.clamp(min=1e-8).log()

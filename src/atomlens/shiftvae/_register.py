@@ -169,8 +169,7 @@ def _closest(crops, frame, components, noise, geometry, *, narrow=1.0):
     turn = geometry.scale[-1][-1] if geometry.rotates else 1.0
     for angle in _angles(geometry):
         turned, *others = (
-            _pieces(_turned(picture, angle), rows, columns, geometry)
-            for picture in (frame, *components)
+            _pieces(_turned(picture, angle), rows, columns, geometry) for picture in (frame, *components)
         )
         squares = (turned**2).sum(axis=1) - 2 * flat @ turned.T  # of the difference, less those of the crop
         cost = squares / (2 * noise) + narrow * (prior.ravel() + (angle / turn) ** 2) / 2
@@ -284,7 +283,10 @@ def _components(crops, pose, geometry, n_content):
     noise = max(float(np.sqrt((left**2).sum() / max(seen[~half].sum(), 1.0) / kept)), _LEAST_NOISE)
     signal = scores[~half].var(axis=0) > _SIGNAL * noise**2
     spread = np.where(signal, scores.std(axis=0), 0.0)
-    components, standard = np.zeros((n_content, residual.shape[1]), np.float32), np.zeros((len(crops), n_content))
+    components, standard = (
+        np.zeros((n_content, residual.shape[1]), np.float32),
+        np.zeros((len(crops), n_content)),
+    )
     components[:n] = pca.components_ * spread[:, None]
     standard[:, :n] = np.where(signal, scores - scores.mean(axis=0), 0.0) / np.where(signal, spread, 1.0)
     return frame, components.reshape(-1, *geometry.frame), standard, noise
@@ -294,7 +296,9 @@ def _moves(residual, seen, slopes):
     """Small movements that explain best what is left of crops in the frame: ndarray of shape (N, n_pose)."""
     n = len(slopes)
     normal = (seen @ (slopes[:, None] * slopes).reshape(n * n, -1).T).reshape(-1, n, n)
-    return np.linalg.solve(normal + 1e-6 * np.eye(n, dtype=np.float32), (residual @ slopes.T)[..., None])[..., 0]
+    return np.linalg.solve(normal + 1e-6 * np.eye(n, dtype=np.float32), (residual @ slopes.T)[..., None])[
+        ..., 0
+    ]
 
 
 def _refined(crops, pose, geometry):

@@ -239,7 +239,7 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
             units=self.decoder_units or _UNITS[self.decoder],
             random_state=self.random_state,
         ).to(_core.device())
-        self.core_ = _core.Core(networks, geometry, self.likelihood, **state)
+        self.core_ = _core.Core(networks, geometry, self.latent_dim, self.likelihood, **state)
         return self.core_
 
     @property
