@@ -20,11 +20,16 @@ BATCH = 100
 _HALF_LOG_TWO_PI = np.log(2 * np.pi) / 2
 
 
+def sample(seed, n=2000):
+    """Crops (n, 24, 24) with their truth."""
+    return simulate.shifted.cells(n, size=SIZE, noise=NOISE, random_state=seed)
+
+
 def cells(seed, n=2000):
     """Crops (n, 24, 24), the kind of each as a number, and its shift in pixels (x, y)."""
-    sample = simulate.shifted.cells(n, size=SIZE, noise=NOISE, random_state=seed)
-    kinds = pd.factorize(sample.truth.kind, sort=True)[0]
-    return sample.data.to_numpy(), kinds, sample.truth[["shift_x", "shift_y"]].to_numpy()
+    drawn = sample(seed, n)
+    kinds = pd.factorize(drawn.truth.kind, sort=True)[0]
+    return drawn.data.to_numpy(), kinds, drawn.truth[["shift_x", "shift_y"]].to_numpy()
 
 
 def ari(content, kinds):

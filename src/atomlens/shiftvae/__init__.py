@@ -1,7 +1,15 @@
 """Shift-VAE: what varies in randomly cut windows, besides where they were cut."""
 
 from atomlens.shiftvae._store import load_model
-from atomlens.shiftvae.diagnostics import against_truth, compare, leakage
+from atomlens.shiftvae.diagnostics import against_truth, compare, explained_by_place, leakage
 from atomlens.shiftvae.estimator import SeparationWarning, ShiftVAE
 
-__all__ = ["SeparationWarning", "ShiftVAE", "against_truth", "compare", "leakage", "load_model"]
+__all__ = [
+    "SeparationWarning",
+    "ShiftVAE",
+    "against_truth",
+    "compare",
+    "explained_by_place",
+    "leakage",
+    "load_model",
+]

@@ -64,7 +64,8 @@ class Core:
 
     def encode(self, crops):
         """Means and standard deviations of all latents, in units of the prior: two arrays (N, latents)."""
-        # Made at once: what is kept of each batch would lie between the batches, and memory could not be used again.
+        # Made at once: what is kept of each batch would lie between the batches, and keep them from being
+        # used again.
         n_latents = self.geometry.n_pose + self.n_content
         means, sds = np.empty((2, len(crops), n_latents), np.float32)
         with torch.inference_mode(), one_thread():

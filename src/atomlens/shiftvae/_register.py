@@ -24,6 +24,7 @@ _PIXELS = 6_000_000  # of all frames together: what is registered fits into a fe
 _MOST = 2000  # crops
 _TRIAL = 300  # crops with which the components are found, and several templates are tried
 _TEMPLATES = 3
+_BETTER = 1.0  # nats a crop
 # First crops are moved by little: on a lattice, whichever column is nearest is the one that was meant.
 _NARROW = (16.0, 4.0, 1.0, 1.0)
 _REACH = 2.5  # standard deviations of the prior
@@ -33,7 +34,8 @@ _PHASE_SLACK = 2  # pixels of the margin beyond half a cell
 _TIE = 1e-3
 _REFINEMENTS = 1
 _FARTHEST = (1.0, 0.1)  # pixels, radians: a step of least squares is not trusted beyond
-_SIGNAL = 2.0  # times the variance of noise: a component that says a third of a nat, or more
+_FOLLOWING, _OUTSTANDING = 10, 1.3  # components that follow, and how much larger than these is no noise
+_SIGNAL = 2.0  # times the variance of noise: a component that says half a nat, or more
 _LEAST_NOISE = 1e-3  # of the range of the data
 
 
@@ -107,13 +109,20 @@ def _views(frame, geometry, rng):
 
 
 def _registered(crops, geometry, n_content, rng):
-    """Pose of every crop, from the template with which some of them are explained best."""
+    """Pose of every crop, from the template with which some of them are explained best.
+
+    The mean of all has its columns where they are meant, single crops may have them anywhere; so these have
+    to be clearly better.
+    """
     trial = crops[:_TRIAL]
     single = rng.permutation(len(trial))[: _TEMPLATES - 1, None]
     first = [trial, *(trial[row] for row in single)]
     frames = [_average(some, np.zeros((len(some), geometry.n_pose)), geometry)[0] for some in first]
-    tried = (_explained(trial, frame, geometry, n_content) for frame in frames)
-    found, _ = min(tried, key=lambda tried: tried[1])
+    found, lowest = _explained(trial, frames[0], geometry, n_content)
+    for frame in frames[1:]:
+        other, cost = _explained(trial, frame, geometry, n_content)
+        if cost < lowest - _BETTER * len(trial):
+            found, lowest = other, cost
     pose, _, _ = _closest(crops, *found, geometry)
     return _refined(crops, pose, geometry)
 
@@ -136,7 +145,7 @@ def _explained(crops, frame, geometry, n_content):
 
 
 def _centred(pose, geometry):
-    """Poses around 0: where the frame has its zero is free, and the middle leaves most room on either side."""
+    """Poses around 0: the zero of the frame is free, and the middle leaves most room on either side."""
     return pose if geometry.n_phases else pose - np.median(pose, axis=0)
 
 
@@ -224,20 +233,25 @@ def _shifts(geometry):
 
 
 def _lowest(cost):
-    """Lowest value of each map, and where, as (x, y), to a fraction of a step by a parabola."""
+    """Lowest value of each map, and where, as (x, y), to a fraction of a step by parabolas."""
     n, height, width = cost.shape
     row, column = np.unravel_index(cost.reshape(n, -1).argmin(axis=1), (height, width))
     every = np.arange(n)
     lowest = cost[every, row, column]
 
-    def fraction(index, count, before, after):
-        inner = (index > 0) & (index < count - 1)
+    def vertex(index, count, before, after):
+        """Where the parabola through three values has its vertex, and how much lower that is."""
         bend = before + after - 2 * lowest
-        return np.where(inner & (bend > 0), 0.5 * (before - after) / np.where(bend > 0, bend, 1.0), 0.0)
+        found = (index > 0) & (index < count - 1) & (bend > 0)
+        bend = np.where(found, bend, 1.0)
+        return tuple(
+            np.where(found, v, 0.0)
+            for v in ((before - after) / (2 * bend), (before - after) ** 2 / (8 * bend))
+        )
 
-    y = fraction(row, height, cost[every, row - 1, column], cost[every, (row + 1) % height, column])
-    x = fraction(column, width, cost[every, row, column - 1], cost[every, row, (column + 1) % width])
-    return lowest, np.stack([column + x, row + y], axis=1)
+    y, deeper_y = vertex(row, height, cost[every, row - 1, column], cost[every, (row + 1) % height, column])
+    x, deeper_x = vertex(column, width, cost[every, row, column - 1], cost[every, row, (column + 1) % width])
+    return lowest - deeper_x - deeper_y, np.stack([column + x, row + y], axis=1)
 
 
 def _turned(frame, angle):
@@ -253,10 +267,11 @@ def _turned(frame, angle):
 
 
 def _components(crops, pose, geometry, n_content):
-    """Principal components of what registration leaves over, as far as other crops have them too.
+    """Principal components of what registration leaves over, as far as they stand out.
 
-    They are found in one half of the crops and judged by their variance in the other one: in the half in
-    which it was found, that of noise is much larger. Components that are noise are set to zero.
+    Noise has principal components too, the larger the fewer crops there are; and windows that overlap share
+    their noise, as if there were fewer still. But its variances fall slowly from one to the next: what is no
+    noise is well above those that follow. Components that are noise are set to zero.
 
     Returns
     -------
@@ -273,23 +288,21 @@ def _components(crops, pose, geometry, n_content):
         # What a movement would explain is none of the content, which would serve to mend the pose.
         slopes = geometry.slopes(torch.from_numpy(frame)).numpy()
         residual -= seen * (_moves(residual, seen, slopes) @ slopes)
-    n = min(n_content, residual.shape[1], len(residual) // 2)
-    half = np.arange(len(residual)) % 2 == 0
-    pca = PCA(n, svd_solver="randomized", random_state=0).fit(residual[half])
-    scores = pca.transform(residual)
-    left = residual[~half] - pca.inverse_transform(scores[~half])
+    pca = PCA(min(n_content + _FOLLOWING, *residual.shape), svd_solver="randomized", random_state=0)
+    scores = pca.fit_transform(residual)[:, :n_content]
+    n, variance = scores.shape[1], pca.explained_variance_
+    following = variance[n:].mean() if len(variance) > n else 0.0
+    left = (residual**2).sum() - len(crops) * variance[:n].sum()
     # Crops put into the frame are interpolated, which leaves two thirds of the variance along each axis.
     kept = (2 / 3) ** (1 if geometry.shape[0] == 1 else 2) if geometry.n_pose else 1.0
-    noise = max(float(np.sqrt((left**2).sum() / max(seen[~half].sum(), 1.0) / kept)), _LEAST_NOISE)
-    signal = scores[~half].var(axis=0) > _SIGNAL * noise**2
-    spread = np.where(signal, scores.std(axis=0), 0.0)
-    components, standard = (
-        np.zeros((n_content, residual.shape[1]), np.float32),
-        np.zeros((len(crops), n_content)),
-    )
-    components[:n] = pca.components_ * spread[:, None]
-    standard[:, :n] = np.where(signal, scores - scores.mean(axis=0), 0.0) / np.where(signal, spread, 1.0)
-    return frame, components.reshape(-1, *geometry.frame), standard, noise
+    noise = max(float(np.sqrt(max(left, 0.0) / max(seen.sum(), 1.0) / kept)), _LEAST_NOISE)
+    signal = (variance[:n] > _OUTSTANDING * following) & (variance[:n] > following + _SIGNAL * noise**2)
+    spread = np.where(signal, np.sqrt(variance[:n]), 0.0)
+    components = np.zeros((n_content, *geometry.frame), np.float32)
+    components[:n] = (pca.components_[:n] * spread[:, None]).reshape(-1, *geometry.frame)
+    standard = np.zeros((len(crops), n_content))
+    standard[:, :n] = np.where(signal, scores, 0.0) / np.where(signal, spread, 1.0)
+    return frame, components, standard, noise
 
 
 def _moves(residual, seen, slopes):

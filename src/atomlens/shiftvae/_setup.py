@@ -8,7 +8,7 @@ import numbers
 import numpy as np
 from scipy.linalg import block_diag
 
-__all__ = ["BLOCK", "REACH", "check_parameters", "geometry_of", "pose_names"]
+__all__ = ["BLOCK", "REACH", "check_parameters", "geometry_of", "lattice_vectors", "pose_names"]
 
 BLOCK = 5  # windows: side of the blocks from which a smooth map learns
 _MOVEMENTS = {
@@ -104,7 +104,7 @@ def geometry_of(model, crops):
     scale = np.diag([model.shift_scale * (n - 1) / 2 for n in reversed(crops.shape)][:axes])
     reach = REACH * scale.sum(axis=0)
     if model.lattice is not None:
-        cell = _lattice_vectors(model.lattice, axes)
+        cell = lattice_vectors(model.lattice, axes)
         scale, reach = UNIFORM_SD * cell, np.abs(cell).sum(axis=0) / 2 + 1
     margin = (*[0] * (2 - axes), *(math.ceil(r) + 1 for r in reversed(reach)))
     if rotates:
@@ -119,7 +119,7 @@ def geometry_of(model, crops):
     return Geometry(crops.shape, axes, rotates, tuple(map(tuple, scale.tolist())), margin, n_phases)
 
 
-def _lattice_vectors(lattice, axes):
+def lattice_vectors(lattice, axes):
     """Rows of lattice vectors in pixels, (2, 2) or (1, 1)."""
     if hasattr(lattice, "required"):
         lattice = lattice.required().basis

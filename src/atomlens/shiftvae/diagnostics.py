@@ -11,7 +11,9 @@ from scipy.stats import pearsonr, spearmanr
 from sklearn.base import clone
 from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 
-__all__ = ["against_truth", "compare", "leakage"]
+from atomlens.shiftvae._setup import lattice_vectors
+
+__all__ = ["against_truth", "compare", "explained_by_place", "leakage"]
 
 _MOST = 3000  # crops for an estimate of mutual information, which takes time with the square of them
 
@@ -67,6 +69,69 @@ def leakage(model, X, *, random_state=0):
     n = pose.shape[1]
     result = pd.DataFrame(table, index=model.latent_names_[n:], columns=model.latent_names_[:n])
     return result.assign(by_chance=chance.max(axis=1))
+
+
+def explained_by_place(model, image, *, lattice=None, stride=1, bins=6):
+    """Share of the variance of content maps that the place of the window in the unit cell explains.
+
+    What is in a crystal does not know where in a cell a window was cut. Content that does is mending the
+    shift, and its map shows the grid of the windows; `leakage`, which compares with the shift that the model
+    found, cannot see that where this shift is wrong.
+
+    Parameters
+    ----------
+    model : ShiftVAE
+        Trained on windows.
+    image : array_like of shape (H, W), or DataArray
+    lattice : Lattice or array_like of shape (2, 2), optional
+        Lattice vectors in pixels, one a row, as (x, y); those of the model, if it has any.
+    stride : int
+        Pixels from one window to the next. One is best: the places of coarser ones may beat with the lattice.
+    bins : int
+        Parts of the cell along each lattice vector.
+
+    Returns
+    -------
+    Series
+        One value for each content latent: 0 for what does not depend on the place, 1 for what depends on
+        nothing else. What chance explains is taken out.
+
+    Raises
+    ------
+    ValueError
+        If no lattice is known, or there are not several windows for each part of the cell.
+
+    References
+    ----------
+    Kelley, Proc. Natl. Acad. Sci. 21, 554 (1935), for the share without what chance explains.
+
+    Examples
+    --------
+    >>> from atomlens.shiftvae import ShiftVAE
+    >>> from atomlens.windows import sliding_windows
+    >>> x = np.arange(80)
+    >>> image = np.cos(x * 2 * np.pi / 8) + np.cos(x[:, None] * 2 * np.pi / 8) * (1 + 0.5 * np.sin(x / 12))
+    >>> image += np.random.default_rng(0).normal(0, 0.2, image.shape)
+    >>> model = ShiftVAE(1, lattice=[[8, 0], [0, 8]], max_epochs=4, progress=False)
+    >>> bool(explained_by_place(model.fit(sliding_windows(image, 18, step=2)), image)["z1"] < 0.1)
+    True
+    """
+    lattice = model.lattice if lattice is None else lattice
+    if lattice is None:
+        raise ValueError("the model has no lattice: give the lattice vectors in pixels")
+    cell = lattice_vectors(lattice, 2)
+    maps = model.latent_map(image, stride=stride)
+    row, column = np.indices(maps.shape[1:]).reshape(2, -1) * np.reshape(np.broadcast_to(stride, 2), (2, 1))
+    part = (np.stack([column, row], axis=1) @ np.linalg.inv(cell)) % 1.0 * bins
+    part = np.minimum(part.astype(int), bins - 1) @ [1, bins]
+    n, n_parts = len(part), len(np.unique(part))
+    if n < 3 * n_parts:
+        raise ValueError(f"{n} windows are too few for {n_parts} parts of the cell: lower stride, or bins")
+    content = pd.DataFrame(maps.values.reshape(len(maps), -1).T, columns=model.latent_names_)
+    content = content.iloc[:, -model.latent_dim :]
+    within = content - content.groupby(part).transform("mean")
+    unexplained = (within**2).sum() / (n - n_parts) / content.var()
+    return (1 - unexplained).clip(lower=0.0).rename("explained_by_place")
 
 
 def against_truth(latents, truth, *, random_state=0):
