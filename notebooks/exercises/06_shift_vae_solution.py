@@ -97,7 +97,8 @@ exercise.check_scale(shift_scale)
 
 # %% [markdown]
 # Train a model with two content latents and give each crop a label, one for each of the three kinds. 12 epochs are
-# enough. Try `shift_scale=0.4` as well: why does it fail, though it has room for every shift?
+# enough. Train one with `shift_scale=0.4` as well and compare their bounds (`score`): what does room cost that nobody
+# needs?
 
 # %%
 # --- solution
@@ -108,8 +109,9 @@ kinds = GaussianMixture(3, n_init=5, random_state=0).fit_predict(content)
 exercise.check_kinds(kinds)
 
 # %% [markdown] tags=["solution"]
-# *With 0.4, crops may move by the whole half-width of the window, which is more than two periods: the next columns
-# are within reach, and a crop fits the frame in more than one place.*
+# *With 0.4 each crop has to say where it is among places that never occur, which costs about a nat of the bound. And
+# the next columns are within reach: a crop fits the frame nearly as well one period further. Registration begins with
+# small shifts and mostly gets away with it, but nothing in the data says which column was meant.*
 
 # %% [markdown]
 # ## 4 · A shift without ends
@@ -182,8 +184,9 @@ real = max((0, 1, 2), key=lambda n: says[n] * (1 - shares[n]))
 exercise.check_real(real)
 
 # %% [markdown] tags=["solution"]
-# *`leakage` compares the content with the shift that the model found, and is no help with the second one: where
-# the shift jumps, its content says so, and together they say more than each alone.*
+# *`atomlens.shiftvae.explained_by_place` does the same in a line. `leakage` compares the content with the shift that
+# the model found, and is no help with the second one: where the shift jumps, its content says so, and together they
+# say more than each alone.*
 
 # %% [markdown]
 # ## How did it go?

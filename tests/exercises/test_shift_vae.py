@@ -99,10 +99,6 @@ def test_every_student_can_solve_what_is_trained(student):
     assert exercise.check_map(content_map(exercise, lattice=np.diag([exercise.period] * 2)))
 
 
-def test_too_much_room_reaches_the_next_column(exercise):
-    assert not exercise.check_kinds(kinds(exercise, 0.4))
-
-
 def test_an_ordinary_shift_does_not_find_the_field(exercise):
     ends = exercise.period / np.sqrt(12) / ((exercise.window - 1) / 2)
     verdict = exercise.check_map(content_map(exercise, shift_scale=ends))

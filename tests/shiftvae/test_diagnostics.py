@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+import xarray as xr
 
-from atomlens.shiftvae import ShiftVAE, against_truth, compare, leakage
+from atomlens.shiftvae import ShiftVAE, against_truth, compare, explained_by_place, leakage
 
 
 def test_a_good_model_leaks_little_and_one_made_to_leak_does(model, cells):
@@ -49,6 +50,46 @@ def test_each_model_has_its_crops(cells):
     assert list(compare(models, crops).index) == ["large", "small"]
     with pytest.raises(ValueError, match="no crops for large"):
         compare(models, {"small": crops["small"]})
+
+
+class Mapped:
+    """A model whose maps are known."""
+
+    lattice, latent_dim, latent_names_ = (
+        np.array([[9.0, 1.0], [-1.0, 8.0]]),
+        2,
+        ["shift_a", "shift_b", "z1", "z2"],
+    )
+
+    def __init__(self, z1, z2):
+        self.maps = np.stack([z1, z1, z1, z2])
+
+    def latent_map(self, image, *, stride):
+        return xr.DataArray(self.maps[:, ::stride, ::stride], dims=("latent", "y", "x"))
+
+
+def test_content_that_knows_its_place_in_the_cell_is_found_out():
+    y, x = np.mgrid[:90, :110]
+    rng = np.random.default_rng(0)
+    phase = np.stack([x, y], axis=-1) @ np.linalg.inv(Mapped.lattice)
+    seam, field = (phase[..., 0] % 1 < 0.5).astype(float), np.sin(x / 20) + np.cos(y / 17)
+    shares = explained_by_place(Mapped(seam, field + rng.normal(0, 0.3, x.shape)), None)
+    assert list(shares.index) == ["z1", "z2"]
+    assert shares["z1"] > 0.9
+    assert shares["z2"] < 0.03
+    half = explained_by_place(Mapped(seam + rng.normal(0, 0.5, x.shape), field), None)
+    assert half["z1"] == pytest.approx(0.5, abs=0.05)
+    by_chance = explained_by_place(Mapped(*rng.normal(size=(2, *x.shape))), None, stride=7, bins=4)
+    assert by_chance.max() < 0.15
+
+
+def test_a_place_needs_a_lattice_and_windows():
+    fake = Mapped(*np.zeros((2, 20, 20)))
+    with pytest.raises(ValueError, match="too few for"):
+        explained_by_place(fake, None, stride=4)
+    fake.lattice = None
+    with pytest.raises(ValueError, match="has no lattice"):
+        explained_by_place(fake, None)
 
 
 def test_bad_input(model, cells):

@@ -123,6 +123,95 @@ def test_blocks_are_blocks():
     assert batches.max() < 9 * 13
 
 
+def test_noise_has_no_components_and_two_kinds_have_one():
+    rng = np.random.default_rng(0)
+    crops = rng.normal(0, 1, (400, 10, 12)).astype(np.float32)
+    none = np.zeros((400, 0))
+    still = Geometry((10, 12), 0, False, (), (0, 0))
+    _, components, scores, noise = _register._components(crops, none, still, 3)
+    assert not components.any()
+    assert not scores.any()
+    assert noise == pytest.approx(1, rel=0.03)
+    kind = rng.integers(0, 2, 400)
+    crops[kind == 1, 4:6, 4:6] += 3
+    _, components, scores, noise = _register._components(crops, none, still, 3)
+    assert components.any(axis=(1, 2)).tolist() == [True, False, False]
+    assert abs(np.corrcoef(scores[:, 0], kind)[0, 1]) > 0.9
+    # A unit of content is half the difference of the kinds, as their scores are +-1.
+    np.testing.assert_allclose(np.abs(components[0, 4:6, 4:6]), 1.5, atol=0.3)
+
+
+def test_least_squares_at_all_shifts_is_that_of_every_shift():
+    """With a component, too: against the likelihood with the content integrated out, shift by shift."""
+    rng = np.random.default_rng(0)
+    frame, component = rng.random((2, *SHIFTS.frame)).astype(np.float32)
+    noise = 0.01
+    rows, columns, prior = _register._shifts(SHIFTS)
+    down, across = SHIFTS.margin
+    at = [(2, -1), (0, 3), (-4, 2)]  # x, y
+    cut = [slice(down - y, down - y + 10) for _, y in at], [slice(across - x, across - x + 12) for x, _ in at]
+    clean = [frame[s, t] + z * component[s, t] for s, t, z in zip(*cut, (1.0, -0.5, 2.0), strict=True)]
+    crops = np.stack(clean + rng.normal(0, 0.1, (3, 10, 12))).astype(np.float32)
+    pose, _, total = _register._closest(crops, frame, component[None], noise, SHIFTS)
+    np.testing.assert_allclose(np.round(pose), at, atol=0.1)
+    lowest = 0.0
+    for crop in crops:
+        costs = []
+        for row, column in np.ndindex(prior.shape):
+            s = (
+                slice(down - rows[row], down - rows[row] + 10),
+                slice(across - columns[column], across - columns[column] + 12),
+            )
+            c, r = component[s].ravel().astype(float), (crop - frame[s]).ravel().astype(float)
+            covariance = noise * np.eye(120) + np.outer(c, c)
+            _, logdet = np.linalg.slogdet(covariance)
+            costs.append((r @ np.linalg.solve(covariance, r) + logdet + prior[row, column]) / 2)
+        lowest += min(costs)
+    # The vertices of the parabolas lie a little below the lowest of the values themselves.
+    assert lowest - 3 * 2 < total < lowest + 0.01
+
+
+def test_a_decoder_begins_with_a_frame_and_its_components():
+    decoder = _networks.CanonicalDecoder(SHIFTS, 2, (64, 64))
+    frame, *components = torch.rand(3, *SHIFTS.frame)
+    generator = torch.Generator().manual_seed(0)
+    content = torch.randn(1000, 2, generator=generator)
+    pictures = frame + torch.einsum("bk,kyx->byx", content, torch.stack(components))
+    decoder.begin_with(content, pictures)
+    other = torch.randn(200, 2, generator=generator).clamp(-2, 2)
+    expected = frame + torch.einsum("bk,kyx->byx", other, torch.stack(components))
+    assert (decoder.frames(other) - expected).abs().mean() < 0.05
+
+
+def test_an_encoder_begins_with_poses_and_least_squares():
+    """Before any training, it knows shifts to half a pixel and the content as well as noise allows."""
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[: SHIFTS.frame[0], : SHIFTS.frame[1]]
+    frame = torch.tensor(np.exp(-((x - 11.5) ** 2 + (y - 9.5) ** 2) / 8), dtype=torch.float32)
+    component = torch.tensor(np.exp(-((x - 14.5) ** 2 + (y - 11.5) ** 2) / 4), dtype=torch.float32)
+    pose, content = rng.normal(0, 1, (600, 2)).astype(np.float32), rng.normal(0, 1, 600).astype(np.float32)
+    drawn = frame + torch.tensor(content)[:, None, None] * 0.5 * component
+    places = SHIFTS.places(SHIFTS.pose(torch.tensor(pose)))
+    crops = (
+        sample_frame(drawn[:, None], *places)[:, 0] + torch.tensor(rng.normal(0, 0.02, (600, 10, 12))).float()
+    )
+    encoder = _networks.AligningEncoder(SHIFTS, 1)
+    encoder.refer_to(frame, 0.5 * component[None], 0.02)
+    views = torch.tensor(_register._views(frame.numpy(), SHIFTS, rng))
+    encoder.begin_with(crops[:500], torch.tensor(pose[:500]), views)
+    with torch.inference_mode():
+        mean, _ = encoder(crops[500:])
+    wrong = (mean[:, :2].numpy() - pose[500:]) @ np.array(SHIFTS.scale)
+    assert np.median(np.abs(wrong)) < 0.5
+    assert np.corrcoef(mean[:, 2], content[500:])[0, 1] > 0.9
+
+
+def test_roughness_of_equal_values_has_a_slope():
+    maps = torch.zeros(2, 5, 5, 1, requires_grad=True)
+    _smooth.roughness(maps, torch.ones(1)).backward()
+    assert torch.isfinite(maps.grad).all()
+
+
 def test_roughness_is_that_of_numpy_and_does_not_see_the_scale():
     maps = np.random.default_rng(0).normal(size=(6, 5, 5, 2)).astype(np.float32)
     z = (maps - maps.mean(axis=(0, 1, 2))) / maps.std(axis=(0, 1, 2))

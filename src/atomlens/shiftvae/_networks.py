@@ -18,6 +18,7 @@ _CONTENT_ENCODER = (64, 64)
 # Beyond e^-7 of the prior nothing is gained, and e^log_sd could overflow in a run that goes astray.
 _LOG_SD = (-7.0, 3.0)
 _RIDGE = 1e-3  # of the least squares that fit the last of some layers
+_FAINT = 0.01
 _MIXED = 2.0  # standard deviation of what goes into the second tanh, for inputs of one
 _BENT = 0.5  # standard deviation of what goes into the first tanh: bent, but not saturated
 _BENDS = 8.0  # of the first layer, per half-width of the window
@@ -66,8 +67,9 @@ class AligningEncoder(nn.Module):
         self.sizes = [geometry.n_pose, geometry.n_pose, geometry.n_phases]
         self.of_pose = _perceptron(math.prod(geometry.shape), _ENCODER, sum(self.sizes))
         self.of_content = _perceptron(n_pixels, _CONTENT_ENCODER, 2 * n_content)
-        nn.init.zeros_(self.of_content[-1].weight)
-        nn.init.zeros_(self.of_content[-1].bias)
+        with torch.no_grad():  # least squares come first, but from zero a network would learn too slowly
+            self.of_content[-1].weight.mul_(_FAINT)
+            self.of_content[-1].bias.zero_()
         self.gain = nn.Parameter(torch.ones(geometry.n_pose))
         limit = [_FARTHEST[0]] * geometry.axes + [_FARTHEST[1]] * geometry.rotates
         self.register_buffer("limit", torch.tensor(limit), persistent=False)

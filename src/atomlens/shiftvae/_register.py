@@ -34,7 +34,8 @@ _PHASE_SLACK = 2  # pixels of the margin beyond half a cell
 _TIE = 1e-3
 _REFINEMENTS = 1
 _FARTHEST = (1.0, 0.1)  # pixels, radians: a step of least squares is not trusted beyond
-_FOLLOWING, _OUTSTANDING = 10, 1.3  # components that follow, and how much larger than these is no noise
+# Components that follow, and how much larger than these is no noise: that of windows that overlap reached 1.4.
+_FOLLOWING, _OUTSTANDING = 10, 1.5
 _SIGNAL = 2.0  # times the variance of noise: a component that says half a nat, or more
 _LEAST_NOISE = 1e-3  # of the range of the data
 
@@ -288,7 +289,8 @@ def _components(crops, pose, geometry, n_content):
         # What a movement would explain is none of the content, which would serve to mend the pose.
         slopes = geometry.slopes(torch.from_numpy(frame)).numpy()
         residual -= seen * (_moves(residual, seen, slopes) @ slopes)
-    pca = PCA(min(n_content + _FOLLOWING, *residual.shape), svd_solver="randomized", random_state=0)
+    n = min(n_content + _FOLLOWING, *residual.shape)
+    pca = PCA(n, svd_solver="randomized", iterated_power=3, random_state=0)
     scores = pca.fit_transform(residual)[:, :n_content]
     n, variance = scores.shape[1], pca.explained_variance_
     following = variance[n:].mean() if len(variance) > n else 0.0

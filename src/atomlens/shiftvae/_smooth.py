@@ -51,7 +51,8 @@ def roughness(maps, weight):
     tensor, a number
     """
     centred = maps - maps.mean(dim=(0, 1, 2))
-    standard = centred / (centred.square().mean(dim=(0, 1, 2)).sqrt() + 1e-3)
+    # A map of equal values has no slope of its standard deviation: what is added keeps it finite.
+    standard = centred / (centred.square().mean(dim=(0, 1, 2)) + 1e-6).sqrt()
     down = (standard[:, 1:] - standard[:, :-1]).square().mean(dim=(0, 1, 2))
     across = (standard[:, :, 1:] - standard[:, :, :-1]).square().mean(dim=(0, 1, 2))
     return ((down + across) * weight).sum() / (weight.sum() + 1e-9)

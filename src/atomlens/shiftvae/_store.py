@@ -10,7 +10,7 @@ import pandas as pd
 
 __all__ = ["load_model", "save"]
 
-_FORMAT = "atomlens.shiftvae 1"
+_FORMAT = "atomlens.shiftvae 2"
 _STATE = ("offset", "range", "noise")
 
 
@@ -37,6 +37,7 @@ def save(model, path, *, overwrite):
         "shape": core.geometry.shape,
         "signal": model.signal_,
         "ended": model.ended_,
+        "outstanding": model.outstanding_,
         **{name: float(getattr(core, name)) for name in _STATE},
         "history": model.history_.to_dict("list"),
         "summary": model.summary_.to_dict("list"),
@@ -94,7 +95,7 @@ def load_model(path):
         shape = tuple(described["shape"])
         crops = np.zeros((model.batch_size, *(shape[1:] if described["signal"] else shape)), np.float32)
         model._assemble(crops, **{name: described[name] for name in _STATE})
-        model.ended_ = described["ended"]
+        model.ended_, model.outstanding_ = described["ended"], described["outstanding"]
         model.history_ = pd.DataFrame(described["history"])
         model.summary_ = pd.DataFrame(described["summary"], index=model.latent_names_)
     except (ValueError, KeyError, TypeError, AttributeError) as error:

@@ -21,6 +21,7 @@ __all__ = ["SeparationWarning", "ShiftVAE"]
 
 _UNITS = {"canonical": 64, "coordinate": 128}
 _MANY = 0.05  # of the crops
+_PLAIN = 1.0  # nats: what says more is none of the noise that windows share
 _ACTIVE = 0.2  # nats: in a few hundred crops, noise alone can look like so much
 
 
@@ -89,6 +90,8 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
     noise_sd_ : float
         Of the Gaussian likelihood, in the units of the data.
     ended_ : {"converged", "max_epochs", "diverged"}
+    outstanding_ : int
+        Principal components of the registered crops that stand out from noise, `latent_dim` at most.
     summary_ : DataFrame
         As `summary`, of the crops of the training; of 4096 of them if there are more.
 
@@ -216,6 +219,7 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
             history, core.noise, self.ended_ = _train.train(
                 core.networks, source, len(crops), crops.grid, recipe, recipe.noise_sd or start.noise
             )
+        self.outstanding_ = int(start.components.any(axis=(1, 2)).sum())
         self.history_ = pd.DataFrame(history, columns=_train.COLUMNS)
         self.history_["noise_sd"] *= extent
         some = crops.sample()[:, 0] if crops.signal else crops.sample()
@@ -459,6 +463,14 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
                 "nothing was separated: every content latent stayed at its prior. Either the crops differ by "
                 "their movement and noise only, or a movement is missing: look at `history_` and at "
                 "`reconstruct`, and try another shift_scale, larger windows, or more crops",
+                SeparationWarning,
+                stacklevel=3,
+            )
+        elif not self.outstanding_ and self.summary_.kl.iloc[n_pose:].max() < _PLAIN:
+            warnings.warn(
+                "what the content says may be noise: no component of the registered crops stands out from "
+                "those that follow, and overlapping windows share their noise. Look at `summary` of crops "
+                "that were not trained with",
                 SeparationWarning,
                 stacklevel=3,
             )
