@@ -55,11 +55,8 @@ def test_each_model_has_its_crops(cells):
 class Mapped:
     """A model whose maps are known."""
 
-    lattice, latent_dim, latent_names_ = (
-        np.array([[9.0, 1.0], [-1.0, 8.0]]),
-        2,
-        ["shift_a", "shift_b", "z1", "z2"],
-    )
+    lattice, latent_dim = np.array([[9.0, 1.0], [-1.0, 8.0]]), 2
+    latent_names_ = ("shift_a", "shift_b", "z1", "z2")
 
     def __init__(self, z1, z2):
         self.maps = np.stack([z1, z1, z1, z2])

@@ -128,13 +128,15 @@ def test_noise_has_no_components_and_two_kinds_have_one():
     crops = rng.normal(0, 1, (400, 10, 12)).astype(np.float32)
     none = np.zeros((400, 0))
     still = Geometry((10, 12), 0, False, (), (0, 0))
-    _, components, scores, noise = _register._components(crops, none, still, 3)
+    _, components, scores, noise, outstanding = _register._components(crops, none, still, 3)
+    assert outstanding == 0
     assert not components.any()
     assert not scores.any()
     assert noise == pytest.approx(1, rel=0.03)
     kind = rng.integers(0, 2, 400)
     crops[kind == 1, 4:6, 4:6] += 3
-    _, components, scores, noise = _register._components(crops, none, still, 3)
+    _, components, scores, _, outstanding = _register._components(crops, none, still, 3)
+    assert outstanding == 1
     assert components.any(axis=(1, 2)).tolist() == [True, False, False]
     assert abs(np.corrcoef(scores[:, 0], kind)[0, 1]) > 0.9
     # A unit of content is half the difference of the kinds, as their scores are +-1.
@@ -158,10 +160,8 @@ def test_least_squares_at_all_shifts_is_that_of_every_shift():
     for crop in crops:
         costs = []
         for row, column in np.ndindex(prior.shape):
-            s = (
-                slice(down - rows[row], down - rows[row] + 10),
-                slice(across - columns[column], across - columns[column] + 12),
-            )
+            top, left = down - rows[row], across - columns[column]
+            s = slice(top, top + 10), slice(left, left + 12)
             c, r = component[s].ravel().astype(float), (crop - frame[s]).ravel().astype(float)
             covariance = noise * np.eye(120) + np.outer(c, c)
             _, logdet = np.linalg.slogdet(covariance)

@@ -34,8 +34,10 @@ _PHASE_SLACK = 2  # pixels of the margin beyond half a cell
 _TIE = 1e-3
 _REFINEMENTS = 1
 _FARTHEST = (1.0, 0.1)  # pixels, radians: a step of least squares is not trusted beyond
-# Components that follow, and how much larger than these is no noise: that of windows that overlap reached 1.4.
-_FOLLOWING, _OUTSTANDING = 10, 1.5
+_FOLLOWING = 10  # components that follow
+# How much larger than these a component is that is tried as content, and one that noise cannot be: that of
+# windows that overlap reached 1.4.
+_TRIED, _OUTSTANDING = 1.3, 1.5
 _SIGNAL = 2.0  # times the variance of noise: a component that says half a nat, or more
 _LEAST_NOISE = 1e-3  # of the range of the data
 
@@ -56,6 +58,8 @@ class Start:
         What is added to it for each unit of content; zero for content that nothing was found for.
     noise : float
         Root mean square of what neither registration nor the principal components explain.
+    outstanding : int
+        Components that cannot be noise.
     views : ndarray of shape (m, pixels)
         What crops see of the frame at some poses; none if there is no pose.
     """
@@ -65,6 +69,7 @@ class Start:
     frame: np.ndarray
     components: np.ndarray
     noise: float
+    outstanding: int
     views: np.ndarray
 
 
@@ -92,9 +97,9 @@ def first_guess(crops, n_crops, geometry, n_content, *, random_state):
         pose = np.zeros((len(some), geometry.n_pose))
         if geometry.n_pose:
             pose = _registered(some, geometry, n_content, rng)
-        frame, components, scores, noise = _components(some, pose, geometry, n_content)
+        frame, components, scores, noise, outstanding = _components(some, pose, geometry, n_content)
     latents = np.concatenate([geometry.latents(pose), scores], axis=1).astype(np.float32)
-    return Start(rows, latents, frame, components, noise, _views(frame, geometry, rng))
+    return Start(rows, latents, frame, components, noise, outstanding, _views(frame, geometry, rng))
 
 
 def _views(frame, geometry, rng):
@@ -136,7 +141,7 @@ def _explained(crops, frame, geometry, n_content):
     for narrow, n in [*((narrow, 1) for narrow in _NARROW), *((1.0, n) for n in range(2, n_content + 1))]:
         pose, noise, _ = _closest(crops, frame, components, noise, geometry, narrow=narrow)
         pose = _centred(_refined(crops, pose, geometry), geometry)
-        frame, components, _, _ = _components(crops, pose, geometry, n)
+        frame, components, *_ = _components(crops, pose, geometry, n)
         if not components[-1].any():
             components = components[: n - 1]
             if n > 1:
@@ -282,6 +287,8 @@ def _components(crops, pose, geometry, n_content):
         In units of their standard deviation; 0 for what is noise.
     noise : float
         Root mean square of the rest.
+    outstanding : int
+        Components that cannot be noise.
     """
     frame, residual, seen = _average(crops, pose, geometry)
     residual, seen = residual.reshape(len(crops), -1), seen.reshape(len(crops), -1)
@@ -298,13 +305,14 @@ def _components(crops, pose, geometry, n_content):
     # Crops put into the frame are interpolated, which leaves two thirds of the variance along each axis.
     kept = (2 / 3) ** (1 if geometry.shape[0] == 1 else 2) if geometry.n_pose else 1.0
     noise = max(float(np.sqrt(max(left, 0.0) / max(seen.sum(), 1.0) / kept)), _LEAST_NOISE)
-    signal = (variance[:n] > _OUTSTANDING * following) & (variance[:n] > following + _SIGNAL * noise**2)
+    signal = (variance[:n] > _TRIED * following) & (variance[:n] > following + _SIGNAL * noise**2)
+    outstanding = int((signal & (variance[:n] > _OUTSTANDING * following)).sum())
     spread = np.where(signal, np.sqrt(variance[:n]), 0.0)
     components = np.zeros((n_content, *geometry.frame), np.float32)
     components[:n] = (pca.components_[:n] * spread[:, None]).reshape(-1, *geometry.frame)
     standard = np.zeros((len(crops), n_content))
     standard[:, :n] = np.where(signal, scores, 0.0) / np.where(signal, spread, 1.0)
-    return frame, components, standard, noise
+    return frame, components, standard, noise, outstanding
 
 
 def _moves(residual, seen, slopes):
