@@ -103,18 +103,19 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
 
     where :math:`t` is the pose in units of its prior. Three things are not as in the paper:
 
-    * The start. Crops are registered to their mean by least squares, and the principal components of the rest
-      are a first guess of the content. From random weights, training can end where nothing is separated,
-      without any sign of it.
-    * The encoder, with the canonical decoder: it first finds the pose, corrects it by a step of least
-      squares, and reads the content from the crop put where it belongs in the frame.
+    * The start. Crops are registered to their mean and to the principal components of what registration
+      leaves over, and the networks are fitted to that by least squares. From random weights, training can end
+      where nothing is separated, without any sign of it.
+    * The encoder, with the canonical decoder: it first finds the pose, puts the crop where it belongs in the
+      frame, and corrects the pose and reads the content there by least squares; perceptrons learn the rest.
     * Phases on a lattice, with `lattice`; their prior is uniform.
 
     References
     ----------
     Ziatdinov, Wong, Kalinin, Mach. Learn.: Sci. Technol. 4, 045033 (2023), arXiv 2106.12472, for the model
-    and the coordinate decoder. Kingma, Welling, ICLR (2014), arXiv 1312.6114, for the lower bound. Rybkin,
-    Daniilidis, Levine, ICML (2021), arXiv 2006.13202, for the learnt noise.
+    and the coordinate decoder. Frey, Jojic, IEEE CVPR (1999), p. 190, for the start. Kingma, Welling, ICLR
+    (2014), arXiv 1312.6114, for the lower bound. Rybkin, Daniilidis, Levine, ICML (2021), arXiv 2006.13202,
+    for the learnt noise.
 
     Examples
     --------
@@ -195,7 +196,8 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
         ConvergenceWarning
             If training diverged; the last good state is kept.
         SeparationWarning
-            If nothing was separated, or many shifts lie at the end of what `shift_scale` allows.
+            If nothing was separated, content may be noise that windows share, or many shifts lie at the end
+            of what `shift_scale` allows.
         """
         require("torch", reason="the shift-VAE")
         from atomlens.shiftvae import _register, _train
