@@ -206,6 +206,18 @@ def test_an_encoder_begins_with_poses_and_least_squares():
     assert np.corrcoef(mean[:, 2], content[500:])[0, 1] > 0.9
 
 
+def test_information_is_that_of_a_noisy_channel_and_needs_different_means():
+    rng = np.random.default_rng(0)
+    mean = torch.tensor(rng.normal(0, 0.9, (4000, 1)))
+    log_sd = torch.full((4000, 1), np.log(0.3))
+    assert float(_smooth.information(mean, log_sd)) == pytest.approx(
+        0.5 * np.log(1 + 0.9**2 / 0.3**2), rel=0.03
+    )
+    assert float(_smooth.information(torch.ones(50, 1), torch.full((50, 1), -3.0))) == pytest.approx(
+        0, abs=1e-6
+    )
+
+
 def test_roughness_of_equal_values_has_a_slope():
     maps = torch.zeros(2, 5, 5, 1, requires_grad=True)
     _smooth.roughness(maps, torch.ones(1)).backward()

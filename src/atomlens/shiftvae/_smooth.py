@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 
-__all__ = ["blocks_of_grid", "roughness"]
+__all__ = ["blocks_of_grid", "information", "roughness"]
 
 
 def blocks_of_grid(grid, block, steps, batch_size, rng):
@@ -33,6 +34,23 @@ def blocks_of_grid(grid, block, steps, batch_size, rng):
     left = rng.integers(0, columns - block + 1, (steps, count))
     first = top * columns + left
     return (first[..., None] + within.ravel()).reshape(steps, -1)
+
+
+def information(mean, log_sd):
+    """What latents tell apart, in nats: of Gaussians as wide as their means are spread, in such noise.
+
+    The divergence from the prior would not do: it is as high for a sharp posterior that is always the same.
+
+    Parameters
+    ----------
+    mean, log_sd : tensor of shape (B, latents)
+
+    Returns
+    -------
+    tensor, a number
+    """
+    ratio = mean.var(dim=0) / (2 * log_sd).exp().mean(dim=0)
+    return 0.5 * torch.log1p(ratio).sum()
 
 
 def roughness(maps, weight):

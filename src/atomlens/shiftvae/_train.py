@@ -13,7 +13,7 @@ from torch.nn import functional
 from tqdm.auto import tqdm
 
 from atomlens.shiftvae._networks import AligningEncoder, CanonicalDecoder
-from atomlens.shiftvae._smooth import blocks_of_grid, roughness
+from atomlens.shiftvae._smooth import blocks_of_grid, information, roughness
 
 __all__ = ["COLUMNS", "SHARED", "Recipe", "prepare", "reconstruction_loss", "train"]
 
@@ -214,7 +214,8 @@ def _terms(networks, batch, recipe, noise_sd, generator, smooth):
         if recipe.smoothness:
             penalty = penalty + recipe.smoothness * roughness(maps, kl[n_pose:].detach())
             # A map of nothing is smooth: the content must not be given up for it.
-            penalty = penalty + _FLOOR_WEIGHT * functional.relu(_FLOOR - kl[n_pose:].sum())
+            says = information(mean[:, n_pose:], log_sd[:, n_pose:])
+            penalty = penalty + _FLOOR_WEIGHT * functional.relu(_FLOOR - says)
         if recipe.penalty is not None:
             penalty = penalty + recipe.penalty(maps)
     terms["penalty"] = penalty
