@@ -62,18 +62,18 @@ of_pca = ari(PCA(2, random_state=0).fit_transform(flat))
 print(f"ARI of two principal components: {of_pca:.2f}")
 
 # %% [markdown]
-# So write down how a crop comes about. Its content $z$ decides a picture $f_z$, larger than the window; the crop is a
+# So write down how a crop $c$ comes about. Its content $z$ decides a picture $f_z$, larger than the window; the crop is a
 # piece of it, seen at coordinates moved by the shift $\mathbf t$:
 #
-# $$ p(\mathbf x) = f_z(\mathbf x - \mathbf t) + \text{noise}, \qquad z \sim \mathcal N(0, I), \quad
+# $$ c(\mathbf x) = f_z(\mathbf x - \mathbf t) + \text{noise}, \qquad z \sim \mathcal N(0, I), \quad
 #    \mathbf t \sim \mathcal N(0, s^2 I). \tag{6.1} $$
 #
 # Both are unknown. An **encoder** guesses them from the crop, not as numbers but as distributions
-# $q(\mathbf t, z \mid p)$, each a Gaussian with a mean and a width; a **decoder** draws $f_z$. Both are trained to make
+# $q(\mathbf t, z \mid c)$, each a Gaussian with a mean and a width; a **decoder** draws $f_z$. Both are trained to make
 # the crops likely, and to keep the guesses no sharper than the data ask for:
 #
-# $$ \mathcal L = \underbrace{\mathbb E_q \log p(p \mid \mathbf t, z)}_{\text{reconstruction}}
-#    - \underbrace{\mathrm{KL}\left[q(\mathbf t, z \mid p)\,\|\,\text{prior}\right]}_{\text{what the latents cost}}, \tag{6.2} $$
+# $$ \mathcal L = \underbrace{\mathbb E_q \log p(c \mid \mathbf t, z)}_{\text{reconstruction}}
+#    - \underbrace{\mathrm{KL}\left[q(\mathbf t, z \mid c)\,\|\,\text{prior}\right]}_{\text{what the latents cost}}, \tag{6.2} $$
 #
 # the *evidence lower bound*, in nats a crop. Without $\mathbf t$, that is an ordinary variational autoencoder.
 
@@ -85,15 +85,15 @@ model = ShiftVAE(2, shift_scale=0.15, **settings).fit(cells.data)
 # %%
 show(
     plotting.training_history(model.history_),
-    alt="The loss falls within a few epochs and stands still; the divergence of pose and content settles.",
+    alt="The loss falls within a few epochs and then slowly; the divergence of pose and content settles.",
     dpi=72,
 )
 
 # %% [markdown]
-# **Figure 6.2.** The loss, minus equation (6.2), and its parts. `shift_scale` is $s$ in half-widths of the window. It
-# falls fast, since networks do not begin with random weights here: the crops are first registered to their mean and to
-# what registration leaves over, by least squares, and both networks are fitted to that. From random weights some runs
-# end where nothing is separated, and do not say so. The noise was not given; it is learnt, and the planted value is 0.1:
+# **Figure 6.2.** The loss is the negative of equation (6.2); beside it, its parts. `shift_scale` is $s$ in half-widths of
+# the window. The loss falls fast, since networks do not begin with random weights here: the crops are first registered to
+# their mean, the principal components of what is left are a first content, and both networks are fitted to that by least
+# squares. From random weights some runs end where nothing is separated, and do not say so. The noise was not given; it is learnt, and the planted value is 0.1:
 
 # %%
 print(f"learnt noise: {model.noise_sd_:.3f} of the range")
@@ -115,8 +115,8 @@ show(
 )
 
 # %% [markdown]
-# **Figure 6.3.** The vanilla model spends both latents on the place of the crop, as it must: nothing else changes so
-# many pixels. With a shift of its own, the same network has nothing left to say but the kind. And the shift itself?
+# **Figure 6.3.** The vanilla model mixes the kinds: nothing changes so many pixels as the place of the crop, and that is
+# what its latents are about. With a shift of its own, the same network has nothing left to say but the kind. And the shift itself?
 
 # %%
 found = model.shifts(cells.data)
@@ -128,10 +128,12 @@ show(
     alt="Shifts found against shifts planted, along x and y: points on the diagonal.",
     dpi=66,
 )
-Markdown(f"**Score.** Root mean square error of the shift, but for one offset of all: {error:.3f} pixels.")
+Markdown(
+    f"**Score.** Root mean square error of the shift, after one common offset is removed: {error:.3f} pixels."
+)
 
 # %% [markdown]
-# **Figure 6.4.** Right and down are positive. What the model has learnt can be looked at, by decoding the plane of its
+# **Figure 6.4.** Right and down are positive. Where the middle of the frame lies is the model's choice, hence the offset. What the model has learnt can be looked at, by decoding the plane of its
 # content:
 
 # %%
@@ -143,7 +145,8 @@ show(
 
 # %% [markdown]
 # **Figure 6.5.** The manifold, without shift. Along one latent the middle column appears and brightens; along the other
-# next to nothing happens. It was not needed, and Section 2 shows how to see that.
+# next to nothing happens. It was not needed, and Section 2 shows how to see that. (The outermost pictures are extrapolated:
+# crops lie where the clouds of Figure 6.3 are.)
 #
 # ## 2 · A latent that says nothing
 #
@@ -185,8 +188,8 @@ print(
 )
 
 # %% [markdown]
-# **Figure 6.6.** The shift is linear in the position, one content is a function of the width, and the other is not
-# used. *Never judge that by correlation*: the means of a collapsed latent are tiny, but they are not random, and may
+# **Figure 6.6**, and what is printed below it: the shift is linear in the position, one content is a function of the width,
+# and the other is not used. *Never judge that by correlation*: the means of a collapsed latent are tiny, but they are not random, and may
 # correlate with anything, by chance or not; the exercises have one that does. What gives it away is that its means hardly
 # move:
 
@@ -195,7 +198,8 @@ content.std().rename("spread of the means").to_frame().T.round(3)
 
 # %% [markdown]
 # Whether a latent is spare depends on what one calls noise. The Bernoulli likelihood, the customary one for values
-# from 0 to 1, is as tolerant as a Gaussian with a standard deviation of about a half. Now let the noise be learnt:
+# from 0 to 1, is as tolerant as a Gaussian with a standard deviation of up to a half. Now let the noise be learnt (planted: uniform over a
+# tenth of the height, a standard deviation of 0.029):
 
 # %%
 sharp = ShiftVAE(2, shift_scale=0.15, **settings).fit(peaks.data)
@@ -204,8 +208,8 @@ sharp.summary_.round(3)
 
 # %% [markdown]
 # No latent is spare any more. The signals were scaled to reach from 0 to 1 over a window that cuts the wide peaks off,
-# and that changes their shape by a little, in a way that position and width do not describe. The sharper likelihood
-# sees it. Both answers are right, to different questions.
+# and presumably that is what the second content describes: a change of shape that no shift of one family of curves can
+# make. The sharper likelihood sees it. Both answers are right, to different questions.
 #
 # ## 3 · What has to be chosen
 #
@@ -216,19 +220,20 @@ sharp.summary_.round(3)
 scales = budget(full=(0.03, 0.15, 0.4), fast=(0.03, 0.15))
 quick = {"max_epochs": budget(full=8, fast=4), "progress": False}
 part = cells.data[: budget(full=1000, fast=400)]
-by_scale = compare({f"shift_scale {s}": ShiftVAE(1, shift_scale=s, **quick) for s in scales}, part)
+by_scale = compare({f"shift_scale={s}": ShiftVAE(1, shift_scale=s, **quick) for s in scales}, part)
 by_scale.round(3)
 
 # %%
 numbers = budget(full=(1, 4), fast=(1, 2))
-by_number = compare({f"{n} contents": ShiftVAE(n, shift_scale=0.15, **quick) for n in numbers}, part)
+by_number = compare({f"latent_dim={n}": ShiftVAE(n, shift_scale=0.15, **quick) for n in numbers}, part)
 by_number.round(3)
 
 # %% [markdown]
 # `elbo` is equation (6.2) in nats a pixel, on crops that were held out. Too narrow a prior costs (`kl_pose`), and crops
-# pile up `at_edge`. Too wide a one costs too: 0.4 is 4.6 pixels, and every crop has to say where it is among places that
-# never occur. It also reaches the next column, and a crop of a lattice fits nearly as well one period further. More
-# contents than there is to say bring nothing: the bound does not rise, and they are not `active`. What content should
+# pile up `at_edge`. Too wide a one costs a little: 0.4 is 4.6 pixels, and every crop has to say where it is among places
+# that never occur. It also reaches the next column, and a crop of a lattice fits nearly as well one period further. More
+# contents than there is to say bring next to nothing: the bound hardly rises, and they are not `active` (which means more
+# than 0.2 nats; in a few hundred crops, noise alone can look like that). What content should
 # *not* do is to know about the shift. The mutual information between the two, beside what the same estimate gives for
 # shuffled shifts:
 
@@ -239,7 +244,8 @@ leakage(model, cells.data).round(3)
 against_truth(model.transform(cells.data), cells.truth[["kind"]]).round(3)[["latent", "truth", "information"]]
 
 # %% [markdown]
-# Three kinds in equal shares are ln 3 = 1.1 nats, and one latent holds them all. `leakage` compares with the shift that
+# Three kinds in equal shares are ln 3 = 1.1 nats, and one latent holds them all. It does not know the shift; what little
+# the spare one says is about that. `leakage` compares with the shift that
 # the *model* found; where that is wrong, as in Figure 6.7 below, only the place where a window was cut can tell.
 #
 # ## 4 · Windows anywhere: order parameters as maps
@@ -288,7 +294,7 @@ def mapped(model, image, planted=field):
     """Map of the first content, in the sign that fits; the planted field there; their correlation."""
     found = model.latent_map(image, stride=stride)
     x, y = np.meshgrid(found.x, found.y)
-    truth = found.sel(latent="z1").copy(data=planted(x, y))
+    truth = found.sel(latent="z1").copy(data=planted(x, y)).rename("field")
     r = pearsonr(found.sel(latent="z1").values.ravel(), truth.values.ravel()).statistic
     return found.sel(latent=["z1"]) * np.sign(r), truth, abs(r)
 
@@ -297,7 +303,9 @@ def mapped(model, image, planted=field):
 ends_map, truth, r_ends = mapped(with_ends, polar)
 polar_map, _, r_polar = mapped(on_lattice, polar)
 show(
-    plotting.latent_maps(polar_map, truth={"Planted displacement": truth, "Shift with ends": ends_map[0]}),
+    plotting.latent_maps(
+        polar_map, truth={"Planted displacement": truth, "z1, shift with ends": ends_map[0]}
+    ),
     alt="The content map on a lattice shows the planted waves; with an ordinary shift it shows scattered dots.",
     dpi=62,
 )
@@ -307,11 +315,11 @@ Markdown(f"**Score.** |Correlation| with the field: on a lattice {r_polar:.3f}, 
 # **Figure 6.7.** Nobody told the model about displacements. With ends (right), windows are put into the wrong cell
 # wherever one ends, and content is spent on mending that: scattered dots, or stripes, which show where the cells are
 # cut. It is the most common failure of the method on crystals, and easily missed, as both models draw their windows
-# well. What tells without any truth is the bound above: of two models of the same windows, the higher one explains them
-# better. (In the exercises, `explained_by_place` tells, too: what is in a crystal does not know where in a cell a window
+# well enough for the eye. What tells without any truth is the bound above, in nats a window: of two models of the same
+# windows, the higher one explains them better. (In the exercises, `explained_by_place` tells, too: what is in a crystal does not know where in a cell a window
 # was cut.)
 #
-# ### Tilt, thickness, strain
+# ### Dimming, tilt, strain
 #
 # The same with other fields: columns that dim; a specimen whose tilt grows to the right, which smears its columns (with
 # the square of the tilt); and a strain that grows to the right, from -3 % to 3 %.
@@ -368,7 +376,7 @@ show(
 # **Figure 6.8.** A window of 1.3 cells sees one pair of like columns along x: the column in the middle of the frame and
 # its left or its right neighbour, depending on the shift (colour). That both are further apart, or that the middle one
 # has moved, is the same picture; but strain moves it the one way for the left pair, the other way for the right. One
-# content cannot serve both, and the shifts at one end of the cell stray. No bound tells, as nothing is drawn wrongly. A
+# content cannot serve both, and where shifts are near the ends of the cell, points stray. A
 # window has to hold what distinguishes the two, wherever it is cut: three columns, so two cells and a column.
 #
 # ## 5 · Smooth, because we want it so
@@ -401,34 +409,25 @@ show(
 # %%
 plain = simulate.image(crystal, shape=(300, 300), electrons=100, random_state=1).data
 plain_pieces = sliding_windows(plain, size, step=stride)
-honest, wish = (ShiftVAE(1, lattice=cell, smoothness=w, **once) for w in (0.0, 10.0))
-with warnings.catch_warnings(record=True) as said:
-    warnings.simplefilter("always", SeparationWarning)
-    honest.fit(plain_pieces), wish.fit(plain_pieces)
-print(*(f"{warning.message}\n" for warning in said), sep="", end="")
-
-# %%
-costs = [m.summary_.loc[["z1"], ["kl", "posterior_sd"]] for m in (honest, wish)]
-pd.concat(costs, keys=["without", "with the condition"]).round(3)
-
-# %%
-wished = wish.latent_map(plain, stride=stride).sel(latent="z1")
-alone = honest.latent_map(plain, stride=stride).sel(latent=["z1"])
-show(
-    plotting.latent_maps(alone, truth={"With the condition": wished}),
-    alt="Two maps of a perfect crystal: weak noise, and with the condition smooth patches that mean nothing.",
-    dpi=62,
-)
+costs = {}
+for name, weight in (("without", 0.0), ("with the condition", 10.0)):
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always", SeparationWarning)
+        empty = ShiftVAE(1, lattice=cell, smoothness=weight, **once).fit(plain_pieces)
+    costs[name] = empty.summary_.loc["z1", ["kl", "posterior_sd", "spread"]]
+    print(*(f"{name}: {warning.message}\n" for warning in said), sep="", end="")
+pd.DataFrame(costs).T.astype(float).round(3)
 
 # %% [markdown]
-# **Figure 6.10.** There is nothing in this crystal but noise. A map of nothing would be perfectly smooth, so the condition
-# comes with a floor: the content must say one nat at least. Here it has to invent one. Train without the condition
-# first, look at `kl`, and ask for smoothness only where there is something to be smooth.
+# The warnings are the answer. Windows that overlap share their noise, and a model can learn some of that by heart:
+# `kl` is not zero without the condition, as if there were something. With it the content is the same everywhere: a map of
+# nothing would be perfectly smooth. The condition therefore comes with a floor: content has to tell windows apart, by
+# one nat. But a floor cannot find what is not there.
 #
 # ## 6 · Standing waves
 #
-# A tunnelling microscope sees electrons, too. Around impurities they form standing waves, which ride on the lattice:
-# simulated here, with the planted wave beside what the model finds.
+# A tunnelling microscope images the density of electrons. Around impurities it forms standing waves, which ride on the
+# lattice: simulated here, with the planted wave beside what the model finds.
 
 # %%
 surface = simulate.structures.metal("Cu", (9, 9))
@@ -453,13 +452,15 @@ show(
 )
 
 # %% [markdown]
-# **Figure 6.11.** The content of a window is its place on the wave.
+# **Figure 6.10.** The content of a window is the height of the wave there. No filter had to be
+# chosen to tell the wave from the lattice.
 #
 # ## 7 · Real samples
 #
 # Copper oxide under a tunnelling microscope, and four electron micrographs: molybdenum disulphide with dirt, a bent
 # superlattice of PbTiO₃ and SrRuO₃, twins of cadmium telluride, graphene with a silicon atom. The lattice is estimated,
-# the windows hold one and a half cells (small things should not drown in them), and nothing else is told. In graphene
+# and nothing else is told. The windows hold one and a half cells, against the rule of Figure 6.8: defects are looked for
+# here, which would drown in larger ones, and the price is paid below, in dots and fine patterns. In graphene
 # the lattice comes from its atoms, which stand beside the image in the data set: to the image alone, the distance of two
 # atoms looks like a lattice vector.
 
@@ -488,12 +489,13 @@ for row, (name, (image, fitted)) in zip(axes, real.items(), strict=True):
 show(figure, alt="Five experimental images, and maps of two contents of each.", dpi=52)
 
 # %% [markdown]
-# **Figure 6.12.** In the oxide vacancies stand out, each with a structure of its own, and so do scan lines at which the
-# tip changed. In the sulphide it is dirt and a few columns. The superlattice falls into its layers; the telluride into
-# its two twins (z1), with the boundary as a line of its own (z2). In the twin whose lattice was not the one given, a fine
-# pattern shows the phase of the windows, which the wrong lattice cannot take out: domains that differ in their lattice
-# are for lesson 05. In graphene one content answers to the silicon, and its patch is as large as a window, since every
-# window that holds the atom says so. Stripes along a lattice vector would say that a shift was not found.
+# **Figure 6.11.** In the oxide vacancies stand out, each with a structure of its own, and so do scan lines at which the
+# tip changed. In the sulphide it is dirt and a few columns, and a band that begins at one of them. The superlattice falls
+# into its layers; the telluride into its two twins (z1), with the boundary as a line of its own (z2). Dots at the pitch of
+# the lattice are windows whose shift was not found. A fine pattern shows the phase of the windows: most where the lattice
+# is not the one given, and only one of two twins has that one (domains that differ in their lattice are for lesson 05). In
+# graphene both contents answer to the silicon: where in the frame the atom comes to lie depends on the window, and each
+# content draws it in another place. A map of contents is not a picture of atoms.
 #
 # ## 8 · Two ways to draw, and what libraries offer
 #
@@ -533,7 +535,7 @@ for ax, name in zip(axes, clouds.index.unique(), strict=True):
 show(figure, alt="Content of 300 crops in three programs, coloured by kind.", dpi=62)
 
 # %% [markdown]
-# **Figure 6.13.** The same crops, each program as its benchmark left it. With a coordinate decoder the kinds come apart,
+# **Figure 6.12.** The same crops, each program as its benchmark left it. With a coordinate decoder the kinds come apart,
 # too, if training gets that far; rVAE, which may also turn the crops, finds another explanation for them.
 #
 # A rotation that is not in the data is not free: a lattice turned by 90° is the same lattice, and which turn a crop gets
@@ -553,13 +555,15 @@ print(f"windows of {size} pixels: |r| = {r_polar:.2f}; of {small} pixels: {mappe
 print(*(warning.message for warning in said), sep="\n")
 
 # %% [markdown]
-# A window of less than a cell may show a column without its neighbours: displaced against what? A larger one averages
+# That correlation is no half success: the latent has collapsed, and its tiny means correlate all the same, as in Section
+# 2. A window of less than a cell may show a column without its neighbours: displaced against what? A larger one averages
 # over more of them, which helps as long as the field does not change within it.
 #
 # *A shift that reaches the next column.* Crops of a lattice fit as well one period further. Registration begins with
 # small shifts for that reason, and mostly gets away with a prior that is too wide, but nothing in the data says which
-# column was meant: keep 2.5 times `shift_scale` below half a period, or give the lattice. *Noise that is not what it
-# seems.* A likelihood that is too sharp finds structure in what is none, as in Section 2. *Nothing that repeats.*
+# column was meant: keep 2.5 times `shift_scale` times half the window near half a period, or below (in Section 1: 4.3
+# and 4 pixels), or give the lattice. *Noise that is not what it seems.* A likelihood that is too sharp takes noise for
+# structure; one that is too tolerant, as the first of Section 2, does not see structure. *Nothing that repeats.*
 # Without a lattice, windows anywhere have no phase; cut them around columns instead (`windows.column_windows`, lesson
 # 03). *Several lattices.* One model knows one lattice: divide the image first.
 #
@@ -579,7 +583,7 @@ show(
 )
 
 # %% [markdown]
-# **Figure 6.14.** The explorer as it opens, for readers without a running notebook.
+# **Figure 6.13.** The explorer as it opens, for readers without a running notebook.
 #
 # Choose points in the cloud, and see where in the image they are; or the other way round. Real windows, a real cloud:
 
@@ -592,7 +596,7 @@ brush
 show(brush.figure, alt="An image, a map of a latent, and the cloud of its windows, linked.", dpi=60)
 
 # %% [markdown]
-# **Figure 6.15.** The same, as it opens. Your own image takes a few lines:
+# **Figure 6.14.** The same, as it opens. Your own image takes a few lines:
 #
 # ```python
 # image = windows.flatten(io.read("my_image.dm4"))
@@ -611,9 +615,10 @@ show(brush.figure, alt="An image, a map of a latent, and the cloud of its window
 # %%
 Markdown(
     f"""* Give movement a latent of its own, and content is what remains: ARI {of_shift:.2f}, and {of_vanilla:z.2f} without.
-* Judge a latent by its divergence (nats) and its posterior width, not by correlation.
+* Judge a latent by its divergence (nats), its posterior width and the spread of its means, not by correlation.
 * On a crystal the shift is a phase: |r| {r_polar:.2f} with the planted field, {r_ends:.2f} with a shift that has ends.
-* A condition that is true helps; one that is not invents what it asks for.
+* A condition that is true helps; it cannot find what is not there.
+* A window must hold what is to be told apart: |r| with strain {rows["strain"]:.2f} in windows of 2.2 cells, {r_tight[1.3]:.2f} in 1.3.
 
 Next come movies: what defects do, and not only what they are."""
 )

@@ -185,7 +185,7 @@ def test_noise_that_windows_share_is_not_taken_for_content():
 
 
 def test_a_smooth_map_is_not_made_of_nothing():
-    """Where content begins at zero everywhere, its map has no slope; nothing diverges, nothing is invented."""
+    """Where content begins at zero, its map has no slope: nothing diverges, and nothing is invented."""
     image = simulate.image(CRYSTAL, shape=(300, 300), electrons=100, random_state=1).data
     with pytest.warns(SeparationWarning, match="nothing was separated"):
         vae = recovered(image, lambda x, y: x, smoothness=10.0)[1]
