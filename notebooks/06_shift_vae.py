@@ -513,7 +513,7 @@ print(f"shifts of the two decoders differ by {np.sqrt((between**2).sum(axis=1).m
 
 # %% [markdown]
 # It also reproduces the one-dimensional experiment of Section 2, which would take too long here: five thousand signals,
-# medians over three draws, stored by the benchmark `shiftvae_truth`.
+# medians over two draws, stored by the benchmark `shiftvae_truth`.
 
 # %%
 stored_table("shiftvae_signals").round(4)
