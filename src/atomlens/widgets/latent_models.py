@@ -186,7 +186,8 @@ class LatentModel(_Plane):
     >>> from atomlens import shiftvae, simulate
     >>> image = simulate.image(simulate.structures.perovskite((3, 3)), electrons=300).data
     >>> from atomlens.windows import sliding_windows
-    >>> vae = shiftvae.ShiftVAE(2, shift_scale=0.4, max_epochs=2, progress=False)
+    >>> cell = [[19.5, 0], [0, 19.5]]
+    >>> vae = shiftvae.ShiftVAE(2, lattice=cell, max_epochs=2, progress=False)
     >>> model = LatentModel(vae.fit(sliding_windows(image, 24, step=6)), image)
     >>> model.brush("cloud", [(-9, -9), (9, -9), (9, 9), (-9, 9)])
     >>> int(model.chosen.sum()) == model.maps.y.size * model.maps.x.size

@@ -286,7 +286,8 @@ def latent_explorer(model, image, *, stride=None, name="image", model_name="mode
     >>> from atomlens import shiftvae, simulate
     >>> from atomlens.windows import sliding_windows
     >>> image = simulate.image(simulate.structures.perovskite((3, 3)), electrons=300).data
-    >>> vae = shiftvae.ShiftVAE(2, shift_scale=0.4, max_epochs=2, progress=False)
+    >>> cell = [[19.5, 0], [0, 19.5]]
+    >>> vae = shiftvae.ShiftVAE(2, lattice=cell, max_epochs=2, progress=False)
     >>> view = latent_explorer(vae.fit(sliding_windows(image, 24, step=6)), image, shown="shift_x")
     >>> view.model.maps.shape
     (4, 22, 22)
