@@ -62,8 +62,8 @@ of_pca = ari(PCA(2, random_state=0).fit_transform(flat))
 print(f"ARI of two principal components: {of_pca:.2f}")
 
 # %% [markdown]
-# So write down how a crop $c$ comes about. Its content $z$ decides a picture $f_z$, larger than the window; the crop is a
-# piece of it, seen at coordinates moved by the shift $\mathbf t$:
+# So write down how a crop $c$ comes about. Its content $z$ decides a picture $f_z$, larger than the window; the crop
+# is a piece of it, seen at coordinates moved by the shift $\mathbf t$:
 #
 # $$ c(\mathbf x) = f_z(\mathbf x - \mathbf t) + \text{noise}, \qquad z \sim \mathcal N(0, I), \quad
 #    \mathbf t \sim \mathcal N(0, s^2 I). \tag{6.1} $$
@@ -90,10 +90,11 @@ show(
 )
 
 # %% [markdown]
-# **Figure 6.2.** The loss is the negative of equation (6.2); beside it, its parts. `shift_scale` is $s$ in half-widths of
-# the window. The loss falls fast, since networks do not begin with random weights here: the crops are first registered to
-# their mean, the principal components of what is left are a first content, and both networks are fitted to that by least
-# squares. From random weights some runs end where nothing is separated, and do not say so. The noise was not given; it is learnt, and the planted value is 0.1:
+# **Figure 6.2.** The loss is the negative of equation (6.2); beside it, its parts. `shift_scale` is $s$ in
+# half-widths of the window. The loss falls fast, since networks do not begin with random weights here: the crops are
+# first registered to their mean, the principal components of what is left are a first content, and both networks are
+# fitted to that by least squares. From random weights some runs end where nothing is separated, and do not say so.
+# The noise was not given; it is learnt, and the planted value is 0.1:
 
 # %%
 print(f"learnt noise: {model.noise_sd_:.3f} of the range")
@@ -115,8 +116,9 @@ show(
 )
 
 # %% [markdown]
-# **Figure 6.3.** The vanilla model mixes the kinds: nothing changes so many pixels as the place of the crop, and that is
-# what its latents are about. With a shift of its own, the same network has nothing left to say but the kind. And the shift itself?
+# **Figure 6.3.** The vanilla model mixes the kinds: nothing changes so many pixels as the place of the crop, and that
+# is what its latents are about. With a shift of its own, the same network has nothing left to say but the kind. And
+# the shift itself?
 
 # %%
 found = model.shifts(cells.data)
@@ -133,8 +135,8 @@ Markdown(
 )
 
 # %% [markdown]
-# **Figure 6.4.** Right and down are positive. Where the middle of the frame lies is the model's choice, hence the offset. What the model has learnt can be looked at, by decoding the plane of its
-# content:
+# **Figure 6.4.** Right and down are positive. Where the middle of the frame lies is the model's choice, hence the
+# offset. What the model has learnt can be looked at, by decoding the plane of its content:
 
 # %%
 show(
@@ -144,9 +146,9 @@ show(
 )
 
 # %% [markdown]
-# **Figure 6.5.** The manifold, without shift. Along one latent the middle column appears and brightens; along the other
-# next to nothing happens. It was not needed, and Section 2 shows how to see that. (The outermost pictures are extrapolated:
-# crops lie where the clouds of Figure 6.3 are.)
+# **Figure 6.5.** The manifold, without shift. Along one latent the middle column appears and brightens; along the
+# other next to nothing happens. It was not needed, and Section 2 shows how to see that. (The outermost pictures are
+# extrapolated: crops lie where the clouds of Figure 6.3 are.)
 #
 # ## 2 · A latent that says nothing
 #
@@ -188,18 +190,18 @@ print(
 )
 
 # %% [markdown]
-# **Figure 6.6**, and what is printed below it: the shift is linear in the position, one content is a function of the width,
-# and the other is not used. *Never judge that by correlation*: the means of a collapsed latent are tiny, but they are not random, and may
-# correlate with anything, by chance or not; the exercises have one that does. What gives it away is that its means hardly
-# move:
+# **Figure 6.6**, and what is printed below it: the shift is linear in the position, one content is a function of the
+# width, and the other is not used. *Never judge that by correlation*: the means of a collapsed latent are tiny, but
+# they are not random, and may correlate with anything, by chance or not; the exercises have one that does. What gives
+# it away is that its means hardly move:
 
 # %%
 content.std().rename("spread of the means").to_frame().T.round(3)
 
 # %% [markdown]
 # Whether a latent is spare depends on what one calls noise. The Bernoulli likelihood, the customary one for values
-# from 0 to 1, is as tolerant as a Gaussian with a standard deviation of up to a half. Now let the noise be learnt (planted: uniform over a
-# tenth of the height, a standard deviation of 0.029):
+# from 0 to 1, is as tolerant as a Gaussian with a standard deviation of up to a half. Now let the noise be learnt
+# (planted: uniform over a tenth of the height, a standard deviation of 0.029):
 
 # %%
 sharp = ShiftVAE(2, shift_scale=0.15, **settings).fit(peaks.data)
@@ -229,13 +231,13 @@ by_number = compare({f"latent_dim={n}": ShiftVAE(n, shift_scale=0.15, **quick) f
 by_number.round(3)
 
 # %% [markdown]
-# `elbo` is equation (6.2) in nats a pixel, on crops that were held out. Too narrow a prior costs (`kl_pose`), and crops
-# pile up `at_edge`. Too wide a one costs a little: 0.4 is 4.6 pixels, and every crop has to say where it is among places
-# that never occur. It also reaches the next column, and a crop of a lattice fits nearly as well one period further. More
-# contents than there is to say bring next to nothing: the bound hardly rises, and they are not `active` (which means more
-# than 0.2 nats; in a few hundred crops, noise alone can look like that). What content should
-# *not* do is to know about the shift. The mutual information between the two, beside what the same estimate gives for
-# shuffled shifts:
+# `elbo` is equation (6.2) in nats a pixel, on crops that were held out. Too narrow a prior costs (`kl_pose`), and
+# crops pile up `at_edge`. Too wide a one costs a little: 0.4 is 4.6 pixels, and every crop has to say where it is
+# among places that never occur. It also reaches the next column, and a crop of a lattice fits nearly as well one
+# period further. More contents than there is to say bring next to nothing: the bound hardly rises, and they are not
+# `active` (which means more than 0.2 nats; in a few hundred crops, noise alone can look like that). What content
+# should *not* do is to know about the shift. The mutual information between the two, beside what the same estimate
+# gives for shuffled shifts:
 
 # %%
 leakage(model, cells.data).round(3)
@@ -244,9 +246,9 @@ leakage(model, cells.data).round(3)
 against_truth(model.transform(cells.data), cells.truth[["kind"]]).round(3)[["latent", "truth", "information"]]
 
 # %% [markdown]
-# Three kinds in equal shares are ln 3 = 1.1 nats, and one latent holds them all. It does not know the shift; what little
-# the spare one says is about that. `leakage` compares with the shift that
-# the *model* found; where that is wrong, as in Figure 6.7 below, only the place where a window was cut can tell.
+# Three kinds in equal shares are ln 3 = 1.1 nats, and one latent holds them all. It does not know the shift; what
+# little the spare one says is about that. `leakage` compares with the shift that the *model* found; where that is
+# wrong, as in Figure 6.7 below, only the place where a window was cut can tell.
 #
 # ## 4 · Windows anywhere: order parameters as maps
 #
@@ -315,9 +317,9 @@ Markdown(f"**Score.** |Correlation| with the field: on a lattice {r_polar:.3f}, 
 # **Figure 6.7.** Nobody told the model about displacements. With ends (right), windows are put into the wrong cell
 # wherever one ends, and content is spent on mending that: scattered dots, or stripes, which show where the cells are
 # cut. It is the most common failure of the method on crystals, and easily missed, as both models draw their windows
-# well enough for the eye. What tells without any truth is the bound above, in nats a window: of two models of the same
-# windows, the higher one explains them better. (In the exercises, `explained_by_place` tells, too: what is in a crystal does not know where in a cell a window
-# was cut.)
+# well enough for the eye. What tells without any truth is the bound above, in nats a window: of two models of the
+# same windows, the higher one explains them better. (In the exercises, `explained_by_place` tells, too: what is in a
+# crystal does not know where in a cell a window was cut.)
 #
 # ### Dimming, tilt, strain
 #
@@ -407,10 +409,10 @@ show(
 )
 
 # %% [markdown]
-# **Figure 6.9.** The condition helps, as long as it is true. It does not blur the map: the encoder, which still sees one
-# window at a time, learns to trust what its neighbours see too. Where a line above warns of noise, it is mistaken, and not
-# without reason: with so few electrons this field says hardly more than noise can that windows share. Now ask an image that has *no* field, a perfect crystal,
-# for a smooth map:
+# **Figure 6.9.** The condition helps, as long as it is true. It does not blur the map: the encoder, which still sees
+# one window at a time, learns to trust what its neighbours see too. Where a line above warns of noise, it is
+# mistaken, and not without reason: with so few electrons this field says hardly more than noise can that windows
+# share. Now ask an image that has *no* field, a perfect crystal, for a smooth map:
 
 # %%
 plain = simulate.image(crystal, shape=(300, 300), electrons=100, random_state=1).data
@@ -426,9 +428,9 @@ pd.DataFrame(costs).T.astype(float).round(3)
 
 # %% [markdown]
 # The warnings are the answer. Windows that overlap share their noise, and a model can learn some of that by heart:
-# `kl` is not zero without the condition, as if there were something. With it the content is the same everywhere: a map of
-# nothing would be perfectly smooth. The condition therefore comes with a floor: content has to tell windows apart, by
-# one nat. But a floor cannot find what is not there.
+# `kl` is not zero without the condition, as if there were something. With it the content is the same everywhere: a
+# map of nothing would be perfectly smooth. The condition therefore comes with a floor: content has to tell windows
+# apart, by one nat. But a floor cannot find what is not there.
 #
 # ## 6 · Standing waves
 #
@@ -464,11 +466,11 @@ show(
 # ## 7 · Real samples
 #
 # Copper oxide under a tunnelling microscope, and four electron micrographs: molybdenum disulphide with dirt, a bent
-# superlattice of PbTiO₃ and SrRuO₃, twins of cadmium telluride, graphene with a silicon atom. The lattice is estimated,
-# and nothing else is told. The windows hold one and a half cells, against the rule of Figure 6.8: defects are looked for
-# here, which would drown in larger ones, and the price is paid below, in dots and fine patterns. In graphene
-# the lattice comes from its atoms, which stand beside the image in the data set: to the image alone, the distance of two
-# atoms looks like a lattice vector.
+# superlattice of PbTiO₃ and SrRuO₃, twins of cadmium telluride, graphene with a silicon atom. The lattice is
+# estimated, and nothing else is told. The windows hold one and a half cells, against the rule of Figure 6.8: defects
+# are looked for here, which would drown in larger ones, and the price is paid below, in dots and fine patterns. In
+# graphene the lattice comes from its atoms, which stand beside the image in the data set: to the image alone, the
+# distance of two atoms looks like a lattice vector.
 
 # %%
 names = ["cu2o_stm", "mos2_haadf_b", "pto_sro_haadf", "cdte_twin", "graphene_si_2nm"]
@@ -495,19 +497,20 @@ for row, (name, (image, fitted)) in zip(axes, real.items(), strict=True):
 show(figure, alt="Five experimental images, and maps of two contents of each.", dpi=52)
 
 # %% [markdown]
-# **Figure 6.11.** In the oxide vacancies stand out, each with a structure of its own, and so do scan lines at which the
-# tip changed. In the sulphide it is dirt and a few columns, and a band that begins at one of them. The superlattice falls
-# into its layers; the telluride into its two twins (z1), with the boundary as a line of its own (z2). Dots at the pitch of
-# the lattice are windows whose shift was not found. A fine pattern shows the phase of the windows: most where the lattice
-# is not the one given, and only one of two twins has that one (domains that differ in their lattice are for lesson 05). In
-# graphene both contents answer to the silicon: where in the frame the atom comes to lie depends on the window, and each
-# content draws it in another place. A map of contents is not a picture of atoms.
+# **Figure 6.11.** In the oxide vacancies stand out, each with a structure of its own, and so do scan lines at which
+# the tip changed. In the sulphide it is dirt and a few columns, and a band that begins at one of them. The
+# superlattice falls into its layers; the telluride into its two twins (z1), with the boundary as a line of its own
+# (z2). Dots at the pitch of the lattice are windows whose shift was not found. A fine pattern shows the phase of the
+# windows: most where the lattice is not the one given, and only one of two twins has that one (domains that differ in
+# their lattice are for lesson 05). In graphene both contents answer to the silicon: where in the frame the atom comes
+# to lie depends on the window, and each content draws it in another place. A map of contents is not a picture of
+# atoms.
 #
 # ## 8 · Two ways to draw, and what libraries offer
 #
-# In the paper the decoder is a network from a coordinate to the value of *one pixel*, run for every pixel of every crop.
-# Ours draws the frame once, and samples it where the shift says: a movement costs no network. Both are here, and find
-# the same.
+# In the paper the decoder is a network from a coordinate to the value of *one pixel*, run for every pixel of every
+# crop. Ours draws the frame once, and samples it where the shift says: a movement costs no network. Both are here,
+# and find the same.
 
 # %%
 few = cells.data[:200]
@@ -541,11 +544,11 @@ for ax, name in zip(axes, clouds.index.unique(), strict=True):
 show(figure, alt="Content of 300 crops in three programs, coloured by kind.", dpi=62)
 
 # %% [markdown]
-# **Figure 6.12.** The same crops, each program as its benchmark left it. With a coordinate decoder the kinds come apart,
-# too, if training gets that far; rVAE, which may also turn the crops, leaves its content nearly unused.
+# **Figure 6.12.** The same crops, each program as its benchmark left it. With a coordinate decoder the kinds come
+# apart, too, if training gets that far; rVAE, which may also turn the crops, leaves its content nearly unused.
 #
-# A rotation that is not in the data is not free: a lattice turned by 90° is the same lattice, and which turn a crop gets
-# is decided by its noise. Choose the invariance that your sample has.
+# A rotation that is not in the data is not free: a lattice turned by 90° is the same lattice, and which turn a crop
+# gets is decided by its noise. Choose the invariance that your sample has.
 #
 # ## 9 · Limits, on purpose
 #
@@ -561,9 +564,9 @@ print(f"windows of {size} pixels: |r| = {r_polar:.2f}; of {small} pixels: {mappe
 print(*(warning.message for warning in said), sep="\n")
 
 # %% [markdown]
-# That correlation is no half success: the latent has collapsed, and its tiny means correlate all the same, as in Section
-# 2. A window of less than a cell may show a column without its neighbours: displaced against what? A larger one averages
-# over more of them, which helps as long as the field does not change within it.
+# That correlation is no half success: the latent has collapsed, and its tiny means correlate all the same, as in
+# Section 2. A window of less than a cell may show a column without its neighbours: displaced against what? A larger
+# one averages over more of them, which helps as long as the field does not change within it.
 #
 # *A shift that reaches the next column.* Crops of a lattice fit as well one period further. Registration begins with
 # small shifts for that reason, and mostly gets away with a prior that is too wide, but nothing in the data says which

@@ -109,9 +109,9 @@ kinds = GaussianMixture(3, n_init=5, random_state=0).fit_predict(content)
 exercise.check_kinds(kinds)
 
 # %% [markdown] tags=["solution"]
-# *With 0.4 each crop has to say where it is among places that never occur, which costs about a nat of the bound. And
-# the next columns are within reach: a crop fits the frame nearly as well one period further. Registration begins with
-# small shifts and mostly gets away with it, but nothing in the data says which column was meant.*
+# *With 0.4 each crop has to say where it is among places that never occur, which the bound pays for. And the next
+# columns are within reach: a crop fits the frame nearly as well one period further. Registration begins with small
+# shifts and mostly gets away with it, but nothing in the data says which column was meant.*
 
 # %% [markdown]
 # ## 4 · A shift without ends
