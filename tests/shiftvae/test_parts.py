@@ -8,7 +8,7 @@ from scipy.ndimage import map_coordinates, shift
 from atomlens import simulate
 from atomlens.shiftvae import ShiftVAE, _networks, _register, _smooth
 from atomlens.shiftvae._crops import Crops
-from atomlens.shiftvae._geometry import UNIFORM_SD, Geometry, sample_frame
+from atomlens.shiftvae._geometry import UNIFORM_SD, Geometry
 from atomlens.shiftvae._setup import geometry_of
 
 SHIFTS = Geometry((10, 12), 2, False, ((2.0, 0.0), (0.0, 1.5)), (5, 6))
@@ -19,7 +19,7 @@ PHASES = Geometry((10, 12), 2, False, ((8 * UNIFORM_SD, 0.0), (2 * UNIFORM_SD, 6
 def test_a_crop_is_sampled_as_scipy_does_it():
     frame = np.random.default_rng(0).random(SHIFTS.frame).astype(np.float32)
     pose = torch.tensor([[1.3, -0.7]])
-    crop = sample_frame(torch.tensor(frame)[None, None], *SHIFTS.places(pose))[0, 0]
+    crop = SHIFTS.cut(torch.tensor(frame)[None], pose)[0]
     expected = shift(frame, (-0.7, 1.3), order=1)[5:15, 6:18]
     np.testing.assert_allclose(crop, expected, atol=1e-5)
 
@@ -27,7 +27,7 @@ def test_a_crop_is_sampled_as_scipy_does_it():
 def test_a_turned_crop_is_sampled_as_scipy_does_it():
     frame = np.random.default_rng(0).random(TURNS.frame).astype(np.float32)
     angle, (sx, sy) = 0.2, (1.0, -0.5)
-    crop = sample_frame(torch.tensor(frame)[None, None], *TURNS.places(torch.tensor([[sx, sy, angle]])))[0, 0]
+    crop = TURNS.cut(torch.tensor(frame)[None], torch.tensor([[sx, sy, angle]]))[0]
     y, x = np.mgrid[:10, :12] - np.array([4.5, 5.5])[:, None, None] - np.array([sy, sx])[:, None, None]
     there = -np.sin(angle) * x + np.cos(angle) * y, np.cos(angle) * x + np.sin(angle) * y
     middle = (np.array(TURNS.frame) - 1) / 2
@@ -39,23 +39,21 @@ def test_a_turned_crop_is_sampled_as_scipy_does_it():
 def test_moving_back_undoes_the_pose(geometry):
     """A smooth picture, taken out of the frame and put back, is what it was where it was seen."""
     y, x = np.mgrid[: geometry.frame[0], : geometry.frame[1]]
-    frame = torch.tensor(np.sin(x / 4) + np.cos(y / 5), dtype=torch.float32)[None, None]
+    frame = torch.tensor(np.sin(x / 4) + np.cos(y / 5), dtype=torch.float32)[None]
     pose = torch.tensor([[1.3, -0.7, 0.2][: geometry.n_pose]])
-    crop = sample_frame(frame, *geometry.places(pose))
-    places = geometry.moved_back(pose)
-    back = sample_frame(crop, *places, beyond="zeros")[0, 0]
-    seen = geometry.seen(*places).expand(1, *geometry.frame)[0]
+    back, seen = (part[0] for part in geometry.put(geometry.cut(frame, pose), pose))
     inside = seen == 1
     assert inside.sum() > 60
-    np.testing.assert_allclose(back[inside], frame[0, 0][inside], atol=0.05)
+    np.testing.assert_allclose(back[inside], frame[0][inside], atol=0.05)
     assert (back[seen == 0] == 0).all()
 
 
-def test_what_is_seen_is_what_sampling_ones_gives():
-    pose = torch.tensor([[1.3, -0.7], [-4.0, 2.5]])
-    x, y = SHIFTS.moved_back(pose)
-    ones = sample_frame(torch.ones(2, 1, 10, 12), x, y, beyond="zeros")[:, 0]
-    np.testing.assert_allclose(SHIFTS.seen(x, y).expand(2, *SHIFTS.frame), ones, atol=1e-5)
+@pytest.mark.parametrize("geometry", [SHIFTS, TURNS])
+def test_what_is_seen_is_what_ones_give(geometry):
+    pose = torch.tensor([[1.3, -0.7, 0.1], [-4.0, 2.5, -0.2]])[:, : geometry.n_pose]
+    placed, seen = geometry.put(torch.ones(2, 10, 12), pose)
+    assert 0 < float(seen.mean()) < 1
+    np.testing.assert_allclose(seen, placed, atol=1e-5)
 
 
 @pytest.mark.parametrize("geometry", [SHIFTS, TURNS])
@@ -66,7 +64,7 @@ def test_slopes_are_differences(geometry):
     for n, slope in enumerate(geometry.slopes(frame)):
         pose = torch.zeros(2, geometry.n_pose)
         pose[0, n], pose[1, n] = 0.05, -0.05
-        up, down = sample_frame(frame.expand(2, 1, -1, -1), *geometry.places(pose))[:, 0]
+        up, down = geometry.cut(frame.expand(2, -1, -1), pose)
         np.testing.assert_allclose((up - down) / 0.1, slope.view(geometry.frame)[inner], atol=0.06)
 
 
@@ -191,10 +189,8 @@ def test_an_encoder_begins_with_poses_and_least_squares():
     component = torch.tensor(np.exp(-((x - 14.5) ** 2 + (y - 11.5) ** 2) / 4), dtype=torch.float32)
     pose, content = rng.normal(0, 1, (600, 2)).astype(np.float32), rng.normal(0, 1, 600).astype(np.float32)
     drawn = frame + torch.tensor(content)[:, None, None] * 0.5 * component
-    places = SHIFTS.places(SHIFTS.pose(torch.tensor(pose)))
-    crops = (
-        sample_frame(drawn[:, None], *places)[:, 0] + torch.tensor(rng.normal(0, 0.02, (600, 10, 12))).float()
-    )
+    noise = torch.tensor(rng.normal(0, 0.02, (600, 10, 12))).float()
+    crops = SHIFTS.cut(drawn, SHIFTS.pose(torch.tensor(pose))) + noise
     encoder = _networks.AligningEncoder(SHIFTS, 1)
     encoder.refer_to(frame, 0.5 * component[None], 0.02)
     views = torch.tensor(_register._views(frame.numpy(), SHIFTS, rng))

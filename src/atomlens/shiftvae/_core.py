@@ -115,7 +115,7 @@ class Core:
                     loss = reconstruction_loss(
                         decoded, batch, likelihood=self.likelihood, noise_sd=self.noise
                     )
-                    total -= float(loss.sum()) / n_samples
+                    total -= float(loss) * len(batch) / n_samples
         return total / len(crops) - math.prod(self.geometry.shape) * math.log(self.range)
 
     def divergence(self, mean, sd):

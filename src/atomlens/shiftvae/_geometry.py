@@ -14,20 +14,30 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-__all__ = ["UNIFORM_SD", "Geometry", "sample_frame"]
+__all__ = ["UNIFORM_SD", "Geometry", "explained"]
 
 # Standard deviation of a normal distribution with the entropy of a uniform one over a period.
 UNIFORM_SD = 1 / math.sqrt(2 * math.pi * math.e)
+_TRUSTED = (1.0, 0.1)  # pixels, radians
 
 
 # Small, but made anew in every step they cost as much as the networks.
 @cache
-def _from_centre(shape, device):
-    """Rows (H, 1) and columns (1, W) of a picture, from its centre, in pixels."""
+def _patterns(shape, half, device):
+    """Coordinates of pixels, in units of `half` (down, across), for each part of a movement.
+
+    Returns
+    -------
+    tensor of shape (4, H * W * 2)
+        x and y, pixel after pixel: as they are; turned back by a right angle; 1 for x; and 1 for y.
+    """
     height, width = shape
     with torch.inference_mode(False):  # whoever asks first: what is kept is used in training, too
-        y = torch.arange(height, device=device)[:, None] - (height - 1) / 2
-        return y, torch.arange(width, device=device)[None, :] - (width - 1) / 2
+        y, x = torch.meshgrid(*(torch.arange(n) - (n - 1) / 2 for n in (height, width)), indexing="ij")
+        one, none = torch.ones_like(x), torch.zeros_like(x)
+        rows = [torch.stack(pair, dim=-1) for pair in ((x, y), (y, -x), (one, none), (none, one))]
+        scaled = torch.stack(rows) / torch.tensor([half[1], half[0]])
+        return scaled.reshape(4, -1).to(device)
 
 
 @cache
@@ -111,28 +121,70 @@ class Geometry:
         kl = 0.5 * (mean**2 + (2 * log_sd).exp() - 1) - log_sd
         return torch.cat([-log_sd[:, : self.n_phases], kl[:, self.n_phases :]], dim=1)
 
-    def _shift(self, pose):
-        """Shift along x and y, shape (B, 2, 1, 1)."""
-        return functional.pad(pose[:, : self.axes], (0, 2 - self.axes))[:, :, None, None]
+    @property
+    def trusted(self):
+        """Steps of least squares are not trusted beyond: one number for each part of the pose."""
+        return [_TRUSTED[0]] * self.axes + [_TRUSTED[1]] * self.rotates
 
-    def places(self, pose, shape=None):
-        """Where the pixels of a crop lie in the frame, from its centre: x, y that broadcast to (B, H, W)."""
-        y, x = _from_centre(shape or self.shape, pose.device)
-        shift = self._shift(pose)
-        x, y = x - shift[:, 0], y - shift[:, 1]
-        if self.rotates:
-            angle = pose[:, -1, None, None]
-            x, y = x * angle.cos() + y * angle.sin(), y * angle.cos() - x * angle.sin()
-        return x, y
+    def coordinates(self, pose, shape=None, *, half=(1.0, 1.0), back=False):
+        """Where the pixels of a crop lie in the frame, from its centre.
 
-    def moved_back(self, pose):
-        """Where in the crop the pixels of the frame lie: the inverse of `places`, on the frame's grid."""
-        y, x = _from_centre(self.frame, pose.device)
-        if self.rotates:
-            angle = pose[:, -1, None, None]
-            x, y = x * angle.cos() - y * angle.sin(), y * angle.cos() + x * angle.sin()
-        shift = self._shift(pose)
-        return x + shift[:, 0], y + shift[:, 1]
+        Parameters
+        ----------
+        pose : tensor of shape (B, n_pose)
+        shape : tuple of int, optional
+            Of the pixels: the crop's, if not given.
+        half : tuple of float
+            Units (down, across), in pixels.
+        back : bool
+            Where the pixels of the *frame* lie in the crop, instead.
+
+        Returns
+        -------
+        tensor of shape (B, H, W, 2)
+            x, y.
+        """
+        shape = shape or (self.frame if back else self.shape)
+        patterns = _patterns(shape, half, pose.device)
+        shift = pose[:, : self.axes]
+        if not self.rotates:
+            flat = torch.addmm(patterns[0], shift, patterns[2 : 2 + self.axes], alpha=1 if back else -1)
+        else:
+            cos, sin = pose[:, -1:].cos(), pose[:, -1:].sin()
+            if back:
+                parts = [cos, -sin, shift]
+            else:
+                x, y = shift.split(1, dim=1) if self.axes else (0, 0)
+                parts = [cos, sin, *[-x * cos - y * sin, x * sin - y * cos][: self.axes]]
+            flat = torch.cat(parts, dim=1) @ patterns[: 2 + self.axes]
+        return flat.view(len(pose), *shape, 2)
+
+    def cut(self, frames, pose, shape=None):
+        """Crops (B, H, W) that are seen in frames (B, H + margins, W + margins) at these poses."""
+        places = self.coordinates(pose, shape, half=_half(frames.shape[1:]))
+        return _sampled(frames, places, beyond="border")
+
+    def put(self, crops, pose):
+        """Put crops where they belong in the frame: the inverse of `cut`.
+
+        Returns
+        -------
+        placed : tensor of shape (B, H + margins, W + margins)
+            0 where a crop did not look.
+        seen : tensor of the same shape
+            Share of each pixel that was seen.
+        """
+        half = _half(self.shape)
+        places = self.coordinates(pose, half=half, back=True)
+        # Without rotation each column has its x, and each row its y.
+        along_x, along_y = (
+            (places[..., 0], places[..., 1]) if self.rotates else (places[:, :1, :, 0], places[:, :, :1, 1])
+        )
+        within_y, within_x = (
+            ((n + 1) / 2 - along.abs() * unit).clamp(0, 1)
+            for n, along, unit in zip(self.shape, (along_y, along_x), half, strict=True)
+        )
+        return _sampled(crops, places, beyond="zeros"), within_x * within_y
 
     def slopes(self, picture):
         """How a frame changes with each part of the pose: tensor of shape (n_pose, pixels of the frame)."""
@@ -141,20 +193,40 @@ class Geometry:
         )
         slopes = [-along_x, -along_y][: self.axes]
         if self.rotates:
-            y, x = _from_centre(self.frame, picture.device)
+            x, y = _patterns(self.frame, (1.0, 1.0), picture.device)[0].view(*self.frame, 2).unbind(dim=-1)
             slopes.append(y * along_x - x * along_y)
         return torch.stack(slopes).flatten(1)
 
-    def seen(self, x, y):
-        """Share of each pixel of the frame that lies in the crop, from `moved_back`: 0 beyond its border."""
-        height, width = self.shape
-        inside = ((width + 1) / 2 - x.abs()).clamp(0, 1)
-        return inside * ((height + 1) / 2 - y.abs()).clamp(0, 1)
+
+def explained(left, seen, changes, products, ridge):
+    """Least squares: how much of each change explains best what is left of crops, where it was seen.
+
+    Parameters
+    ----------
+    left, seen : tensor of shape (B, pixels)
+        0 where a crop did not look; and where it did.
+    changes : tensor of shape (n, pixels)
+    products : tensor of shape (n * n, pixels)
+        Of each change with each.
+    ridge : tensor of shape (n, n)
+        Added to the normal matrix: the precision of the prior, in units of that of the noise.
+
+    Returns
+    -------
+    found : tensor of shape (B, n)
+    covariance : tensor of shape (B, n, n)
+        In units of the variance of the noise.
+    """
+    n = len(changes)
+    covariance = torch.linalg.inv((seen @ products.T).view(-1, n, n) + ridge)
+    return (covariance @ (left @ changes.T)[..., None])[..., 0], covariance
 
 
-def sample_frame(frames, x, y, *, beyond="border"):
-    """Pictures (B, C, H, W) at places from their centre, in pixels: linear interpolation, differentiable."""
-    height, width = frames.shape[-2:]
-    places = x / max((width - 1) / 2, 0.5), y / max((height - 1) / 2, 0.5)
-    grid = torch.stack(torch.broadcast_tensors(*places), dim=-1)
-    return functional.grid_sample(frames, grid, padding_mode=beyond, align_corners=True)
+def _half(shape):
+    """Distance of the last pixel from the centre, down and across, in pixels."""
+    return tuple(max((n - 1) / 2, 0.5) for n in shape)
+
+
+def _sampled(pictures, places, *, beyond):
+    """Pictures (B, H, W) at places in half-widths, by linear interpolation; differentiable."""
+    return functional.grid_sample(pictures[:, None], places, padding_mode=beyond, align_corners=True)[:, 0]

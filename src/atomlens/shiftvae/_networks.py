@@ -8,12 +8,11 @@ from itertools import pairwise
 import torch
 from torch import nn
 
-from atomlens.shiftvae._geometry import UNIFORM_SD, sample_frame
+from atomlens.shiftvae._geometry import UNIFORM_SD, explained
 
 __all__ = ["CanonicalDecoder", "build"]
 
 _ENCODER = (128, 128)  # units of its layers
-_FARTHEST = (1.0, 0.1)  # pixels, radians: a step of least squares is not trusted beyond
 _CONTENT_ENCODER = (64, 64)
 # Beyond e^-7 of the prior nothing is gained, and e^log_sd could overflow in a run that goes astray.
 _LOG_SD = (-7.0, 3.0)
@@ -71,8 +70,7 @@ class AligningEncoder(nn.Module):
             self.of_content[-1].weight.mul_(_FAINT)
             self.of_content[-1].bias.zero_()
         self.gain = nn.Parameter(torch.ones(geometry.n_pose))
-        limit = [_FARTHEST[0]] * geometry.axes + [_FARTHEST[1]] * geometry.rotates
-        self.register_buffer("limit", torch.tensor(limit), persistent=False)
+        self.register_buffer("limit", torch.tensor(geometry.trusted), persistent=False)
         per_pose = torch.linalg.inv(torch.tensor(geometry.scale))
         self.register_buffer("per_pose", per_pose, persistent=False)
         self.register_buffer("reference", torch.zeros(geometry.frame))
@@ -138,16 +136,12 @@ class AligningEncoder(nn.Module):
         log_sd : tensor of shape (B, n_content)
             Of the content, if noise were all that hides it.
         """
-        x, y = self.geometry.moved_back(pose)
-        seen = self.geometry.seen(x, y).expand(len(crops), *self.geometry.frame).flatten(1)
-        placed = sample_frame(crops[:, None], x, y, beyond="zeros").flatten(1)
+        placed, seen = (part.flatten(1) for part in self.geometry.put(crops, pose))
         left = torch.addcmul(placed, seen, self.reference.ravel(), value=-1)
-        n, n_pose = len(self.changes), self.geometry.n_pose
-        normal = (seen @ self.products.T).view(-1, n, n) + self.ridge
-        inverse = torch.linalg.inv(normal)
-        found = (inverse @ (left @ self.changes.T)[..., None])[..., 0]
+        found, covariance = explained(left, seen, self.changes, self.products, self.ridge)
+        n_pose = self.geometry.n_pose
         left = torch.addcmul(left, seen, found[:, :n_pose] @ self.changes[:n_pose], value=-1)
-        variance = torch.diagonal(inverse, dim1=1, dim2=2)[:, n_pose:] * self.ridge.diagonal()[n_pose:]
+        variance = torch.diagonal(covariance, dim1=1, dim2=2)[:, n_pose:] * self.ridge.diagonal()[n_pose:]
         move = found[:, :n_pose].clamp(-self.limit, self.limit)
         return left, move, found[:, n_pose:], 0.5 * variance.clamp(min=1e-8).log()
 
@@ -206,7 +200,7 @@ class CanonicalDecoder(nn.Module):
         frames = self.frames(content)
         if not self.geometry.n_pose:
             return lambda pose: frames
-        return lambda pose: sample_frame(frames[:, None], *self.geometry.places(pose))[:, 0]
+        return lambda pose: self.geometry.cut(frames, pose)
 
     def forward(self, content, pose):
         return self.drawer(content)(pose)
@@ -244,8 +238,7 @@ class CoordinateDecoder(nn.Module):
         return self.drawer(content)(pose)
 
     def _draw(self, hidden, pose, shape):
-        places = torch.broadcast_tensors(*self.geometry.places(pose, shape))
-        places = torch.stack(places[: self.axes], dim=-1) / self.half
+        places = self.geometry.coordinates(pose, shape, half=(self.half, self.half))[..., : self.axes]
         return self.layers(self.of_place(places) + hidden[:, None, None])[..., 0]
 
 

@@ -16,7 +16,7 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.decomposition import PCA
 
-from atomlens.shiftvae._geometry import sample_frame
+from atomlens.shiftvae._geometry import explained
 
 __all__ = ["first_guess"]
 
@@ -33,7 +33,6 @@ _VIEWS = 100
 _PHASE_SLACK = 2  # pixels of the margin beyond half a cell
 _TIE = 1e-3
 _REFINEMENTS = 1
-_FARTHEST = (1.0, 0.1)  # pixels, radians: a step of least squares is not trusted beyond
 _FOLLOWING = 10  # components that follow
 # How much larger than these a component is that is tried as content, and one that noise cannot be: that of
 # windows that overlap reached 1.4.
@@ -108,7 +107,7 @@ def _views(frame, geometry, rng):
     angles = _angles(geometry)
     count = min(_VIEWS, len(rows) * len(columns) * len(angles))
     share = np.array_split(np.arange(count), len(angles))
-    turned = [_pieces(_turned(frame, angle), rows, columns, geometry) for angle in angles]
+    turned = [_pieces(_turned(frame, angle, geometry), rows, columns, geometry) for angle in angles]
     return np.concatenate(
         [rng.permutation(one)[: len(some)] for one, some in zip(turned, share, strict=True)]
     )
@@ -184,7 +183,8 @@ def _closest(crops, frame, components, noise, geometry, *, narrow=1.0):
     turn = geometry.scale[-1][-1] if geometry.rotates else 1.0
     for angle in _angles(geometry):
         turned, *others = (
-            _pieces(_turned(picture, angle), rows, columns, geometry) for picture in (frame, *components)
+            _pieces(_turned(picture, angle, geometry), rows, columns, geometry)
+            for picture in (frame, *components)
         )
         squares = (turned**2).sum(axis=1) - 2 * flat @ turned.T  # of the difference, less those of the crop
         cost = squares / (2 * noise) + narrow * (prior.ravel() + (angle / turn) ** 2) / 2
@@ -260,16 +260,13 @@ def _lowest(cost):
     return lowest - deeper_x - deeper_y, np.stack([column + x, row + y], axis=1)
 
 
-def _turned(frame, angle):
+def _turned(frame, angle, geometry):
     """Return the frame, turned about its centre as the pose of a crop says."""
     if not angle:
         return frame
-    height, width = frame.shape
-    y, x = np.mgrid[:height, :width] - np.array([height - 1, width - 1])[:, None, None] / 2
-    there = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
-    there = [torch.as_tensor(axis, dtype=torch.float32)[None] for axis in there]
-    picture = torch.as_tensor(frame, dtype=torch.float32)[None, None]
-    return sample_frame(picture, *there)[0, 0].numpy()
+    pose = torch.zeros(1, geometry.n_pose)
+    pose[:, -1] = angle
+    return geometry.cut(torch.from_numpy(frame)[None], pose, geometry.frame)[0].numpy()
 
 
 def _components(crops, pose, geometry, n_content):
@@ -291,11 +288,10 @@ def _components(crops, pose, geometry, n_content):
         Components that cannot be noise.
     """
     frame, residual, seen = _average(crops, pose, geometry)
-    residual, seen = residual.reshape(len(crops), -1), seen.reshape(len(crops), -1)
     if geometry.n_pose:
         # What a movement would explain is none of the content, which would serve to mend the pose.
-        slopes = geometry.slopes(torch.from_numpy(frame)).numpy()
-        residual -= seen * (_moves(residual, seen, slopes) @ slopes)
+        slopes = geometry.slopes(torch.from_numpy(frame))
+        residual -= seen * (_moves(residual, seen, slopes) @ slopes.numpy())
     n = min(n_content + _FOLLOWING, *residual.shape)
     pca = PCA(n, svd_solver="randomized", iterated_power=3, random_state=0)
     scores = pca.fit_transform(residual)[:, :n_content]
@@ -315,31 +311,27 @@ def _components(crops, pose, geometry, n_content):
     return frame, components, standard, noise, outstanding
 
 
-def _moves(residual, seen, slopes):
+def _moves(left, seen, slopes):
     """Small movements that explain best what is left of crops in the frame: ndarray of shape (N, n_pose)."""
-    n = len(slopes)
-    normal = (seen @ (slopes[:, None] * slopes).reshape(n * n, -1).T).reshape(-1, n, n)
-    return np.linalg.solve(normal + 1e-6 * np.eye(n, dtype=np.float32), (residual @ slopes.T)[..., None])[
-        ..., 0
-    ]
+    products = (slopes[:, None] * slopes).flatten(0, 1)
+    return explained(*map(torch.from_numpy, (left, seen)), slopes, products, 1e-6 * torch.eye(len(slopes)))[
+        0
+    ].numpy()
 
 
 def _refined(crops, pose, geometry):
     """Poses to a fraction of a pixel, by steps of least squares."""
-    farthest = np.array([_FARTHEST[0]] * geometry.axes + [_FARTHEST[1]] * geometry.rotates)
+    limit = np.array(geometry.trusted)
     for _ in range(_REFINEMENTS):
-        frame, *parts = _average(crops, pose, geometry)
-        slopes = geometry.slopes(torch.from_numpy(frame)).numpy()
-        moves = _moves(*(part.reshape(len(crops), -1) for part in parts), slopes)
-        pose = pose + moves.clip(-farthest, farthest)
+        frame, left, seen = _average(crops, pose, geometry)
+        pose = pose + _moves(left, seen, geometry.slopes(torch.from_numpy(frame))).clip(-limit, limit)
     return pose
 
 
 def _average(crops, pose, geometry):
-    """Mean of the crops in the frame, what each differs from it by, and where it was seen."""
-    x, y = geometry.moved_back(torch.as_tensor(pose, dtype=torch.float32))
-    seen = geometry.seen(x, y).expand(len(crops), *geometry.frame).numpy()
-    placed = sample_frame(torch.from_numpy(crops)[:, None], x, y, beyond="zeros")[:, 0].numpy()
-    total, count = placed.sum(axis=0), seen.sum(axis=0)
+    """Mean of the crops in the frame; what each differs from it by, and where it was seen: (N, pixels)."""
+    placed, seen = geometry.put(torch.from_numpy(crops), torch.as_tensor(pose, dtype=torch.float32))
+    total, count = placed.sum(dim=0), seen.sum(dim=0)
     frame = (total + total.sum() / count.sum()) / (count + 1)
-    return frame, placed - frame * seen, seen
+    left = torch.addcmul(placed, seen, frame, value=-1)
+    return frame.numpy(), *(part.flatten(1).numpy() for part in (left, seen))

@@ -62,13 +62,11 @@ class Recipe:
 
 
 def reconstruction_loss(decoded, crops, *, likelihood, noise_sd):
-    """Minus the log-likelihood of each crop, in nats: shape (B,)."""
+    """Minus the log-likelihood, mean over the crops, in nats."""
     if likelihood == "bernoulli":
-        each = functional.binary_cross_entropy_with_logits(decoded, crops, reduction="none")
-        return each.flatten(1).sum(dim=1)
-    squares = ((decoded - crops) ** 2).flatten(1)
-    constant = squares.shape[1] * (math.log(noise_sd) + _HALF_LOG_TWO_PI)
-    return squares.sum(dim=1) / (2 * noise_sd**2) + constant
+        return functional.binary_cross_entropy_with_logits(decoded, crops, reduction="sum") / len(crops)
+    squares = functional.mse_loss(decoded, crops, reduction="sum") / len(crops)
+    return squares / (2 * noise_sd**2) + crops[0].numel() * (math.log(noise_sd) + _HALF_LOG_TWO_PI)
 
 
 def prepare(networks, crops, start, recipe):
@@ -205,7 +203,7 @@ def _terms(networks, batch, recipe, noise_sd, generator, smooth):
     geometry = networks["decoder"].geometry
     n_pose = geometry.n_pose
     decoded = networks["decoder"](latents[:, n_pose:], geometry.pose(latents))
-    loss = reconstruction_loss(decoded, batch, likelihood=recipe.likelihood, noise_sd=noise_sd).mean()
+    loss = reconstruction_loss(decoded, batch, likelihood=recipe.likelihood, noise_sd=noise_sd)
     kl = geometry.divergence(mean, log_sd).mean(dim=0)
     terms = {"reconstruction": loss, "kl_pose": kl[:n_pose].sum(), "kl_content": kl[n_pose:].sum()}
     penalty = loss.new_zeros(())
