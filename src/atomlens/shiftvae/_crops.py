@@ -113,6 +113,11 @@ class Crops:
         rows = np.random.default_rng(0).permutation(len(self))[:_SAMPLE]
         return self.take(np.sort(rows))
 
+    def some(self):
+        """Return `sample` as crops of their own."""
+        sample = self.sample()
+        return Crops(sample[:, 0] if self.signal else sample)
+
     def span(self):
         """Lowest value and range of the crops, but for a thousandth of the pixels at either end."""
         low, high = np.quantile(self.sample(), [0.001, 0.999])

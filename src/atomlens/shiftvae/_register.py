@@ -37,6 +37,9 @@ _FOLLOWING = 10  # components that follow
 # How much larger than these a component is that is tried as content, and one that noise cannot be: that of
 # windows that overlap reached 1.4.
 _TRIED, _OUTSTANDING = 1.3, 1.5
+# Registration does without a component that a smaller share of the crops carries. It would be made of their
+# noise, with which the crops that are a column off are explained well enough to stay there.
+_FEW = 0.1
 _SIGNAL = 2.0  # times the variance of noise: a component that says half a nat, or more
 _LEAST_NOISE = 1e-3  # of the range of the data
 
@@ -140,13 +143,18 @@ def _explained(crops, frame, geometry, n_content):
     for narrow, n in [*((narrow, 1) for narrow in _NARROW), *((1.0, n) for n in range(2, n_content + 1))]:
         pose, noise, _ = _closest(crops, frame, components, noise, geometry, narrow=narrow)
         pose = _centred(_refined(crops, pose, geometry), geometry)
-        frame, components, *_ = _components(crops, pose, geometry, n)
-        if not components[-1].any():
+        frame, components, scores, *_ = _components(crops, pose, geometry, n)
+        if not _carriers(scores[:, -1]) > _FEW * len(crops):
             components = components[: n - 1]
             if n > 1:
                 break
     _, noise, cost = _closest(crops, frame, components, noise, geometry)
     return (frame, components, noise), cost
+
+
+def _carriers(scores):
+    """How many crops carry a component: all of them, if their scores are alike but for the sign."""
+    return float((scores**2).sum() ** 2 / max((scores**4).sum(), 1e-12))
 
 
 def _centred(pose, geometry):

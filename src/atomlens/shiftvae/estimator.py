@@ -2,31 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
 
 from atomlens._extras import require
 from atomlens._torch import one_thread
-from atomlens.shiftvae import _store
+from atomlens.shiftvae import _store, _verdict
 from atomlens.shiftvae._crops import Crops
 from atomlens.shiftvae._pictures import Pictures
 from atomlens.shiftvae._setup import BLOCK, REACH, check_parameters, geometry_of, pose_names
 
-__all__ = ["SeparationWarning", "ShiftVAE"]
+__all__ = ["ShiftVAE"]
 
 _UNITS = {"canonical": 64, "coordinate": 128}
-_MANY = 0.05  # of the crops
-_PLAIN = 1.8  # nats: the noise that windows share was seen to look like 1.4
 _ACTIVE = 0.2  # nats: in a few hundred crops, noise alone can look like so much
-
-
-class SeparationWarning(UserWarning):
-    """A model was trained, but did not separate anything, or not what was asked for."""
 
 
 class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
@@ -224,9 +215,9 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
         self.outstanding_ = start.outstanding
         self.history_ = pd.DataFrame(history, columns=_train.COLUMNS)
         self.history_["noise_sd"] *= extent
-        some = crops.sample()[:, 0] if crops.signal else crops.sample()
-        self.summary_ = self.summary(some)
-        self._warn(some)
+        mean, sd = core.encode(crops.some())
+        self.summary_ = self._summary(mean, sd)
+        _verdict.warn(self, edge=self._beyond(mean))
         return self
 
     def _assemble(self, crops, **state):
@@ -393,7 +384,9 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
             ``posterior_sd`` and ``spread`` (standard deviation of the means), both in units of the prior, and
             whether it is ``active``. A latent that is not has collapsed, whatever its means correlate with.
         """
-        mean, sd = self.core_.encode(self._crops(X))
+        return self._summary(*self.core_.encode(self._crops(X)))
+
+    def _summary(self, mean, sd):
         kl = self.core_.divergence(mean, sd)
         table = {
             "kl": kl,
@@ -416,8 +409,11 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
         float
             From 0 to 1; 0 for phases, which have no edge.
         """
-        pose, _ = self.latents(X)
-        bounded = np.abs(pose[:, self.core_.geometry.n_phases :])
+        return self._beyond(self.latents(X)[0])
+
+    def _beyond(self, latents):
+        geometry = self.core_.geometry
+        bounded = np.abs(latents[:, geometry.n_phases : geometry.n_pose])
         return float((bounded > REACH).any(axis=1).mean())
 
     def save(self, path, *, overwrite=False):
@@ -449,44 +445,3 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
             wanted = f"{width} points" if self.signal_ else f"{height} x {width} pixels"
             raise ValueError(f"the model knows crops of {wanted}, these have {crops.size_text}")
         return crops
-
-    def _warn(self, X):
-        """Say what went wrong, if anything did: a model that learnt nothing looks like any other."""
-        if self.ended_ == "diverged":
-            warnings.warn(
-                f"the loss became infinite or NaN after {len(self.history_)} epochs: the last good state is "
-                f"kept; lower learning_rate ({self.learning_rate}), or look for outliers in the data",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-        active, n_pose = self.summary_.active, self.core_.geometry.n_pose
-        if not active.iloc[n_pose:].any():
-            warnings.warn(
-                "nothing was separated: every content latent stayed at its prior. Either the crops differ by "
-                "their movement and noise only, or a movement is missing: look at `history_` and at "
-                "`reconstruct`, and try another shift_scale, larger windows, or more crops",
-                SeparationWarning,
-                stacklevel=3,
-            )
-        elif not self.outstanding_ and self.summary_.kl.iloc[n_pose:].max() < _PLAIN:
-            warnings.warn(
-                "what the content says may be noise: no component of the registered crops stands out from "
-                "those that follow, and overlapping windows share their noise. Look at `summary` of crops "
-                "that were not trained with",
-                SeparationWarning,
-                stacklevel=3,
-            )
-        for name in active.index[:n_pose][~active.iloc[:n_pose]]:
-            warnings.warn(
-                f"{name} was not used: the crops do not move that way, or by less than noise hides",
-                SeparationWarning,
-                stacklevel=3,
-            )
-        edge = self.at_edge(X)
-        if edge > _MANY:
-            warnings.warn(
-                f"{edge:.0%} of the crops are moved by more than {REACH} times what the prior expects: raise "
-                "shift_scale or rotation_scale, or, for windows anywhere on a crystal, give its lattice",
-                SeparationWarning,
-                stacklevel=3,
-            )
