@@ -194,7 +194,7 @@ def test_an_encoder_begins_with_poses_and_least_squares():
     encoder = _networks.AligningEncoder(SHIFTS, 1)
     encoder.refer_to(frame, 0.5 * component[None], 0.02)
     views = torch.tensor(_register._views(frame.numpy(), SHIFTS, rng))
-    encoder.begin_with(crops[:500], torch.tensor(pose[:500]), views)
+    encoder.begin_with(crops[:500], torch.tensor(pose[:500]), views, 0.02)
     with torch.inference_mode():
         mean, _ = encoder(crops[500:])
     wrong = (mean[:, :2].numpy() - pose[500:]) @ np.array(SHIFTS.scale)

@@ -19,7 +19,8 @@ _LOG_SD = (-7.0, 3.0)
 _RIDGE = 1e-3  # of the least squares that fit the last of some layers
 _FAINT = 0.01
 _MIXED = 2.0  # standard deviation of what goes into the second tanh, for inputs of one
-_BENT = 0.5  # standard deviation of what goes into the first tanh: bent, but not saturated
+_LOOKS = 16  # at a crop, from which the first pose is found
+_BENT = 0.25  # standard deviation of what goes into the first tanh, for inputs of one: hardly bent
 _BENDS = 8.0  # of the first layer, per half-width of the window
 
 
@@ -64,7 +65,7 @@ class AligningEncoder(nn.Module):
         self.geometry = geometry
         n, n_pixels = geometry.n_pose + n_content, math.prod(geometry.frame)
         self.sizes = [geometry.n_pose, geometry.n_pose, geometry.n_phases]
-        self.of_pose = _perceptron(math.prod(geometry.shape), _ENCODER, sum(self.sizes))
+        self.of_pose = _perceptron(_LOOKS, _ENCODER, sum(self.sizes))
         self.of_content = _perceptron(n_pixels, _CONTENT_ENCODER, 2 * n_content)
         with torch.no_grad():  # least squares come first, but from zero a network would learn too slowly
             self.of_content[-1].weight.mul_(_FAINT)
@@ -73,6 +74,8 @@ class AligningEncoder(nn.Module):
         self.register_buffer("limit", torch.tensor(geometry.trusted), persistent=False)
         per_pose = torch.linalg.inv(torch.tensor(geometry.scale))
         self.register_buffer("per_pose", per_pose, persistent=False)
+        self.register_buffer("looks", torch.zeros(_LOOKS, math.prod(geometry.shape)))
+        self.register_buffer("level", torch.zeros(_LOOKS))
         self.register_buffer("reference", torch.zeros(geometry.frame))
         self.register_buffer("changes", torch.zeros(n, n_pixels))
         self.register_buffer("products", torch.zeros(n**2, n_pixels))
@@ -90,29 +93,32 @@ class AligningEncoder(nn.Module):
 
     def first_pose(self, crops):
         """Mean and log standard deviation of the pose, before anything is aligned."""
-        return _posterior(*self.of_pose(crops.flatten(1)).split(self.sizes, dim=1))
+        return _posterior(*self.of_pose(self._looked_at(crops)).split(self.sizes, dim=1))
 
-    def begin_with(self, crops, pose, views):
+    def _looked_at(self, crops):
+        return torch.addmm(self.level, crops.flatten(1), self.looks.T, beta=-1)
+
+    def begin_with(self, crops, pose, views, noise):
         """Find at first these poses (latents) of these crops, as far as possible.
 
-        The first layer compares a crop with views of the frame, the second one stays as it is, and the last
-        one is fitted by least squares.
+        A crop is seen through principal components of the views of the frame, each in units of what is to be
+        expected of it in noise of this strength: the component that tells two like columns apart may be a
+        weak one. The perceptron stays as it is, but for its last layer, which is fitted by least squares.
         """
-        first, n = self.of_pose[0], self.geometry.n_pose
+        n = self.geometry.n_pose
         with torch.no_grad():
-            views = views - views.mean(dim=1, keepdim=True)
-            first.weight[: len(views)] = views
-            first.bias.zero_()
-            found = first(crops.flatten(1))
-            spread = found.std(dim=0) + 1e-6
-            first.weight.mul_((_BENT / spread)[:, None])
-            first.bias.copy_(-_BENT * found.mean(dim=0) / spread)
-            second = self.of_pose[2].weight
-            second.mul_(_MIXED / (second.std() * math.sqrt(_ENCODER[0])))
+            centre = views.mean(dim=0)
+            _, strength, looks = torch.linalg.svd(views - centre, full_matrices=False)
+            signal = strength[:_LOOKS] ** 2 / len(views)
+            weight = signal / (signal + noise**2) ** 1.5
+            self.looks[: len(signal)] = looks[:_LOOKS] * weight[:, None]
+            self.level.copy_(self.looks @ centre)
+            for layer, spread in ((0, _BENT), (2, _MIXED)):
+                self.of_pose[layer].weight.mul_(spread / self.of_pose[layer].weight.norm(dim=1).mean())
             phases = 2 * math.pi * UNIFORM_SD * pose[:, : self.geometry.n_phases]
             wanted = torch.cat([phases.sin(), pose[:, self.geometry.n_phases :]], dim=1)
             wanted = torch.cat([wanted, torch.zeros_like(wanted), phases.cos()], dim=1)
-            _fit_last(self.of_pose, crops.flatten(1), wanted)
+            _fit_last(self.of_pose, self._looked_at(crops), wanted)
             error = (self.geometry.distance(self.first_pose(crops)[0], pose)).sqrt()
             self.of_pose[-1].bias[n : 2 * n] = error.log()
 

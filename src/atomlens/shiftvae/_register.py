@@ -98,7 +98,8 @@ def first_guess(crops, n_crops, geometry, n_content, *, random_state):
     with torch.no_grad():
         pose = np.zeros((len(some), geometry.n_pose))
         if geometry.n_pose:
-            pose = _registered(some, geometry, n_content, rng)
+            # Of equivalent shifts the one in the unit cell, which is what an encoder will say.
+            pose = geometry.pose(geometry.latents(_registered(some, geometry, n_content, rng)))
         frame, components, scores, noise, outstanding = _components(some, pose, geometry, n_content)
     latents = np.concatenate([geometry.latents(pose), scores], axis=1).astype(np.float32)
     return Start(rows, latents, frame, components, noise, outstanding, _views(frame, geometry, rng))

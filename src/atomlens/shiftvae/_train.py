@@ -103,7 +103,8 @@ def prepare(networks, crops, start, recipe):
     if isinstance(encoder, AligningEncoder):
         encoder.refer_to(frame, components, start.noise)
         pose = latents[:, : decoder.geometry.n_pose]
-        encoder.begin_with(crops(start.rows), pose, torch.as_tensor(start.views, device=device))
+        views = torch.as_tensor(start.views, device=device)
+        encoder.begin_with(crops(start.rows), pose, views, start.noise)
         return
     optimiser = torch.optim.Adam(encoder.parameters(), lr=recipe.learning_rate, fused=True)
     rng = np.random.default_rng(recipe.random_state)
