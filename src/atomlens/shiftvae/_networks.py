@@ -110,7 +110,8 @@ class AligningEncoder(nn.Module):
             centre = views.mean(dim=0)
             _, strength, looks = torch.linalg.svd(views - centre, full_matrices=False)
             signal = strength[:_LOOKS] ** 2 / len(views)
-            weight = signal / (signal + noise**2) ** 1.5
+            # Of either sign the one that the same crops in other units have, too.
+            weight = looks[:_LOOKS].pow(3).sum(dim=1).sign() * signal / (signal + noise**2) ** 1.5
             self.looks[: len(signal)] = looks[:_LOOKS] * weight[:, None]
             self.level.copy_(self.looks @ centre)
             for layer, spread in ((0, _BENT), (2, _MIXED)):

@@ -10,7 +10,7 @@ import pandas as pd
 
 __all__ = ["load_model", "save"]
 
-_FORMAT = "atomlens.shiftvae 2"
+_FORMAT = "atomlens.shiftvae 3"
 _STATE = ("offset", "range", "noise")
 
 
