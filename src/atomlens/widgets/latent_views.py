@@ -127,9 +127,9 @@ class LatentExplorer(_LatentView):
     """Image, latent map and cloud: windows marked in one of them are marked in the others, and averaged."""
 
     def __init__(self, model):
-        figure = plotting.new_figure(size=(10.4, 4.0))[0]
+        figure = plotting.new_figure(size=(10.6, 3.4))[0]
         figure.clear()
-        grid = figure.add_gridspec(3, 4, width_ratios=[1.25, 1.5, 1.3, 0.5])
+        grid = figure.add_gridspec(3, 4, width_ratios=[1.3, 1.5, 1.3, 0.62])
         self._image_ax, self._map_ax, self._cloud_ax = (figure.add_subplot(grid[:, k]) for k in range(3))
         self._small = [figure.add_subplot(grid[k, 3]) for k in range(3)]
         self.shown = _dropdown(
@@ -180,6 +180,7 @@ class LatentExplorer(_LatentView):
             title="Windows by their content", shuffle=False, legend=False, **latent_colours(latent),
         )  # fmt: skip
         ax.set_facecolor(_BEHIND)
+        ax.set_box_aspect(1)
         self._usual = np.full(len(model.points), self._dots.get_alpha())
         self._cloud_lasso = self._lasso(ax, "cloud")
         self._all = model.mean_crop()
