@@ -52,6 +52,11 @@ class AligningEncoder(nn.Module):
 
     Attributes
     ----------
+    looks : tensor of shape (16, H * W)
+        Principal components of what crops of the reference look like. The first pose is found from these
+        alone: found from all the pixels of a large window, one step of training would move it by pixels.
+    level : tensor of shape (16,)
+        What the mean of these crops looks like.
     reference : tensor of shape (H + margins, W + margins)
         Mean picture, from registration.
     changes : tensor of shape (n_pose + n_content, pixels of the frame)
