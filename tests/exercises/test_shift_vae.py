@@ -116,7 +116,7 @@ def test_what_is_real_does_not_know_the_place_in_the_cell(exercise):
     says = [model.summary_.kl["z1"] for model, _ in exercise.suspects]
     assert exercise.check_real(int(np.argmax(np.multiply(says, np.subtract(1, shares)))))
     real, made = (exercise._order.index(how) for how in ("modulated", "ends"))
-    assert shares[real] < 0.1 < 0.3 < shares[made]
+    assert shares[real] < 0.05 < 0.15 < shares[made]
     assert exercise.check_real((real + 1) % 3).state == "wrong"
 
 

@@ -110,9 +110,10 @@ def explained_by_place(model, image, *, lattice=None, stride=1, bins=6):
     >>> from atomlens.shiftvae import ShiftVAE
     >>> from atomlens.windows import sliding_windows
     >>> x = np.arange(80)
-    >>> image = np.cos(x * 2 * np.pi / 8) + np.cos(x[:, None] * 2 * np.pi / 8) * (1 + 0.5 * np.sin(x / 12))
+    >>> wave = np.cos(x * 2 * np.pi / 8.3)
+    >>> image = wave + wave[:, None] * (1 + 0.5 * np.sin(x / 12))
     >>> image += np.random.default_rng(0).normal(0, 0.2, image.shape)
-    >>> model = ShiftVAE(1, lattice=[[8, 0], [0, 8]], max_epochs=4, progress=False)
+    >>> model = ShiftVAE(1, lattice=[[8.3, 0], [0, 8.3]], max_epochs=8, progress=False)
     >>> bool(explained_by_place(model.fit(sliding_windows(image, 18, step=2)), image)["z1"] < 0.1)
     True
     """
