@@ -92,7 +92,7 @@ def main():
     table = pd.DataFrame(runs).set_index(["decoder", "seed"])
     print(f"signals\n{table.round(4).to_string()}\n", flush=True)
     if chosen.store:
-        table.groupby("decoder").median().round(4).to_csv(STORED)
+        table.groupby("decoder").median().round(4).assign(draws=chosen.signals).to_csv(STORED)
     worst = [(f"{name}, worst", f">= {least}", table[name].min()) for name, least in SIGNALS.items()]
     table = pd.DataFrame([crops(seed) for seed in range(chosen.crops)]).rename_axis("seed")
     print(f"crops\n{table.round(4).to_string()}\n")

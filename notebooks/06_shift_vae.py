@@ -532,8 +532,8 @@ between = ours - theirs - np.median(ours - theirs, axis=0)
 print(f"shifts of the two decoders differ by {np.sqrt((between**2).sum(axis=1).mean()):.2f} pixels")
 
 # %% [markdown]
-# It also reproduces the one-dimensional experiment of Section 2, which would take too long here: five thousand signals,
-# medians over two draws, stored by the benchmark `shiftvae_truth`.
+# It also reproduces the one-dimensional experiment of Section 2, which would take too long here: medians over several
+# draws of five thousand signals, stored by the benchmark `shiftvae_truth`.
 
 # %%
 stored_table("shiftvae_signals").round(4)

@@ -362,9 +362,11 @@ def _fresh(source, notebook, old):
     now = fingerprint(notebook)
     if record["code"] != now["code"]:
         yield f"its code has changed since its outputs were stored: {REMEDY}"
-    for module in sorted({*record["modules"], *now["modules"]}):
-        if record["modules"].get(module) != now["modules"].get(module):
-            yield f"{module} has changed since its outputs were stored: {REMEDY}"
+    for kind in ("modules", "tables"):
+        then = record.get(kind, {})
+        for name in sorted({*then, *now[kind]}):
+            if then.get(name) != now[kind].get(name):
+                yield f"{name} has changed since its outputs were stored: {REMEDY}"
 
 
 def _outputs(source, notebook, old):

@@ -1,4 +1,4 @@
-"""Fingerprints of what a notebook's outputs depend on: its code, and the modules of atomlens behind it.
+"""Fingerprints of what a notebook's outputs depend on: its code, modules of atomlens, tables of benchmarks.
 
 Comments, docstrings and layout do not count, so prose can be polished without running anything;
 nor does the version of Python that reads the code.
@@ -16,7 +16,7 @@ PACKAGE = "atomlens"
 
 
 def fingerprint(notebook):
-    """The hash of the code cells, and of every module that they reach.
+    """The hash of the code cells, of every module that they reach, and of every stored table that they name.
 
     Parameters
     ----------
@@ -25,12 +25,14 @@ def fingerprint(notebook):
     Returns
     -------
     dict
-        ``code``: a hash; ``modules``: a hash for every module's name.
+        ``code``: a hash; ``modules`` and ``tables``: a hash for every name.
     """
     cells = [ast.parse(cell.source) for cell in notebook.cells if cell.cell_type == "code"]
     everything = ast.Module(body=[line for cell in cells for line in cell.body], type_ignores=[])
     modules = {name: _hash(ast.parse(_file(name).read_text(encoding="utf-8"))) for name in reach(everything)}
-    return {"code": _hash(cells), "modules": modules}
+    texts = {node.value for node in ast.walk(everything) if isinstance(node, ast.Constant)}
+    tables = {path.stem: _digest(path.read_text("utf-8")) for path in sorted(_tables()) if path.stem in texts}
+    return {"code": _hash(cells), "modules": modules, "tables": tables}
 
 
 def reach(tree):
@@ -111,8 +113,17 @@ def _file(name):
     return next((file for file in candidates if file.is_file()), None)
 
 
+def _tables():
+    """The files of the tables that benchmarks stored."""
+    return SOURCE.parent.joinpath("data", "results").glob("*.csv")
+
+
 def _hash(tree):
-    return hashlib.sha256(_plain(tree).encode()).hexdigest()[:12]
+    return _digest(_plain(tree))
+
+
+def _digest(text):
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def _plain(node):

@@ -91,7 +91,7 @@ def stored_table(name):
     Parameters
     ----------
     name : str
-        Of the benchmark.
+        Of the table: that of its file in ``data/results``, without the ending.
 
     Returns
     -------

@@ -388,6 +388,20 @@ def test_a_module_counts_like_code(freshness):
     assert freshness.fingerprint(notebook) != before
 
 
+def test_a_stored_table_counts_where_it_is_named(freshness):
+    results = freshness.SOURCE.parent / "data" / "results"
+    results.mkdir(parents=True)
+    for name in ("one", "other"):
+        (results / f"{name}.csv").write_text("a\n1\n", encoding="utf-8")
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("stored_table('one')")])
+    before = freshness.fingerprint(notebook)
+    assert list(before["tables"]) == ["one"]
+    (results / "other.csv").write_text("a\n2\n", encoding="utf-8")
+    assert freshness.fingerprint(notebook) == before
+    (results / "one.csv").write_text("a\n2\n", encoding="utf-8")
+    assert freshness.fingerprint(notebook) != before
+
+
 def test_the_fingerprint_is_the_same_in_every_python(freshness):
     """What Python 3.12 and later record in addition does not count; this number is from 3.11."""
     code = "class A:\n    def f(self, *a, k=1, **b):\n        return f'{a!r:>{k}} {b}' + 'x' 'y'\n"
