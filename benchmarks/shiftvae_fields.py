@@ -82,7 +82,7 @@ def main():
                 correlation(what, field, electrons, window, seed, settings) for seed in range(chosen.seeds)
             ]
             rows.append({"field": name, "run": run, "median": np.median(found), "worst": min(found)})
-            print(rows[-1], flush=True)
+            print(*rows[-1].values(), flush=True)
     table = pd.DataFrame(rows).pivot_table(
         index="run", columns="field", values=["median", "worst"], sort=False
     )
