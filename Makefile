@@ -6,9 +6,9 @@ STAMP := $(VENV)/.atomlens-installed
 # The first supported Python on the path; `make PYTHON=/path/to/python3.12 setup` takes another one.
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' >/dev/null 2>&1 && echo $$p && break; done)
-# Test processes at once (the tests keep each to one thread); the tests of a file stay in one of them.
+# Test processes at once: the tests keep each to one thread. Each notebook takes up to 1 GB: no more than 4.
 WORKERS ?= auto
-PARALLEL = --numprocesses $(WORKERS) --dist loadfile
+PARALLEL = --numprocesses $(WORKERS) --dist
 # As root (in a container, say) JupyterLab wants to be told that this is meant.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt \
@@ -44,10 +44,10 @@ lint: setup  # ruff, on notebooks too
 	$(BIN)/ruff format --check .
 
 unit: setup  # unit tests, doctests, Binder, packaging
-	$(BIN)/python -m pytest -m "not notebooks and not browser" $(PARALLEL) $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not notebooks and not browser" $(PARALLEL) loadfile $(PYTEST_ARGS)
 
 notebook-tests: setup  # every notebook executed, pairing, freshness, outputs
-	$(BIN)/python -m pytest -m notebooks $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m notebooks $(PARALLEL) worksteal --maxprocesses 4 $(PYTEST_ARGS)
 
 browser-tests: setup  # JupyterLab in Chromium
 	$(BIN)/python -m pytest -m browser $(PYTEST_ARGS)

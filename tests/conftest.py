@@ -29,3 +29,11 @@ def data_dir():
     if not folder or not Path(folder).is_dir():
         pytest.skip("no real data here: ATOMLENS_DATA_DIR names no folder")
     return Path(folder)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """List what the notebooks cost; a test process of several could not write it itself."""
+    for report in terminalreporter.getreports("passed"):
+        for name, value in report.user_properties:
+            if name == "cost" and report.when == "call":
+                terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2].partition('[')[0]} {value}")

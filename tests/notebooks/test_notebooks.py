@@ -1,7 +1,5 @@
 """The notebooks themselves: what is stored is sound, and what is written runs."""
 
-import sys
-
 import pytest
 
 pytestmark = pytest.mark.notebooks
@@ -31,11 +29,10 @@ def test_every_check_of_the_builder_is_run_here(builder):
     assert mark.args[1] == list(builder.CHECKS)
 
 
-def _run(builder, path, capsys, **options):
-    """Run in fast mode, tell what it cost, and return all that was displayed as text."""
+def _run(builder, path, record_property, **options):
+    """Run in fast mode, record what it cost, and return all that was displayed as text."""
     run = builder.execute(path, budget="fast", **options)
-    with capsys.disabled():
-        sys.stdout.write(f"\n  {path.stem}: {run.seconds:.1f} s, peak memory {run.peak_mb:.0f} MB ")
+    record_property("cost", f"{path.stem}: {run.seconds:.1f} s, peak memory {run.peak_mb:.0f} MB")
     assert run.peak_mb < MAX_PEAK_MB
     outputs = [output for cell in run.notebook.cells for output in cell.get("outputs", [])]
     warnings = [output.text for output in outputs if output.get("name") == "stderr"]
@@ -43,16 +40,16 @@ def _run(builder, path, capsys, **options):
     return [output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs]
 
 
-def test_runs_with_real_data(builder, executed, data_dir, tmp_path, capsys):
-    _run(builder, executed, capsys, env={"ATOMLENS_CACHE_DIR": str(tmp_path)})
+def test_runs_with_real_data(builder, executed, data_dir, tmp_path, record_property):
+    _run(builder, executed, record_property, env={"ATOMLENS_CACHE_DIR": str(tmp_path)})
 
 
-def test_runs_without_data_and_without_network(builder, executed, tmp_path, capsys):
-    _run(builder, executed, capsys, env={**OFFLINE, "ATOMLENS_CACHE_DIR": str(tmp_path)})
+def test_runs_without_data_and_without_network(builder, executed, tmp_path, record_property):
+    _run(builder, executed, record_property, env={**OFFLINE, "ATOMLENS_CACHE_DIR": str(tmp_path)})
 
 
-def test_a_student_can_run_an_exercise_before_answering(builder, student, tmp_path, capsys):
-    shown = _run(builder, student, capsys, env={**OFFLINE, "ATOMLENS_CACHE_DIR": str(tmp_path)})
+def test_a_student_can_run_an_exercise_before_answering(builder, student, tmp_path, record_property):
+    shown = _run(builder, student, record_property, env={**OFFLINE, "ATOMLENS_CACHE_DIR": str(tmp_path)})
     verdicts = [text for text in shown if text[:1] in ("✓", "✗", "○")]
     assert verdicts
     assert [text for text in verdicts if "not answered yet" not in text] == []
