@@ -101,6 +101,16 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
       frame, and corrects the pose and reads the content there by least squares; perceptrons learn the rest.
     * Phases on a lattice, with `lattice`; their prior is uniform.
 
+    Where it fails, or may:
+
+    * In a crystal that a fraction of its cell nearly moves onto itself, a short training leaves some windows
+      a fraction of a cell off: give it more epochs. Without any noise, their pose may drift from one fraction
+      to the other.
+    * Windows trained with a stride that fits the lattice show few phases; of the others the model knows
+      little, and `diagnostics.explained_by_place` is too high. Use a stride that shares no period with it.
+    * In windows narrower than two cells, strain looks like a displacement that depends on the phase.
+    * Where a window holds too few electrons, nothing stands out from noise, and a warning says so.
+
     References
     ----------
     Ziatdinov, Wong, Kalinin, Mach. Learn.: Sci. Technol. 4, 045033 (2023), arXiv 2106.12472, for the model
