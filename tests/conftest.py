@@ -35,5 +35,5 @@ def pytest_terminal_summary(terminalreporter):
     """List what the notebooks cost; a test process of several could not write it itself."""
     for report in terminalreporter.getreports("passed"):
         for name, value in report.user_properties:
-            if name == "cost" and report.when == "call":
+            if name == "cost":
                 terminalreporter.write_line(f"{report.nodeid.rpartition('::')[2].partition('[')[0]} {value}")
