@@ -26,7 +26,9 @@ import sys
 import tempfile
 import textwrap
 import time
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import jupytext
@@ -44,6 +46,9 @@ KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language":
 # The second one makes the two files equal to the last blank line: JupyterLab would refuse an .ipynb that is
 # newer than a script that differs.
 METADATA = ("tags", "lines_to_next_cell")
+# Tags that say how a cell is presented; the metadata that Jupyter knows is written from them.
+SLIDES = ("slide", "subslide", "fragment", "skip", "notes")
+HIDDEN = "hide-input"
 MAX_OUTPUT_BYTES = 400_000
 MAX_CELL_LINES, MAX_MEDIAN_LINES = 15, 5
 CUT, END = "# --- solution", "# --- end"  # the student's copy lacks what stands between
@@ -56,8 +61,8 @@ REMEDY = "run `make notebooks`"
 
 
 def lessons(folder=HERE):
-    """The lessons: ``NN_name.py``."""
-    return sorted(folder.glob("[0-9][0-9]_*.py"))
+    """The lessons: ``NN_name.py``, and what a lecturer would skip in ``NNb_name.py``."""
+    return sorted(path for path in folder.glob("*.py") if re.match(r"\d\d[a-z]?_", path.name))
 
 
 def solutions(folder=HERE):
@@ -102,9 +107,19 @@ def read(source):
         cell.id = identity
         if cell.cell_type == "markdown" and BADGES in cell.source and (badge := binder_badge(_place(source))):
             cell.source = cell.source.replace(BADGES, badge)
-        kept = {key: value for key, value in cell.metadata.items() if key in METADATA}
-        cell.metadata = nbformat.from_dict(kept)
+        cell.metadata = nbformat.from_dict(_metadata(cell.metadata))
     return notebook
+
+
+def _metadata(written):
+    """The metadata of a cell: what its script says, and what its tags mean to Jupyter."""
+    kept = {key: value for key, value in written.items() if key in METADATA}
+    for tag in kept.get("tags", ()):
+        if tag in SLIDES:
+            kept["slideshow"] = {"slide_type": tag}
+        elif tag == HIDDEN:
+            kept["jupyter"] = {"source_hidden": True}
+    return kept
 
 
 def _place(source):
@@ -290,7 +305,7 @@ def _mapped(value, change):
 # ---------------------------------------------------------------- building
 
 
-def build(source, *, force=False):
+def build(source, *, force=False, env=None):
     """Bring one .ipynb up to date; return what was done."""
     notebook, old = read(source), stored(source)
     if is_student(source):
@@ -299,7 +314,7 @@ def build(source, *, force=False):
         _take_outputs(notebook, old)
         done = "is fresh" if list(_paired(source, notebook, old)) == [] else "prose updated"
     else:
-        run = execute(source)
+        run = execute(source, env=env)
         notebook = run.notebook
         notebook.metadata["atomlens"] = {"budget": "full", **fingerprint(notebook)}
         done = f"executed in {run.seconds:.0f} s, peak memory {run.peak_mb:.0f} MB"
@@ -308,6 +323,16 @@ def build(source, *, force=False):
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
         path.write_text(text, encoding="utf-8")
     return done
+
+
+def build_all(sources, *, force=False):
+    """Bring many up to date, two at a time; yield (source, what was done or the exception), as they end."""
+    # Two kernels of two threads each would get in each other's way on two cores.
+    job = partial(build, force=force, env={"OMP_NUM_THREADS": "1"} if len(sources) > 1 else None)
+    with ProcessPoolExecutor(max_workers=2) as pool:
+        jobs = {pool.submit(job, source): source for source in sources}
+        for done in as_completed(jobs):
+            yield jobs[done], done.exception() or done.result()
 
 
 def _take_outputs(notebook, old):
@@ -362,11 +387,13 @@ def _fresh(source, notebook, old):
     now = fingerprint(notebook)
     if record["code"] != now["code"]:
         yield f"its code has changed since its outputs were stored: {REMEDY}"
-    for kind in ("modules", "tables"):
-        then = record.get(kind, {})
-        for name in sorted({*then, *now[kind]}):
-            if then.get(name) != now[kind].get(name):
-                yield f"{name} has changed since its outputs were stored: {REMEDY}"
+    then = {**record.get("modules", {}), **record.get("files", {})}
+    now = {**now["modules"], **now["files"]}
+    changed = sorted(name for name in {*then, *now} if then.get(name) != now.get(name))
+    if changed:
+        more = f" and {len(changed) - 3} more" if len(changed) > 3 else ""
+        verb = "has" if len(changed) == 1 else "have"
+        yield f"{', '.join(changed[:3])}{more} {verb} changed since its outputs were stored: {REMEDY}"
 
 
 def _outputs(source, notebook, old):
@@ -451,13 +478,15 @@ def main(arguments=None):
         parser.error(
             f"no notebook has {' or '.join(options.names)} in its name: there are {', '.join(sources)}"
         )
+    chosen = {source: label for label, source in sources.items() if label in wanted}
     failed = 0
-    for label, source in sources.items():
-        if label not in wanted:
-            continue
-        if options.command == "build":
-            print(f"{label}: {build(source, force=options.force)}", flush=True)
-        elif options.command == "execute":
+    if options.command == "build":
+        for source, done in build_all(list(chosen), force=options.force):
+            failed += isinstance(done, Exception)
+            print(f"{chosen[source]}: {done}", flush=True)
+        return 1 if failed else 0
+    for source, label in chosen.items():
+        if options.command == "execute":
             run = execute(source, budget=options.budget)
             print(f"{label}: {run.seconds:.1f} s, peak memory {run.peak_mb:.0f} MB", flush=True)
         else:

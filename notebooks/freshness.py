@@ -1,22 +1,32 @@
-"""Fingerprints of what a notebook's outputs depend on: its code, modules of atomlens, tables of benchmarks.
+"""Fingerprints of what a notebook's outputs depend on: its code, what it reaches in atomlens, files in data/.
 
-Comments, docstrings and layout do not count, so prose can be polished without running anything;
-nor does the version of Python that reads the code.
+The fingerprint follows *names*: from the cells to the functions, classes and constants that they name,
+through the faces of packages, and on to what these name. A class counts whole, since nobody can tell from
+outside which of its methods is called; so does a module of which something cannot be followed.
+Comments, docstrings, annotations and layout do not count, so prose can be polished without running
+anything; nor does the version of Python that reads the code.
 """
 
 from __future__ import annotations
 
 import ast
 import hashlib
+import json
+import re
+from functools import cache, cached_property
 from importlib.util import resolve_name
 from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 PACKAGE = "atomlens"
+# A text that names a module, or "module:function": tables of lazily loaded functions hold such texts.
+_REFERENCE = re.compile(rf"({PACKAGE}(?:\.\w+)+)(?::(\w+))?")
+_LOOKUP = "[]"  # stands in a chain of names for table[key] and for `key in table`
+_GAP = "\0"  # stands in a text for what an f-string inserts
 
 
 def fingerprint(notebook):
-    """The hash of the code cells, of every module that they reach, and of every stored table that they name.
+    """The hash of the code cells, of what they reach in every module, and of every shipped file they name.
 
     Parameters
     ----------
@@ -25,85 +35,264 @@ def fingerprint(notebook):
     Returns
     -------
     dict
-        ``code``: a hash; ``modules`` and ``tables``: a hash for every name.
+        ``code``: a hash; ``modules`` and ``files``: a hash for every name.
     """
     cells = [ast.parse(cell.source) for cell in notebook.cells if cell.cell_type == "code"]
-    everything = ast.Module(body=[line for cell in cells for line in cell.body], type_ignores=[])
-    modules = {name: _hash(ast.parse(_file(name).read_text(encoding="utf-8"))) for name in reach(everything)}
-    texts = {node.value for node in ast.walk(everything) if isinstance(node, ast.Constant)}
-    tables = {path.stem: _digest(path.read_text("utf-8")) for path in sorted(_tables()) if path.stem in texts}
-    return {"code": _hash(cells), "modules": modules, "tables": tables}
+    reached = Reach([line for cell in cells for line in cell.body])
+    modules = {name: _digest("".join(map(_hash, found))) for name, found in sorted(reached.modules.items())}
+    return {"code": _digest(_plain(cells)), "modules": modules, "files": dict(_files(reached))}
 
 
-def reach(tree):
-    """Names of the modules of atomlens that a program uses, directly or through others, sorted.
+class Reach:
+    """What a program uses of atomlens, directly or through others.
 
-    ``import atomlens as al`` reaches what is named as ``al.room``; a room that is a package counts
-    whole. The package's own ``__init__`` is left out: it opens rooms and does nothing else.
+    Parameters
+    ----------
+    statements : list of ast.stmt
+
+    Attributes
+    ----------
+    modules : dict of list
+        For every module the reached statements, in the order of the file.
+    texts : set of str
+        All texts in the program and in what it reaches.
     """
-    found, waiting = set(), _named(tree, PACKAGE)
-    while waiting:
-        name = waiting.pop()
-        if name == PACKAGE or name in found:
-            continue
-        found.add(name)
-        waiting.add(name.rpartition(".")[0])
+
+    def __init__(self, statements):
+        self._places, self._tables, self.texts = {}, {}, set()
+        self._follow(statements, _Module("__main__", None, statements))
+        while self._open_tables():
+            pass
+
+    @property
+    def modules(self):
+        reached = {name: [found[place] for place in sorted(found)] for name, found in self._places.items()}
+        return {name: found for name, found in reached.items() if found}
+
+    def names(self, key):
+        """Whether a text names this key, or may name it."""
+        return key in self.texts or any(_may_be(text, key) for text in self.texts if _GAP in text)
+
+    def loads(self, name):
+        """Whether a text names this data set, or a member of it."""
+        return self.names(name) or any(text.startswith(f"{name}/") for text in self.texts)
+
+    def _follow(self, nodes, module):
+        for node in nodes:
+            names = _names(node)
+            self.texts |= names.texts
+            for chain, origin in names.chains.items():
+                if origin:
+                    self._import(module, origin, chain[1:])
+                elif chain[0] in module.bindings:
+                    self._take(module, chain[0], chain[1:])
+            for module_name, function in filter(None, map(_reference, names.texts)):
+                self._walk(module_name, [function] if function else [])
+
+    def _import(self, module, origin, rest):
+        """Reach what an import stands for: (module, with leading dots if relative; a name in it, or None)."""
+        source, name = resolve_name(origin[0], module.package), origin[1]
+        if source.partition(".")[0] != PACKAGE:
+            return
+        if name and source == module.name and _file(f"{source}.{name}"):
+            self._walk(f"{source}.{name}", rest)  # a package that imports its own modules
+        else:
+            self._walk(source, [name, *rest] if name else rest)
+
+    def _walk(self, name, rest):
+        """Reach ``name.a.b``, of which the beginning is a module."""
+        if not _file(name):
+            return
+        module = _Module.load(name)
+        if rest and rest[0] in module.bindings:
+            self._take(module, rest[0], rest[1:])
+        elif rest and _file(f"{name}.{rest[0]}"):
+            self._walk(f"{name}.{rest[0]}", rest[1:])
+        elif name != PACKAGE:  # the module itself, or what it makes up when asked
+            for inside in map(_Module.load, _inside(name)):
+                self._begin(inside)
+                for binding in inside.bindings:
+                    self._take(inside, binding, ())
+
+    def _take(self, module, name, rest):
+        """Reach what a module binds to a name; an import leads on to what it names."""
+        for bound in module.bindings[name]:
+            if isinstance(bound, tuple):
+                self._import(module, bound, rest)
+            elif module.file is not None:
+                self._begin(module)
+                self._add(module, bound, rest)
+
+    def _begin(self, module):
+        """Reach what a module does when it is imported, whichever name is wanted."""
+        if module.name not in self._places:
+            self._places[module.name] = {}
+            for statement in module.effects:
+                self._add(module, statement, ())
+
+    def _add(self, module, statement, rest):
+        """Take a statement; of a table in which keys are looked up, only the entries that some text names."""
+        found, place = self._places[module.name], (statement.lineno, statement.col_offset)
+        if place in found:
+            return
+        if rest and rest[0] in (_LOOKUP, "get", "keys") and (entries := _entries(statement)):
+            self._tables[module.name, place] = module, entries
+            return
+        found[place] = statement
+        self._follow([statement], module)
+
+    def _open_tables(self):
+        """Take the entries of tables that are named by now, all where none is; False if there was no news."""
+        before = sum(map(len, self._places.values()))
+        # a measured set may be replaced by its twin, which only the registry names
+        self.texts |= {row.get("twin") for name, row in _registry().items() if self.loads(name)} - {None}
+        for module, entries in list(self._tables.values()):
+            for key in [key for key in entries if self.names(key)] or entries:
+                self._add(module, entries[key], ())
+        return before < sum(map(len, self._places.values()))
+
+
+def _reference(text):
+    found = _REFERENCE.fullmatch(text)
+    return found and found.groups()
+
+
+def _may_be(text, key):
+    pieces = text.split(_GAP)
+    return max(map(len, pieces)) > 2 and re.fullmatch(".*".join(map(re.escape, pieces)), key)
+
+
+def _entries(statement):
+    """The entries of ``NAME = {"key": f("module:function"), ...}``, or None for any other statement.
+
+    Keys of other tables may come from data, so these count whole.
+    """
+    table = getattr(statement, "value", None)
+    if not isinstance(table, ast.Dict) or not any(map(_reference, _names(table).texts)):
+        return None
+    keys = [getattr(key, "value", None) for key in table.keys]
+    return dict(zip(keys, table.values, strict=True)) if all(isinstance(key, str) for key in keys) else None
+
+
+def _files(reached):
+    """Shipped files, and rows of the registry of data sets, that a text names, each with its hash."""
+    data = SOURCE.parent / "data"
+    for path in sorted(data.rglob("*")):
+        if path.suffix in (".csv", ".json", ".pt", ".npz", ".tif", ".hspy") and (
+            reached.names(path.stem) or path.name in reached.texts
+        ):
+            yield path.relative_to(data).as_posix(), hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+    everything = "list" in map(_name, reached.modules.get(f"{PACKAGE}.datasets._load", ()))
+    for name, row in sorted(_registry().items()):
+        if everything or reached.loads(name):
+            yield f"registry.json: {name}", _digest(json.dumps(row))
+
+
+def _registry():
+    """The registered data sets that are not simulated here."""
+    path = SOURCE / PACKAGE / "datasets" / "registry.json"
+    return json.loads(path.read_text("utf-8")) if path.is_file() else {}
+
+
+def _name(statement):
+    return getattr(statement, "name", None)
+
+
+# ---------------------------------------------------------------- modules
+
+
+class _Module:
+    """A module as text: what its names are bound to, and what it does besides."""
+
+    _known: dict = {}  # noqa: RUF012 - one memory for all, so that no file is parsed twice
+
+    def __init__(self, name, file, statements):
+        self.name, self.file = name, file
+        self.parts = [part for statement in statements for part in _typing_opened(statement)]
+
+    @classmethod
+    def load(cls, name):
+        """The module of that name; a stub (.pyi) beside a face says what it opens when asked."""
         file = _file(name)
-        package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-        waiting |= _named(ast.parse(file.read_text(encoding="utf-8")), package)
-    return sorted(found)
+        texts = [path.read_text("utf-8") for path in (file, file.with_suffix(".pyi")) if path.is_file()]
+        key = (str(file), *texts)
+        if key not in cls._known:
+            cls._known[key] = cls(name, file, [line for text in texts for line in ast.parse(text).body])
+        return cls._known[key]
+
+    @property
+    def package(self):
+        is_package = self.file is not None and self.file.name == "__init__.py"
+        return self.name if is_package else self.name.rpartition(".")[0]
+
+    @cached_property
+    def bindings(self):
+        """For every name the statements that bind it or, where it is imported, (module, name)."""
+        found = {}
+        for part in self.parts:
+            for name in _bound(part):
+                found.setdefault(name, []).append(part)
+            for name, origin in _imports(part).items():
+                found.setdefault(name, []).append(origin)
+        return found
+
+    @cached_property
+    def effects(self):
+        """Statements that bind no name: they do something when the module is imported."""
+        return [part for part in self.parts if not (_bound(part) or _imports(part) or _is_silent(part))]
 
 
-def _named(tree, package):
-    """The modules of atomlens that one piece of code names, a package with all that is in it."""
-    names, aliases = set(), {}
-    nodes = list(ast.walk(tree))
-    for node in nodes:
-        if isinstance(node, ast.Import):
-            for item in node.names:
-                names.add(item.name)
-                top = item.name.partition(".")[0]
-                aliases[item.asname or top] = item.name if item.asname else top
-        elif isinstance(node, ast.ImportFrom):
-            origin = resolve_name("." * node.level + (node.module or ""), package)
-            for item in node.names:
-                names.add(f"{origin}.{item.name}")
-                aliases[item.asname or item.name] = f"{origin}.{item.name}"
-    chains = [node for node in nodes if isinstance(node, ast.Attribute)]
-    inner = {id(node.value) for node in chains}  # of al.simulate.spectra, only the whole counts
-    for node in chains:
-        root, _, rest = ("" if id(node) in inner else _chain(node) or "").partition(".")
-        if root in aliases:
-            names.add(f"{aliases[root]}.{rest}")
-    modules = {_deepest(name) for name in names} - {None}
-    return {inside for module in modules for inside in _whole(module)}
+def _typing_opened(statement):
+    """``if TYPE_CHECKING:`` as what stands under it: the editor's view of a lazy face."""
+    typing = isinstance(statement, ast.If) and _chain(statement.test)[-1:] == ("TYPE_CHECKING",)
+    return statement.body if typing else [statement]
 
 
-def _chain(node):
-    """``a.b.c`` as text, or None for anything that is not plain names and dots."""
-    if isinstance(node, ast.Name):
-        return node.id
-    if isinstance(node, ast.Attribute) and (before := _chain(node.value)):
-        return f"{before}.{node.attr}"
-    return None
+def _imports(node):
+    """The names that an import binds, each with (module, name in it or None)."""
+    if isinstance(node, ast.Import):  # `import a.b` binds a; what is used of it stands in the chain a.b.c
+        return {
+            item.asname or item.name.partition(".")[0]: (
+                item.name if item.asname else item.name.partition(".")[0],
+                None,
+            )
+            for item in node.names
+        }
+    if isinstance(node, ast.ImportFrom):
+        source = "." * node.level + (node.module or "")
+        return {item.asname or item.name: (source, item.name) for item in node.names}
+    return {}
 
 
-def _deepest(name):
-    """The longest beginning of a dotted name that is a module of atomlens, or None."""
-    while name.partition(".")[0] == PACKAGE:
-        if _file(name):
-            return name
-        name = name.rpartition(".")[0]
-    return None
+def _bound(statement):
+    """The names that a statement binds at module level, imports and ``__all__`` aside."""
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        return [statement.name]
+    if not isinstance(statement, (ast.Assign, ast.AnnAssign, ast.AugAssign)):
+        return []
+    targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+    nodes = [node for target in targets for node in ast.walk(target) if isinstance(node, ast.Name)]
+    return [node.id for node in nodes if isinstance(node.ctx, ast.Store) and node.id != "__all__"]
 
 
-def _whole(name):
-    """A module as itself; a room that is a package with every module in it; atomlens as nothing."""
+def _is_silent(statement):
+    """Whether a statement that binds nothing also does nothing: a docstring, ``__all__``, pass."""
+    if isinstance(statement, ast.Assign):
+        return all(isinstance(target, ast.Name) for target in statement.targets)
+    return isinstance(statement, ast.Pass) or _is_text(statement)
+
+
+def _is_text(node):
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+
+
+def _inside(name):
+    """A module and, if it is a package, every module in it."""
     file = _file(name)
-    if name == PACKAGE or file.name != "__init__.py":
-        return [] if name == PACKAGE else [name]
+    if file.name != "__init__.py":
+        return [name]
     inside = [path.relative_to(SOURCE).with_suffix("").parts for path in file.parent.rglob("*.py")]
-    return [".".join(parts[:-1] if parts[-1] == "__init__" else parts) for parts in inside]
+    return sorted(".".join(parts[:-1] if parts[-1] == "__init__" else parts) for parts in inside)
 
 
 def _file(name):
@@ -113,31 +302,168 @@ def _file(name):
     return next((file for file in candidates if file.is_file()), None)
 
 
-def _tables():
-    """The files of the tables that benchmarks stored."""
-    return SOURCE.parent.joinpath("data", "results").glob("*.csv")
+# ---------------------------------------------------------------- names in a piece of code
 
 
-def _hash(tree):
-    return _digest(_plain(tree))
+class _Names(ast.NodeVisitor):
+    """What a piece of code takes from outside.
+
+    A name that a function binds itself (an argument, a variable) means nothing outside; one that it
+    imports stands for what was imported.
+
+    Attributes
+    ----------
+    chains : dict
+        For ``a.b.c`` as a tuple, what ``a`` was imported as inside a function, or None.
+    texts : set of str
+        Docstrings aside; with `_GAP` where an f-string inserts something.
+    """
+
+    def __init__(self, node):
+        self.chains, self.texts, self._scopes = {}, set(), []
+        self.visit(node)
+
+    def _use(self, chain):
+        for scope in reversed(self._scopes):
+            if chain[0] in scope:
+                if scope[chain[0]]:
+                    self.chains[chain] = scope[chain[0]]
+                return
+        self.chains.setdefault(chain, None)
+
+    def _visit_inside(self, scope, nodes):
+        self._scopes.append(scope)
+        for node in nodes:
+            self.visit(node)
+        self._scopes.pop()
+
+    def visit_FunctionDef(self, node):
+        outside = [*getattr(node, "decorator_list", []), *node.args.defaults, *node.args.kw_defaults]
+        for part in filter(None, outside):
+            self.visit(part)
+        body = node.body if isinstance(node.body, list) else [node.body]
+        arguments = {part.arg: None for part in ast.walk(node.args) if isinstance(part, ast.arg)}
+        self._visit_inside(arguments | _locals(body), body)
+
+    visit_AsyncFunctionDef = visit_Lambda = visit_FunctionDef
+
+    def visit_ListComp(self, node):
+        targets = _locals([generator.target for generator in node.generators])
+        self._visit_inside(targets, ast.iter_child_nodes(node))
+
+    visit_SetComp = visit_DictComp = visit_GeneratorExp = visit_ListComp
+
+    def visit_AnnAssign(self, node):
+        self.visit(node.target)
+        if node.value:
+            self.visit(node.value)
+
+    def visit_Import(self, node):
+        for item in node.names if not self._scopes else ():
+            if item.name.startswith(f"{PACKAGE}."):
+                self._use(tuple(item.name.split(".")))
+
+    def visit_Expr(self, node):
+        if not _is_text(node):
+            self.visit(node.value)
+
+    def visit_Name(self, node):
+        self._use((node.id,))
+
+    def visit_Attribute(self, node):
+        chain = _chain(node)
+        if chain:
+            self._use(chain)
+        else:
+            self.visit(node.value)
+
+    def visit_Subscript(self, node):
+        chain = _chain(node.value)
+        if chain:
+            self._use((*chain, _LOOKUP))
+        else:
+            self.visit(node.value)
+        self.visit(node.slice)
+
+    def visit_Compare(self, node):
+        self.visit(node.left)
+        for operator, other in zip(node.ops, node.comparators, strict=True):
+            if isinstance(operator, (ast.In, ast.NotIn)) and _chain(other):
+                self._use((*_chain(other), _LOOKUP))
+            else:
+                self.visit(other)
+
+    def visit_Constant(self, node):
+        if isinstance(node.value, str):
+            self.texts.add(node.value)
+
+    def visit_JoinedStr(self, node):
+        pieces = [part.value if isinstance(part, ast.Constant) else _GAP for part in node.values]
+        self.texts.add("".join(pieces))
+        for part in node.values:
+            if not isinstance(part, ast.Constant):
+                self.visit(part)
+
+
+@cache
+def _names(node):
+    return _Names(node)
+
+
+def _locals(nodes):
+    """The names that a function binds itself: None for a variable, for an import what it stands for."""
+    names, waiting = {}, list(nodes)
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            names.setdefault(node.name, None)
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            names.update(_imports(node))
+        elif not isinstance(node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                names.setdefault(node.id, None)
+            waiting += ast.iter_child_nodes(node)
+    return names
+
+
+def _chain(node):
+    """``a.b.c`` as a tuple, empty for anything that is not plain names and dots."""
+    if isinstance(node, ast.Name):
+        return (node.id,)
+    if isinstance(node, ast.Attribute) and (before := _chain(node.value)):
+        return (*before, node.attr)
+    return ()
+
+
+# ---------------------------------------------------------------- hashes
 
 
 def _digest(text):
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
+@cache
+def _hash(statement):
+    return _digest(_plain(statement))
+
+
 def _plain(node):
-    """A syntax tree as text, without docstrings and without what only some Pythons record."""
+    """A syntax tree as text, without docstrings, annotations and what only some Pythons record."""
     if isinstance(node, list):
         return f"[{', '.join(map(_plain, node))}]"
     if not isinstance(node, ast.AST):
         return repr(node)
+    if isinstance(node, ast.AnnAssign) and node.value:
+        return _plain(ast.Assign([node.target], node.value))
     fields = dict(ast.iter_fields(node))
     if _has_docstring(node):
         fields["body"] = fields["body"][1:]
+    if isinstance(node, ast.ClassDef):  # there an annotation makes a field of a dataclass
+        fields["annotated"] = [part.target for part in node.body if isinstance(part, ast.AnnAssign)]
     if isinstance(node, ast.JoinedStr):  # Python 3.12.1 records an empty end of a nested format
         fields["values"] = [value for value in node.values if getattr(value, "value", None) != ""]
-    kept = {k: v for k, v in fields.items() if v not in (None, []) and k not in ("kind", "type_comment")}
+    silent = ("kind", "type_comment", "annotation", "returns")
+    kept = {k: v for k, v in fields.items() if v not in (None, []) and k not in silent}
     return f"{type(node).__name__}({', '.join(f'{k}={_plain(v)}' for k, v in kept.items())})"
 
 

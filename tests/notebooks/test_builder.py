@@ -1,5 +1,8 @@
 """The builder on notebooks made here: what it writes, what it notices, what it leaves alone."""
 
+import ast
+import json
+import shutil
 import sys
 
 import nbformat
@@ -142,7 +145,7 @@ def test_a_changed_module_is_named(builder, lesson):
     notebook = builder.stored(lesson)
     modules = notebook.metadata["atomlens"]["modules"]
     assert "atomlens.notebook" in modules
-    assert not any(name.startswith("atomlens.spectra") for name in modules)
+    assert not any(name.startswith(("atomlens.spectra", "atomlens.columns")) for name in modules)
     modules["atomlens.notebook"] = "another"
     store(lesson, notebook)
     [complaint] = builder.problems(lesson, "fresh")
@@ -313,61 +316,141 @@ def test_tidy_outputs_name_no_place_and_no_random_number(builder, lesson, monkey
     assert third == {"text/plain": "<a view>"}
 
 
+# ---------------------------------------------------------------- presentation
+
+
+@pytest.mark.parametrize(
+    ("tags", "metadata"),
+    [
+        ('["slide"]', {"slideshow": {"slide_type": "slide"}}),
+        ('["notes", "solution"]', {"slideshow": {"slide_type": "notes"}}),
+        ('["hide-input"]', {"jupyter": {"source_hidden": True}}),
+        ('["solution"]', {}),
+    ],
+)
+def test_tags_become_what_jupyter_knows(builder, folder, tags, metadata):
+    lesson = folder / "01_lesson.py"
+    lesson.write_text(f"# %% tags={tags}\n1\n", encoding="utf-8")
+    [cell] = builder.read(lesson).cells
+    assert {key: value for key, value in cell.metadata.items() if key != "tags"} == metadata
+    assert cell.metadata["tags"] == json.loads(tags)
+
+
+def test_lessons_may_have_a_second_part(builder, folder):
+    for name in ("01b_more.py", "build.py", "1_no.py", "01bc_no.py"):
+        (folder / name).write_text("", encoding="utf-8")
+    assert [path.name for path in builder.lessons(folder)] == ["01_lesson.py", "01b_more.py"]
+
+
+@pytest.mark.notebooks
+def test_many_are_built_side_by_side_and_one_failure_stops_no_other(builder, folder, monkeypatch):
+    for name, text in (("02_broken.py", "1 / 0"), ("03_sound.py", "1")):
+        (folder / name).write_text(f"# %%\n{text}\n", encoding="utf-8")
+    done = dict(builder.build_all(builder.lessons(folder)))
+    texts = [str(done[path]) for path in builder.lessons(folder)]
+    assert "ZeroDivisionError" in texts[1]
+    assert all(text.startswith("executed in") for text in (texts[0], texts[2]))
+
+
 # ---------------------------------------------------------------- freshness
 
 
 @pytest.fixture
 def freshness(builder, monkeypatch, tmp_path):
-    """The module under test, on a package made here: a over b over c, and a room of two files."""
+    """The module under test, on a package made here: a over b over c, and rooms of several files."""
     module = sys.modules["freshness"]
     files = {
-        "__init__.py": "from atomlens._lazy import thing",
-        "_lazy.py": "",
-        "a.py": "def f():\n    from atomlens import b\n",
-        "b.py": "from . import c",
-        "c.py": '"""Doc."""\nX = f"{1:>{2}}"\n',
-        "room/__init__.py": "from importlib import import_module",
-        "room/left.py": "import atomlens as al\nal.c.X\n",
-        "room/right.py": "",
+        "__init__.py": "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from atomlens import a, b",
+        "a.py": "def f():\n    from atomlens import b\n    return b.g()\ndef alone(c=1):\n    return c",
+        "b.py": "from . import c\ndef g(): return c.X\ndef unused(): return c.Y",
+        "c.py": '"""Doc."""\nX = f"{1:>{2}}"\nY = 3\n',
+        "room/__init__.py": "from atomlens.room import right\nfrom atomlens.room.left import left",
+        "room/left.py": "import atomlens as al\ndef left(): return al.c.X\nclass Left:\n    z = al.a.alone\n",
+        "room/right.py": "def g(left): return left",
+        "lazy/__init__.py": "def __getattr__(name): ...",
+        "lazy/__init__.pyi": "from .views import view",
+        "lazy/views.py": "def view(): ...\ndef other(): ...",
+        "lazy/rest.py": "REST = 1",
+        "noisy.py": "import warnings\nwarnings.simplefilter('error')\nQUIET = 1",
+        "sets.py": (
+            "def load(name):\n    return TWINS[name] if name in TWINS else [*TWINS.keys()]\n"
+            "def listing():\n    return sorted(TWINS)\n"
+            "TWINS = {\n    'one_x': dict(f='atomlens.c:X'),\n    'two_x': dict(f='atomlens.a:alone'),\n}"
+        ),
     }
     for name, text in files.items():
         path = tmp_path / "src" / "atomlens" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text + "\n", encoding="utf-8")
     monkeypatch.setattr(module, "SOURCE", tmp_path / "src")
     return module
 
 
+def _notebook(*cells):
+    return nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(text) for text in cells])
+
+
+WHOLE_ROOM = "a:alone c:X room.left:left,Left room.right:g"
+
+
 @pytest.mark.parametrize(
-    ("code", "modules"),
+    ("code", "reached"),
     [
-        ("import numpy as np\nnp.a.b", []),
-        ("import atomlens", []),
-        ("import atomlens\natomlens.c.X", ["c"]),
-        ("import atomlens as al\nal.a.f()", ["a", "b", "c"]),
-        ("import atomlens.b", ["b", "c"]),
-        ("from atomlens import b as x", ["b", "c"]),
-        ("from atomlens.c import X", ["c"]),
-        ("import atomlens as al\nal.room.left.x", ["c", "room", "room.left"]),
-        ("import atomlens as al\nroom = al.room", ["c", "room", "room.left", "room.right"]),
-        ("from atomlens.room import anything", ["c", "room", "room.left", "room.right"]),
-        ("def f():\n    import atomlens as al\n    return [al.c.X for _ in ()]", ["c"]),
-        ("al.c.X", []),
+        ("import numpy as np\nnp.a.b", ""),
+        ("import atomlens", ""),
+        ("al.c.X", ""),
+        ("import atomlens\natomlens.c.X", "c:X"),
+        ("import atomlens as al\nal.a.f()", "a:f b:g c:X"),
+        ("import atomlens as al\nal.a.alone()", "a:alone"),
+        ("import atomlens.c", "c:X,Y"),
+        ("from atomlens import c as x\nx.Y", "c:Y"),
+        ("from atomlens import c as x\nprint(x)", "c:X,Y"),
+        ("from atomlens.c import X\nX", "c:X"),
+        ("import atomlens as al\nal.room.left()", "c:X room.left:left"),
+        ("import atomlens as al\nal.room.right.g()", "room.right:g"),
+        ("from atomlens.room.left import Left\nLeft", "a:alone room.left:Left"),
+        ("import atomlens as al\nroom = al.room", WHOLE_ROOM),
+        ("from atomlens.room import anything\nanything", WHOLE_ROOM),
+        ("from atomlens import lazy\nlazy.view()", "lazy.views:view"),
+        (
+            "from atomlens import lazy\nlazy.made_up()",
+            "lazy:__getattr__ lazy.rest:REST lazy.views:view,other",
+        ),
+        ("from atomlens.noisy import QUIET\nQUIET", "noisy:Expr,QUIET"),
+        ("def f():\n    import atomlens as al\n    return [al.c.X for _ in ()]", "c:X"),
+        ("from atomlens import c\ndef f(c):\n    return c.X", ""),
+        ("from atomlens import c\ndef f():\n    g = lambda c: c.Y\n    return c.X", "c:X"),
+        ("from atomlens import sets\nsets.load('one_x')", "c:X sets:load,Call"),
+        ("from atomlens import sets\nsets.load(f'o{1}_x')", "a:alone c:X sets:load,Call,Call"),
+        ("from atomlens import sets\n[sets.load(f'two_{x}') for x in 'xy']", "a:alone sets:load,Call"),
+        ("from atomlens import sets\nsets.load(input())", "a:alone c:X sets:load,Call,Call"),
+        ("from atomlens import sets\nsets.listing()", "a:alone c:X sets:listing,TWINS"),
+        ("print('atomlens.c:Y')", "c:Y"),
     ],
 )
-def test_what_code_reaches(freshness, code, modules):
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
-    assert list(freshness.fingerprint(notebook)["modules"]) == [f"atomlens.{name}" for name in modules]
+def test_what_code_reaches(freshness, code, reached):
+    found = freshness.Reach(ast.parse(code).body).modules
+    texts = []
+    for module, statements in sorted(found.items()):
+        names = [
+            getattr(s, "name", None) or (s.targets[0].id if hasattr(s, "targets") else type(s).__name__)
+            for s in statements
+        ]
+        texts.append(f"{module.removeprefix('atomlens.')}:{','.join(names)}")
+    assert " ".join(texts) == reached
+    assert list(freshness.fingerprint(_notebook(code))["modules"]) == sorted(found)
 
 
 def _print_of(freshness, *cells):
-    cells = [nbformat.v4.new_code_cell(text) for text in cells]
-    return freshness.fingerprint(nbformat.v4.new_notebook(cells=cells))["code"]
+    return freshness.fingerprint(_notebook(*cells))["code"]
 
 
 def test_comments_docstrings_and_layout_do_not_count(freshness):
     plain = _print_of(freshness, "def f(x):\n    return g(x, 'a')", "1")
-    assert _print_of(freshness, "# hi\ndef f(x):\n    'Doc.'\n\n    return g( x,\n  \"a\")", "1") == plain
+    assert (
+        _print_of(freshness, "# hi\ndef f(x: int) -> str:\n    'Doc.'\n\n    return g( x,\n  \"a\")", "1")
+        == plain
+    )
     for other in (
         ("def f(x):\n    return g(x, 'b')", "1"),
         ("def f(y):\n    return g(y, 'a')", "1"),
@@ -378,13 +461,21 @@ def test_comments_docstrings_and_layout_do_not_count(freshness):
         assert _print_of(freshness, *other) != plain
 
 
+def test_annotations_count_only_where_they_make_a_field(freshness):
+    assert _print_of(freshness, "x: int = 1") == _print_of(freshness, "x = 1")
+    assert _print_of(freshness, "class A:\n    x: int = 1") != _print_of(freshness, "class A:\n    x = 1")
+    assert _print_of(freshness, "class A:\n    x: int = 1") == _print_of(
+        freshness, "class A:\n    x: str = 1"
+    )
+
+
 def test_a_module_counts_like_code(freshness):
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("import atomlens.c")])
+    notebook = _notebook("import atomlens.c")
     before = freshness.fingerprint(notebook)
     path = freshness.SOURCE / "atomlens" / "c.py"
-    path.write_text('"""Another."""\n# and this\nX = f"{1:>{2}}"\n', encoding="utf-8")
+    path.write_text('"""Another."""\n# and this\nX: str = f"{1:>{2}}"\nY = 3\n', encoding="utf-8")
     assert freshness.fingerprint(notebook) == before
-    path.write_text('"""Another."""\nX = f"{1:>{3}}"\n', encoding="utf-8")
+    path.write_text('"""Another."""\nX = f"{1:>{3}}"\nY = 3\n', encoding="utf-8")
     assert freshness.fingerprint(notebook) != before
 
 
@@ -393,9 +484,9 @@ def test_a_stored_table_counts_where_it_is_named(freshness):
     results.mkdir(parents=True)
     for name in ("one", "other"):
         (results / f"{name}.csv").write_text("a\n1\n", encoding="utf-8")
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("stored_table('one')")])
+    notebook = _notebook("stored_table('one')")
     before = freshness.fingerprint(notebook)
-    assert list(before["tables"]) == ["one"]
+    assert list(before["files"]) == ["results/one.csv"]
     (results / "other.csv").write_text("a\n2\n", encoding="utf-8")
     assert freshness.fingerprint(notebook) == before
     (results / "one.csv").write_text("a\n2\n", encoding="utf-8")
@@ -406,3 +497,45 @@ def test_the_fingerprint_is_the_same_in_every_python(freshness):
     """What Python 3.12 and later record in addition does not count; this number is from 3.11."""
     code = "class A:\n    def f(self, *a, k=1, **b):\n        return f'{a!r:>{k}} {b}' + 'x' 'y'\n"
     assert _print_of(freshness, code) == "c9694c9d6bb4"
+
+
+# ---------------------------------------------------------------- freshness of the lessons themselves
+
+
+@pytest.fixture(scope="module")
+def copied(root, tmp_path_factory):
+    """A copy of the package that may be changed."""
+    folder = tmp_path_factory.mktemp("copied") / "src"
+    shutil.copytree(root / "src", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("file", "name", "stale", "fresh"),
+    [
+        ("defects/_hits.py", "hits_of", "05", "01 04"),
+        ("spectra/selection.py", "choose_k", "01", "02 03 04 05 06"),
+        ("lattice/estimation.py", "estimate", "04 05 06", "01"),
+        ("plotting/_crystal_figures.py", "contingencies", "04", "00 01 02 03 05 06"),
+        ("simulate/spectra.py", "low_loss", "01", "02 03 04 05 06"),  # a twin, named as a text
+        ("notebook.py", "show", "00 01 02 03 04 05 06", ""),
+    ],
+)
+def test_a_change_makes_stale_what_uses_it(builder, monkeypatch, copied, file, name, stale, fresh):
+    def prints():
+        return {path.name[:2]: module.fingerprint(builder.read(path)) for path in builder.lessons()}
+
+    module = sys.modules["freshness"]
+    monkeypatch.setattr(module, "SOURCE", copied)
+    before = prints()
+    path = copied / "atomlens" / file
+    text = path.read_text(encoding="utf-8")
+    [function] = [node for node in ast.parse(text).body if getattr(node, "name", None) == name]
+    lines = text.splitlines()
+    for added, changed in (("    # a comment", False), ("    pass", True)):
+        path.write_text("\n".join([*lines[: function.end_lineno], added, *lines[function.end_lineno :]]))
+        after = prints()
+        differs = {lesson for lesson in before if before[lesson] != after[lesson]}
+        assert set(stale.split()) & differs == (set(stale.split()) if changed else set())
+        assert not set(fresh.split()) & differs
+    path.write_text(text, encoding="utf-8")

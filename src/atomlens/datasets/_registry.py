@@ -28,71 +28,70 @@ class Twin:
         return getattr(import_module(module), name)(random_state=random_state)
 
 
-_SPECTRA, _IMAGES = "atomlens.simulate.spectra", "atomlens.datasets._twins"
 TWINS = {
     "eels_twin": Twin(
-        f"{_SPECTRA}:eels", "spectrum_image", (64, 64, 260),
+        "atomlens.simulate.spectra:eels", "spectrum_image", (64, 64, 260),
         "core-loss EELS of oxide grains, with thickness and spikes", "01",
     ),
     "low_loss_twin": Twin(
-        f"{_SPECTRA}:low_loss", "spectrum_image", (48, 48, 280),
+        "atomlens.simulate.spectra:low_loss", "spectrum_image", (48, 48, 280),
         "low-loss EELS whose zero-loss peak jitters", "01",
     ),
     "current_voltage_twin": Twin(
-        f"{_SPECTRA}:current_voltage", "spectrum_image", (48, 48, 101),
+        "atomlens.simulate.spectra:current_voltage", "spectrum_image", (48, 48, 101),
         "current-voltage curves over a surface", "01",
     ),
     "composition_spread_twin": Twin(
-        f"{_SPECTRA}:composition_spread", "spectra", (300, 400),
+        "atomlens.simulate.spectra:composition_spread", "spectra", (300, 400),
         "diffraction of a combinatorial library", "01",
     ),
     "mos2_twin": Twin(
-        f"{_IMAGES}:mos2", "image", (512, 512),
+        "atomlens.datasets._twins:mos2", "image", (512, 512),
         "HAADF of monolayer MoS2 with sulphur vacancies, vanadium and contamination", "03",
     ),
     "mos2_se_twin": Twin(
-        f"{_IMAGES}:mos2_se", "image", (768, 768),
+        "atomlens.datasets._twins:mos2_se", "image", (768, 768),
         "HAADF of Se-implanted MoS2 with sulphur vacancies and a pit", "04",
     ),
     "ws2_wsse_twin": Twin(
-        f"{_IMAGES}:ws2_wsse", "image", (512, 512),
+        "atomlens.datasets._twins:ws2_wsse", "image", (512, 512),
         "HAADF of WS2 with one selenium atom in half of the sulphur columns", "05",
     ),
     "graphene_si_twin": Twin(
-        f"{_IMAGES}:graphene_si", "image", (256, 256),
+        "atomlens.datasets._twins:graphene_si", "image", (256, 256),
         "HAADF of graphene with one Si1C3 and one Si1C4 defect", "06",
     ),
     "graphene_boundary_twin": Twin(
-        f"{_IMAGES}:graphene_boundary", "image", (512, 512),
+        "atomlens.datasets._twins:graphene_boundary", "image", (512, 512),
         "STEM image of a graphene grain boundary of pentagons and heptagons", "04",
     ),
     "bfo_twin": Twin(
-        f"{_IMAGES}:bfo", "columns", (2113, 3),
+        "atomlens.datasets._twins:bfo", "columns", (2113, 3),
         "columns of BiFeO3 with position noise, iron displaced in two domains", "04",
     ),
     "pto_sro_twin": Twin(
-        f"{_IMAGES}:pto_sro", "image", (224, 1312),
+        "atomlens.datasets._twins:pto_sro", "image", (224, 1312),
         "HAADF of a bent PbTiO3 / SrRuO3 superlattice, PbTiO3 polar in two domains", "04",
     ),
     "cdte_boundary_twin": Twin(
-        f"{_IMAGES}:cdte_boundary", "image", (512, 512), "HAADF of a CdTe [110] twin boundary", "02"
+        "atomlens.datasets._twins:cdte_boundary", "image", (512, 512), "HAADF of a CdTe [110] twin boundary", "02"
     ),
     "fe_boundary_twin": Twin(
-        f"{_IMAGES}:fe_boundary", "image", (512, 512),
+        "atomlens.datasets._twins:fe_boundary", "image", (512, 512),
         "STEM image of a sigma-5 boundary between bcc Fe [001] grains", "02",
     ),
     "si110_twin": Twin(
-        f"{_IMAGES}:si110", "image", (512, 512), "HAADF of Si [110], its scan lines jumping", "03"
+        "atomlens.datasets._twins:si110", "image", (512, 512), "HAADF of Si [110], its scan lines jumping", "03"
     ),
     "dso110_twin": Twin(
-        f"{_IMAGES}:dso110", "image", (512, 512),
+        "atomlens.datasets._twins:dso110", "image", (512, 512),
         "HAADF of DyScO3 [110], dysprosium displaced to and fro", "03",
     ),
     "pt_single_atoms_twin": Twin(
-        f"{_IMAGES}:pt_single_atoms", "image", (512, 512), "HAADF of Pt single atoms on carbon", "03"
+        "atomlens.datasets._twins:pt_single_atoms", "image", (512, 512), "HAADF of Pt single atoms on carbon", "03"
     ),
     "stm_vacancies_twin": Twin(
-        f"{_IMAGES}:stm_vacancies", "image", (512, 512),
+        "atomlens.datasets._twins:stm_vacancies", "image", (512, 512),
         "STM topography of a surface with vacancies, lines and streaks", "05",
     ),
 }  # fmt: skip
@@ -134,7 +133,7 @@ class Entry:
 @cache
 def registry():
     """Return all registered sets by name; a collection is one set."""
-    raw = json.loads(files("atomlens.datasets").joinpath("registry.json").read_text(encoding="utf-8"))
+    raw = json.loads(files(__package__).joinpath("registry.json").read_text(encoding="utf-8"))
     return {name: _entry(name, item) for name, item in raw.items()}
 
 
@@ -157,7 +156,7 @@ def entry_of(name):
     collection, _, member = str(name).partition("/")
     if member and collection in known and member in known[collection].members:
         return _member(known[collection], member)
-    names = [*known, *TWINS]
+    names = [*known, *TWINS.keys()]
     if collection in known:
         names += [f"{collection}/{m}" for m in known[collection].members]
     close = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4)
