@@ -18,7 +18,8 @@ import pandas as pd
 
 import atomlens as al
 from atomlens import columns, datasets, plotting, spectra
-from atomlens.notebook import environment_report, show
+from atomlens.course import environment_report
+from atomlens.notebook import show
 
 pd.options.display.max_colwidth = None
 

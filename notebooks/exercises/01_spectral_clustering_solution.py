@@ -15,7 +15,7 @@
 
 # %%
 from atomlens import metrics, plotting, spectra
-from atomlens.exercises.spectral_clustering import Exercise
+from atomlens.course.spectral_clustering import Exercise
 from atomlens.notebook import show
 
 # %% [markdown]
@@ -144,6 +144,6 @@ exercise.check_doses(scores)
 # ## How far are you?
 
 # %%
-from atomlens import check
+from atomlens.course import check
 
 check.summary()

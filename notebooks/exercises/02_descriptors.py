@@ -18,8 +18,8 @@ from sklearn.neighbors import KNeighborsClassifier
 
 # %%
 from atomlens import descriptors, plotting
+from atomlens.course.descriptors import Exercise
 from atomlens.descriptors import SubImageDescriptor, TimeDelayDescriptor, WindowDescriptor
-from atomlens.exercises.descriptors import Exercise
 from atomlens.notebook import show
 from atomlens.patterson import translation_spread
 
@@ -142,6 +142,6 @@ exercise.check_directions(directions)
 # ## How did it go?
 
 # %%
-from atomlens import check
+from atomlens.course import check
 
 check.summary()

@@ -17,7 +17,7 @@
 import warnings
 
 from atomlens import columns, metrics, plotting, simulate
-from atomlens.exercises.atom_finding import Exercise
+from atomlens.course.atom_finding import Exercise
 from atomlens.notebook import show
 
 # %% [markdown]
@@ -123,6 +123,6 @@ exercise.check_noise(n_in_noise)
 # ## How did it go?
 
 # %%
-from atomlens import check
+from atomlens.course import check
 
 check.summary()

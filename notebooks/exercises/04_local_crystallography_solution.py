@@ -17,8 +17,8 @@
 import numpy as np
 
 from atomlens import crystallography, lattice, plotting
+from atomlens.course.local_crystallography import Exercise
 from atomlens.crystallography import LocalCrystallography
-from atomlens.exercises.local_crystallography import Exercise
 from atomlens.notebook import show
 
 # %% [markdown]
@@ -206,6 +206,6 @@ exercise.check_multiple(n_cells)
 # ## How did it go?
 
 # %%
-from atomlens import check
+from atomlens.course import check
 
 check.summary()

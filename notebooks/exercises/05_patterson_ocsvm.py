@@ -13,7 +13,7 @@
 import numpy as np
 
 from atomlens import defects, plotting
-from atomlens.exercises.patterson_ocsvm import Exercise
+from atomlens.course.patterson_ocsvm import Exercise
 from atomlens.notebook import show
 from atomlens.patterson import translation_spread
 
@@ -101,6 +101,6 @@ exercise.check_share(share)
 # ## How did it go?
 
 # %%
-from atomlens import check
+from atomlens.course import check
 
 check.summary()

@@ -16,7 +16,7 @@ from scipy.ndimage import map_coordinates
 from sklearn.mixture import GaussianMixture
 
 from atomlens import plotting
-from atomlens.exercises.shift_vae import Exercise
+from atomlens.course.shift_vae import Exercise
 from atomlens.notebook import show
 from atomlens.shiftvae import ShiftVAE
 from atomlens.windows import sliding_windows
@@ -170,6 +170,6 @@ exercise.check_real(real)
 # ## How did it go?
 
 # %%
-from atomlens import check
+from atomlens.course import check
 
 check.summary()

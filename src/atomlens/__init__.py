@@ -19,13 +19,12 @@ from atomlens._sample import Sample
 __version__ = "0.1.0"
 
 _ROOMS = (
-    "check",
     "columns",
+    "course",
     "crystallography",
     "datasets",
     "defects",
     "descriptors",
-    "exercises",
     "io",
     "lattice",
     "metrics",
@@ -43,13 +42,12 @@ __all__ = ["Sample", "__version__", *_ROOMS]
 
 if TYPE_CHECKING:  # the editor's view of the rooms; at run time __getattr__ opens them
     from atomlens import (
-        check,
         columns,
+        course,
         crystallography,
         datasets,
         defects,
         descriptors,
-        exercises,
         io,
         lattice,
         metrics,

@@ -1,4 +1,4 @@
-"""What every lesson needs besides the science: its budget, its figures, a look at the machine."""
+"""What every lesson needs besides the science: its budget and its figures."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ import io
 import os
 import sys
 
-from atomlens._environment import EnvironmentReport, environment_report
 from atomlens._shell import shell
 
-__all__ = ["EnvironmentReport", "budget", "environment_report", "show", "stored_table"]
+__all__ = ["budget", "show", "stored_table"]
 
 
 def budget(*, full, fast):

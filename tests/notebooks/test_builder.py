@@ -40,7 +40,7 @@ import atomlens as al
 answer, (other, rest) = 2, (1, 0)
 other += 1
 # --- end
-al.check.equal(answer, 2, name="how many")
+al.course.check.equal(answer, 2, name="how many")
 
 
 # %%
@@ -51,14 +51,14 @@ def double(x):
     # --- end
 
 
-al.check.close(double(2), 4, name="double")
+al.course.check.close(double(2), 4, name="double")
 
 # %%
 # --- solution
 def half(x):
     return x / 2
 # --- end
-al.check.close(half(2), 1, name="half")
+al.course.check.close(half(2), 1, name="half")
 
 # %% [markdown] tags=["solution"]
 # Only for those who look.
@@ -181,9 +181,9 @@ def test_exercises_come_from_their_solution(builder, folder):
     assert builder.notebooks(folder) == [folder / "01_lesson.py", solution, student]
     assert complaints(builder, solution) == complaints(builder, student) == []
     text = student.read_text(encoding="utf-8")
-    assert "# Your code here\nanswer = ...\nother = ...\nrest = ...\nal.check" in text
+    assert "# Your code here\nanswer = ...\nother = ...\nrest = ...\nal.course.check" in text
     assert '    """Twice x."""\n    # Your code here\n    ...\n' in text
-    assert "# Your code here\ndef half(x): ...\n\n\nal.check" in text
+    assert "# Your code here\ndef half(x): ...\n\n\nal.course.check" in text
     assert "solution" not in text
     assert "Only for those who look" not in text
 

@@ -74,21 +74,24 @@ TWINS = {
         "HAADF of a bent PbTiO3 / SrRuO3 superlattice, PbTiO3 polar in two domains", "04",
     ),
     "cdte_boundary_twin": Twin(
-        "atomlens.datasets._twins:cdte_boundary", "image", (512, 512), "HAADF of a CdTe [110] twin boundary", "02"
+        "atomlens.datasets._twins:cdte_boundary", "image", (512, 512),
+        "HAADF of a CdTe [110] twin boundary", "02",
     ),
     "fe_boundary_twin": Twin(
         "atomlens.datasets._twins:fe_boundary", "image", (512, 512),
         "STEM image of a sigma-5 boundary between bcc Fe [001] grains", "02",
     ),
     "si110_twin": Twin(
-        "atomlens.datasets._twins:si110", "image", (512, 512), "HAADF of Si [110], its scan lines jumping", "03"
+        "atomlens.datasets._twins:si110", "image", (512, 512),
+        "HAADF of Si [110], its scan lines jumping", "03",
     ),
     "dso110_twin": Twin(
         "atomlens.datasets._twins:dso110", "image", (512, 512),
         "HAADF of DyScO3 [110], dysprosium displaced to and fro", "03",
     ),
     "pt_single_atoms_twin": Twin(
-        "atomlens.datasets._twins:pt_single_atoms", "image", (512, 512), "HAADF of Pt single atoms on carbon", "03"
+        "atomlens.datasets._twins:pt_single_atoms", "image", (512, 512),
+        "HAADF of Pt single atoms on carbon", "03",
     ),
     "stm_vacancies_twin": Twin(
         "atomlens.datasets._twins:stm_vacancies", "image", (512, 512),

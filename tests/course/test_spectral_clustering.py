@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from atomlens import spectra
-from atomlens.exercises.spectral_clustering import Exercise
+from atomlens.course.spectral_clustering import Exercise
 from atomlens.metrics import adjusted_rand_index
 
 

@@ -7,7 +7,7 @@ import pytest
 pytest.importorskip("torch")
 
 from atomlens import columns
-from atomlens.exercises.atom_finding import Exercise
+from atomlens.course.atom_finding import Exercise
 
 
 @pytest.fixture(scope="module")

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.distance import pdist
 
-from atomlens import check, simulate
-from atomlens._diagnose import why_not_close
+from atomlens import simulate
+from atomlens.course import check
+from atomlens.course.answers import numbers, whole, why_not_place
+from atomlens.course.diagnose import kind, why_not_close
 from atomlens.defects import detect
-from atomlens.exercises._answers import judge, kind, numbers, whole, why_not_place
 from atomlens.patterson import translation_spread
 
 __all__ = ["Exercise"]
@@ -62,7 +63,7 @@ class Exercise:
     def check_size(self, answer):
         """Judge (height, width) of the window that needs no taper."""
         hint = "for each size, `translation_spread(exercise.crystal, size)`: the smallest wins"
-        return judge(answer, lambda: self._why_not_size(answer), "window that fits", hint)
+        return check.judge(answer, lambda: self._why_not_size(answer), "window that fits", hint)
 
     def _why_not_size(self, answer):
         size = whole(answer)
@@ -93,12 +94,14 @@ class Exercise:
         """Judge which of the suspects has no defect: 0, 1 or 2."""
         hint = "one of them gives no hit at the default rate; look at the p-values of the others"
         count = len(self.suspects)
-        return judge(answer, lambda: why_not_place(answer, self._perfect, count), "perfect crystal", hint)
+        return check.judge(
+            answer, lambda: why_not_place(answer, self._perfect, count), "perfect crystal", hint
+        )
 
     def check_share(self, answer):
         """Judge the fraction of `twin` that the smaller domain covers, between 0 and 0.5."""
         hint = "`defects.segment_domains(exercise.twin)` numbers the domains, the largest 0"
-        return judge(answer, lambda: self._why_not_share(answer), "smaller twin", hint)
+        return check.judge(answer, lambda: self._why_not_share(answer), "smaller twin", hint)
 
     def _why_not_share(self, answer):
         share = numbers(answer, ())

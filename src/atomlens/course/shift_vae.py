@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import map_coordinates
 
-from atomlens import check, simulate
-from atomlens._diagnose import Praise, why_not_close, why_not_labels
-from atomlens.exercises._answers import judge, kind, numbers, why_not_place
+from atomlens import simulate
+from atomlens.course import check
+from atomlens.course.answers import numbers, why_not_place
+from atomlens.course.diagnose import Praise, kind, why_not_close, why_not_labels
 from atomlens.shiftvae import SeparationWarning, ShiftVAE
 from atomlens.windows import sliding_windows
 
@@ -103,7 +104,7 @@ class Exercise:
             "the middle of the crop samples the middle of the frame, minus the shift; "
             "`scipy.ndimage.map_coordinates(frame, [rows, columns], order=1)`"
         )
-        return judge(answer, lambda: self._why_not_crop(answer), "shifted crop", hint)
+        return check.judge(answer, lambda: self._why_not_crop(answer), "shifted crop", hint)
 
     def _why_not_crop(self, answer):
         crop = numbers(answer, (_CROP, _CROP))
@@ -132,7 +133,7 @@ class Exercise:
     def check_divergence(self, answer):
         """Judge the mean divergence of each of the three latents, in nats."""
         hint = "(μ² + σ² − 1) / 2 − ln σ for each signal, then the mean over the signals"
-        return judge(answer, lambda: self._why_not_divergence(answer), "divergences", hint)
+        return check.judge(answer, lambda: self._why_not_divergence(answer), "divergences", hint)
 
     def _why_not_divergence(self, answer):
         expected = _divergence(self.means, self.sds).mean().to_numpy()
@@ -155,7 +156,7 @@ class Exercise:
         hint = (
             "a collapsed latent has the posterior of its prior, whatever the signal: look at its divergence"
         )
-        return judge(answer, lambda: self._why_not_collapsed(answer), "collapsed latent", hint)
+        return check.judge(answer, lambda: self._why_not_collapsed(answer), "collapsed latent", hint)
 
     def _why_not_collapsed(self, answer):
         if not isinstance(answer, str) or answer not in _LATENTS:
@@ -174,7 +175,7 @@ class Exercise:
             "shifts from −L to L have a standard deviation of L/√3; for pixels 0 to n − 1, half the width of "
             "the window is (n − 1)/2"
         )
-        return judge(answer, lambda: self._why_not_scale(answer), "shift_scale", hint)
+        return check.judge(answer, lambda: self._why_not_scale(answer), "shift_scale", hint)
 
     def _why_not_scale(self, answer):
         got = numbers(answer, (), kinds="iuf")
@@ -199,7 +200,7 @@ class Exercise:
     def check_kinds(self, answer):
         """Judge a label for each of `crops`."""
         hint = "try the `shift_scale` from above; a mixture of three Gaussians gives the content its labels"
-        return judge(answer, lambda: why_not_labels(answer, self._kinds, _ARI), "three kinds", hint)
+        return check.judge(answer, lambda: why_not_labels(answer, self._kinds, _ARI), "three kinds", hint)
 
     def check_map(self, answer):
         """Judge a map of the content of the windows of `crystal`."""
@@ -207,7 +208,7 @@ class Exercise:
             "a shift in a crystal has no ends: `ShiftVAE(1, lattice=...)` wants its two lattice vectors, "
             "each as (x, y) in pixels; of several models, the one with the highest `score` is the best"
         )
-        return judge(answer, lambda: self._why_not_map(answer), "content map", hint)
+        return check.judge(answer, lambda: self._why_not_map(answer), "content map", hint)
 
     def _why_not_map(self, answer):
         got = numbers(answer, self._field.shape)
@@ -231,7 +232,7 @@ class Exercise:
             "pixel and average it over windows with the same x and y modulo the period"
         )
         place, count = self._order.index("modulated"), len(_STUDIES)
-        return judge(answer, lambda: why_not_place(answer, place, count), "real map", hint)
+        return check.judge(answer, lambda: why_not_place(answer, place, count), "real map", hint)
 
 
 def _described(answer):

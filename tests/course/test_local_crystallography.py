@@ -5,9 +5,9 @@ import pandas as pd
 import pytest
 
 from atomlens import crystallography, lattice
+from atomlens.course import local_crystallography
+from atomlens.course.local_crystallography import Exercise
 from atomlens.crystallography import LocalCrystallography
-from atomlens.exercises import local_crystallography
-from atomlens.exercises.local_crystallography import Exercise
 
 TABLES = ("strained", "film", "domain", "mixture", "vacant", "wave")
 

@@ -7,9 +7,10 @@ import pandas as pd
 import xarray as xr
 from scipy.spatial import cKDTree
 
-from atomlens import check, simulate
-from atomlens._diagnose import why_not_between, why_not_equal, why_not_labels, why_not_shape
-from atomlens.exercises._answers import judge, kind, numbers, whole, why_not_place
+from atomlens import simulate
+from atomlens.course import check
+from atomlens.course.answers import numbers, whole, why_not_place
+from atomlens.course.diagnose import kind, why_not_between, why_not_equal, why_not_labels, why_not_shape
 from atomlens.patterson import patterson, translation_spread
 
 __all__ = ["Exercise"]
@@ -94,7 +95,9 @@ class Exercise:
         spread = [translation_spread(self.perfect, size, n_offsets=60) for size in self.sizes]
         hint = "`translation_spread` without a taper is smallest for it; count from 0"
         right = int(np.argmin(spread))
-        return judge(answer, lambda: why_not_place(answer, right, len(self.sizes)), "window that fits", hint)
+        return check.judge(
+            answer, lambda: why_not_place(answer, right, len(self.sizes)), "window that fits", hint
+        )
 
     def check_domains(self, answer):
         """Judge a map of the halves of `twin`: a DataArray of whole numbers over y and x in nm."""
@@ -102,7 +105,7 @@ class Exercise:
             "`describe.map(labels)` makes a DataArray of the labels of all windows; two clusters of their "
             "Patterson functions will do"
         )
-        return judge(answer, lambda: self._why_not_domains(answer), "map of the halves", hint)
+        return check.judge(answer, lambda: self._why_not_domains(answer), "map of the halves", hint)
 
     def _why_not_domains(self, answer):
         if not isinstance(answer, xr.DataArray):
@@ -128,7 +131,7 @@ class Exercise:
             "no descriptor sees a translation or the contrast, but a plain mean does see one of them; what "
             "windows see is turned, and what only sub-images see is inverted"
         )
-        return judge(answer, lambda: self._why_not_changes(answer), "changes", hint)
+        return check.judge(answer, lambda: self._why_not_changes(answer), "changes", hint)
 
     def _why_not_changes(self, answer):
         if not isinstance(answer, dict):
@@ -147,7 +150,7 @@ class Exercise:
         hint = (
             "rows of `exercise.columns`, by `positions_.index`, since columns near the border have no picture"
         )
-        return judge(answer, lambda: self._why_not_dopants(answer), "dopants", hint)
+        return check.judge(answer, lambda: self._why_not_dopants(answer), "dopants", hint)
 
     def _why_not_dopants(self, answer):
         rows = whole(list(answer) if isinstance(answer, set | frozenset) else answer)
@@ -159,7 +162,7 @@ class Exercise:
         """Judge the directions of the blocks that are not told, 1 or -1, in the order of `blocks`."""
         hint = "1 or -1 for each block whose direction is 0 in the table; a single frame tells nothing"
         name = "share of directions that are right"
-        return judge(answer, lambda: self._why_not_directions(answer), name, hint)
+        return check.judge(answer, lambda: self._why_not_directions(answer), name, hint)
 
     def _why_not_directions(self, answer):
         right = self._movie.truth.direction[~self._told].to_numpy()

@@ -8,7 +8,7 @@ from scipy import ndimage
 from scipy.stats import norm
 from sklearn.mixture import GaussianMixture
 
-from atomlens.exercises.shift_vae import Exercise
+from atomlens.course.shift_vae import Exercise
 from atomlens.shiftvae import ShiftVAE
 from atomlens.windows import sliding_windows
 

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from atomlens import check
+from atomlens.course import check
 
 ROW = np.array([1.0, 4.0, 2.0, 7.0])
 SQUARE = np.array([[1.0, 2.0, 5.0], [3.0, 4.0, 9.0], [8.0, 6.0, 7.0]])

@@ -7,10 +7,11 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from atomlens import check, metrics, simulate
-from atomlens._diagnose import why_not_between
+from atomlens import metrics, simulate
 from atomlens.columns import precision_limit
-from atomlens.exercises._answers import judge, kind, numbers
+from atomlens.course import check
+from atomlens.course.answers import numbers
+from atomlens.course.diagnose import kind, why_not_between
 
 __all__ = ["Exercise"]
 
@@ -101,7 +102,7 @@ class Exercise:
                 return "x and y of the table should be numbers, in pixels"
             return why_not_between(measure(answer, sample), low, high)
 
-        return judge(answer, why_not, name, None)
+        return check.judge(answer, why_not, name, None)
 
     def _match(self, table, sample):
         table = table[np.isfinite(table[["x", "y"]]).all(axis=1)]

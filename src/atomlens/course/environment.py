@@ -139,7 +139,7 @@ def _requirements():
 
 def _pins():
     """The versions with which atomlens was tested, where this is a checkout."""
-    path = Path(__file__).parents[2] / "constraints.txt"
+    path = Path(__file__).parents[3] / "constraints.txt"
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     return dict(line.split("==") for line in lines if "==" in line)
 

@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
-from atomlens import check, lattice, simulate
+from atomlens import lattice, simulate
+from atomlens.course import check
+from atomlens.course.answers import numbers
 from atomlens.crystallography import LocalCrystallography, point_group
-from atomlens.exercises._answers import numbers
 
 __all__ = ["Exercise"]
 

@@ -6,7 +6,8 @@ from functools import cached_property
 
 import pandas as pd
 
-from atomlens import check, simulate, spectra
+from atomlens import simulate, spectra
+from atomlens.course import check
 from atomlens.metrics import adjusted_rand_index
 
 __all__ = ["Exercise"]

@@ -1,21 +1,12 @@
-"""What students hand in, read as numbers; and verdicts that `atomlens.check` has no words for."""
+"""What students hand in, read as numbers."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from atomlens._diagnose import _kind
-from atomlens.check import _judge as judge
+from atomlens.course.diagnose import kind
 
-__all__ = ["judge", "kind", "numbers", "whole", "why_not_place"]
-
-
-def kind(answer):
-    """A word for what was handed in."""
-    try:
-        return _kind(answer)
-    except ValueError:  # rows of different lengths
-        return f"a {type(answer).__name__}"
+__all__ = ["numbers", "whole", "why_not_place"]
 
 
 def numbers(answer, shape=None, *, kinds="biuf"):

@@ -6,7 +6,7 @@ import xarray as xr
 from scipy.optimize import minimize_scalar
 
 from atomlens import defects
-from atomlens.exercises.patterson_ocsvm import Exercise
+from atomlens.course.patterson_ocsvm import Exercise
 from atomlens.patterson import translation_spread
 
 

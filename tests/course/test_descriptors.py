@@ -9,6 +9,7 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 from sklearn.neighbors import KNeighborsClassifier
 
+from atomlens.course.descriptors import Exercise
 from atomlens.descriptors import (
     SubImageDescriptor,
     TimeDelayDescriptor,
@@ -16,7 +17,6 @@ from atomlens.descriptors import (
     blindness,
     look_alikes,
 )
-from atomlens.exercises.descriptors import Exercise
 from atomlens.patterson import translation_spread
 
 ARRAYS = ("patch", "perfect", "twin", "original", "repeat", "doped", "movie")
