@@ -1,4 +1,5 @@
-# atomlens: `make` lists the targets. Variables: PYTHON, TORCH_INDEX, LAB_ARGS, FORCE, WORKERS, PYTEST_ARGS.
+# atomlens: `make` lists the targets. Variables: PYTHON, TORCH_INDEX, LAB_ARGS, NAME, FORCE, WORKERS, THOROUGH,
+# PYTEST_ARGS.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,13 +10,17 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python; do \
 # Test processes at once: the tests keep each to one thread. Each notebook takes up to 1 GB: no more than 4.
 WORKERS ?= auto
 PARALLEL = --numprocesses $(WORKERS) --dist
+# What is slow and rarely broken (every notebook once more, without data and network) runs with THOROUGH=1, as
+# in .ci/run.
+NOTEBOOK_TESTS = notebooks$(if $(THOROUGH),, and not thorough)
 # As root (in a container, say) JupyterLab wants to be told that this is meant.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test lint unit notebook-tests browser-tests notebooks weights samples bench format clean
+.PHONY: help setup lab test lint types unit notebook-tests browser-tests lesson notebooks weights samples bench \
+	docs format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -37,20 +42,26 @@ $(STAMP): pyproject.toml constraints.txt
 lab: setup  ## install if need be, and open JupyterLab at the first notebook
 	$(BIN)/jupyter lab $(AS_ROOT) $(LAB_ARGS) notebooks/00_start_here.ipynb
 
-test: setup lint unit notebook-tests browser-tests  ## run every check: lint, tests, doctests, notebooks, Binder, browser
+test: setup lint types unit notebook-tests browser-tests  ## run every check: lint, types, tests, notebooks, browser
 
 lint: setup  # ruff, on notebooks too
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
+types: setup  # what those who call atomlens may rely on
+	$(BIN)/mypy
+
 unit: setup  # unit tests, doctests, Binder, packaging
 	$(BIN)/python -m pytest -m "not notebooks and not browser" $(PARALLEL) loadfile $(PYTEST_ARGS)
 
 notebook-tests: setup  # every notebook executed, pairing, freshness, outputs
-	$(BIN)/python -m pytest -m notebooks $(PARALLEL) worksteal --maxprocesses 4 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "$(NOTEBOOK_TESTS)" $(PARALLEL) worksteal --maxprocesses 4 $(PYTEST_ARGS)
 
-browser-tests: setup  # JupyterLab in Chromium
-	$(BIN)/python -m pytest -m browser $(PYTEST_ARGS)
+browser-tests: setup  # JupyterLab in Chromium, two pages at once
+	$(BIN)/python -m pytest -m browser $(PARALLEL) worksteal --maxprocesses 2 $(PYTEST_ARGS)
+
+lesson: setup  ## begin a lesson from a template: make lesson NAME=07_defect_library
+	$(BIN)/python notebooks/template.py "$(NAME)"
 
 notebooks: setup  ## build the notebooks that are stale, or all with FORCE=1, and store their outputs
 	$(BIN)/python notebooks/build.py build $(if $(FORCE),--force)
@@ -67,10 +78,14 @@ bench: setup  ## run every benchmark; each prints its table
 	$(PIP_INSTALL) --editable '.[interop,peers]'
 	@set -e; for script in benchmarks/[a-z]*.py; do echo; echo "== $$script"; $(BIN)/python $$script; done
 
+docs: setup  ## build the API reference and the pages for developers, in docs/_build/html
+	$(PIP_INSTALL) --editable '.[docs]'
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_build/html
+
 format: setup  ## lay out the code as ruff wants it, and repair what can be repaired
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:  ## remove what was built, and the environment
-	rm -rf $(VENV) build dist .pytest_cache .ruff_cache
+	rm -rf $(VENV) build dist docs/_build docs/api .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

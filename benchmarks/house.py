@@ -1,7 +1,7 @@
 """Claim: the package is small, its floors hold, and a lesson depends only on what it calls.
 
-Lines of code are those that hold more than a docstring or a comment, as the formatter lays them out. Modules
-are those that a lesson reaches by name (`notebooks/freshness.py`), and the statements in them; a change of any
+Lines of code hold more than a docstring or a comment, as the formatter lays them out. Modules are those
+that a lesson reaches by name (`notebooks/freshness.py`), and the statements in them: a change of any
 other statement leaves its stored outputs as they are. Private imports are those of an underscored module or
 name of another room.
 """

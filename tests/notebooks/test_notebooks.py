@@ -44,6 +44,7 @@ def test_runs_with_real_data(builder, executed, data_dir, tmp_path, record_prope
     _run(builder, executed, record_property, env={"ATOMLENS_CACHE_DIR": str(tmp_path)})
 
 
+@pytest.mark.thorough
 def test_runs_without_data_and_without_network(builder, executed, tmp_path, record_property):
     _run(builder, executed, record_property, env={**OFFLINE, "ATOMLENS_CACHE_DIR": str(tmp_path)})
 
