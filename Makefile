@@ -63,8 +63,8 @@ browser-tests: setup  # JupyterLab in Chromium, two pages at once
 lesson: setup  ## begin a lesson from a template: make lesson NAME=07_defect_library
 	$(BIN)/python notebooks/template.py "$(NAME)"
 
-notebooks: setup  ## build the notebooks that are stale, or all with FORCE=1, and store their outputs
-	$(BIN)/python notebooks/build.py build $(if $(FORCE),--force)
+notebooks: setup  ## build the notebooks that are stale, or all with FORCE=1, or those with NAME in their name
+	$(BIN)/python notebooks/build.py build $(if $(FORCE),--force) $(NAME)
 
 weights: setup  ## train the networks that come with atomlens (hours; it goes on where it was interrupted)
 	$(BIN)/python data/weights/make.py
