@@ -44,8 +44,6 @@ PLANT = {
     "columns": lambda s, **more: defects.vacancies(s, kind="column", **more),
     "substitutions": lambda s, **more: defects.substitutions(s, species="Se", **more),
     "substituted columns": lambda s, **more: defects.substitutions(s, species="W", atoms="column", **more),
-    "antisites": defects.antisites,
-    "half antisites": lambda s, **more: defects.antisites(s, atoms="one", **more),
 }
 
 
@@ -120,28 +118,6 @@ def test_selenium_takes_one_sulphur_or_both(sheet):
     both = defects.substitutions(sheet, species="Se", sublattice="S2", n=4, atoms="column")
     assert one.columns.species.value_counts()["SeS"] == 4
     assert both.columns.species.value_counts()["Se2"] == 4
-
-
-def test_antisites_exchange_the_content_of_columns(sheet):
-    on_sulphur = defects.antisites(sheet, sublattice="S2", n=3)
-    marked = on_sulphur.columns[on_sulphur.columns.defect == "antisite"]
-    assert marked.species.tolist() == ["Mo"] * 3
-    assert marked.label.tolist() == [1] * 3
-    on_metal = defects.antisites(sheet, sublattice="Mo", n=3)
-    marked = on_metal.columns[on_metal.columns.defect == "antisite"]
-    assert marked.species.tolist() == ["S2"] * 3
-    assert len(on_metal.atoms) == len(sheet.atoms) + 3
-    # Both sulphur atoms stand one above the other, as where they come from.
-    heights = on_metal.atoms[on_metal.atoms.arrays["defect"] == "antisite"].positions[:, 2]
-    assert np.unique(heights.round(6)).size == 2
-    half = defects.antisites(sheet, sublattice="S2", atoms="one", n=3)
-    assert half.columns.species.value_counts()["MoS"] == 3
-
-
-def test_antisites_of_the_perovskite_take_the_visible_neighbour(titanate):
-    result = defects.antisites(titanate, n=6, random_state=2)
-    rows = result.defects
-    np.testing.assert_array_equal(rows.species, np.where(rows.sublattice == 0, "Ti", "Sr"))
 
 
 @pytest.mark.parametrize("species", ["Li", "Mo"])
@@ -310,8 +286,6 @@ SHEET = structures.transition_metal_dichalcogenide("MoS2", (3.0, 3.0))
         (lambda: defects.substitutions(SHEET, species="Xx"), "no chemical element"),
         (lambda: defects.substitutions(SHEET, species="Mo", sublattice="Mo"), "room for 0"),
         (lambda: defects.substitutions(SHEET, atoms="both"), "atoms must be"),
-        (lambda: defects.antisites(structures.graphene((3.0, 3.0))), "two visible sublattices"),
-        (lambda: defects.antisites(SHEET, atoms="two"), "atoms must be"),
         (lambda: defects.interstitials(SHEET, species=""), "no chemical element"),
         (lambda: defects.interstitials(SHEET, species="Li", n=1000), "interstitials do not fit"),
         (lambda: defects.interstitials(SHEET, species="Li", n=1, at=[(1, 1)]), "only one of n and at"),

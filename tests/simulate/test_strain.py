@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy.spatial import cKDTree
 
-from atomlens.simulate import defects, strain, structures
+from atomlens.simulate import strain, structures
 
 
 @pytest.fixture(scope="module")
@@ -61,88 +61,6 @@ def test_gradient_runs_from_start_to_stop(titanate, angle):
     assert curve(0.0) == pytest.approx(0.015, abs=1e-9)
 
 
-@pytest.mark.parametrize("burgers", [0.3905, (0.0, 0.3905), (-0.3905, 0.0)])
-def test_the_circuit_around_the_core_closes_by_the_burgers_vector(titanate, burgers):
-    core = np.array([3.1, 2.9])
-    moved = strain.edge_dislocation(titanate, burgers=burgers, at=core)
-    vector = np.array([burgers, 0.0]) if np.ndim(burgers) == 0 else np.array(burgers)
-    # Along a ring of columns (before the strain) the displacement grows by b, all in one jump at the cut.
-    original = places(titanate) - core
-    ring = np.flatnonzero(np.abs(np.hypot(*original.T) - 2.0) < 0.15)
-    ring = ring[np.argsort(np.arctan2(original[ring, 1], original[ring, 0]))]
-    steps = np.diff(planted(moved)[np.append(ring, ring[0])], axis=0)
-    jump = np.argmax(np.hypot(*steps.T))
-    gradual = np.delete(steps, jump, axis=0).sum(axis=0)
-    np.testing.assert_allclose(steps.sum(axis=0), 0, atol=1e-12)
-    # The columns beside the jump are some degrees apart: their smooth step is not in the sum.
-    np.testing.assert_allclose(np.abs(gradual), np.abs(vector), atol=0.03)
-    assert gradual @ vector > 0
-
-
-def test_no_lattice_rows_overlap_or_part_across_the_glide_plane(titanate):
-    core = np.array([3.1, 2.95])
-    moved = strain.edge_dislocation(titanate, burgers=0.3905, at=core)
-    visible = moved.columns[moved.columns.visible]
-    points = visible[["x_nm", "y_nm"]].to_numpy()
-    away = np.hypot(*(points - core).T) > 1.0
-    inner = away & np.all((points > 0) & (points < 6), axis=1)
-    distance = cKDTree(points).query(points, 5)[0][inner, 1:]
-    assert np.abs(distance / (0.3905 / np.sqrt(2)) - 1).max() < 0.12
-
-
-@pytest.mark.parametrize(("core", "failure"), [((4.05, 4.05), [0.408, 0.0]), ((4.05, 7.5), [0.0, 0.0])])
-def test_burgers_circuit_in_the_finished_structure(core, failure):
-    moved = strain.edge_dislocation(structures.metal("Au", (8.0, 8.0)), burgers=0.408, at=core)
-    points = places(moved)
-    tree = cKDTree(points)
-    start = place = points[tree.query([2.0, 2.0])[1]]
-    # As many steps from column to column to the right as to the left, and up as down.
-    for step in np.repeat([[0.408, 0], [0, 0.408], [-0.408, 0], [0, -0.408]], 10, axis=0):
-        distance, nearest = tree.query(place + step)
-        assert distance < 0.1
-        place = points[nearest]
-    np.testing.assert_allclose(place - start, failure, atol=0.06)
-
-
-def test_isotropic_displacements_agree_with_the_textbook_strain():
-    # Derivatives of the planted field, taken numerically, against Hirth and Lothe's stress by Hooke's law:
-    # the dilatation is exx + eyy = -b (1 - 2 nu) / (2 pi (1 - nu)) * y / r**2.
-    crystal = structures.metal("Al", (6.0, 6.0))
-    nu, b, core = 0.345, 0.286, np.array([3.03, 3.03])
-    fields = {}
-
-    def probe(x, y):
-        step = 1e-4
-        rows = []
-        for dx, dy in ((step, 0), (-step, 0), (0, step), (0, -step)):
-            atoms = crystal.atoms.copy()
-            atoms.positions[:, :2] = np.column_stack([x + dx, y + dy]) * 10
-            shifted = structures.Structure(atoms, crystal.size, crystal.sublattices, crystal.visible)
-            moved = strain.edge_dislocation(shifted, burgers=b, at=core, poisson_ratio=nu)
-            rows.append((moved.atoms.positions - atoms.positions)[:, :2] / 10)
-        fields["ux_x"] = (rows[0][:, 0] - rows[1][:, 0]) / (2 * step)
-        fields["uy_y"] = (rows[2][:, 1] - rows[3][:, 1]) / (2 * step)
-
-    x, y = crystal.atoms.positions[:, :2].T / 10
-    probe(x, y)
-    x, y = x - core[0], y - core[1]
-    square = x**2 + y**2
-    dilatation = -b * (1 - 2 * nu) / (2 * np.pi * (1 - nu)) * y / square
-    smooth = (square > 0.3**2) & ~((np.abs(y) < 1e-3) & (x < 0))
-    np.testing.assert_allclose((fields["ux_x"] + fields["uy_y"])[smooth], dilatation[smooth], atol=1e-6)
-
-
-def test_dislocation_is_listed_and_moves_the_defects_that_were_there(titanate):
-    doped = defects.substitutions(titanate, species="Ba", sublattice="Sr", n=5)
-    moved = strain.edge_dislocation(doped, burgers=(0.3, 0.4), at=(2.0, 4.0))
-    last = moved.defects.iloc[-1]
-    assert (last.kind, last.x_nm, last.y_nm, last.sublattice) == ("edge_dislocation", 2.0, 4.0, -1)
-    assert last.size_nm == pytest.approx(0.5)
-    barium = moved.columns[moved.columns.species == "Ba"][["x_nm", "y_nm"]].to_numpy()
-    listed = moved.defects.iloc[:5][["x_nm", "y_nm"]].to_numpy()
-    assert cKDTree(barium).query(listed)[0].max() < 1e-9
-
-
 def test_any_field_can_be_applied_and_is_added_to_what_is_there(titanate):
     def wave(x, y):
         return 0.02 * np.sin(2 * np.pi * y / 3), 0 * x
@@ -177,12 +95,6 @@ GRAPHENE = structures.graphene((3.0, 3.0))
         (lambda: strain.apply(GRAPHENE, lambda x, y: (x, y, x)), "must return"),
         (lambda: strain.apply(GRAPHENE, lambda x, y: (x * np.nan, y)), "finite"),
         (lambda: strain.apply(GRAPHENE, lambda x, y: None), "must return"),
-        (lambda: strain.edge_dislocation(GRAPHENE, burgers=0), "burgers"),
-        (lambda: strain.edge_dislocation(GRAPHENE, burgers=(0.1, 0.1, 0.1)), "burgers must be two numbers"),
-        (lambda: strain.edge_dislocation(GRAPHENE, burgers=np.nan), "burgers"),
-        (lambda: strain.edge_dislocation(GRAPHENE, at=(5, 1)), "outside the field"),
-        (lambda: strain.edge_dislocation(GRAPHENE, at=1.0), "at must be two numbers"),
-        (lambda: strain.edge_dislocation(GRAPHENE, poisson_ratio=0.7), "poisson_ratio"),
     ],
 )
 def test_bad_input(call, message):

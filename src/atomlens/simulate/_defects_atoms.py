@@ -1,9 +1,8 @@
-"""Point defects that change what a column holds: vacancies, substitutions, antisites."""
+"""Point defects that change what a column holds: vacancies and substitutions."""
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from atomlens.simulate._defects_sites import (
     candidates,
@@ -149,86 +148,3 @@ def substitutions(
     changed.numbers[one_each(structure, may, rows, rng) if single else within & may] = number
     changed.arrays["defect"][within] = "substitution"
     return planted(structure, changed, rows, "substitution", species)
-
-
-def antisites(
-    structure,
-    *,
-    atoms="column",
-    n=None,
-    fraction=None,
-    at=None,
-    sublattice=None,
-    min_separation=0.0,
-    border=0.2,
-    random_state=0,
-):
-    """Put on a site what belongs to the nearest column of another sublattice.
-
-    Parameters
-    ----------
-    structure : Structure
-    atoms : {"column", "one"}
-        The content of the other column replaces that of the site (Mo on an S2 site, S2 on a Mo site), or one
-        atom of the site becomes the first element of the other column (MoS on an S2 site).
-    n, fraction, at, sublattice, min_separation, border, random_state
-        As for `vacancies`; `sublattice` is that of the site.
-
-    Returns
-    -------
-    Structure
-        Rows of kind "antisite", with what is there now as ``species`` (the new element, if only one changed).
-
-    Raises
-    ------
-    ValueError
-        If the structure has fewer than two visible sublattices, or as for `vacancies`.
-
-    Examples
-    --------
-    >>> from atomlens.simulate import structures
-    >>> sheet = structures.transition_metal_dichalcogenide("MoS2", (4.0, 4.0))
-    >>> antisites(sheet, sublattice="S2").defects.species.tolist()
-    ['Mo']
-    """
-    whole = first_of(atoms, ("column", "one"), "atoms")
-    table = structure.columns
-    seen = np.flatnonzero(table.visible)
-    if table.label.iloc[seen].nunique() < 2:
-        raise ValueError("antisites need two visible sublattices to exchange atoms between")
-    rng = np.random.default_rng(random_state)
-    may = np.ones(len(structure.atoms), dtype=bool)
-    rows = chosen(
-        structure,
-        may,
-        sublattice=sublattice,
-        n=n,
-        fraction=fraction,
-        at=at,
-        min_separation=min_separation,
-        border=border,
-        rng=rng,
-    )
-    label, points = table.label.to_numpy(), table[["x_nm", "y_nm"]].to_numpy()
-    donors = np.empty(len(rows), dtype=int)
-    for own in np.unique(label[rows]):
-        others = seen[label[seen] != own]
-        mine = label[rows] == own
-        donors[mine] = others[cKDTree(points[others]).query(points[rows[mine]])[1]]
-    changed, column = structure.atoms.copy(), structure.column_of_atom
-    changed.arrays["defect"][np.isin(column, rows)] = "antisite"
-    members = np.argsort(column, kind="stable")
-    start = np.searchsorted(column[members], np.arange(len(table) + 1))
-    if not whole:
-        guests = structure.atoms[members[start[donors]]]
-        changed.numbers[one_each(structure, may, rows, rng)] = guests.numbers
-        return planted(structure, changed, rows, "antisite", guests.get_chemical_symbols())
-    count = start[donors + 1] - start[donors]
-    guests = structure.atoms[np.concatenate([members[start[d] : start[d + 1]] for d in donors])]
-    site = np.repeat(rows, count)
-    guests.positions[:, :2] = 10 * points[site]
-    for key in ("sublattice", "domain", "ideal", "defect"):
-        guests.arrays[key] = changed.arrays[key][members[start[site]]]
-    changed += guests
-    del changed[np.flatnonzero(np.isin(column, rows))]
-    return planted(structure, changed, rows, "antisite", table.species.iloc[donors].to_numpy())

@@ -8,7 +8,7 @@ Places are chosen among the visible columns inside the field of view that hold n
 random (`n`, or `fraction` of them; one by default), or nearest to given points (`at`).
 """
 
-from atomlens.simulate._defects_atoms import antisites, substitutions, vacancies
+from atomlens.simulate._defects_atoms import substitutions, vacancies
 from atomlens.simulate._defects_places import displaced, interstitials, line_defect
 
-__all__ = ["antisites", "displaced", "interstitials", "line_defect", "substitutions", "vacancies"]
+__all__ = ["displaced", "interstitials", "line_defect", "substitutions", "vacancies"]

@@ -1,4 +1,4 @@
-"""Smooth displacements of a whole structure: strain, strain gradients, dislocations.
+"""Smooth displacements of a whole structure: strain and strain gradients.
 
 Every function returns a new structure. What was planted stays on record: `Structure.columns` lists the
 displacement of each column as ``dx_nm`` and ``dy_nm``, and planted defects move along with their columns.
@@ -9,11 +9,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-import pandas as pd
 
-from atomlens.simulate._structure import MARGIN, defect_table
+from atomlens.simulate._structure import MARGIN
 
-__all__ = ["apply", "edge_dislocation", "gradient", "homogeneous"]
+__all__ = ["apply", "gradient", "homogeneous"]
 
 _RIM = 3.0  # Å: the outermost atoms of the margin, which must stay outside the field of view
 
@@ -149,82 +148,3 @@ def gradient(structure, *, start=-0.01, stop=0.01, angle=0.0):
         return shift * cosine, shift * sine
 
     return apply(structure, field)
-
-
-def edge_dislocation(structure, *, burgers=0.25, at=None, poisson_ratio=0.3):
-    """An edge dislocation whose line runs along the beam, by isotropic elasticity.
-
-    Parameters
-    ----------
-    structure : Structure
-    burgers : float or tuple of float
-        Burgers vector in nm: its length along x, or both components. Where it is no lattice vector, a
-        stacking fault ends at the dislocation.
-    at : tuple of float, optional
-        Place of the core in nm, default the centre of the field.
-    poisson_ratio : float
-
-    Returns
-    -------
-    Structure
-        With a row of kind "edge_dislocation" in `defects`; its size is the length of the Burgers vector.
-
-    Raises
-    ------
-    ValueError
-        If the Burgers vector is zero or no vector, the core lies outside the field, or as for `apply`.
-
-    Notes
-    -----
-    The displacement jumps by the Burgers vector across the glide plane on the side opposite to it, which is
-    how a dislocation that has glided in leaves the crystal: no atoms have to be taken out. Within 0.1 nm of
-    the core, where elasticity fails, the logarithm is kept at its value there.
-
-    References
-    ----------
-    Hirth and Lothe, Theory of Dislocations, 2nd ed. (1982), eqs. 3-45 and 3-46.
-
-    Examples
-    --------
-    >>> from atomlens.simulate import structures
-    >>> crystal = structures.perovskite((6.0, 6.0))
-    >>> edge_dislocation(crystal, burgers=0.3905, at=(3.1, 3.1)).defects[["kind", "size_nm"]]
-                   kind  size_nm
-    0  edge_dislocation   0.3905
-    """
-    bx, by = (float(burgers), 0.0) if np.ndim(burgers) == 0 else _pair(burgers, "burgers")
-    length = np.hypot(bx, by)
-    if not (np.isfinite(length) and length > 0):
-        raise ValueError(f"burgers must be a vector in nm, other than zero, got {burgers!r}")
-    if not -1 < poisson_ratio < 0.5 + 1e-9:
-        raise ValueError(f"poisson_ratio must lie between -1 and 0.5, got {poisson_ratio!r}")
-    width, height = structure.size
-    x0, y0 = (width / 2, height / 2) if at is None else _pair(at, "at")
-    if not (0 <= x0 <= width and 0 <= y0 <= height):
-        raise ValueError(f"the core at {at} nm lies outside the field of view of {width:g} x {height:g} nm")
-    cosine, sine = bx / length, by / length
-    scale = np.hypot(width, height) / 2  # where the logarithm vanishes, so that the rim moves little
-
-    def field(x, y):
-        along, across = (x - x0) * cosine + (y - y0) * sine, (y - y0) * cosine - (x - x0) * sine
-        square = np.maximum(along**2 + across**2, 0.01)
-        glide = np.arctan2(across, along) + along * across / (2 * (1 - poisson_ratio) * square)
-        climb = (1 - 2 * poisson_ratio) / (4 * (1 - poisson_ratio)) * np.log(square / scale**2) + (
-            along**2 - across**2
-        ) / (4 * (1 - poisson_ratio) * square)
-        u, v = length / (2 * np.pi) * glide, -length / (2 * np.pi) * climb
-        return u * cosine - v * sine, u * sine + v * cosine
-
-    moved = apply(structure, field)
-    row = defect_table(
-        kind=["edge_dislocation"], x_nm=[x0], y_nm=[y0], size_nm=[length], species="", sublattice=-1
-    )
-    return replace(moved, defects=pd.concat([moved.defects, row], ignore_index=True))
-
-
-def _pair(values, name):
-    try:
-        first, second = (float(value) for value in values)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must be two numbers in nm, got {values!r}") from None
-    return first, second
