@@ -16,7 +16,7 @@ import xarray as xr
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from atomlens._image import as_image, like
+from atomlens._image import check_axes, like, prepare
 from atomlens._match import positions
 from atomlens.lattice._model import as_lattice
 
@@ -67,8 +67,7 @@ def sliding_windows(image, size, *, step=1):
     """
     size, step = _pair(size, "size"), _pair(step, "step")
     values = image.data if isinstance(image, xr.DataArray) else np.asarray(image)
-    if values.ndim != 2:
-        raise ValueError(f"an image has two axes (y, x), got shape {values.shape}: pick one frame first")
+    check_axes(values)
     if size[0] > values.shape[0] or size[1] > values.shape[1]:
         raise ValueError(
             f"a window of {size[0]} x {size[1]} pixels does not fit into an image of "
@@ -121,7 +120,7 @@ def column_windows(image, columns, size):
     >>> column_windows(x + 100.0 * y, pd.DataFrame({"x": [5.5], "y": [7.0]}), 1)
     array([[[705.5]]])
     """
-    values, _ = as_image(image)
+    values = prepare(image).pixels
     height, width = _pair(size, "size")
     if height > values.shape[0] or width > values.shape[1]:
         raise ValueError(
@@ -176,7 +175,7 @@ def cell_windows(image, lattice, *, cells=1, shape=None):
     >>> windows.shape[1:], bool(np.ptp(windows, axis=0).max() < 1e-4)
     ((11, 10), True)
     """
-    values, _ = as_image(image)
+    values = prepare(image).pixels
     basis = as_lattice(lattice).required().basis
     cells = np.array(_pair(cells, "cells"))
     lengths = lattice.lengths[::-1] * cells
@@ -341,7 +340,7 @@ def flatten(image, *, length=None, order=None):
     >>> bool(flat.std() < 0.8)
     True
     """
-    values, _ = as_image(image)
+    values = prepare(image).pixels
     if length is not None and order is not None:
         raise ValueError("give either `length` or `order`, not both")
     if order is not None:

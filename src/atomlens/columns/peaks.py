@@ -9,7 +9,7 @@ from scipy.spatial import KDTree
 from skimage.filters import threshold_otsu
 
 from atomlens import metrics
-from atomlens._image import as_image, with_nm
+from atomlens._image import prepare
 from atomlens._match import near_edge, wanted_positions
 from atomlens.columns.scale import estimate_scale
 
@@ -60,10 +60,11 @@ def find_peaks(image, *, sigma=None, threshold=None, min_distance=None):
           x     y
     0  20.2  40.0
     """
-    pixels, calibration = as_image(image)
+    prepared = prepare(image)
     for name, value in (("sigma", sigma), ("min_distance", min_distance)):
         if value is not None and not value > 0:
             raise ValueError(f"{name} must be a positive number of pixels, got {value}")
+    pixels = prepared.pixels
     sigma = float(estimate_scale(pixels)[0] if sigma is None else sigma)
     min_distance = float(1.5 * sigma if min_distance is None else min_distance)
     filtered, scale = _filter(pixels, sigma)
@@ -76,7 +77,7 @@ def find_peaks(image, *, sigma=None, threshold=None, min_distance=None):
     keep = heights >= threshold
     table = _table(filtered, rows[keep], columns[keep], sigma, scale)
     table.attrs = {"sigma": sigma, "threshold": float(threshold), "min_distance": min_distance}
-    return with_nm(table, calibration)
+    return prepared.with_nm(table)
 
 
 def best_peaks(
@@ -125,7 +126,7 @@ def best_peaks(
     >>> best_peaks(image, truth, tolerance=2).attrs["f1"]
     1.0
     """
-    pixels, _ = as_image(image)
+    pixels = prepare(image).pixels
     if sigmas is None:
         sigmas = estimate_scale(pixels)[0] * np.geomspace(0.4, 2.0, 8)
     scoring = {"border": border, "ignore": ignore, "shape": pixels.shape}

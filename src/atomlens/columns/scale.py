@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import maximum_filter
 
-from atomlens._image import as_image
+from atomlens._image import prepare
 from atomlens.columns._scale import feature_size
 
 __all__ = ["estimate_scale"]
@@ -59,7 +59,7 @@ def estimate_scale(image):
     >>> round(sigma, 1), round(spacing)
     (2.5, 16)
     """
-    pixels, _ = as_image(image)
+    pixels = prepare(image).pixels
     power, window = _power_spectrum(pixels)
     rows, columns = window.shape
     ky, kx = 2 * np.pi * np.fft.fftfreq(rows)[:, None], 2 * np.pi * np.fft.rfftfreq(columns)

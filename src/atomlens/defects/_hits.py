@@ -8,7 +8,7 @@ from scipy.ndimage import label as connected
 from scipy.ndimage import maximum_filter
 from scipy.spatial import cKDTree
 
-from atomlens._image import as_image, with_nm
+from atomlens._image import prepare
 
 _SIDELOBE = 3.0  # a hit beside stronger ones must exceed so many times what they make there
 _REACH, _WINGS = 8.0, 0.03  # footprints, and the amplitude that the wings of a column have there
@@ -38,7 +38,7 @@ def hits_of(score, threshold, footprint, p_value):
             "group": group,
         }
     )
-    return with_nm(table, as_image(score)[1])
+    return prepare(score).with_nm(table)
 
 
 def _without_sidelobes(xy, height, threshold, footprint):

@@ -12,7 +12,7 @@ import xarray as xr
 from scipy.ndimage import maximum, minimum
 from sklearn.ensemble import IsolationForest
 
-from atomlens._image import as_image
+from atomlens._image import prepare
 from atomlens.defects._hits import hits_of
 from atomlens.defects._scorers import (
     CycleScorer,
@@ -278,7 +278,7 @@ def detect(
     if random_state is not None and not isinstance(random_state, int | np.integer):
         raise ValueError(f"random_state is a whole number or None, got {random_state!r}")
     scheme, detector, scorer = _chosen(scheme, detector, random_state)
-    pixels = as_image(image, smallest=32)[0]
+    pixels = prepare(image, smallest=32).pixels
     lattice = (estimate(image) if lattice is None else as_lattice(lattice)).required()
     # Nothing may depend on what the pixels are counted in: heights in metres, or a large offset.
     unit = float(np.median(pixels)), float(pixels.std())

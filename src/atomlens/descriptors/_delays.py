@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 from numpy.lib.stride_tricks import sliding_window_view
 
-from atomlens._image import _calibration, with_nm
+from atomlens._image import calibration_of, with_nm
 from atomlens.descriptors._base import Descriptor
 from atomlens.descriptors._windows import on_grid
 from atomlens.windows import _pair
@@ -116,7 +116,7 @@ class TimeDelayDescriptor(Descriptor):
             return table
         if movie.dims[0] in movie.coords:
             table.insert(1, "time", movie.coords[movie.dims[0]].values[frame])
-        return with_nm(table, _calibration(movie[0]))
+        return with_nm(table, calibration_of(movie[0]))
 
     def _describe(self, movie):
         stacks = self._stacks(movie)

@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 from scipy import fft
 
-from atomlens._image import as_image, with_nm
+from atomlens._image import prepare
 from atomlens.descriptors._base import Descriptor
 from atomlens.lattice import estimate
 from atomlens.patterson import full_patterson, patterson, tapered_size
@@ -116,16 +116,16 @@ class WindowDescriptor(Descriptor):
         taper_window(self.size_, self.taper_)  # is it a taper?
 
     def _places(self, image):
-        values, calibration = as_image(image)
-        rows, columns = self.grid_ = sliding_windows(values, self.size_, step=self.step_).shape[:2]
+        prepared = prepare(image)
+        rows, columns = self.grid_ = sliding_windows(prepared.pixels, self.size_, step=self.step_).shape[:2]
         y, x = (
             (n - 1) / 2 + s * np.arange(k) for n, s, k in zip(self.size_, self.step_, self.grid_, strict=True)
         )
         table = pd.DataFrame({"x": np.tile(x, rows), "y": np.repeat(y, columns)})
-        return with_nm(table, calibration)
+        return prepared.with_nm(table)
 
     def _describe(self, image):
-        windows = sliding_windows(as_image(image)[0], self.size_, step=self.step_)
+        windows = sliding_windows(prepare(image).pixels, self.size_, step=self.step_)
         count = windows.shape[0] * windows.shape[1]
         if self.kind == "patterson":
             found = patterson(windows, taper=self.taper_, blank_center=self.blank_center_)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter, maximum_filter
 
-from atomlens._image import as_image
+from atomlens._image import prepare
 from atomlens.lattice._basis import reduced
 from atomlens.lattice._model import Lattice
 
@@ -29,9 +29,8 @@ _WEAKEST_SITE = 0.25  # of the brightest site of the cell, above the darkest pla
 
 def basis_of_image(image):
     """Lattice of an image; see `atomlens.lattice.estimate`."""
-    pixels, calibration = as_image(image, smallest=32)
-    steps = [step for _, step in calibration.values()]
-    size = float(np.mean(np.abs(steps))) if len(steps) == 2 else None
+    prepared = prepare(image, smallest=32)
+    pixels, size = prepared.pixels, prepared.pixel_size
     middle = tuple(slice(max(0, n // 2 - _LARGEST // 2), n // 2 + _LARGEST // 2) for n in pixels.shape)
     frequency, strength, repeat = _bragg_peaks(pixels[middle])
     found = _explain(frequency, strength, repeat) if len(frequency) >= 2 else None
