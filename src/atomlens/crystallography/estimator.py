@@ -12,13 +12,13 @@ from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
 from atomlens._gap import Fold, gap_p_values
+from atomlens._threads import one_thread
 from atomlens.crystallography import _replicas
 from atomlens.crystallography._phases import Evidence, verdict
 from atomlens.crystallography._ready import neighbourhoods_of, vectors_of
 from atomlens.crystallography.point_groups import POINT_GROUPS, fitting, point_group
 from atomlens.lattice import Neighbourhoods, neighbour_vectors
 from atomlens.lattice._table import sublattice_column
-from atomlens.spectra.clusterer import one_thread
 
 __all__ = ["LocalCrystallography"]
 

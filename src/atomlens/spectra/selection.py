@@ -13,10 +13,11 @@ from sklearn.metrics import adjusted_rand_score, calinski_harabasz_score, silhou
 from sklearn.pipeline import Pipeline
 
 from atomlens._gap import Fold, gap_p_values
+from atomlens._threads import one_thread
 from atomlens.spectra._cluster import _everywhere, _steps
 from atomlens.spectra._interfaces import has_interface_cluster
 from atomlens.spectra._matrix import as_spectra
-from atomlens.spectra.clusterer import _fit_mixture, one_thread
+from atomlens.spectra.clusterer import _fit_mixture
 
 __all__ = ["KChoice", "choose_k", "separation_p_value"]
 
