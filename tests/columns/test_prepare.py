@@ -5,7 +5,7 @@ import pytest
 
 from atomlens.columns._locate import locate
 from atomlens.columns._prepare import resample, standardise
-from atomlens.columns._scale import feature_size
+from atomlens.columns.scale import feature_size
 from atomlens.simulate import Instrument, image, structures
 
 

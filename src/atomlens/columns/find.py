@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 from functools import cache
-from itertools import pairwise
 from os import PathLike
 
 import numpy as np
 import pandas as pd
 
 from atomlens._image import prepare
+from atomlens._tiles import even_slices
 from atomlens.columns._locate import locate, strongest
 from atomlens.columns._prepare import resample, standardise
 from atomlens.columns.fit import refine as refine_columns
@@ -314,13 +314,8 @@ def _blocks(shape, zoom):
     sides = []
     for n in shape:
         pieces = max(1, -(-(n - 2 * overlap) // block))
-        edges = np.linspace(0, n, pieces + 1).astype(int)
-        sides.append(
-            [
-                (slice(int(a), int(b)), slice(max(0, int(a) - overlap), min(n, int(b) + overlap)))
-                for a, b in pairwise(edges)
-            ]
-        )
+        kept = even_slices(n, pieces)
+        sides.append([(k, slice(max(0, k.start - overlap), min(n, k.stop + overlap))) for k in kept])
     for row_kept, row_seen in sides[0]:
         for column_kept, column_seen in sides[1]:
             yield (row_kept, column_kept), (row_seen, column_seen)

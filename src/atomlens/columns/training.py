@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from atomlens._image import remove_hot_pixels
 from atomlens.columns._prepare import resample, standardise
-from atomlens.columns._scale import feature_size
+from atomlens.columns.scale import feature_size
 from atomlens.simulate.imaging import FWHM, Instrument, image
 
 __all__ = ["Scenes"]

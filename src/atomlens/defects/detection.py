@@ -28,7 +28,7 @@ from atomlens.io import write
 from atomlens.lattice import NotPeriodicError, estimate
 from atomlens.lattice._model import as_lattice
 
-__all__ = ["DefectMap", "detect"]
+__all__ = ["DETECTORS", "DefectMap", "detect"]
 
 _SURROGATES = 8  # at most
 _LEAST_CELLS = 9
@@ -178,25 +178,24 @@ def _checked_rate(rate):
     return float(rate)
 
 
+def _machines(scorer):
+    """Outlier detectors that judge descriptors, whichever way these are taken from the image."""
+    return {
+        "svm": lambda seed: scorer(OneClassDetector(random_state=seed), seed),
+        "knn": lambda seed: scorer(NearestNeighbourDetector(n_reference=_REFERENCE, random_state=seed), seed),
+        "isolation_forest": lambda seed: scorer(IsolationForest(random_state=seed), seed),
+    }
+
+
 _METHODS = {
     "window": {
         "unit_cell": lambda seed: UnitCellScorer(),
+        **_machines(SlidingScorer),
         "residual": lambda seed: FourierScorer(),
-        "svm": lambda seed: SlidingScorer(OneClassDetector(random_state=seed), seed),
-        "knn": lambda seed: SlidingScorer(
-            NearestNeighbourDetector(n_reference=_REFERENCE, random_state=seed), seed
-        ),
-        "isolation_forest": lambda seed: SlidingScorer(IsolationForest(random_state=seed), seed),
     },
-    "columns": {
-        "svm": lambda seed: SemanticScorer(OneClassDetector(random_state=seed), seed),
-        "knn": lambda seed: SemanticScorer(
-            NearestNeighbourDetector(n_reference=_REFERENCE, random_state=seed), seed
-        ),
-        "isolation_forest": lambda seed: SemanticScorer(IsolationForest(random_state=seed), seed),
-        "cycles": lambda seed: CycleScorer(),
-    },
+    "columns": {**_machines(SemanticScorer), "cycles": lambda seed: CycleScorer()},
 }
+DETECTORS = {scheme: tuple(methods) for scheme, methods in _METHODS.items()}
 
 
 def detect(

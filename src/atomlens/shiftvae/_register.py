@@ -16,6 +16,7 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.decomposition import PCA
 
+from atomlens._maxima import vertex
 from atomlens.shiftvae._geometry import explained
 from atomlens.shiftvae._setup import LEAST_NOISE, REACH
 
@@ -253,18 +254,13 @@ def _lowest(cost):
     every = np.arange(n)
     lowest = cost[every, row, column]
 
-    def vertex(index, count, before, after):
-        """Where the parabola through three values has its vertex, and how much lower that is."""
+    def lower(index, count, before, after):
+        """Where the parabola through three values is lowest, and by how much; not at the end of the map."""
         bend = before + after - 2 * lowest
-        found = (index > 0) & (index < count - 1) & (bend > 0)
-        bend = np.where(found, bend, 1.0)
-        return tuple(
-            np.where(found, v, 0.0)
-            for v in ((before - after) / (2 * bend), (before - after) ** 2 / (8 * bend))
-        )
+        return vertex(before - after, np.where((index > 0) & (index < count - 1), bend, 0.0))
 
-    y, deeper_y = vertex(row, height, cost[every, row - 1, column], cost[every, (row + 1) % height, column])
-    x, deeper_x = vertex(column, width, cost[every, row, column - 1], cost[every, row, (column + 1) % width])
+    y, deeper_y = lower(row, height, cost[every, row - 1, column], cost[every, (row + 1) % height, column])
+    x, deeper_x = lower(column, width, cost[every, row, column - 1], cost[every, row, (column + 1) % width])
     return lowest - deeper_x - deeper_y, np.stack([column + x, row + y], axis=1)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 
 from atomlens import plotting
+from atomlens.defects import DETECTORS
 from atomlens.plotting._descriptors import pixel_of
-from atomlens.widgets.defect_models import DETECTORS, DefectModel
+from atomlens.widgets.defect_models import DefectModel
 from atomlens.widgets.views import LinkedView, _dropdown, _slider, widgets
 
 __all__ = ["defect_explorer"]
@@ -24,7 +25,7 @@ class DefectExplorer(LinkedView):
             ax.remove()
         self._image_ax: Axes = figure.add_subplot(grid[:, :2])
         self._patches, self._functions = axes[0, 2:], axes[1, 2:]
-        self.detector = _dropdown("method", DETECTORS, model.detector)
+        self.detector = _dropdown("method", DETECTORS["window"], model.detector)
         self.exponent = _slider("log10 of the rate", -6, -1, model.exponent)
         hint = (
             "Click a hit, or any place, to see its window. "
