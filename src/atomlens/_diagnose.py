@@ -41,7 +41,7 @@ def _numbers(answer):
     if array.dtype == object and any(item is None or item is Ellipsis for item in array.ravel()):
         return None, "part of it is not answered yet"
     if array.dtype.kind not in "biufc":
-        return None, f"expected numbers, got {_kind(answer)}"
+        return None, f"expected numbers, got {kind(answer)}"
     return _floats(array), None
 
 
@@ -135,10 +135,10 @@ def why_not_equal(answer, expected):
             return "the right word, but capital letters or spaces differ"
         return f"{answer!r} is not it"
     if isinstance(answer, str) != isinstance(expected, str):
-        return f"expected {_kind(expected)}, got {_kind(answer)}"
+        return f"expected {kind(expected)}, got {kind(answer)}"
     if isinstance(expected, (set, frozenset)):
         if not hasattr(answer, "__iter__"):
-            return f"expected {_kind(expected)}, got {_kind(answer)}"
+            return f"expected {kind(expected)}, got {kind(answer)}"
         return _why_not_same_set(set(answer), expected)
     if np.ndim(expected) == 0 and np.ndim(answer) == 0:
         return _why_not_same_scalar(answer, expected)
@@ -164,7 +164,7 @@ def _why_not_same_set(answer, expected):
 
 def _why_not_same_scalar(answer, expected):
     if isinstance(expected, (bool, np.bool_)) != isinstance(answer, (bool, np.bool_)):
-        return f"expected {_kind(expected)}, got {_kind(answer)}"
+        return f"expected {kind(expected)}, got {kind(answer)}"
     if answer == expected:
         return None
     if isinstance(expected, (bool, np.bool_)):
@@ -172,7 +172,7 @@ def _why_not_same_scalar(answer, expected):
     try:
         difference = answer - expected
     except TypeError:
-        return f"expected {_kind(expected)}, got {_kind(answer)}"
+        return f"expected {kind(expected)}, got {kind(answer)}"
     if abs(difference) == 1:
         return f"one too {'many' if difference > 0 else 'few'}: is the first or the last one counted?"
     return "too large" if difference > 0 else "too small"
@@ -230,7 +230,7 @@ def why_not_shape(answer, expected):
         return None if got == tuple(expected) else _shapes(got, tuple(expected))
     dims = getattr(answer, "dims", None)
     if dims is None:
-        return f"expected a DataArray with dims {tuple(expected)}, got {_kind(answer)}"
+        return f"expected a DataArray with dims {tuple(expected)}, got {kind(answer)}"
     if set(dims) != set(expected):
         return f"has dims {tuple(dims)}, expected {tuple(expected)}"
     if tuple(dims) != tuple(expected):
@@ -254,7 +254,7 @@ def _shapes(got, expected):
     return message
 
 
-def _kind(thing):
+def kind(thing):
     """A word for the type of a thing that a beginner knows."""
     if isinstance(thing, (bool, np.bool_)):
         return "True or False"

@@ -43,3 +43,15 @@ def even_slices(n, pieces):
     [slice(0, 3, None), slice(3, 7, None)]
     """
     return [slice(int(a), int(b)) for a, b in pairwise(np.linspace(0, n, pieces + 1).astype(int))]
+
+
+def pair(value, name):
+    """Two whole numbers of at least 1, from one or two: (height, width), or steps down and across.
+
+    >>> pair(8, "size"), pair((8, 16), "size")
+    ((8, 8), (8, 16))
+    """
+    pair = np.broadcast_to(value, 2) if np.ndim(value) == 0 else np.asarray(value)
+    if pair.shape != (2,) or pair.dtype.kind not in "iu" or (pair < 1).any():
+        raise ValueError(f"{name} must be one or two whole numbers of at least 1, got {value!r}")
+    return int(pair[0]), int(pair[1])

@@ -113,7 +113,7 @@ def close(answer, expected, *, rtol=1e-6, atol=0.0, hint=None, name="answer"):
     >>> _ = close(0.9999, 1.0, rtol=1e-3, name="radius in nm")
     ✓ radius in nm: correct
     """
-    return _judge(answer, lambda: why_not_close(answer, expected, rtol, atol), name, hint)
+    return judge(answer, lambda: why_not_close(answer, expected, rtol, atol), name, hint)
 
 
 def equal(answer, expected, *, hint=None, name="answer"):
@@ -139,7 +139,7 @@ def equal(answer, expected, *, hint=None, name="answer"):
     >>> _ = equal("KMeans ", "kmeans", name="method")
     ✗ method: the right word, but capital letters or spaces differ
     """
-    return _judge(answer, lambda: why_not_equal(answer, expected), name, hint)
+    return judge(answer, lambda: why_not_equal(answer, expected), name, hint)
 
 
 def labels(answer, truth, *, min_ari=0.9, hint=None, name="labels"):
@@ -167,7 +167,7 @@ def labels(answer, truth, *, min_ari=0.9, hint=None, name="labels"):
     >>> _ = labels([0, 0, 0, 0], [0, 0, 1, 1])
     ✗ labels: every point has the same label: nothing was separated
     """
-    return _judge(answer, lambda: why_not_labels(answer, truth, min_ari), name, hint)
+    return judge(answer, lambda: why_not_labels(answer, truth, min_ari), name, hint)
 
 
 def between(answer, low, high, *, hint=None, name="answer"):
@@ -191,7 +191,7 @@ def between(answer, low, high, *, hint=None, name="answer"):
     >>> _ = between(1.7, 0, 1, name="ARI")
     ✗ ARI: too large: it should lie between 0 and 1
     """
-    return _judge(answer, lambda: why_not_between(answer, low, high), name, hint)
+    return judge(answer, lambda: why_not_between(answer, low, high), name, hint)
 
 
 def shape(answer, expected, *, hint=None, name="answer"):
@@ -215,7 +215,7 @@ def shape(answer, expected, *, hint=None, name="answer"):
     >>> _ = shape([[1, 2, 3], [4, 5, 6]], (3, 2), name="map")
     ✗ map: has shape (2, 3), expected (3, 2): the axes are in another order (transpose it?)
     """
-    return _judge(answer, lambda: why_not_shape(answer, expected), name, hint)
+    return judge(answer, lambda: why_not_shape(answer, expected), name, hint)
 
 
 def seed(student):
@@ -263,7 +263,7 @@ def summary():
     return pd.DataFrame({"check": list(_latest), "verdict": verdicts})
 
 
-def _judge(answer, why_not, name, hint):
+def judge(answer, why_not, name, hint):
     """Show and return the verdict; `why_not` says what is wrong, or None, or a `Praise`."""
     if answer is None or answer is Ellipsis:
         result = Result(name, "open", "not answered yet")

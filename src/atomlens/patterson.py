@@ -22,7 +22,7 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from atomlens._image import prepare
-from atomlens.lattice._model import as_lattice
+from atomlens.lattice.model import as_lattice
 from atomlens.windows import sliding_windows, taper_window
 
 __all__ = ["PattersonTransformer", "full_patterson", "patterson", "tapered_size", "translation_spread"]

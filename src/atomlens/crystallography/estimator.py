@@ -18,7 +18,7 @@ from atomlens.crystallography._phases import Evidence, verdict
 from atomlens.crystallography._ready import neighbourhoods_of, vectors_of
 from atomlens.crystallography.point_groups import POINT_GROUPS, fitting, point_group
 from atomlens.lattice import Neighbourhoods, neighbour_vectors
-from atomlens.lattice._table import sublattice_column
+from atomlens.lattice.table import sublattice_column
 
 __all__ = ["METHODS", "LocalCrystallography"]
 

@@ -26,7 +26,7 @@ from atomlens.defects.calibration import Calibration
 from atomlens.defects.detectors import NearestNeighbourDetector, OneClassDetector
 from atomlens.io import write
 from atomlens.lattice import NotPeriodicError, estimate
-from atomlens.lattice._model import as_lattice
+from atomlens.lattice.model import as_lattice
 
 __all__ = ["DETECTORS", "DefectMap", "detect"]
 

@@ -13,7 +13,7 @@ from atomlens._match import positions
 from atomlens.columns import find_peaks
 from atomlens.descriptors._base import Descriptor
 from atomlens.lattice import neighbour_vectors
-from atomlens.windows import _pair, column_windows
+from atomlens.windows import column_windows
 
 
 class NeighbourDescriptor(Descriptor):
@@ -237,7 +237,7 @@ class SubImageDescriptor(Descriptor):
     def _learn(self, pair):
         image, columns = pair
         if self.size is not None:
-            self.size_ = _pair(self.size, "size")
+            self.size_ = pair(self.size, "size")
         else:
             xy = positions(columns, "columns")
             if len(xy) < 2:

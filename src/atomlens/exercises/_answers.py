@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from atomlens._diagnose import _kind
-from atomlens.check import _judge as judge
+from atomlens import _diagnose
+from atomlens.check import judge
 
 __all__ = ["judge", "kind", "numbers", "whole", "why_not_place"]
 
@@ -13,7 +13,7 @@ __all__ = ["judge", "kind", "numbers", "whole", "why_not_place"]
 def kind(answer):
     """A word for what was handed in."""
     try:
-        return _kind(answer)
+        return _diagnose.kind(answer)
     except ValueError:  # rows of different lengths
         return f"a {type(answer).__name__}"
 

@@ -10,8 +10,8 @@ from scipy.ndimage import gaussian_filter, maximum_filter
 
 from atomlens._image import prepare
 from atomlens._maxima import local_maxima, strongest_first, vertex
-from atomlens.lattice._basis import reduced
-from atomlens.lattice._model import Lattice
+from atomlens.lattice.basis import reduced
+from atomlens.lattice.model import Lattice
 
 _LARGEST = 1024  # pixels along an axis; of larger images the middle is looked at
 _LOWEST = 3  # periods in the field, below which a frequency is background

@@ -9,7 +9,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import ConvexHull, QhullError
 
 from atomlens._maxima import local_maxima
-from atomlens.lattice._table import search_tree
+from atomlens.lattice.table import search_tree
 
 _CENTRES = 500  # columns whose surroundings are looked at
 _NEIGHBOURS = (24, 160, 500)  # of each, until they tell: cells of a few columns, of twenty, of fifty

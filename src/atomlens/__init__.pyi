@@ -1,0 +1,23 @@
+from . import (
+    check as check,
+    columns as columns,
+    crystallography as crystallography,
+    datasets as datasets,
+    defects as defects,
+    descriptors as descriptors,
+    exercises as exercises,
+    io as io,
+    lattice as lattice,
+    metrics as metrics,
+    notebook as notebook,
+    patterson as patterson,
+    plotting as plotting,
+    shiftvae as shiftvae,
+    simulate as simulate,
+    spectra as spectra,
+    widgets as widgets,
+    windows as windows,
+)
+from ._sample import Sample as Sample
+
+__version__: str
