@@ -29,6 +29,46 @@ class Fold:
     test_labels: np.ndarray
     centres: np.ndarray
 
+    @classmethod
+    def of(cls, model, train, test):
+        """Of a fitted k-means and the points that it has seen, and has not."""
+        return cls(train, model.labels_, test, model.predict(test), model.cluster_centers_)
+
+
+def split_halves(points, learn, n_splits, rng, *, turns=1):
+    """p-values of `gap_p_values` from random halves: clusters learned on one, tested on the other.
+
+    Parameters
+    ----------
+    points : ndarray of shape (N, n)
+    learn : callable
+        From points to a fitted k-means; its clusters are numbered alike every time, or only all of them
+        together are looked at.
+    n_splits : int
+    rng : numpy.random.Generator
+    turns : {1, 2}
+        2: then the halves change places, and both folds are judged together.
+
+    Returns
+    -------
+    ndarray of shape (n_splits, k, k)
+    """
+    rounds = []
+    for _ in range(n_splits):
+        order = rng.permutation(len(points))
+        halves = points[order[: len(points) // 2]], points[order[len(points) // 2 :]]
+        folds = [Fold.of(learn(train), train, test) for train, test in (halves, halves[::-1])[:turns]]
+        rounds.append(gap_p_values(folds))
+    return np.array(rounds)
+
+
+def over_splits(p_values):
+    """Combine the p-values of several splits of the same points: twice their median keeps the level.
+
+    Meinshausen, Meier and Buehlmann, J. Am. Stat. Assoc. 104, 1671 (2009).
+    """
+    return np.minimum(2 * np.median(p_values, axis=0), 1.0)
+
 
 def gap_p_values(folds, *, fisher=True):
     """Hartigan's dip between every two clusters, along the direction that tells them best.

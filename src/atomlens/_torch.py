@@ -1,4 +1,4 @@
-"""Manners towards torch: one thread, and random generators that are left as they were found."""
+"""Manners towards torch: random generators that are left as they were found."""
 
 from __future__ import annotations
 
@@ -25,21 +25,3 @@ def keep_random_state():
         if cuda is not None:
             torch.cuda.set_rng_state_all(cuda)
         torch.backends.cudnn.deterministic, torch.backends.cudnn.benchmark = deterministic
-
-
-@contextlib.contextmanager
-def one_thread():
-    """Let torch and the linear algebra of numpy use one thread.
-
-    On a few shared cores, several were measured four times slower.
-    """
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        with threadpool_limits(1, user_api="blas"):
-            yield
-    finally:
-        torch.set_num_threads(before)

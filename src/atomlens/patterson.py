@@ -21,8 +21,8 @@ from scipy import fft
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from atomlens._image import as_image
-from atomlens.lattice._model import as_lattice
+from atomlens._image import prepare
+from atomlens.lattice.model import as_lattice
 from atomlens.windows import sliding_windows, taper_window
 
 __all__ = ["PattersonTransformer", "full_patterson", "patterson", "tapered_size", "translation_spread"]
@@ -267,7 +267,7 @@ def translation_spread(image, size, *, taper=None, blank_center=0.0, n_offsets=2
     >>> fits < 1e-5, does_not > 0.1
     (True, True)
     """
-    values, _ = as_image(image)
+    values = prepare(image).pixels
     if n_offsets < 2:
         raise ValueError(f"n_offsets must be at least 2, got {n_offsets}")
     windows = sliding_windows(values, size)

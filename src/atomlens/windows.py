@@ -16,9 +16,10 @@ import xarray as xr
 from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from atomlens._image import as_image, like
+from atomlens._image import check_axes, like, prepare
 from atomlens._match import positions
-from atomlens.lattice._model import as_lattice
+from atomlens._tiles import pair
+from atomlens.lattice.model import as_lattice
 
 __all__ = [
     "cell_windows",
@@ -65,10 +66,9 @@ def sliding_windows(image, size, *, step=1):
     array([[15., 16., 17.],
            [21., 22., 23.]])
     """
-    size, step = _pair(size, "size"), _pair(step, "step")
+    size, step = pair(size, "size"), pair(step, "step")
     values = image.data if isinstance(image, xr.DataArray) else np.asarray(image)
-    if values.ndim != 2:
-        raise ValueError(f"an image has two axes (y, x), got shape {values.shape}: pick one frame first")
+    check_axes(values)
     if size[0] > values.shape[0] or size[1] > values.shape[1]:
         raise ValueError(
             f"a window of {size[0]} x {size[1]} pixels does not fit into an image of "
@@ -121,8 +121,8 @@ def column_windows(image, columns, size):
     >>> column_windows(x + 100.0 * y, pd.DataFrame({"x": [5.5], "y": [7.0]}), 1)
     array([[[705.5]]])
     """
-    values, _ = as_image(image)
-    height, width = _pair(size, "size")
+    values = prepare(image).pixels
+    height, width = pair(size, "size")
     if height > values.shape[0] or width > values.shape[1]:
         raise ValueError(
             f"a window of {height} x {width} pixels does not fit into an image of "
@@ -176,11 +176,11 @@ def cell_windows(image, lattice, *, cells=1, shape=None):
     >>> windows.shape[1:], bool(np.ptp(windows, axis=0).max() < 1e-4)
     ((11, 10), True)
     """
-    values, _ = as_image(image)
+    values = prepare(image).pixels
     basis = as_lattice(lattice).required().basis
-    cells = np.array(_pair(cells, "cells"))
+    cells = np.array(pair(cells, "cells"))
     lengths = lattice.lengths[::-1] * cells
-    shape = tuple(np.maximum(np.rint(lengths).astype(int), 2)) if shape is None else _pair(shape, "shape")
+    shape = tuple(np.maximum(np.rint(lengths).astype(int), 2)) if shape is None else pair(shape, "shape")
     span = cells[::-1]  # along a, along b
     origin = lattice.origins[0] if len(lattice.sites) else np.zeros(2)
     # Centre of the window whose first cell is (i, j): origin + (i, j) + half the span
@@ -260,7 +260,7 @@ def commensurate_size(lattice, *, cells=1, largest=None):
     basis = as_lattice(lattice).required().basis
     inverse = np.linalg.inv(basis)
     best = []
-    for axis, count in zip((1, 0), _pair(cells, "cells"), strict=True):
+    for axis, count in zip((1, 0), pair(cells, "cells"), strict=True):
         # Rows or columns of lattice points lie this far apart along the axis, at least.
         extent = lattice.lengths.max()
         least = max(2, int(np.ceil(0.9 * count * lattice.spacing)))
@@ -307,7 +307,7 @@ def taper_window(shape, kind="hann"):
     """
     if kind not in _TAPERS:
         raise ValueError(f'taper must be "hann" or None, got {kind!r}')
-    height, width = _pair(shape, "shape")
+    height, width = pair(shape, "shape")
     return np.outer(_TAPERS[kind](height), _TAPERS[kind](width)).astype(np.float32)
 
 
@@ -341,7 +341,7 @@ def flatten(image, *, length=None, order=None):
     >>> bool(flat.std() < 0.8)
     True
     """
-    values, _ = as_image(image)
+    values = prepare(image).pixels
     if length is not None and order is not None:
         raise ValueError("give either `length` or `order`, not both")
     if order is not None:
@@ -365,11 +365,3 @@ def _surface(values, order):
     basis = np.stack(terms, axis=1)
     weights = np.linalg.lstsq(basis, values.ravel().astype(float), rcond=None)[0]
     return (basis @ weights).reshape(values.shape).astype(np.float32)
-
-
-def _pair(value, name):
-    """Two whole numbers of at least 1, from one or two."""
-    pair = np.broadcast_to(value, 2) if np.ndim(value) == 0 else np.asarray(value)
-    if pair.shape != (2,) or pair.dtype.kind not in "iu" or (pair < 1).any():
-        raise ValueError(f"{name} must be one or two whole numbers of at least 1, got {value!r}")
-    return int(pair[0]), int(pair[1])

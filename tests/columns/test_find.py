@@ -22,10 +22,9 @@ from atomlens.columns import (
     probability_map,
     uncertainty_map,
 )
-from atomlens.columns._scale import feature_size
 from atomlens.columns.find import _blocks
 from atomlens.columns.model import Spec
-from atomlens.columns.scale import typical_size
+from atomlens.columns.scale import feature_size, typical_size
 from atomlens.simulate import Instrument, image, structures
 
 LATTICES = {

@@ -55,6 +55,7 @@ def test_saved_and_loaded_it_is_the_same(model, picture, tmp_path):
     with pytest.raises(FileExistsError, match="overwrite=True"):
         model.save(path)
     model.save(path, overwrite=True)
+    assert load_model(path).spec == model.spec
     with pytest.raises(ValueError, match=r"\.pt"):
         model.save(tmp_path / "mine.h5")
 

@@ -1,27 +1,12 @@
-"""Hot pixels, resampling, standardising, the measure of scale, and peaks of a map."""
+"""Resampling, standardising, the measure of scale, and peaks of a map."""
 
 import numpy as np
 import pytest
 
 from atomlens.columns._locate import locate
-from atomlens.columns._prepare import remove_hot_pixels, resample, standardise
-from atomlens.columns._scale import feature_size
+from atomlens.columns._prepare import resample, standardise
+from atomlens.columns.scale import feature_size
 from atomlens.simulate import Instrument, image, structures
-
-
-def test_hot_pixels_go_and_columns_stay():
-    sample = image(structures.graphene((4, 4)), electrons=300, random_state=1)
-    values = sample.data.values
-    hot = values.copy()
-    rng = np.random.default_rng(0)
-    at = rng.integers(5, 195, (2, 12))
-    hot[at[0], at[1]] = 1e4
-    cleaned = remove_hot_pixels(hot)
-    assert cleaned.max() < 3 * values.max()
-    untouched = np.ones_like(values, dtype=bool)
-    untouched[at[0], at[1]] = False
-    np.testing.assert_array_equal(cleaned[untouched], hot[untouched])
-    np.testing.assert_array_equal(remove_hot_pixels(values), values)
 
 
 @pytest.mark.parametrize("shape", [(40, 50), (27, 33), (80, 100), (55, 130)])

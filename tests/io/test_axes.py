@@ -5,9 +5,9 @@ from itertools import permutations
 import numpy as np
 import pytest
 
+from atomlens._units import quantity, tidy
 from atomlens.io import FormatError
 from atomlens.io._axes import Axis, canonical, force, kind_of, recognise, roles, uniform
-from atomlens.io._units import quantity, tidy
 
 Y, X = Axis(5, "y", "nm"), Axis(4, "x", "nm")
 BARE = Axis(7)

@@ -7,7 +7,7 @@ from scipy.ndimage import center_of_mass
 from scipy.special import erf
 
 from atomlens import simulate
-from atomlens.simulate._render import draw_columns
+from atomlens._render import draw_columns
 from atomlens.simulate.imaging import CROSS_SECTION, FWHM, Instrument, image
 
 PLAIN = Instrument(probe=0.1, source=0.0, background=0.0)

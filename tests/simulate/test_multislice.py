@@ -9,10 +9,10 @@ import pytest
 from ase import Atoms
 
 from atomlens import simulate
+from atomlens._render import draw_columns
 from atomlens._resources import resource
 from atomlens.simulate import defects, multislice, structures
 from atomlens.simulate._columns_fit import fitted_electrons
-from atomlens.simulate._render import draw_columns
 
 
 @pytest.fixture(scope="module")

@@ -9,8 +9,8 @@ from atomlens.columns.limit import precision_limit
 from atomlens.columns.model import Chain, ColumnModel, Ensemble, load_model, model_names
 from atomlens.columns.peaks import best_peaks, find_peaks
 from atomlens.columns.scale import estimate_scale
+from atomlens.columns.scenes import Scenes
 from atomlens.columns.train import train, train_ensemble
-from atomlens.columns.training import Scenes
 
 __all__ = [
     "Chain",

@@ -8,7 +8,8 @@ import warnings
 from functools import cache
 
 from atomlens._extras import require
-from atomlens._torch import keep_random_state, one_thread
+from atomlens._threads import one_torch_thread
+from atomlens._torch import keep_random_state
 
 _OPERATORS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -70,7 +71,7 @@ def _forget(package):
 def quiet():
     """Silence AtomAI's bare prints and its warnings, keep the random state, and stay on one thread."""
     silence = contextlib.redirect_stdout(io.StringIO())
-    with warnings.catch_warnings(), keep_random_state(), one_thread(), silence:
+    with warnings.catch_warnings(), keep_random_state(), one_torch_thread(), silence:
         warnings.simplefilter("ignore")
         yield
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import maximum_filter
 from scipy.spatial import cKDTree
+
+from atomlens._maxima import local_maxima, strongest_first
 
 _WINDOW = np.arange(-2, 3)
 
@@ -31,10 +32,8 @@ def locate(probability, *, threshold, min_distance):
         The probability at the maximum.
     """
     best = probability.max(axis=0)
-    peak = (best >= threshold) & (best == maximum_filter(best, size=3, mode="constant"))
-    rows, columns = np.nonzero(peak)
-    order = np.argsort(-best[rows, columns], kind="stable")
-    rows, columns = rows[order], columns[order]
+    peak = (best >= threshold) & local_maxima(best, mode="constant")
+    rows, columns = strongest_first(best, peak).T
     keep = strongest(np.column_stack([columns, rows]), min_distance)
     rows, columns = rows[keep], columns[keep]
     padded = np.pad(best, 2)

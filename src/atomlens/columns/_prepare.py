@@ -1,31 +1,13 @@
-"""What an image goes through before the network sees it: hot pixels, scale, contrast."""
+"""What a prepared image goes through before the network sees it: scale and contrast."""
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import maximum_filter, uniform_filter, zoom
+from scipy.ndimage import uniform_filter, zoom
 
 # Local mean and contrast are taken over twice this many pixels of the trained scale: several columns, so
 # that they describe the surroundings and not one column.
 _SURROUNDINGS = 49
-_RING = np.ones((3, 3), dtype=bool)
-_RING[1, 1] = False
-
-
-def remove_hot_pixels(image):
-    """Replace single pixels far above all their neighbours by the largest of these.
-
-    A column is at least two pixels wide, so that its centre is never three times its surroundings.
-    """
-    lowest = image.min()
-    # from 0 on, so that single precision is enough whatever unit and offset the counts have
-    lifted = (image - lowest).astype(np.float32)
-    floor = np.percentile(lifted, 1)
-    around = maximum_filter(lifted, footprint=_RING, mode="nearest")
-    excess = np.abs(lifted - around)
-    spread = np.sqrt(np.mean(np.minimum(excess, np.percentile(excess, 99)) ** 2))
-    hot = (lifted - around > 8 * spread) & (lifted - floor > 3 * (around - floor))
-    return np.where(hot, around + lowest, image)
 
 
 def resample(image, shape):

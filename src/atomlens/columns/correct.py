@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
-from atomlens._image import as_image, like
+from atomlens._image import like, prepare
 
 __all__ = ["align_scan_lines"]
 
@@ -56,7 +56,7 @@ def align_scan_lines(image, *, length=3.0, iterations=8, max_shift=None):
     >>> bool(shifts[3] - shifts[2] > 0.6)
     True
     """
-    values, _ = as_image(image)
+    values = prepare(image).pixels
     if not length > 0 or iterations < 1:
         raise ValueError(f"length and iterations must be positive, got {length} and {iterations}")
     max_shift = 4 * length if max_shift is None else max_shift

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import warnings
 from functools import cache
-from itertools import pairwise
 from os import PathLike
 
 import numpy as np
 import pandas as pd
 
-from atomlens._image import as_image, with_nm
+from atomlens._image import prepare
+from atomlens._tiles import even_slices
 from atomlens.columns._locate import locate, strongest
-from atomlens.columns._prepare import remove_hot_pixels, resample, standardise
+from atomlens.columns._prepare import resample, standardise
 from atomlens.columns.fit import refine as refine_columns
 from atomlens.columns.model import Chain, ColumnModel, Ensemble, load_model, model_names
 from atomlens.columns.scale import typical_size
@@ -99,7 +99,7 @@ def find(
     >>> bool(abs(len(found) - len(sample.truth)) < 0.05 * len(sample.truth))
     True
     """
-    values, calibration = as_image(image)
+    prepared = prepare(image, remove_hot=True)
     network = _open_model(model)
     if threshold is None:
         threshold = network.spec.threshold
@@ -109,7 +109,7 @@ def find(
         raise ValueError(f"gain must be positive, got {gain}")
     if inverted not in (True, False, "auto"):
         raise ValueError(f"inverted must be True, False or 'auto', got {inverted!r}")
-    values = remove_hot_pixels(values)
+    values = prepared.pixels
     size = _size_of_features(values, feature_size)
     if np.isfinite(size):
         zoom = _zoom(network, size)
@@ -131,7 +131,7 @@ def find(
         table[column] = np.nan
     if refine and len(table):
         table = _refined(values, table, size, gain)
-    table = with_nm(table, calibration)
+    table = prepared.with_nm(table)
     table.attrs = {
         "classes": list(network.spec.classes),
         "feature_size": float(size),
@@ -219,10 +219,9 @@ def uncertainty_map(image, *, model, feature_size=None, inverted=False):
 
 def _mapped(image, network, ask, feature_size, inverted):
     """What `ask` says of every pixel of the image, block by block: array (C, H, W)."""
-    values, _ = as_image(image)
+    values = prepare(image, remove_hot=True).pixels
     if inverted not in (True, False):
         raise ValueError(f"inverted must be True or False here, got {inverted!r}; `find` can tell (attrs)")
-    values = remove_hot_pixels(values)
     size = _size_of_features(values, feature_size)
     zoom = _zoom(network, size if np.isfinite(size) else network.spec.feature_size)
     if inverted:
@@ -315,13 +314,8 @@ def _blocks(shape, zoom):
     sides = []
     for n in shape:
         pieces = max(1, -(-(n - 2 * overlap) // block))
-        edges = np.linspace(0, n, pieces + 1).astype(int)
-        sides.append(
-            [
-                (slice(int(a), int(b)), slice(max(0, int(a) - overlap), min(n, int(b) + overlap)))
-                for a, b in pairwise(edges)
-            ]
-        )
+        kept = even_slices(n, pieces)
+        sides.append([(k, slice(max(0, k.start - overlap), min(n, k.stop + overlap))) for k in kept])
     for row_kept, row_seen in sides[0]:
         for column_kept, column_seen in sides[1]:
             yield (row_kept, column_kept), (row_seen, column_seen)

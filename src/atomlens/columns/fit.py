@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import KDTree
 
-from atomlens._image import as_image, with_nm
+from atomlens._image import prepare
 from atomlens._match import positions
 from atomlens.columns._gaussians import BACKGROUND, INTENSITY, SIGMA, Scene, X, Y
 from atomlens.columns._likelihood import (
@@ -113,7 +113,8 @@ def refine(
            x      y  x_err  sigma
     0  18.31  20.63   0.07   1.93
     """
-    pixels, calibration = as_image(image, smallest=1, allow_nan=True)
+    prepared = prepare(image, smallest=1, allow_nan=True)
+    pixels = prepared.pixels
     start = positions(columns, "columns")
     _check_options(gain, background, radius, sigma_spread, max_iterations)
     usable = np.isfinite(pixels)
@@ -144,7 +145,7 @@ def refine(
     for name, parameter in (("x", X), ("y", Y), ("intensity", INTENSITY), ("sigma", SIGMA)):
         table[f"{name}_err"] = np.where(failed, np.nan, errors[:, parameter])
     table["converged"] = ~failed
-    table = with_nm(table, calibration)
+    table = prepared.with_nm(table)
     table.attrs["gain"] = gain
     return table
 

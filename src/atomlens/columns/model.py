@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter, maximum_filter
 
+from atomlens import _weights
 from atomlens._resources import resource
-from atomlens._torch import one_thread
+from atomlens._threads import one_torch_thread
 from atomlens.columns._atomai import segmentor
 
 __all__ = ["Chain", "ColumnModel", "Ensemble", "load_model", "model_names"]
 
-_FORMAT = 1
 _BORDER = 8  # pixels
 
 
@@ -121,7 +119,7 @@ class ColumnModel:
         # Mirrored borders: a column cut by the edge looks like a column. Pooling wants a multiple of 8.
         pad = [(_BORDER, _BORDER + -n % 8) for n in prepared.shape]
         padded = np.pad(prepared, pad, mode="symmetric").astype(np.float32)
-        with one_thread(), torch.inference_mode():
+        with one_torch_thread(), torch.inference_mode():
             batch = torch.from_numpy(padded)[None, None].contiguous(memory_format=torch.channels_last)
             logits = self.net(batch)[0, :, _BORDER : _BORDER + height, _BORDER : _BORDER + width]
             return torch.sigmoid(logits).numpy()
@@ -142,26 +140,12 @@ class ColumnModel:
         Raises
         ------
         FileExistsError
-            If the file exists and `overwrite` is False.
+            If one of the two files exists and `overwrite` is False.
         ValueError
             If the name does not end in ``.pt``.
         """
-        import torch
-
-        path = Path(path)
-        if path.suffix != ".pt":
-            raise ValueError(f"weights are saved as .pt, not {path.suffix!r}: {path.name}")
-        if path.exists() and not overwrite:
-            raise FileExistsError(f"{path} exists already: choose another name, or pass overwrite=True")
-        weights = {name: value.detach().cpu().contiguous() for name, value in self.net.state_dict().items()}
-        if half:
-            weights = {
-                n: value.half() if value.is_floating_point() else value for n, value in weights.items()
-            }
-        torch.save(weights, path)
-        history = self.history.to_dict("list")
-        about = {"format": _FORMAT, **asdict(self.spec), "card": card or {}, "history": history}
-        path.with_suffix(".json").write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
+        about = {**asdict(self.spec), "card": card or {}, "history": self.history.to_dict("list")}
+        _weights.save(path, _weights.COLUMN_FINDER, about, self.net, overwrite=overwrite, half=half)
 
 
 @dataclass(frozen=True)
@@ -274,8 +258,7 @@ def load_model(path):
     FileNotFoundError
         If one of the two files is missing.
     ValueError
-        If there is no model of that name, or the file is damaged, is no state dict, or does not fit the
-        described network.
+        If there is no model of that name, or a file is damaged, or holds something else.
 
     Notes
     -----
@@ -286,8 +269,6 @@ def load_model(path):
     >>> load_model("general")
     <ColumnModel: Unet, 334,645 weights, classes column>
     """
-    import torch
-
     if isinstance(path, str) and not path.endswith(".pt"):
         if path not in model_names():
             raise ValueError(
@@ -295,36 +276,15 @@ def load_model(path):
                 "or give the path of a .pt file"
             )
         path = resource("weights") / f"{path}.pt"
-    path = Path(path)
-    about = path.with_suffix(".json")
-    for file in (path, about):
-        if not file.exists():
-            raise FileNotFoundError(
-                f"{file} does not exist: a model is a .pt file with its .json of the same name"
-            )
-    try:
-        described = json.loads(about.read_text(encoding="utf-8"))
-        spec = Spec(
-            **{
-                name: tuple(described[name]) if isinstance(described[name], list) else described[name]
-                for name in Spec.__dataclass_fields__
-            }
-        )
-        history = pd.DataFrame(described["history"]) if "history" in described else None
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(
-            f"{about} does not describe an atomlens model ({error}): save it with ColumnModel.save"
-        ) from error
+    return _weights.load(path, _weights.COLUMN_FINDER, _described)
+
+
+def _described(about):
+    """A model as it was described, and its network."""
+    given = {name: about[name] for name in Spec.__dataclass_fields__}
+    spec = Spec(**{n: tuple(value) if isinstance(value, list) else value for n, value in given.items()})
+    history = pd.DataFrame(about["history"]) if "history" in about else None
     model = ColumnModel(spec)
     if history is not None:
         model.history = history
-    try:
-        weights = torch.load(path, map_location="cpu", weights_only=True)
-        model.net.load_state_dict(weights)
-    except Exception as error:  # torch raises anything from KeyError to UnpicklingError here
-        first = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(
-            f"{path} holds no weights of this {spec.architecture} with {spec.filters} filters: the file is "
-            f"damaged, is not a plain state dict, or belongs to another network ({first})"
-        ) from error
-    return model
+    return model, model.net

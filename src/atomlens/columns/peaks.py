@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.ndimage import gaussian_filter, maximum_filter
+from scipy.ndimage import gaussian_filter
 from scipy.spatial import KDTree
 from skimage.filters import threshold_otsu
 
 from atomlens import metrics
-from atomlens._image import as_image, with_nm
+from atomlens._image import prepare
 from atomlens._match import near_edge, wanted_positions
+from atomlens._maxima import local_maxima, vertex
 from atomlens.columns.scale import estimate_scale
 
 __all__ = ["best_peaks", "find_peaks"]
@@ -60,10 +61,11 @@ def find_peaks(image, *, sigma=None, threshold=None, min_distance=None):
           x     y
     0  20.2  40.0
     """
-    pixels, calibration = as_image(image)
+    prepared = prepare(image)
     for name, value in (("sigma", sigma), ("min_distance", min_distance)):
         if value is not None and not value > 0:
             raise ValueError(f"{name} must be a positive number of pixels, got {value}")
+    pixels = prepared.pixels
     sigma = float(estimate_scale(pixels)[0] if sigma is None else sigma)
     min_distance = float(1.5 * sigma if min_distance is None else min_distance)
     filtered, scale = _filter(pixels, sigma)
@@ -76,7 +78,7 @@ def find_peaks(image, *, sigma=None, threshold=None, min_distance=None):
     keep = heights >= threshold
     table = _table(filtered, rows[keep], columns[keep], sigma, scale)
     table.attrs = {"sigma": sigma, "threshold": float(threshold), "min_distance": min_distance}
-    return with_nm(table, calibration)
+    return prepared.with_nm(table)
 
 
 def best_peaks(
@@ -125,7 +127,7 @@ def best_peaks(
     >>> best_peaks(image, truth, tolerance=2).attrs["f1"]
     1.0
     """
-    pixels, _ = as_image(image)
+    pixels = prepare(image).pixels
     if sigmas is None:
         sigmas = estimate_scale(pixels)[0] * np.geomspace(0.4, 2.0, 8)
     scoring = {"border": border, "ignore": ignore, "shape": pixels.shape}
@@ -191,8 +193,7 @@ def _maxima(filtered, min_distance, among=None):
     offset = np.arange(-reach, reach + 1)
     disc = np.hypot(offset[:, None], offset) <= max(min_distance, 1.5)
     if among is None:
-        peak = (filtered == maximum_filter(filtered, footprint=np.ones((3, 3)))) & (filtered > 0)
-        among = np.nonzero(peak)
+        among = np.nonzero(local_maxima(filtered) & (filtered > 0))
     if reach == 1:
         return among
     padded = np.pad(filtered, reach, constant_values=-np.inf)
@@ -206,11 +207,10 @@ def _table(filtered, rows, columns, sigma, scale):
     height = filtered[rows, columns].astype(float)
 
     def shift(down, right):
-        """Vertex of the parabola through three pixels, in a direction."""
+        """Way from the pixel to the maximum, in a direction: not beyond the border to the next pixel."""
         before = padded[rows + 1 - down, columns + 1 - right]
         after = padded[rows + 1 + down, columns + 1 + right]
-        bend = 2 * (2 * height - before - after)
-        return np.clip(np.divide(after - before, bend, out=np.zeros_like(height), where=bend > 0), -0.5, 0.5)
+        return np.clip(vertex(after - before, 2 * height - before - after)[0], -0.5, 0.5)
 
     table = pd.DataFrame({"x": columns + shift(0, 1), "y": rows + shift(1, 0), "label": 0, "score": height})
     table["intensity"] = height * scale / _RESPONSE * 2 * np.pi * sigma**2

@@ -1,20 +1,23 @@
-"""The two lengths of an image of atoms, from its power spectrum: width and spacing of the columns."""
+"""The lengths of an image of atoms, from its power spectrum: of its features, and of its columns."""
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import maximum_filter
+from scipy.ndimage import uniform_filter
 
-from atomlens._image import as_image
-from atomlens.columns._scale import feature_size
+from atomlens._image import prepare
+from atomlens._maxima import local_maxima
+from atomlens._tiles import samples
 
 __all__ = ["estimate_scale"]
 
-_TILE = 512
+_TILE = 512  # pixels; of larger images a few such pieces are looked at
 # Rings of the spectrum below this number belong to the window and to slow background.
 _FIRST_RING = 4
 # Without a lattice, features so many widths of a column large are clouds; and no lattice is so wide.
 _CLOUDS, _WIDEST_LATTICE = 1.3, 15.0
+# What counts for the size of features: standard deviations of white noise, share of the strongest ring.
+_SIGNIFICANT, _FAINTEST = 4.0, 0.03
 
 
 def estimate_scale(image):
@@ -59,7 +62,7 @@ def estimate_scale(image):
     >>> round(sigma, 1), round(spacing)
     (2.5, 16)
     """
-    pixels, _ = as_image(image)
+    pixels = prepare(image).pixels
     power, window = _power_spectrum(pixels)
     rows, columns = window.shape
     ky, kx = 2 * np.pi * np.fft.fftfreq(rows)[:, None], 2 * np.pi * np.fft.rfftfreq(columns)
@@ -86,17 +89,11 @@ def _power_spectrum(pixels):
     """Power spectrum under a Hann window, averaged over up to nine tiles (Welch)."""
     size = [min(n, _TILE) for n in pixels.shape]
     window = np.outer(*(np.hanning(n + 2)[1:-1] for n in size))
-    corners = [
-        np.unique(np.linspace(0, n - s, min(3, -(-n // s))).astype(int))
-        for n, s in zip(pixels.shape, size, strict=True)
-    ]
+    tiles = samples(pixels, size)
     total = np.zeros((size[0], size[1] // 2 + 1))
-    for y in corners[0]:
-        for x in corners[1]:
-            tile = pixels[y : y + size[0], x : x + size[1]]
-            tile = (tile - np.average(tile, weights=window)) * window
-            total += np.abs(np.fft.rfft2(tile)) ** 2
-    return total / (corners[0].size * corners[1].size * (window**2).sum()), window
+    for tile in tiles:
+        total += np.abs(np.fft.rfft2((tile - np.average(tile, weights=window)) * window)) ** 2
+    return total / (len(tiles) * (window**2).sum()), window
 
 
 def _wilson(power, k, step):
@@ -139,8 +136,48 @@ def _shortest_repeat(signal, k, step, sigma, window):
     y, x = (np.arange(n) - n // 2 for n in shape)
     distance = np.hypot(y[:, None], x)
     repeat /= repeat[distance == 0]
-    peaks = (repeat == maximum_filter(repeat, size=3)) & (repeat > 0.3)
+    peaks = local_maxima(repeat) & (repeat > 0.3)
     found = np.sort(distance[peaks & (distance > 1.5 * sigma) & (distance < min(shape) / 2)])
     # A lattice repeats along two directions, both ways; a chance pair gives a vector and its opposite only.
     repeats = found.size >= 4 and found[3] < 2.6 * found[0]
     return found[0] if repeats else np.nan
+
+
+def feature_size(image):
+    """Typical size of the structure in an image, in pixels: ``1 / (2 pi k_rms)``.
+
+    ``k_rms`` is the root mean square spatial frequency of what rises above white noise. For isolated
+    Gaussian columns this is their standard deviation; for a dense lattice it is down to half of it, as the
+    spacing then limits the spectrum. It needs no peaks, no period and hardly any dose.
+
+    Returns
+    -------
+    float
+        NaN if nothing rises above the noise.
+    """
+    n = min(_TILE, *image.shape)
+    power = np.mean([_radial_power(piece) for piece in samples(image, (n, n))], axis=0)
+    k = np.arange(power.size) / n
+    rings = np.maximum(2 * np.pi * np.arange(power.size), 1) / 4  # a Hann window correlates neighbours
+    floor = np.median(power[k > 0.4])
+    excess = power - floor
+    # Below three periods in the piece lies what the background does.
+    real = (excess > _SIGNIFICANT * floor / np.sqrt(rings)) & (k > 3 / n)
+    # One ring may rise by chance; columns raise several.
+    if np.count_nonzero(real) < 2:
+        return float("nan")
+    # Torn scan lines spread a little power over all frequencies; columns concentrate it.
+    real &= excess > _FAINTEST * excess[real].max()
+    weight = (excess * rings)[real]
+    return float(1 / (2 * np.pi * np.sqrt((weight * k[real] ** 2).sum() / weight.sum())))
+
+
+def _radial_power(piece):
+    """Power spectrum of the flattened piece, averaged over rings one frequency step wide."""
+    n = piece.shape[0]
+    flat = piece - uniform_filter(uniform_filter(piece, n // 5), n // 5)
+    window = np.hanning(n)
+    power = np.abs(np.fft.rfft2((flat - flat.mean()) * window[:, None] * window)) ** 2
+    ring = np.rint(np.hypot(np.fft.fftfreq(n)[:, None], np.fft.rfftfreq(n)) * n).astype(int).ravel()
+    total = np.bincount(ring, power.ravel())
+    return (total / np.maximum(np.bincount(ring), 1))[: n // 2 + 1]

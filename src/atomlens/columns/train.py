@@ -18,7 +18,7 @@ from atomlens.columns import losses
 from atomlens.columns._atomai import quiet
 from atomlens.columns._locate import locate
 from atomlens.columns.model import ColumnModel, Ensemble, Spec, spotlight
-from atomlens.columns.training import FEATURE_SIZE, Scenes
+from atomlens.columns.scenes import FEATURE_SIZE, Scenes
 
 __all__ = ["train", "train_ensemble"]
 

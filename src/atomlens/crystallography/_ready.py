@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 
 from atomlens.crystallography.point_groups import about_middle
 from atomlens.lattice import Lattice, Neighbourhoods
-from atomlens.lattice._basis import reduced
+from atomlens.lattice.basis import reduced
 
 _SAME = 1e-6  # of the distance to a neighbour
 

@@ -11,18 +11,18 @@ from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 from sklearn.utils.validation import check_is_fitted
 
-from atomlens._gap import Fold, gap_p_values
+from atomlens._gap import over_splits, split_halves
+from atomlens._threads import one_thread
 from atomlens.crystallography import _replicas
 from atomlens.crystallography._phases import Evidence, verdict
 from atomlens.crystallography._ready import neighbourhoods_of, vectors_of
 from atomlens.crystallography.point_groups import POINT_GROUPS, fitting, point_group
 from atomlens.lattice import Neighbourhoods, neighbour_vectors
-from atomlens.lattice._table import sublattice_column
-from atomlens.spectra.clusterer import one_thread
+from atomlens.lattice.table import sublattice_column
 
-__all__ = ["LocalCrystallography"]
+__all__ = ["METHODS", "LocalCrystallography"]
 
-_METHODS = ("kmeans", "gmm")
+METHODS = ("kmeans", "gmm")
 _SPLITS = 3
 _WHOLE = 0.02  # of a lattice vector: what least squares may leave of a whole one
 _MOST_ROWS = 50_000  # rows that clusters are learned from; all others are given to the nearest
@@ -238,8 +238,8 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         return np.where(self.labels_ >= 0, self.phase_of_label_[self.labels_], -1)
 
     def _validate(self):
-        if self.method not in _METHODS:
-            raise ValueError(f"method must be one of {', '.join(_METHODS)}, got {self.method!r}")
+        if self.method not in METHODS:
+            raise ValueError(f"method must be one of {', '.join(METHODS)}, got {self.method!r}")
         if not (_whole(self.n_clusters) and self.n_clusters >= 1):
             raise ValueError(f"n_clusters must be a whole number of at least 1, got {self.n_clusters!r}")
         if not (isinstance(self.alpha, Real) and 0 < self.alpha < 1):
@@ -330,23 +330,12 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         start = np.array(
             [points[labels == n].mean(axis=0) if (labels == n).any() else points[0] for n in range(k)]
         )
-        half = len(points) // 2
-        if half < k:
+        if len(points) // 2 < k:
             return
-        rounds = []
+        # Each half is judged by what the other one taught.
+        learn = KMeans(k, init=start, n_init=1).fit
         with one_thread():
-            for _ in range(_SPLITS):
-                # Each half is judged by what the other one taught.
-                order = rng.permutation(len(points))
-                halves = points[order[:half]], points[order[half:]]
-                folds = []
-                for train, test in (halves, halves[::-1]):
-                    model = KMeans(k, init=start, n_init=1).fit(train)
-                    folds.append(
-                        Fold(train, model.labels_, test, model.predict(test), model.cluster_centers_)
-                    )
-                rounds.append(gap_p_values(folds))
-        self.gap_p_values_ = np.minimum(2 * np.median(rounds, axis=0), 1.0)
+            self.gap_p_values_ = over_splits(split_halves(points, learn, _SPLITS, rng, turns=2))
 
     def _replicate(self, points, whole, group):
         """Labels of all replicas and translated atoms, and their contingency with the labels."""

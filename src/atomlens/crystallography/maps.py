@@ -9,8 +9,8 @@ import pandas as pd
 from sklearn.decomposition import PCA
 
 from atomlens.lattice import index, neighbour_vectors
-from atomlens.lattice._table import pixel_size, sublattice_column
-from atomlens.lattice.neighbours import _lookup, _star
+from atomlens.lattice.neighbours import neighbour_steps, row_finder
+from atomlens.lattice.table import pixel_size, sublattice_column
 
 __all__ = ["Components", "components", "displacements", "polarisation", "strain_map"]
 
@@ -268,7 +268,7 @@ def _scaled(reference, size):
 def _steps(lattice, shells):
     """Lattice vectors (k, 2) in units of the basis, of so many shells, and not all in one direction."""
     while True:
-        steps = _star(lattice, 0, [0], 0, shells)[0][:, :2]
+        steps = neighbour_steps(lattice, 0, [0], 0, shells)[0][:, :2]
         if np.linalg.matrix_rank(steps) == 2:
             return steps
         shells += 1
@@ -278,7 +278,7 @@ def _same_site_vectors(indexed, steps, lattice):
     """Vectors (N, k, 2) from each column to those whole cells away; NaN where there is none."""
     cell = indexed[["i", "j"]].to_numpy(dtype=np.int64, na_value=0)
     site = indexed["site"].to_numpy(dtype=np.int64, na_value=-1)
-    row_of = _lookup(cell, site, len(lattice.sites))
+    row_of = row_finder(cell, site, len(lattice.sites))
     near = np.full((len(site), len(steps)), -1)
     for s in range(len(lattice.sites)):
         mine = np.flatnonzero(site == s)

@@ -11,8 +11,8 @@ from sklearn.base import clone
 from sklearn.metrics import silhouette_score
 from sklearn.mixture import GaussianMixture
 
+from atomlens._threads import one_thread
 from atomlens.crystallography.estimator import LocalCrystallography
-from atomlens.spectra.clusterer import one_thread
 
 __all__ = ["ClusterChoice", "choose_n_clusters"]
 

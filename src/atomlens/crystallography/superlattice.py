@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.ndimage import maximum_filter, median_filter
+from scipy.ndimage import median_filter
 
+from atomlens._maxima import local_maxima
 from atomlens.lattice import Neighbourhoods
 
 __all__ = ["superlattices", "wave_spectrum"]
@@ -79,7 +80,7 @@ def superlattices(hoods, *, alpha=0.01):
     ratio = power / level
     # Components share their errors, so a power may scatter as much as that of a single one: exponentially.
     p = np.minimum(np.exp(-np.log(2) * ratio) * fast.sum() / 2, 1.0)
-    peak = fast & (p <= alpha) & (power == maximum_filter(power, 3, mode="wrap"))
+    peak = fast & (p <= alpha) & local_maxima(power, mode="wrap")
     rows = {}
     for at in sorted(map(tuple, np.argwhere(peak)), key=lambda at: -power[at]):
         opposite = tuple(-np.array(at) % power.shape)

@@ -38,7 +38,7 @@ def mos2_haadf(entry, get):
 
 def first_ring(image, *, lowest=0.03, highest=0.09):
     """Return the mean radius, in cycles a pixel, of the three strongest spot pairs of a hexagonal lattice."""
-    from scipy.ndimage import maximum_filter
+    from atomlens._maxima import local_maxima
 
     pad, n = 4, min(image.shape)
     window = np.hanning(n)
@@ -47,7 +47,7 @@ def first_ring(image, *, lowest=0.03, highest=0.09):
     ky, kx = np.fft.fftfreq(pad * n)[:, None], np.fft.rfftfreq(pad * n)
     radius = np.hypot(ky, kx)
     power[(radius < lowest) | (radius > highest) | ((kx == 0) & (ky < 0))] = 0
-    spots = np.flatnonzero((power == maximum_filter(power, 4 * pad)) & (power > 0))
+    spots = np.flatnonzero(local_maxima(power, 4 * pad) & (power > 0))
     strongest = spots[np.argsort(power.flat[spots])[-3:]]
     return radius.flat[strongest].mean()
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from scipy.ndimage import label as connected
-from scipy.ndimage import maximum_filter
 from scipy.spatial import cKDTree
 
-from atomlens._image import as_image, with_nm
+from atomlens._image import prepare
+from atomlens._maxima import local_maxima, strongest_first
 
 _SIDELOBE = 3.0  # a hit beside stronger ones must exceed so many times what they make there
 _REACH, _WINGS = 8.0, 0.03  # footprints, and the amplitude that the wings of a column have there
@@ -19,10 +19,8 @@ def hits_of(score, threshold, footprint, p_value):
     values = score.values
     above = values > threshold
     size = 2 * max(1, round(footprint)) + 1
-    y, x = np.nonzero(above & (values == maximum_filter(values, size, mode="nearest")))
-    height = values[y, x]
-    order = np.argsort(-height, kind="stable")
-    xy, height = np.stack([x, y], axis=1)[order].astype(float), height[order]
+    y, x = strongest_first(values, above & local_maxima(values, size, mode="nearest")).T
+    xy, height = np.stack([x, y], axis=1).astype(float), values[y, x]
     usual = float(np.median(values))
     keep = _without_sidelobes(xy, height - usual, threshold - usual, footprint)
     xy, height = xy[keep], height[keep]
@@ -38,7 +36,7 @@ def hits_of(score, threshold, footprint, p_value):
             "group": group,
         }
     )
-    return with_nm(table, as_image(score)[1])
+    return prepare(score).with_nm(table)
 
 
 def _without_sidelobes(xy, height, threshold, footprint):

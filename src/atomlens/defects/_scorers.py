@@ -11,8 +11,8 @@ from scipy.special import erfcx
 from sklearn.base import BaseEstimator, clone
 from sklearn.pipeline import Pipeline
 
+from atomlens._render import draw_columns
 from atomlens.patterson import PattersonTransformer, tapered_size
-from atomlens.simulate._render import draw_columns
 from atomlens.windows import flatten, sliding_windows
 
 _BATCH = 1 << 21  # pixels of windows held at a time

@@ -8,7 +8,8 @@ from functools import partial
 import numpy as np
 from scipy.ndimage import gaussian_filter, zoom
 from scipy.optimize import minimize_scalar
-from skimage.feature import peak_local_max
+
+from atomlens._maxima import local_maxima, strongest_first
 
 _FINE = 4  # samples for one of the average cell
 _VISIBLE = 0.15  # of the range of the average cell
@@ -47,11 +48,8 @@ class Sites:
         smooth = gaussian_filter(fine, _FINE * sigma / 2, mode="wrap")
         least = smooth.min() + _VISIBLE * np.ptp(smooth)
         apart = max(1, int(_FINE * sigma))
-        found = peak_local_max(
-            np.pad(smooth, apart, mode="wrap"), min_distance=apart, threshold_abs=least, exclude_border=False
-        )
-        inside = ((found >= apart) & (found < shape + apart)).all(axis=1)
-        uv = ((found[inside] - apart + 0.5) / shape)[:, ::-1]
+        peaks = local_maxima(smooth, 2 * apart + 1, mode="wrap") & (smooth > least)
+        uv = ((strongest_first(smooth, peaks) + 0.5) / shape)[:, ::-1]
         sigma = _width(cell, lattice, uv, sigma)
         away = _squared_distances(fine.shape, lattice, uv, images=(0,))[0]
         area = abs(np.linalg.det(lattice.basis))

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from scipy.ndimage import maximum_filter
 
-from atomlens._image import as_image
+from atomlens._image import prepare
 from atomlens.columns import estimate_scale, find
 from atomlens.defects._cells import CellFrame
 from atomlens.defects._residual import ColumnFilter, expected_image, noise_level, standardized
@@ -47,7 +47,7 @@ class View:
     @classmethod
     def of(cls, image, lattice=None):
         """Prepare an image; raises NotPeriodicError where it has no lattice."""
-        pixels, _ = as_image(image, smallest=32)
+        pixels = prepare(image, smallest=32).pixels
         lattice = (estimate(image) if lattice is None else lattice).required()
         pixels = pixels.astype(np.float32)
         sigma = float(np.clip(estimate_scale(pixels)[0], 0.8, lattice.spacing / 3))

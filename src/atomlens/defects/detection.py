@@ -12,7 +12,7 @@ import xarray as xr
 from scipy.ndimage import maximum, minimum
 from sklearn.ensemble import IsolationForest
 
-from atomlens._image import as_image
+from atomlens._image import prepare
 from atomlens.defects._hits import hits_of
 from atomlens.defects._scorers import (
     CycleScorer,
@@ -26,9 +26,9 @@ from atomlens.defects.calibration import Calibration
 from atomlens.defects.detectors import NearestNeighbourDetector, OneClassDetector
 from atomlens.io import write
 from atomlens.lattice import NotPeriodicError, estimate
-from atomlens.lattice._model import as_lattice
+from atomlens.lattice.model import as_lattice
 
-__all__ = ["DefectMap", "detect"]
+__all__ = ["DETECTORS", "DefectMap", "detect"]
 
 _SURROGATES = 8  # at most
 _LEAST_CELLS = 9
@@ -178,25 +178,24 @@ def _checked_rate(rate):
     return float(rate)
 
 
+def _machines(scorer):
+    """Outlier detectors that judge descriptors, whichever way these are taken from the image."""
+    return {
+        "svm": lambda seed: scorer(OneClassDetector(random_state=seed), seed),
+        "knn": lambda seed: scorer(NearestNeighbourDetector(n_reference=_REFERENCE, random_state=seed), seed),
+        "isolation_forest": lambda seed: scorer(IsolationForest(random_state=seed), seed),
+    }
+
+
 _METHODS = {
     "window": {
         "unit_cell": lambda seed: UnitCellScorer(),
+        **_machines(SlidingScorer),
         "residual": lambda seed: FourierScorer(),
-        "svm": lambda seed: SlidingScorer(OneClassDetector(random_state=seed), seed),
-        "knn": lambda seed: SlidingScorer(
-            NearestNeighbourDetector(n_reference=_REFERENCE, random_state=seed), seed
-        ),
-        "isolation_forest": lambda seed: SlidingScorer(IsolationForest(random_state=seed), seed),
     },
-    "columns": {
-        "svm": lambda seed: SemanticScorer(OneClassDetector(random_state=seed), seed),
-        "knn": lambda seed: SemanticScorer(
-            NearestNeighbourDetector(n_reference=_REFERENCE, random_state=seed), seed
-        ),
-        "isolation_forest": lambda seed: SemanticScorer(IsolationForest(random_state=seed), seed),
-        "cycles": lambda seed: CycleScorer(),
-    },
+    "columns": {**_machines(SemanticScorer), "cycles": lambda seed: CycleScorer()},
 }
+DETECTORS = {scheme: tuple(methods) for scheme, methods in _METHODS.items()}
 
 
 def detect(
@@ -278,7 +277,7 @@ def detect(
     if random_state is not None and not isinstance(random_state, int | np.integer):
         raise ValueError(f"random_state is a whole number or None, got {random_state!r}")
     scheme, detector, scorer = _chosen(scheme, detector, random_state)
-    pixels = as_image(image, smallest=32)[0]
+    pixels = prepare(image, smallest=32).pixels
     lattice = (estimate(image) if lattice is None else as_lattice(lattice)).required()
     # Nothing may depend on what the pixels are counted in: heights in metres, or a large offset.
     unit = float(np.median(pixels)), float(pixels.std())

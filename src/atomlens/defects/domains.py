@@ -11,7 +11,7 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
 from atomlens._gap import Fold, gap_p_values
-from atomlens._image import as_image
+from atomlens._image import prepare
 from atomlens.lattice import NotPeriodicError, estimate
 from atomlens.patterson import patterson, tapered_size
 from atomlens.windows import flatten, sliding_windows
@@ -79,7 +79,7 @@ def segment_domains(image, n_domains=None, *, size=None, max_domains=6, alpha=0.
     >>> domains.attrs["n_domains"], domains.shape
     (2, (350, 350))
     """
-    pixels, _ = as_image(image, smallest=32)
+    pixels = prepare(image, smallest=32).pixels
     for name, value, least in (("n_domains", n_domains, 1), ("max_domains", max_domains, 1)):
         if value is not None and (not isinstance(value, int | np.integer) or value < least):
             raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")

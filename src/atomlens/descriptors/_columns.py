@@ -8,12 +8,12 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
 
-from atomlens._image import as_image, with_nm
+from atomlens._image import prepare
 from atomlens._match import positions
 from atomlens.columns import find_peaks
 from atomlens.descriptors._base import Descriptor
 from atomlens.lattice import neighbour_vectors
-from atomlens.windows import _pair, column_windows
+from atomlens.windows import column_windows
 
 
 class NeighbourDescriptor(Descriptor):
@@ -237,7 +237,7 @@ class SubImageDescriptor(Descriptor):
     def _learn(self, pair):
         image, columns = pair
         if self.size is not None:
-            self.size_ = _pair(self.size, "size")
+            self.size_ = pair(self.size, "size")
         else:
             xy = positions(columns, "columns")
             if len(xy) < 2:
@@ -247,17 +247,17 @@ class SubImageDescriptor(Descriptor):
         self.positions_ = self._within(image, columns)
 
     def _within(self, image, columns):
-        values, calibration = as_image(image)
+        prepared = prepare(image)
         xy = positions(columns, "columns")
         table = columns if isinstance(columns, pd.DataFrame) else pd.DataFrame(xy, columns=["x", "y"])
         reach = (np.array(self.size_[::-1]) - 1) / 2
-        fits = ((xy >= reach) & (xy + reach <= np.array(values.shape[::-1]) - 1)).all(axis=1)
+        fits = ((xy >= reach) & (xy + reach <= np.array(prepared.pixels.shape[::-1]) - 1)).all(axis=1)
         if not fits.any():
             height, width = self.size_
             raise ValueError(
                 f"none of {len(xy)} columns has its {height} x {width} pixels in the image: reduce `size`"
             )
-        return with_nm(table[fits], calibration)
+        return prepared.with_nm(table[fits])
 
     def _describe(self, pair):
         image, columns = pair

@@ -7,10 +7,10 @@ import pandas as pd
 import xarray as xr
 from numpy.lib.stride_tricks import sliding_window_view
 
-from atomlens._image import _calibration, with_nm
+from atomlens._image import calibration_of, with_nm
+from atomlens._tiles import pair
 from atomlens.descriptors._base import Descriptor
 from atomlens.descriptors._windows import on_grid
-from atomlens.windows import _pair
 
 _LARGEST = 1 << 29  # features: 2 GB
 
@@ -77,8 +77,8 @@ class TimeDelayDescriptor(Descriptor):
             value = getattr(self, name)
             if not (isinstance(value, int | np.integer) and value >= 1):
                 raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
-        self.size_ = _pair(self.size, "size")
-        self.step_ = self.size_ if self.step is None else _pair(self.step, "step")
+        self.size_ = pair(self.size, "size")
+        self.step_ = self.size_ if self.step is None else pair(self.step, "step")
 
     def _stacks(self, movie):
         """Views of shape (stacks, rows, columns, delays, height, width), the oldest frame first."""
@@ -116,7 +116,7 @@ class TimeDelayDescriptor(Descriptor):
             return table
         if movie.dims[0] in movie.coords:
             table.insert(1, "time", movie.coords[movie.dims[0]].values[frame])
-        return with_nm(table, _calibration(movie[0]))
+        return with_nm(table, calibration_of(movie[0]))
 
     def _describe(self, movie):
         stacks = self._stacks(movie)

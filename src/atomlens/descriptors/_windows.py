@@ -7,11 +7,12 @@ import pandas as pd
 import xarray as xr
 from scipy import fft
 
-from atomlens._image import as_image, with_nm
+from atomlens._image import prepare
+from atomlens._tiles import pair
 from atomlens.descriptors._base import Descriptor
 from atomlens.lattice import estimate
 from atomlens.patterson import full_patterson, patterson, tapered_size
-from atomlens.windows import _pair, sliding_windows, taper_window
+from atomlens.windows import sliding_windows, taper_window
 
 _KINDS = ("patterson", "fft", "log_fft")
 _BATCH = 1 << 20  # pixels transformed at a time
@@ -94,9 +95,9 @@ class WindowDescriptor(Descriptor):
             known.required()
         self.lattice_ = known if known.periodic else None
         fits = tapered_size(known) if known.periodic else (1, 1)
-        self.size_ = fits if self.size is None else _pair(self.size, "size")
+        self.size_ = fits if self.size is None else pair(self.size, "size")
         if self.step is not None:
-            self.step_ = _pair(self.step, "step")
+            self.step_ = pair(self.step, "step")
         else:
             steps = np.full(2, known.spacing / 3) if known.periodic else np.array(self.size_) / 4
             self.step_ = tuple(max(1, round(s)) for s in steps)
@@ -116,16 +117,16 @@ class WindowDescriptor(Descriptor):
         taper_window(self.size_, self.taper_)  # is it a taper?
 
     def _places(self, image):
-        values, calibration = as_image(image)
-        rows, columns = self.grid_ = sliding_windows(values, self.size_, step=self.step_).shape[:2]
+        prepared = prepare(image)
+        rows, columns = self.grid_ = sliding_windows(prepared.pixels, self.size_, step=self.step_).shape[:2]
         y, x = (
             (n - 1) / 2 + s * np.arange(k) for n, s, k in zip(self.size_, self.step_, self.grid_, strict=True)
         )
         table = pd.DataFrame({"x": np.tile(x, rows), "y": np.repeat(y, columns)})
-        return with_nm(table, calibration)
+        return prepared.with_nm(table)
 
     def _describe(self, image):
-        windows = sliding_windows(as_image(image)[0], self.size_, step=self.step_)
+        windows = sliding_windows(prepare(image).pixels, self.size_, step=self.step_)
         count = windows.shape[0] * windows.shape[1]
         if self.kind == "patterson":
             found = patterson(windows, taper=self.taper_, blank_center=self.blank_center_)

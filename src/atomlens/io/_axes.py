@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from atomlens._units import quantity
 from atomlens.io._errors import FormatError
-from atomlens.io._units import quantity
 
 KINDS = ("image", "spectrum", "line_scan", "spectrum_image", "movie")
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from atomlens._units import known, quantity, tidy
 from atomlens.io._axes import KINDS, SPACE, Axis, canonical, force, recognise, roles
 from atomlens.io._errors import FormatError
-from atomlens.io._units import known, quantity, tidy
 
 _OF_THE_FILE = ("file", "sha256", "reader")  # attrs that describe the file just read
 # Rec. 709 weights, as in skimage.color.rgb2gray.

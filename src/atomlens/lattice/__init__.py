@@ -4,8 +4,8 @@ Positions are (x, y) in pixels, x along the columns of the image and y along its
 the first pixel; angles are measured from +x towards +y.
 """
 
-from atomlens.lattice._model import Lattice, NotPeriodicError
 from atomlens.lattice.estimation import assign_sublattices, estimate, index
+from atomlens.lattice.model import Lattice, NotPeriodicError
 from atomlens.lattice.neighbours import Neighbourhoods, neighbour_vectors
 from atomlens.lattice.vacancies import empty_sites
 

@@ -8,9 +8,10 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter, maximum_filter
 
-from atomlens._image import as_image
-from atomlens.lattice._basis import reduced
-from atomlens.lattice._model import Lattice
+from atomlens._image import prepare
+from atomlens._maxima import local_maxima, strongest_first, vertex
+from atomlens.lattice.basis import reduced
+from atomlens.lattice.model import Lattice
 
 _LARGEST = 1024  # pixels along an axis; of larger images the middle is looked at
 _LOWEST = 3  # periods in the field, below which a frequency is background
@@ -29,9 +30,8 @@ _WEAKEST_SITE = 0.25  # of the brightest site of the cell, above the darkest pla
 
 def basis_of_image(image):
     """Lattice of an image; see `atomlens.lattice.estimate`."""
-    pixels, calibration = as_image(image, smallest=32)
-    steps = [step for _, step in calibration.values()]
-    size = float(np.mean(np.abs(steps))) if len(steps) == 2 else None
+    prepared = prepare(image, smallest=32)
+    pixels, size = prepared.pixels, prepared.pixel_size
     middle = tuple(slice(max(0, n // 2 - _LARGEST // 2), n // 2 + _LARGEST // 2) for n in pixels.shape)
     frequency, strength, repeat = _bragg_peaks(pixels[middle])
     found = _explain(frequency, strength, repeat) if len(frequency) >= 2 else None
@@ -66,7 +66,7 @@ def _bragg_peaks(pixels):
     allowed = (k > _LOWEST / min(rows, columns)) & (k < 0.5)
     high = (ratio > (np.log(power.size / _CHANCE) * doubt)[ring]) & allowed
     apart = max(7, 2 * (min(rows, columns) // 64) + 1)  # distortions split the peaks of large images
-    peak = high & (power == maximum_filter(power, apart)) & (power > _FAINTEST**2 * power[allowed].max())
+    peak = high & local_maxima(power, apart) & (power > _FAINTEST**2 * power[allowed].max())
     # Far beyond the strongest peak lies what mains hum and torn lines make.
     peak &= k <= _FURTHEST * k.ravel()[np.where(peak, power, 0).argmax()]
     at = np.argwhere(peak)
@@ -85,15 +85,14 @@ def _summit(values, y, x):
     for axis, at in ((0, y), (1, x)):
         index = [(at + d) % values.shape[axis] for d in (-1, 0, 1)]
         low, mid, high = np.log(np.maximum(values[index, x] if axis == 0 else values[y, index], 1e-300))
-        curve = low - 2 * mid + high
-        place.append(at + (0.5 * (low - high) / curve if curve < 0 else 0.0))
+        place.append(at + vertex(high - low, 2 * mid - low - high)[0])
     return place
 
 
 def _explain(frequency, strength, repeat):
     """Basis with the smallest cell for which the Bragg peaks have whole orders, and their share; or None."""
     rows, columns = repeat.shape
-    at = np.argwhere((repeat == maximum_filter(repeat, 5)) & (repeat > 0.15))
+    at = np.argwhere(local_maxima(repeat, 5) & (repeat > 0.15))
     raised = repeat + 1
     vectors = np.array([_summit(raised, y, x) for y, x in at])[:, ::-1] - [columns // 2, rows // 2]
     length = np.linalg.norm(vectors, axis=1)
@@ -199,11 +198,8 @@ def _sites(pixels, basis):
     cell = np.bincount(bins.ravel(), pixels.ravel(), n * n) / np.maximum(count, 1)
     cell = gaussian_filter(cell.reshape(n, n), 1.0, mode="wrap")
     floor = cell.min()
-    bright = (cell == maximum_filter(cell, 3, mode="wrap")) & (
-        cell > floor + _WEAKEST_SITE * (cell.max() - floor)
-    )
-    at = np.argwhere(bright)
-    at = at[np.argsort(-cell[bright], kind="stable")]
+    bright = local_maxima(cell, mode="wrap") & (cell > floor + _WEAKEST_SITE * (cell.max() - floor))
+    at = strongest_first(cell, bright)
     uv = (np.array([_summit(cell - floor + 1e-9 * np.ptp(cell), *p) for p in at]) + 0.5) / n
     origin = uv @ basis
     relative = uv - uv[0]

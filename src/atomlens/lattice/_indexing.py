@@ -8,8 +8,8 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
 
-from atomlens.lattice._model import NotPeriodicError
-from atomlens.lattice._table import search_tree
+from atomlens.lattice.model import NotPeriodicError
+from atomlens.lattice.table import search_tree
 
 # How far a step may miss, of the shortest lattice vector and of the distance between columns of a sublattice.
 _REACH, _REACH_OF_NEIGHBOURS = 0.3, 0.4

@@ -6,11 +6,11 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from atomlens.lattice._basis import find_basis
 from atomlens.lattice._bragg import basis_of_image
 from atomlens.lattice._indexing import index_points
-from atomlens.lattice._model import Lattice
-from atomlens.lattice._table import as_points, pixel_size
+from atomlens.lattice.basis import find_basis
+from atomlens.lattice.model import Lattice
+from atomlens.lattice.table import as_points, pixel_size
 
 _AROUND = 25  # columns that make the surroundings of one, in brightness
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from atomlens.lattice._model import Lattice
 from atomlens.lattice.estimation import _indexed
+from atomlens.lattice.model import Lattice
 
 __all__ = ["Neighbourhoods", "neighbour_vectors"]
 
@@ -125,14 +125,14 @@ def neighbour_vectors(
     labels = lattice.sites["label"].tolist()
     centres = _sites_of(labels, center, "center")
     partners = _sites_of(labels, neighbors, "neighbors")
-    stars = [_star(lattice, s, partners, n_neighbors, shells) for s in centres]
+    stars = [neighbour_steps(lattice, s, partners, n_neighbors, shells) for s in centres]
     size = {len(star) for star, _ in stars}
     if len(size) > 1:
         raise ValueError(
             f"the sites of sublattice {center!r} have {' and '.join(map(str, sorted(size)))} neighbours in "
             f"{shells} shells: give n_neighbors instead"
         )
-    row_of = _lookup(cell, site, len(labels))
+    row_of = row_finder(cell, site, len(labels))
     own = _rows_of(columns, lattice, center)
     kind = np.full(len(own), -1)
     near = np.full((len(own), size.pop()), -1)
@@ -172,7 +172,7 @@ def _sites_of(labels, wanted, name):
 
 def _rows_of(columns, lattice, center):
     """Rows of the table that belong to the sublattice of the centres, indexed or not."""
-    from atomlens.lattice._table import sublattice_column
+    from atomlens.lattice.table import sublattice_column
 
     name = sublattice_column(columns) if isinstance(columns, pd.DataFrame) else None
     if center is None or name is None:
@@ -181,7 +181,7 @@ def _rows_of(columns, lattice, center):
     return np.flatnonzero(columns[name].isin(several))
 
 
-def _star(lattice, site, partners, n_neighbors, shells):
+def neighbour_steps(lattice, site, partners, n_neighbors, shells):
     """Steps (di, dj, site) to the neighbours of a site, in order, and the shell of each."""
     reach = 2
     while True:
@@ -226,7 +226,7 @@ def _ideal(lattice, site, steps):
     return steps[:, :2] @ lattice.basis + lattice.origins[steps[:, 2]] - lattice.origins[site]
 
 
-def _lookup(cell, site, n_sites):
+def row_finder(cell, site, n_sites):
     """A function from cells and a site to rows of the table, -1 where there is no column."""
     on = np.flatnonzero(site >= 0)
     size = cell[on].max(axis=0) + 1

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from atomlens._torch import one_thread
+from atomlens._threads import one_torch_thread
 from atomlens.shiftvae._polish import polished
 from atomlens.shiftvae._train import reconstruction_loss
 
@@ -68,7 +68,7 @@ class Core:
         # used again.
         n_latents = self.geometry.n_pose + self.n_content
         means, sds = np.empty((2, len(crops), n_latents), np.float32)
-        with torch.inference_mode(), one_thread():
+        with torch.inference_mode(), one_torch_thread():
             for some, batch in zip(crops.blocks(), self._batches(crops), strict=True):
                 if not bool(torch.isfinite(batch).all()):
                     raise ValueError("some crops hold NaN or infinite values: leave them out, or fill them")
@@ -79,7 +79,7 @@ class Core:
     def decode(self, pose, content):
         """Crops (N, H, W) of these poses (pixels, radians) and contents, in the units of the data."""
         pictures = []
-        with torch.inference_mode(), one_thread():
+        with torch.inference_mode(), one_torch_thread():
             for start in range(0, len(content), _PICTURES):
                 some = slice(start, start + _PICTURES)
                 z, p = (torch.as_tensor(part[some], device=self.device) for part in (content, pose))
@@ -92,7 +92,7 @@ class Core:
         pose, content = self.geometry.pose(mean), mean[:, self.geometry.n_pose :]
         if not polish:
             return pose
-        with one_thread():
+        with one_torch_thread():
             for some, batch in zip(crops.blocks(), self._batches(crops), strict=True):
                 decoder = self.networks["decoder"]
                 pose[some] = polished(decoder, batch, pose[some], content[some], self.noise, self._link)
@@ -102,7 +102,7 @@ class Core:
         """Evidence lower bound, mean over the crops, in nats; of densities in the units of the data."""
         generator = torch.Generator(self.device).manual_seed(random_state)
         total = 0.0
-        with torch.inference_mode(), one_thread():
+        with torch.inference_mode(), one_torch_thread():
             for batch in self._batches(crops):
                 mean, log_sd = self.networks["encoder"](batch)
                 total -= float(self.geometry.divergence(mean, log_sd).sum())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import xarray as xr
 
+from atomlens._image import check_axes
 from atomlens.windows import sliding_windows
 
 __all__ = ["Pictures"]
@@ -166,8 +167,7 @@ class Pictures:
 
 def _with_pixels(image):
     """Give an image its pixel numbers as coordinates, where it has none."""
-    if np.ndim(image) != 2:
-        raise ValueError(f"an image has two axes (y, x), got shape {np.shape(image)}: pick one frame first")
+    check_axes(image)
     image = image if isinstance(image, xr.DataArray) else xr.DataArray(np.asarray(image), dims=("y", "x"))
     missing = {dim: np.arange(n) for dim, n in image.sizes.items() if dim not in image.coords}
     return image.assign_coords(missing)

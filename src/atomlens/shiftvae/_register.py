@@ -16,7 +16,9 @@ import torch
 from numpy.lib.stride_tricks import sliding_window_view
 from sklearn.decomposition import PCA
 
+from atomlens._maxima import vertex
 from atomlens.shiftvae._geometry import explained
+from atomlens.shiftvae._setup import LEAST_NOISE, REACH
 
 __all__ = ["first_guess"]
 
@@ -27,7 +29,6 @@ _TEMPLATES = 3
 _BETTER = 1.0  # nats a crop
 # First crops are moved by little: on a lattice, whichever column is nearest is the one that was meant.
 _NARROW = (16.0, 4.0, 1.0, 1.0)
-_REACH = 2.5  # standard deviations of the prior
 _ANGLES = 13
 _VIEWS = 100
 _PHASE_SLACK = 2  # pixels of the margin beyond half a cell
@@ -41,7 +42,6 @@ _TRIED, _OUTSTANDING = 1.3, 1.5
 # noise, with which the crops that are a column off are explained well enough to stay there.
 _FEW = 0.1
 _SIGNAL = 2.0  # times the variance of noise: a component that says half a nat, or more
-_LEAST_NOISE = 1e-3  # of the range of the data
 
 
 @dataclass(frozen=True)
@@ -227,7 +227,7 @@ def _angles(geometry):
     """Rotations to be tried, in radians."""
     if not geometry.rotates:
         return np.zeros(1)
-    return np.linspace(-_REACH, _REACH, _ANGLES) * geometry.scale[-1][-1]
+    return np.linspace(-REACH, REACH, _ANGLES) * geometry.scale[-1][-1]
 
 
 def _shifts(geometry):
@@ -240,7 +240,7 @@ def _shifts(geometry):
         weight = np.eye(2) * _TIE
     elif axes:
         scale = np.diag(geometry.scale)[:axes]
-        reach[2 - axes :] = np.ceil(_REACH * scale[::-1]).astype(int)
+        reach[2 - axes :] = np.ceil(REACH * scale[::-1]).astype(int)
         weight[:axes, :axes] = geometry.precision()[:axes, :axes]
     rows, columns = (np.arange(-r, r + 1) for r in reach)
     x, y = np.meshgrid(columns, rows)
@@ -254,18 +254,13 @@ def _lowest(cost):
     every = np.arange(n)
     lowest = cost[every, row, column]
 
-    def vertex(index, count, before, after):
-        """Where the parabola through three values has its vertex, and how much lower that is."""
+    def lower(index, count, before, after):
+        """Where the parabola through three values is lowest, and by how much; not at the end of the map."""
         bend = before + after - 2 * lowest
-        found = (index > 0) & (index < count - 1) & (bend > 0)
-        bend = np.where(found, bend, 1.0)
-        return tuple(
-            np.where(found, v, 0.0)
-            for v in ((before - after) / (2 * bend), (before - after) ** 2 / (8 * bend))
-        )
+        return vertex(before - after, np.where((index > 0) & (index < count - 1), bend, 0.0))
 
-    y, deeper_y = vertex(row, height, cost[every, row - 1, column], cost[every, (row + 1) % height, column])
-    x, deeper_x = vertex(column, width, cost[every, row, column - 1], cost[every, row, (column + 1) % width])
+    y, deeper_y = lower(row, height, cost[every, row - 1, column], cost[every, (row + 1) % height, column])
+    x, deeper_x = lower(column, width, cost[every, row, column - 1], cost[every, row, (column + 1) % width])
     return lowest - deeper_x - deeper_y, np.stack([column + x, row + y], axis=1)
 
 
@@ -309,7 +304,7 @@ def _components(crops, pose, geometry, n_content):
     left = (residual**2).sum() - len(crops) * variance[:n].sum()
     # Crops put into the frame are interpolated, which leaves two thirds of the variance along each axis.
     kept = (2 / 3) ** (1 if geometry.shape[0] == 1 else 2) if geometry.n_pose else 1.0
-    noise = max(float(np.sqrt(max(left, 0.0) / max(seen.sum(), 1.0) / kept)), _LEAST_NOISE)
+    noise = max(float(np.sqrt(max(left, 0.0) / max(seen.sum(), 1.0) / kept)), LEAST_NOISE)
     signal = (variance[:n] > _TRIED * following) & (variance[:n] > following + _SIGNAL * noise**2)
     outstanding = int((signal & (variance[:n] > _OUTSTANDING * following)).sum())
     spread = np.where(signal, np.sqrt(variance[:n]), 0.0)

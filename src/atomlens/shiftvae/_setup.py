@@ -8,7 +8,16 @@ import numbers
 import numpy as np
 from scipy.linalg import block_diag
 
-__all__ = ["BLOCK", "REACH", "check_parameters", "geometry_of", "lattice_vectors", "pose_names"]
+__all__ = [
+    "BLOCK",
+    "LEAST_NOISE",
+    "REACH",
+    "STATE",
+    "check_parameters",
+    "geometry_of",
+    "lattice_vectors",
+    "pose_names",
+]
 
 BLOCK = 5  # windows: side of the blocks from which a smooth map learns
 _MOVEMENTS = {
@@ -22,7 +31,9 @@ _CHOICES = {
     "decoder": ("canonical", "coordinate"),
     "likelihood": ("gaussian", "bernoulli"),
 }
-REACH = 2.5  # standard deviations of the shift, for which the frame has room
+REACH = 2.5  # standard deviations of the prior: so far the frame has room, and registration looks
+LEAST_NOISE = 1e-3  # of the range of the data
+STATE = ("offset", "range", "noise")  # what a trained core knows of the data
 
 
 def check_parameters(model, crops):

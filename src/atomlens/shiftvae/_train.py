@@ -13,6 +13,7 @@ from torch.nn import functional
 from tqdm.auto import tqdm
 
 from atomlens.shiftvae._networks import AligningEncoder, CanonicalDecoder
+from atomlens.shiftvae._setup import LEAST_NOISE
 from atomlens.shiftvae._smooth import blocks_of_grid, information, roughness
 
 __all__ = ["COLUMNS", "SHARED", "Recipe", "prepare", "reconstruction_loss", "train"]
@@ -26,7 +27,6 @@ _LEAST_GAIN = 0.02  # nats an epoch
 _FLOOR = 1.0  # nats: content that a smooth map may not give up
 _FLOOR_WEIGHT = 10.0
 _NOISE_MEMORY = 0.95  # of the running mean of squared residuals
-_LEAST_NOISE = 1e-3  # of the range of the data
 _FITTED = 1000  # contents to which the canonical decoder is fitted
 _LOGITS = (0.02, 0.98)  # probabilities of which a logit is asked for
 _DECODER_STEPS, _PICTURES = 600, 4  # in which the coordinate decoder is taught
@@ -173,7 +173,7 @@ def train(networks, crops, n_crops, grid, recipe, noise_sd):
                 nats = float(terms["reconstruction"].detach()) / n_pixels - math.log(noise_sd)
                 squares = 2 * noise_sd**2 * max(nats - _HALF_LOG_TWO_PI, 0.0)
                 mixed = _NOISE_MEMORY * noise_sd**2 + (1 - _NOISE_MEMORY) * squares
-                noise_sd = max(math.sqrt(mixed), _LEAST_NOISE)
+                noise_sd = max(math.sqrt(mixed), LEAST_NOISE)
         if not math.isfinite(totals["loss"]) or not _finite(networks):
             networks.load_state_dict(good[0])
             noise_sd, ended = good[1], "diverged"

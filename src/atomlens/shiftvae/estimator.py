@@ -7,12 +7,13 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
+from atomlens import _weights
 from atomlens._extras import require
-from atomlens._torch import one_thread
-from atomlens.shiftvae import _store, _verdict
+from atomlens._threads import one_torch_thread
+from atomlens.shiftvae import _verdict
 from atomlens.shiftvae._crops import Crops
 from atomlens.shiftvae._pictures import Pictures
-from atomlens.shiftvae._setup import BLOCK, REACH, check_parameters, geometry_of, pose_names
+from atomlens.shiftvae._setup import BLOCK, REACH, STATE, check_parameters, geometry_of, pose_names
 
 __all__ = ["ShiftVAE"]
 
@@ -213,7 +214,7 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
             block=BLOCK,
             **{name: getattr(self, name) for name in _train.SHARED},
         )
-        with one_thread():
+        with one_torch_thread():
             source = core.source(crops)
             start = _register.first_guess(
                 source, len(crops), core.geometry, self.latent_dim, random_state=self.random_state
@@ -443,7 +444,24 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
             If the name does not end in ``.pt``.
         """
         self._fitted()
-        _store.save(self, path, overwrite=overwrite)
+        _weights.save(path, _weights.SHIFT_VAE, self._described(), self.core_.networks, overwrite=overwrite)
+
+    def _described(self):
+        core, parameters = self.core_, self.get_params()
+        # A function cannot be stored as data; it served the training, and the trained model does not need it.
+        del parameters["penalty"]
+        if self.lattice is not None:
+            parameters["lattice"] = np.asarray(getattr(self.lattice, "basis", self.lattice)).tolist()
+        return {
+            "parameters": parameters,
+            "shape": core.geometry.shape,
+            "signal": self.signal_,
+            "ended": self.ended_,
+            "outstanding": self.outstanding_,
+            **{name: float(getattr(core, name)) for name in STATE},
+            "history": self.history_.to_dict("list"),
+            "summary": self.summary_.to_dict("list"),
+        }
 
     def _fitted(self):
         check_is_fitted(self, "core_")

@@ -12,9 +12,9 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import fourier_gaussian
 
+from atomlens._render import draw_columns
 from atomlens._sample import Sample
 from atomlens.simulate._frame import calibrated, checked_shape, truth_table, within
-from atomlens.simulate._render import draw_columns
 from atomlens.simulate._scan import add_scars, smooth_drift, where_columns_appear
 
 __all__ = ["Instrument", "image"]

@@ -7,7 +7,7 @@ the detector's angles shape the columns; `sample` loads a stored one, for which 
 from __future__ import annotations
 
 import json
-from itertools import pairwise, product
+from itertools import product
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from atomlens._extras import require
 from atomlens._resources import resource
 from atomlens._sample import Sample
+from atomlens._tiles import even_slices
 from atomlens.simulate._frame import calibrated, checked_shape, truth_table, within
 from atomlens.simulate.imaging import FWHM, Instrument, _open, _planted
 
@@ -353,16 +354,10 @@ def _share_detected(optics, snapshots, shape, pixel_size, blur, progress):
     rim = 3 * blur + 4 * optics.step
     y, x = (np.arange(-rim, (n - 1) * pixel_size + rim + optics.step, optics.step) for n in shape)
     total = np.zeros((len(y), len(x)))
-    jobs = [*product(snapshots, _pieces(len(y)), _pieces(len(x)))]
+    jobs = [*product(snapshots, *(even_slices(len(side), -(-len(side) // _TILE)) for side in (y, x)))]
     for atoms, rows, columns in tqdm(jobs, disable=not progress, unit="tile"):
         total[rows, columns] += optics.scan(atoms, x[columns], y[rows]).T
     coarse = gaussian_filter(total / len(snapshots), blur / optics.step, mode="nearest")
     at = [(np.arange(n) * pixel_size + rim) / optics.step for n in shape]
     fine = map_coordinates(coarse, np.meshgrid(*at, indexing="ij"), order=5, mode="nearest")
     return np.maximum(fine, 0)
-
-
-def _pieces(count):
-    """Slices of nearly equal length that cut a side of the scan into tiles."""
-    edges = np.linspace(0, count, -(-count // _TILE) + 1).astype(int)
-    return [slice(*ends) for ends in pairwise(edges)]

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
+from atomlens._render import draw_columns
 from atomlens._sample import Sample
 from atomlens.simulate._frame import calibrated, checked_shape, truth_table, within
-from atomlens.simulate._render import draw_columns
 from atomlens.simulate._scan import smooth_drift, where_columns_appear
 from atomlens.simulate.imaging import FWHM, Instrument, _open, _planted
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from contextlib import nullcontext
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
@@ -12,13 +11,13 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.validation import check_is_fitted, validate_data
-from threadpoolctl import threadpool_limits
+
+from atomlens._threads import threads_for
 
 __all__ = ["METHODS", "SpectralClusterer"]
 
 METHODS = ("kmeans", "gmm", "ward", "spectral", "hdbscan")
 
-_THREADS_PAY_ABOVE = 20_000  # points; below, starting threads costs more than they save
 _MINI_BATCH_ABOVE = 200_000  # spectra; below, full k-means takes seconds
 
 
@@ -86,7 +85,7 @@ class SpectralClusterer(ClusterMixin, BaseEstimator):
         few = self.method in ("ward", "spectral", "hdbscan") and len(X) > self.max_points
         rng = np.random.default_rng(self.random_state)
         chosen = np.sort(rng.choice(len(X), self.max_points, replace=False)) if few else slice(None)
-        with one_thread() if len(X) < _THREADS_PAY_ABOVE else nullcontext():
+        with threads_for(len(X)):
             raw = self._fit_model(X[chosen])
         if few:
             raw = KNeighborsClassifier(1).fit(X[chosen], raw).predict(X)
@@ -162,24 +161,6 @@ class SpectralClusterer(ClusterMixin, BaseEstimator):
             return self._ordered(self.model_.predict(X.astype(np.float64)))
         raw = np.asarray(self.model_.predict(X.astype(self.model_dtype_, copy=False)))
         return raw if isinstance(self.model_, KNeighborsClassifier) else self._ordered(raw)
-
-
-def one_thread():
-    """Context in which small problems run on one thread.
-
-    k-means on a few thousand points was measured five times slower on two threads than on one.
-
-    Returns
-    -------
-    context manager
-        The earlier limits are restored when it closes.
-
-    Examples
-    --------
-    >>> with one_thread():
-    ...     labels = SpectralClusterer(2).fit_predict([[0.0], [1.0], [9.0]])
-    """
-    return threadpool_limits(1)
 
 
 def _fit_mixture(X, k, seed):

@@ -12,11 +12,12 @@ from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score, calinski_harabasz_score, silhouette_score
 from sklearn.pipeline import Pipeline
 
-from atomlens._gap import Fold, gap_p_values
+from atomlens._gap import Fold, gap_p_values, over_splits, split_halves
+from atomlens._threads import one_thread
 from atomlens.spectra._cluster import _everywhere, _steps
 from atomlens.spectra._interfaces import has_interface_cluster
 from atomlens.spectra._matrix import as_spectra
-from atomlens.spectra.clusterer import _fit_mixture, one_thread
+from atomlens.spectra.clusterer import _fit_mixture
 
 __all__ = ["KChoice", "choose_k", "separation_p_value"]
 
@@ -299,12 +300,9 @@ def separation_p_value(points, k, *, n_splits=3, random_state=0):
     if len(points) < _FEW:
         return _calibrated_p(points, k, random_state)
     rng = np.random.default_rng(random_state)
-    p_values = []
-    for _ in range(n_splits):
-        order = rng.permutation(len(points))
-        half = len(points) // 2
-        p_values.append(_largest_pair_p(points[order[:half]], points[order[half:]], k, random_state))
-    return float(min(1.0, 2 * np.median(p_values)))
+    learn = KMeans(k, n_init=10, random_state=random_state).fit
+    # Fisher's direction takes the shape of the clusters into account: there are points to learn it from.
+    return float(over_splits([_largest(p) for p in split_halves(points, learn, n_splits, rng)]))
 
 
 def _calibrated_p(points, k, seed):
@@ -318,23 +316,25 @@ def _calibrated_p(points, k, seed):
     power, axes = np.linalg.eigh(np.cov(points.T).reshape(points.shape[1], -1))
     spread = axes * np.sqrt(np.maximum(power, 0))
     with one_thread():
-        observed = _largest_pair_p(points, points, k, seed, fisher=False)
+        observed = _judged_by_itself(points, k, seed)
         if observed == 1:
             return 1.0
         p_values = []
         for draw in (rng.standard_normal, lambda size: rng.uniform(-np.sqrt(3), np.sqrt(3), size)):
             clouds = (draw(points.shape) @ spread.T for _ in range(_SURROGATES))
-            as_extreme = sum(_largest_pair_p(c, c, k, seed, fisher=False) <= observed for c in clouds)
+            as_extreme = sum(_judged_by_itself(cloud, k, seed) <= observed for cloud in clouds)
             p_values.append((1 + as_extreme) / (1 + _SURROGATES))
     return max(p_values)
 
 
-def _largest_pair_p(train, test, k, seed, *, fisher=True):
-    model = KMeans(k, n_init=10 if fisher else 3, random_state=seed).fit(train)
-    centres, labels = model.cluster_centers_, model.predict(test)
-    # Fisher's direction takes the shape of the clusters into account, if there are points to learn it from.
-    p = gap_p_values([Fold(train, model.labels_, test, labels, centres)], fisher=fisher)
-    return float(p[np.triu_indices(k, 1)].max())
+def _judged_by_itself(points, k, seed):
+    model = KMeans(k, n_init=3, random_state=seed).fit(points)
+    return _largest(gap_p_values([Fold.of(model, points, points)], fisher=False))
+
+
+def _largest(p_values):
+    """Of all pairs of clusters: they are all separated only if this is small."""
+    return float(p_values[np.triu_indices(len(p_values), 1)].max())
 
 
 def _reasons(table, alpha):

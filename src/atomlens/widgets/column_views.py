@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from atomlens import plotting
+from atomlens.widgets._linked import LinkedView, float_slider, widgets
 from atomlens.widgets.column_models import FinderModel, ImagingModel
-from atomlens.widgets.views import LinkedView, widgets
 
 __all__ = ["column_finder", "imaging_explorer"]
-
-
-def _float_slider(description, low, high, step, value, *, log=False, readout=".2f"):
-    kind = widgets.FloatLogSlider if log else widgets.FloatSlider
-    limits = {"base": 10, "min": low, "max": high} if log else {"min": low, "max": high}
-    return kind(
-        value=value, step=step, description=description, continuous_update=False, readout_format=readout,
-        style={"description_width": "initial"}, layout={"width": "290px"}, **limits,
-    )  # fmt: skip
 
 
 class ImagingExplorer(LinkedView):
@@ -25,19 +16,15 @@ class ImagingExplorer(LinkedView):
         figure, (self._left, self._right) = plotting.new_figure(
             1, 2, size=(9.4, 4.4), sharex=True, sharey=True
         )
-        self.electrons = _float_slider(
-            "electrons a column", 0.7, 4, 0.1, model.electrons, log=True, readout=".0f"
-        )
-        self.defocus = _float_slider("defocus (nm)", -12.0, 12.0, 0.5, model.defocus)
-        self.drift = _float_slider("drift along x (nm)", -0.5, 0.5, 0.05, model.drift)
-        self.jitter = _float_slider("line jitter (nm)", 0.0, 0.05, 0.005, model.jitter, readout=".3f")
-        controls = [self.electrons, self.defocus, self.drift, self.jitter]
+        dose = {"log": True, "readout": ".0f"}
+        controls = {
+            "electrons": float_slider("electrons a column", 0.7, 4, 0.1, model.electrons, **dose),
+            "defocus": float_slider("defocus (nm)", -12.0, 12.0, 0.5, model.defocus),
+            "drift": float_slider("drift along x (nm)", -0.5, 0.5, 0.05, model.drift),
+            "jitter": float_slider("line jitter (nm)", 0.0, 0.05, 0.005, model.jitter, readout=".3f"),
+        }
         hint = "Right: columns found by the general network; rings are missed columns, crosses false ones."
         super().__init__(model, figure, controls, hint=hint)
-        from traitlets import link
-
-        for trait in ("electrons", "defocus", "drift", "jitter"):
-            link((model, trait), (getattr(self, trait), "value"))
         model.observe(self._on_match, "match")
         self._on_match()
 
@@ -58,17 +45,15 @@ class ColumnFinder(LinkedView):
 
     def __init__(self, model):
         figure, self._ax = plotting.new_figure(size=(6.6, 6.2))
-        self.threshold = _float_slider("lowest score", 0.1, 0.99, 0.01, model.threshold)
+        controls = {"threshold": float_slider("lowest score", 0.1, 0.99, 0.01, model.threshold)}
         self.classes = [
             widgets.Checkbox(value=True, description=name, indent=False, layout={"width": "auto"})
             for name in model.classes
         ]
-        controls = [self.threshold, *(self.classes if len(self.classes) > 1 else [])]
-        super().__init__(model, figure, controls, hint="Zoom and pan with the buttons beside the image.")
+        hint = "Zoom and pan with the buttons beside the image."
+        others = self.classes if len(self.classes) > 1 else ()
+        super().__init__(model, figure, controls, others=others, hint=hint)
         self.canvas.toolbar_visible = True
-        from traitlets import link
-
-        link((model, "threshold"), (self.threshold, "value"))
         for box in self.classes:
             box.observe(self._on_box, "value")
         plotting.draw_image(self._ax, model.image)
@@ -84,8 +69,6 @@ class ColumnFinder(LinkedView):
             dots.remove()
         self._dots = plotting.draw_columns(self._ax, self.model.image, self.model.shown)
         self._ax.set_title(f"{len(self.model.shown)} columns", loc="left", weight="bold", size=10.5)
-        if self.model.error:
-            self.message.value = f"<b style='color:#B00020'>{self.model.error}</b>"
         self._redraw()
 
 

@@ -8,11 +8,10 @@ from matplotlib.path import Path
 from scipy.spatial import cKDTree
 
 from atomlens.crystallography import POINT_GROUPS, LocalCrystallography
+from atomlens.crystallography.estimator import METHODS
 from atomlens.plotting._crystals import place_columns
 
 __all__ = ["CrystalModel"]
-
-METHODS = ("kmeans", "gmm")
 
 
 class CrystalModel(traitlets.HasTraits):

@@ -7,9 +7,10 @@ from matplotlib.widgets import LassoSelector
 
 from atomlens import plotting
 from atomlens.crystallography import POINT_GROUPS
+from atomlens.crystallography.estimator import METHODS
 from atomlens.plotting import CLUSTER_COLOURS
-from atomlens.widgets.crystal_models import METHODS, CrystalModel
-from atomlens.widgets.views import LinkedView, _dropdown, _slider, widgets
+from atomlens.widgets._linked import LinkedView, dropdown, slider
+from atomlens.widgets.crystal_models import CrystalModel
 
 __all__ = ["crystal_explorer"]
 
@@ -23,23 +24,17 @@ class CrystalExplorer(LinkedView):
         figure, (self._map_ax, self._star_ax, self._cloud_ax) = plotting.new_figure(
             1, 3, size=(9.4, 3.6), width_ratios=[1.2, 0.75, 1.1]
         )
-        self.n_clusters = _slider("labels", 1, 12, model.n_clusters)
-        self.method = _dropdown("method", METHODS, model.method)
-        self.point_group = _dropdown("point group", POINT_GROUPS, model.point_group)
+        controls = {
+            "n_clusters": slider("labels", 1, 12, model.n_clusters),
+            "method": dropdown("method", METHODS, model.method),
+            "point_group": dropdown("point group", POINT_GROUPS, model.point_group),
+        }
         hint = "Click an atom to see its neighbours; draw a loop in the cloud to see where its atoms are."
-        super().__init__(model, figure, [self.n_clusters, self.method, self.point_group], hint=hint)
-        self._hint = self.message.value
-        self.verdict = widgets.HTML()
-        self.children = (*self.children[:3], self.verdict, *self.children[3:])
-        from traitlets import link
-
-        for trait in ("n_clusters", "method", "point_group"):
-            link((model, trait), (getattr(self, trait), "value"))
+        super().__init__(model, figure, controls, hint=hint, verdict=True)
         self._dots = self._points = self._ring = self._cross = None
         model.observe(self._on_result, "result")
         model.observe(self._on_selected, "selected")
         model.observe(self._on_brushed, "brushed")
-        model.observe(self._on_error, "error")
         self.canvas.mpl_connect("button_release_event", self._on_click)
         self._on_result()
 
@@ -66,7 +61,7 @@ class CrystalExplorer(LinkedView):
         table = result.verdict_[columns].to_html(
             float_format="{:.3g}".format, border=0, justify="left", index_names=False
         )
-        self.verdict.value = f"<div class='atomlens-verdict' style='font-size:12px'>{table}</div>"
+        self._say(table)
         model.brushed = None
         self._on_brushed()
         self._on_selected()
@@ -106,10 +101,6 @@ class CrystalExplorer(LinkedView):
     def _on_click(self, event):
         if event.inaxes is self._map_ax:
             self.model.select(event.xdata, event.ydata)
-
-    def _on_error(self, _=None):
-        error = self.model.error
-        self.message.value = f"<b style='color:#B00020'>{error}</b>" if error else self._hint
 
 
 def crystal_explorer(

@@ -9,11 +9,10 @@ from scipy.ndimage import maximum_filter
 from scipy.spatial import cKDTree
 
 from atomlens import descriptors
-from atomlens.defects import detect
+from atomlens.defects import DETECTORS, detect
 
 __all__ = ["DefectModel"]
 
-DETECTORS = ("unit_cell", "svm", "knn", "isolation_forest", "residual")
 _CLEAR = 0.5  # of the windows by their highest score: those that serve as normal ones
 
 
@@ -44,7 +43,7 @@ class DefectModel(traitlets.HasTraits):
     (1, True)
     """
 
-    detector = traitlets.Enum(DETECTORS, "unit_cell", help="Method.")
+    detector = traitlets.Enum(DETECTORS["window"], "unit_cell", help="Method.")
     exponent = traitlets.Int(-4, min=-6, max=-1, help="Decimal logarithm of the false-alarm rate.")
     found = traitlets.Any(None, allow_none=True, help="The DefectMap at this rate.")
     place = traitlets.Tuple(default_value=(0.0, 0.0), help="Place (x, y) in pixels that is looked at.")

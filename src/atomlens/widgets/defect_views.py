@@ -5,9 +5,10 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 
 from atomlens import plotting
+from atomlens.defects import DETECTORS
 from atomlens.plotting._descriptors import pixel_of
-from atomlens.widgets.defect_models import DETECTORS, DefectModel
-from atomlens.widgets.views import LinkedView, _dropdown, _slider, widgets
+from atomlens.widgets._linked import LinkedView, dropdown, slider
+from atomlens.widgets.defect_models import DefectModel
 
 __all__ = ["defect_explorer"]
 
@@ -24,25 +25,19 @@ class DefectExplorer(LinkedView):
             ax.remove()
         self._image_ax: Axes = figure.add_subplot(grid[:, :2])
         self._patches, self._functions = axes[0, 2:], axes[1, 2:]
-        self.detector = _dropdown("method", DETECTORS, model.detector)
-        self.exponent = _slider("log10 of the rate", -6, -1, model.exponent)
+        controls = {
+            "detector": dropdown("method", DETECTORS["window"], model.detector),
+            "exponent": slider("log10 of the rate", -6, -1, model.exponent),
+        }
         hint = (
             "Click a hit, or any place, to see its window. "
             "The false-alarm rate is per unit cell of a perfect crystal."
         )
-        super().__init__(model, figure, [self.detector, self.exponent], hint=hint)
-        self._hint = self.message.value
-        self.verdict = widgets.HTML()
-        self.children = (*self.children[:3], self.verdict, *self.children[3:])
-        from traitlets import link
-
-        for trait in ("detector", "exponent"):
-            link((model, trait), (getattr(self, trait), "value"))
+        super().__init__(model, figure, controls, hint=hint, verdict=True)
         plotting.draw_image(self._image_ax, model.image)
         self._rings = self._frame = None
         model.observe(self._on_found, "found")
         model.observe(self._on_place, "place")
-        model.observe(self._on_error, "error")
         self.canvas.mpl_connect("button_release_event", self._on_click)
         self._on_found()
 
@@ -52,10 +47,8 @@ class DefectExplorer(LinkedView):
             self._rings.remove()
         self._rings = plotting.draw_hits(self._image_ax, model.image, model.found.defects)
         cells, hits = model.found.n_cells, len(model.found.defects)
-        self.verdict.value = (
-            f"<div class='atomlens-verdict' style='font-size:12px'><b>{hits}</b> hits among {cells} unit "
-            f"cells; a perfect crystal would give {model.rate * cells:.2g}</div>"
-        )
+        chance = f"{model.rate * cells:.2g}"
+        self._say(f"<b>{hits}</b> hits among {cells} unit cells; a perfect crystal would give {chance}")
         self._on_place()
 
     def _on_place(self, _=None):
@@ -87,10 +80,6 @@ class DefectExplorer(LinkedView):
             coords = getattr(self.model.image, "coords", {})
             start = [float(coords[d][0]) if d in coords else 0.0 for d in ("x", "y")]
             self.model.select((event.xdata - start[0]) / step, (event.ydata - start[1]) / step)
-
-    def _on_error(self, _=None):
-        error = self.model.error
-        self.message.value = f"<b style='color:#B00020'>{error}</b>" if error else self._hint
 
 
 def defect_explorer(image, *, name="image", random_state=0, **settings):

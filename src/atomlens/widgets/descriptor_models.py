@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import traitlets
 
-from atomlens._image import as_image
+from atomlens._image import prepare
 from atomlens.descriptors import WindowDescriptor, look_alikes
 from atomlens.lattice import estimate
 from atomlens.patterson import tapered_size
@@ -50,7 +50,7 @@ class DescriptorModel(traitlets.HasTraits):
     error = traitlets.Unicode("", help="What went wrong, or nothing.")
 
     def __init__(self, image, *, name="image", **traits):
-        values, _ = as_image(image)
+        values = prepare(image).pixels
         self.image, self.name = image, name
         self.largest = tuple(max(SMALLEST, n // 2) for n in values.shape)
         found = estimate(image)

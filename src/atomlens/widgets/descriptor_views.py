@@ -7,8 +7,8 @@ import numpy as np
 from atomlens import plotting
 from atomlens.patterson import patterson
 from atomlens.plotting._descriptors import pixel_of
+from atomlens.widgets._linked import LinkedView, dropdown, slider
 from atomlens.widgets.descriptor_models import KINDS, SMALLEST, TAPERS, DescriptorModel
-from atomlens.widgets.views import LinkedView, _dropdown, _slider
 
 __all__ = ["descriptor_explorer"]
 
@@ -23,25 +23,20 @@ class DescriptorExplorer(LinkedView):
         self._image_ax, self._map_ax = (figure.add_subplot(grid[:, k]) for k in range(2))
         self._small = [figure.add_subplot(grid[k, 2]) for k in range(3)]
         high, wide = model.largest
-        self.height = _slider("height (px)", SMALLEST, high, model.height)
-        self.width = _slider("width (px)", SMALLEST, wide, model.width)
-        self.kind = _dropdown("features", KINDS, model.kind)
-        self.taper = _dropdown("taper", TAPERS, model.taper)
-        self.n_alike = _slider("look-alikes", 1, 12, model.n_alike)
-        controls = [self.height, self.width, self.kind, self.taper, self.n_alike]
+        controls = {
+            "height": slider("height (px)", SMALLEST, high, model.height),
+            "width": slider("width (px)", SMALLEST, wide, model.width),
+            "kind": dropdown("features", KINDS, model.kind),
+            "taper": dropdown("taper", TAPERS, model.taper),
+            "n_alike": slider("look-alikes", 1, 12, model.n_alike),
+        }
         hint = "Click or drag in either picture: the window follows. Dark in the map: much like it."
         super().__init__(model, figure, controls, hint=hint)
-        self._hint = self.message.value
-        from traitlets import link
-
-        for trait in ("height", "width", "kind", "taper", "n_alike"):
-            link((model, trait), (getattr(self, trait), "value"))
         self._step, self._unit = pixel_of(model.image)
         plotting.draw_image(self._image_ax, model.image)
         self._frames, self._dragging = [], False
         model.observe(self._on_result, "result")
         model.observe(self._on_alike, "alike")
-        model.observe(self._on_error, "error")
         self.canvas.mpl_connect("button_press_event", self._on_press)
         self.canvas.mpl_connect("motion_notify_event", self._on_motion)
         self.canvas.mpl_connect("button_release_event", self._on_release)
@@ -111,10 +106,6 @@ class DescriptorExplorer(LinkedView):
     def _on_release(self, event):
         self._on_motion(event)
         self._dragging = False
-
-    def _on_error(self, _=None):
-        error = self.model.error
-        self.message.value = f"<b style='color:#B00020'>{error}</b>" if error else self._hint
 
 
 def descriptor_explorer(image, *, name="image", **settings):

@@ -6,13 +6,12 @@ import numpy as np
 from matplotlib.colors import to_rgba
 from matplotlib.ticker import MaxNLocator
 from matplotlib.widgets import LassoSelector
-from traitlets import link
 
 from atomlens import plotting
 from atomlens.plotting._draw import _extent, styled
 from atomlens.plotting._latents import grey_limits, latent_colours, spoken, with_unit
+from atomlens.widgets._linked import LinkedView, dropdown, slider, widgets
 from atomlens.widgets.latent_models import LatentModel, ManifoldModel
-from atomlens.widgets.views import LinkedView, _dropdown, _slider, widgets
 
 __all__ = ["latent_explorer", "manifold_explorer"]
 
@@ -23,33 +22,21 @@ _BEHIND = "#DADADA"  # points of the middle of the colours are nearly white
 
 
 class _LatentView(LinkedView):
-    """What both views share: which latents span the plane, a verdict, and errors."""
+    """What both views share: which latents span the plane."""
 
     def __init__(self, model, figure, controls, *, hint):
         self.axes_chosen = []
         if model.vae.latent_dim > 2:
             numbers = [(name, n) for n, name in enumerate(model.names)]
-            for trait, name in (("across", "across"), ("up", "up")):
-                control = _dropdown(name, numbers, getattr(model, trait))
+            for trait in ("across", "up"):
+                control = controls[trait] = dropdown(trait, numbers, getattr(model, trait))
                 control.layout.width = "120px"
-                link((model, trait), (control, "value"))
                 self.axes_chosen.append(control)
-        super().__init__(model, figure, [*controls, *self.axes_chosen], hint=hint)
-        self._hint = self.message.value
-        self.verdict = widgets.HTML()
-        self.children = (*self.children[:3], self.verdict, *self.children[3:])
+        super().__init__(model, figure, controls, hint=hint, verdict=True)
         model.observe(self._on_plane, ("across", "up"))
-        model.observe(self._on_error, "error")
 
     def _plane_names(self):
         return [self.model.names[axis] for axis in self.model.axes]
-
-    def _say(self, text):
-        self.verdict.value = f"<div class='atomlens-verdict' style='font-size:12px'>{text}</div>"
-
-    def _on_error(self, _=None):
-        error = self.model.error
-        self.message.value = f"<b style='color:#B00020'>{error}</b>" if error else self._hint
 
 
 class ManifoldExplorer(_LatentView):
@@ -70,9 +57,7 @@ class ManifoldExplorer(_LatentView):
         hint = (
             "Move the mouse over the plane: its picture is decoded. A click holds the place, another lets go."
         )
-        super().__init__(model, figure, self.movements.values(), hint=hint)
-        for trait, control in self.movements.items():
-            link((model, trait), (control, "value"))
+        super().__init__(model, figure, dict(self.movements), hint=hint)
         self._picture = plotting.draw_crop(
             self._picture_ax, model.picture, limits=model.limits, title="Decoded"
         )
@@ -132,14 +117,13 @@ class LatentExplorer(_LatentView):
         grid = figure.add_gridspec(3, 4, width_ratios=[1.3, 1.5, 1.3, 0.62])
         self._image_ax, self._map_ax, self._cloud_ax = (figure.add_subplot(grid[:, k]) for k in range(3))
         self._small = [figure.add_subplot(grid[k, 3]) for k in range(3)]
-        self.shown = _dropdown(
-            "map", [(spoken(name), name) for name in model.poses + model.names], model.shown
-        )
-        self.stride = _slider("stride (px)", 1, max(model.stride, *model.size), model.stride)
+        maps = [(spoken(name), name) for name in model.poses + model.names]
+        controls = {
+            "shown": dropdown("map", maps, model.shown),
+            "stride": slider("stride (px)", 1, max(model.stride, *model.size), model.stride),
+        }
         hint = "Draw a loop in the cloud, the map or the image, or click: its windows are marked everywhere."
-        super().__init__(model, figure, [self.shown, self.stride], hint=hint)
-        for trait in ("shown", "stride"):
-            link((model, trait), (getattr(self, trait), "value"))
+        super().__init__(model, figure, controls, hint=hint)
         plotting.draw_image(self._image_ax, model.image, title="Image")
         self._map = plotting.draw_latent_map(self._map_ax, model.maps.sel(latent=model.shown))
         self._map_ax.set_ylabel(None)

@@ -10,7 +10,7 @@ from atomlens import spectra
 
 __all__ = ["ClusterModel", "CockpitModel"]
 
-_NORMALISATIONS = ("auto", "area", "max", "l2", "snv", "none")
+NORMALISATIONS = ("auto", "area", "max", "l2", "snv", "none")
 
 
 class ClusterModel(traitlets.HasTraits):
@@ -44,7 +44,7 @@ class ClusterModel(traitlets.HasTraits):
 
     n_clusters = traitlets.Int(3, min=1, max=len("0123456789"), help="Number of clusters.")
     method = traitlets.Enum(spectra.METHODS, "kmeans", help="Clustering method.")
-    normalise = traitlets.Enum(_NORMALISATIONS, "auto", help="How the strength of a spectrum is divided out.")
+    normalise = traitlets.Enum(NORMALISATIONS, "auto", help="How the strength of a spectrum is divided out.")
     region = traitlets.Tuple(help="First and past-the-last index along each scan dimension.")
     result = traitlets.Any(None, allow_none=True, help="ClusterResult of the current settings.")
     selected = traitlets.Any(None, allow_none=True, help="Mean spectrum of the region.")

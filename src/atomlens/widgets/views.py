@@ -1,95 +1,15 @@
-"""Views on the models: controls, a live figure, and the code that repeats what is seen."""
+"""Views on the clusters of spectra."""
 
 from __future__ import annotations
 
-import warnings
-
-import matplotlib
 import numpy as np
 
 from atomlens import plotting
-from atomlens._extras import require
 from atomlens.spectra import METHODS
-from atomlens.widgets.models import _NORMALISATIONS, ClusterModel, CockpitModel
-
-_REASON = "the interactive views"
-widgets = require("ipywidgets", reason=_REASON)
-
-
-def _require_ipympl():
-    """Import ipympl without its side effect: it makes itself the backend of pyplot."""
-    backend = matplotlib.get_backend(auto_select=False)
-    module = require("ipympl.backend_nbagg", reason=_REASON)
-    if backend is not None:
-        matplotlib.use(backend)
-    return module
-
-
-_ipympl = _require_ipympl()
+from atomlens.widgets._linked import LinkedView, dropdown, slider
+from atomlens.widgets.models import NORMALISATIONS, ClusterModel, CockpitModel
 
 __all__ = ["cluster_explorer", "k_cockpit"]
-
-
-class LinkedView(widgets.VBox):
-    """A model with controls above a live figure, a line for messages, and a "show the code" button."""
-
-    def __init__(self, model, figure, controls, *, hint):
-        self.model = model
-        self.figure = figure
-        # ipympl's canvas is the widget; its manager wires it to the browser. pyplot is not involved, so
-        # nothing depends on the notebook's backend and no figure outlives its view.
-        self.canvas = _ipympl.Canvas(figure)
-        with warnings.catch_warnings():
-            # ipympl 0.10 passes its canvas to a traitlets constructor that will stop to accept it.
-            warnings.filterwarnings("ignore", "Passing unrecognized arguments", DeprecationWarning)
-            self._manager = _ipympl.FigureManager(self.canvas, 0)
-        self.canvas.header_visible = self.canvas.footer_visible = self.canvas.toolbar_visible = False
-        self.canvas.resizable = False
-        self.message = widgets.HTML(f"<span style='color:#555'>{hint}</span>")
-        self.code_button = widgets.Button(
-            description="Show the code", icon="code", tooltip="Calls that repeat this view"
-        )
-        self.code = widgets.Textarea(
-            layout={"display": "none", "width": "98%", "height": "11.5em"}, disabled=False
-        )
-        self.code.add_class("atomlens-code")
-        self.code_button.on_click(self._toggle_code)
-        row = widgets.HBox(
-            [*controls, self.code_button], layout={"flex_flow": "row wrap", "align_items": "center"}
-        )
-        super().__init__([row, self.message, self.canvas, self.code])
-        self.add_class("atomlens-view")
-
-    def __repr__(self):
-        return f"<{type(self).__name__}: run this notebook to use it; a static view follows>"
-
-    def _toggle_code(self, _=None):
-        hidden = self.code.layout.display == "none"
-        self.code.layout.display = "" if hidden else "none"
-        self.code_button.description = "Hide the code" if hidden else "Show the code"
-        self._refresh_code()
-
-    def _refresh_code(self):
-        self.code.value = self.model.code
-
-    def _redraw(self):
-        self._refresh_code()
-        self.canvas.draw_idle()
-
-
-def _slider(description, low, high, value):
-    # Without continuous updates: one clustering a stop, not one a pixel of the drag.
-    return widgets.IntSlider(
-        value=value, min=low, max=high, description=description, continuous_update=False,
-        style={"description_width": "initial"}, layout={"width": "260px"},
-    )  # fmt: skip
-
-
-def _dropdown(description, options, value):
-    return widgets.Dropdown(
-        options=options, value=value, description=description,
-        style={"description_width": "initial"}, layout={"width": "200px"},
-    )  # fmt: skip
 
 
 class ClusterExplorer(LinkedView):
@@ -105,27 +25,19 @@ class ClusterExplorer(LinkedView):
             figure, (self._map_ax, self._ax) = plotting.new_figure(
                 2, 1, size=(9.0, 4.6), height_ratios=[0.5, 3]
             )
-        controls = [
-            _slider("clusters", 1, 10, model.n_clusters),
-            _dropdown("method", METHODS, model.method),
-            _dropdown("normalise", _NORMALISATIONS, model.normalise),
-        ]
+        controls = {
+            "n_clusters": slider("clusters", 1, 10, model.n_clusters),
+            "method": dropdown("method", METHODS, model.method),
+            "normalise": dropdown("normalise", NORMALISATIONS, model.normalise),
+        }
         hint = "Click or drag on the label map: its mean spectrum is drawn in black over the clusters."
         super().__init__(model, figure, controls, hint=hint)
-        self._hint = self.message.value
-        from traitlets import link
-
-        for control, trait in zip(controls, ("n_clusters", "method", "normalise"), strict=True):
-            link((model, trait), (control, "value"))
-        self.n_clusters, self.method, self.normalise = controls
         model.observe(self._on_result, "result")
         model.observe(self._on_selected, "selected")
-        model.observe(self._on_error, "error")
         self._press = None
         self.canvas.mpl_connect("button_press_event", self._on_press)
         self.canvas.mpl_connect("button_release_event", self._on_release)
         self._on_result()
-        self._on_error()
 
     def _on_result(self, _=None):
         result = self.model.result
@@ -196,10 +108,6 @@ class ClusterExplorer(LinkedView):
             region += [min(start, end), max(start, end) + 1]
         self.model.region = tuple(region)
 
-    def _on_error(self, _=None):
-        error = self.model.error
-        self.message.value = f"<b style='color:#B00020'>{error}</b>" if error else self._hint
-
 
 class KCockpit(LinkedView):
     """Seven criteria and the label map of one k: move the slider and see what each k means."""
@@ -211,13 +119,10 @@ class KCockpit(LinkedView):
             ax.remove()
         self._map_ax = figure.add_subplot(grid[:, 5])
         tried = model.choice.table.index
-        self.k = _slider("clusters k", int(tried.min()), int(tried.max()), model.k)
+        k = slider("clusters k", int(tried.min()), int(tried.max()), model.k)
         hint = "Orange dots: what each criterion prefers. Blue bars: the k of the map."
-        super().__init__(model, figure, [self.k], hint=hint)
-        from traitlets import link
-
+        super().__init__(model, figure, {"k": k}, hint=hint)
         self._marks = plotting.draw_criteria(axes[:, :4].flat, model.choice, current=model.k)
-        link((model, "k"), (self.k, "value"))
         model.observe(self._on_result, "result")
         self._on_result()
 

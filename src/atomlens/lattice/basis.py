@@ -5,10 +5,11 @@ from __future__ import annotations
 from itertools import combinations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter, maximum_filter
+from scipy.ndimage import gaussian_filter
 from scipy.spatial import ConvexHull, QhullError
 
-from atomlens.lattice._table import search_tree
+from atomlens._maxima import local_maxima
+from atomlens.lattice.table import search_tree
 
 _CENTRES = 500  # columns whose surroundings are looked at
 _NEIGHBOURS = (24, 160, 500)  # of each, until they tell: cells of a few columns, of twenty, of fifty
@@ -158,7 +159,7 @@ def _peaks(differences, tolerance, n_centres):
     np.add.at(density, (index[:, 0], index[:, 1]), 1.0)
     smooth = gaussian_filter(density, 1.5, mode="constant")
     height = 2 * np.pi * 1.5**2 * smooth / (2 * n_centres)
-    at = np.argwhere((smooth == maximum_filter(smooth, 5)) & (height > 0.5 * _LEAST))
+    at = np.argwhere(local_maxima(smooth, 5) & (height > 0.5 * _LEAST))
     rough = (at - half) * step
     rough = rough[(rough[:, 0] > 0) | ((rough[:, 0] == 0) & (rough[:, 1] > 0))]
     if not len(rough):

@@ -9,8 +9,9 @@ import pandas as pd
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
-from atomlens.columns._prepare import remove_hot_pixels, resample, standardise
-from atomlens.columns._scale import feature_size
+from atomlens._image import remove_hot_pixels
+from atomlens.columns._prepare import resample, standardise
+from atomlens.columns.scale import feature_size
 from atomlens.simulate.imaging import FWHM, Instrument, image
 
 __all__ = ["Scenes"]

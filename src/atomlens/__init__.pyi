@@ -1,0 +1,22 @@
+from . import (
+    columns as columns,
+    course as course,
+    crystallography as crystallography,
+    datasets as datasets,
+    defects as defects,
+    descriptors as descriptors,
+    io as io,
+    lattice as lattice,
+    metrics as metrics,
+    notebook as notebook,
+    patterson as patterson,
+    plotting as plotting,
+    shiftvae as shiftvae,
+    simulate as simulate,
+    spectra as spectra,
+    widgets as widgets,
+    windows as windows,
+)
+from ._sample import Sample as Sample
+
+__version__: str

@@ -1,0 +1,12 @@
+from .column_models import FinderModel as FinderModel, ImagingModel as ImagingModel
+from .column_views import column_finder as column_finder, imaging_explorer as imaging_explorer
+from .crystal_models import CrystalModel as CrystalModel
+from .crystal_views import crystal_explorer as crystal_explorer
+from .defect_models import DefectModel as DefectModel
+from .defect_views import defect_explorer as defect_explorer
+from .descriptor_models import DescriptorModel as DescriptorModel
+from .descriptor_views import descriptor_explorer as descriptor_explorer
+from .latent_models import LatentModel as LatentModel, ManifoldModel as ManifoldModel
+from .latent_views import latent_explorer as latent_explorer, manifold_explorer as manifold_explorer
+from .models import ClusterModel as ClusterModel, CockpitModel as CockpitModel
+from .views import cluster_explorer as cluster_explorer, k_cockpit as k_cockpit

@@ -1,0 +1,124 @@
+"""What all linked views share: controls, a live figure, messages, and the code that repeats what is seen."""
+
+from __future__ import annotations
+
+import warnings
+
+import matplotlib
+from traitlets import link
+
+from atomlens._extras import require
+
+_REASON = "the interactive views"
+widgets = require("ipywidgets", reason=_REASON)
+
+
+def _require_ipympl():
+    """Import ipympl without its side effect: it makes itself the backend of pyplot."""
+    backend = matplotlib.get_backend(auto_select=False)
+    module = require("ipympl.backend_nbagg", reason=_REASON)
+    if backend is not None:
+        matplotlib.use(backend)
+    return module
+
+
+_ipympl = _require_ipympl()
+
+
+class LinkedView(widgets.VBox):
+    """A model with controls above a live figure, a line for messages, and a "show the code" button.
+
+    Parameters
+    ----------
+    model : traitlets.HasTraits
+        With ``code``, and ``error`` if something can go wrong: that is shown in place of the hint.
+    figure : matplotlib.figure.Figure
+    controls : dict of str to ipywidgets.Widget
+        Each is linked to the trait of the model whose name it has, and becomes an attribute of the view.
+    others : sequence of ipywidgets.Widget
+        Controls that the view itself sees to.
+    hint : str
+    verdict : bool
+        Whether there is a line for results between the message and the figure.
+    """
+
+    def __init__(self, model, figure, controls, *, others=(), hint, verdict=False):
+        self.model = model
+        self.figure = figure
+        # ipympl's canvas is the widget; its manager wires it to the browser. pyplot is not involved, so
+        # nothing depends on the notebook's backend and no figure outlives its view.
+        self.canvas = _ipympl.Canvas(figure)
+        with warnings.catch_warnings():
+            # ipympl 0.10 passes its canvas to a traitlets constructor that will stop to accept it.
+            warnings.filterwarnings("ignore", "Passing unrecognized arguments", DeprecationWarning)
+            self._manager = _ipympl.FigureManager(self.canvas, 0)
+        self.canvas.header_visible = self.canvas.footer_visible = self.canvas.toolbar_visible = False
+        self.canvas.resizable = False
+        self._hint = f"<span style='color:#555'>{hint}</span>"
+        self.message = widgets.HTML(self._hint)
+        self.verdict = widgets.HTML()
+        self.code_button = widgets.Button(
+            description="Show the code", icon="code", tooltip="Calls that repeat this view"
+        )
+        self.code = widgets.Textarea(
+            layout={"display": "none", "width": "98%", "height": "11.5em"}, disabled=False
+        )
+        self.code.add_class("atomlens-code")
+        self.code_button.on_click(self._toggle_code)
+        layout = {"flex_flow": "row wrap", "align_items": "center"}
+        row = widgets.HBox([*controls.values(), *others, self.code_button], layout=layout)
+        super().__init__([row, self.message, *[self.verdict] * verdict, self.canvas, self.code])
+        self.add_class("atomlens-view")
+        for trait, control in controls.items():
+            setattr(self, trait, control)
+            link((model, trait), (control, "value"))
+        if model.has_trait("error"):
+            model.observe(self._show_error, "error")
+            self._show_error()
+
+    def __repr__(self):
+        return f"<{type(self).__name__}: run this notebook to use it; a static view follows>"
+
+    def _show_error(self, _=None):
+        error = self.model.error
+        self.message.value = f"<b style='color:#B00020'>{error}</b>" if error else self._hint
+
+    def _say(self, text):
+        self.verdict.value = f"<div class='atomlens-verdict' style='font-size:12px'>{text}</div>"
+
+    def _toggle_code(self, _=None):
+        hidden = self.code.layout.display == "none"
+        self.code.layout.display = "" if hidden else "none"
+        self.code_button.description = "Hide the code" if hidden else "Show the code"
+        self._refresh_code()
+
+    def _refresh_code(self):
+        self.code.value = self.model.code
+
+    def _redraw(self):
+        self._refresh_code()
+        self.canvas.draw_idle()
+
+
+def slider(description, low, high, value):
+    # Without continuous updates: one clustering a stop, not one a pixel of the drag.
+    return widgets.IntSlider(
+        value=value, min=low, max=high, description=description, continuous_update=False,
+        style={"description_width": "initial"}, layout={"width": "260px"},
+    )  # fmt: skip
+
+
+def dropdown(description, options, value):
+    return widgets.Dropdown(
+        options=options, value=value, description=description,
+        style={"description_width": "initial"}, layout={"width": "200px"},
+    )  # fmt: skip
+
+
+def float_slider(description, low, high, step, value, *, log=False, readout=".2f"):
+    kind = widgets.FloatLogSlider if log else widgets.FloatSlider
+    limits = {"base": 10, "min": low, "max": high} if log else {"min": low, "max": high}
+    return kind(
+        value=value, step=step, description=description, continuous_update=False, readout_format=readout,
+        style={"description_width": "initial"}, layout={"width": "290px"}, **limits,
+    )  # fmt: skip
