@@ -19,8 +19,8 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parents[1] / "src"
 PACKAGE = "atomlens"
-# A text that names a module, or "module:function": tables of lazily loaded functions hold such texts.
-_REFERENCE = re.compile(rf"({PACKAGE}(?:\.\w+)+)(?::(\w+))?")
+# A text such as "module:function", which tables of lazily loaded functions hold; "module:" is one that is imported.
+_REFERENCE = re.compile(rf"({PACKAGE}(?:\.\w+)+):(\w*)")
 _LOOKUP = "[]"  # stands in a chain of names for table[key] and for `key in table`
 _GAP = "\0"  # stands in a text for what an f-string inserts
 
@@ -392,6 +392,11 @@ class _Names(ast.NodeVisitor):
                 self._use((*_chain(other), _LOOKUP))
             else:
                 self.visit(other)
+
+    def visit_Call(self, node):
+        if _chain(node.func)[-1:] == ("import_module",) and isinstance(node.args[0], ast.Constant):
+            self.texts.add(f"{node.args[0].value}:")
+        self.generic_visit(node)
 
     def visit_Constant(self, node):
         if isinstance(node.value, str):

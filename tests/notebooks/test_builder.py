@@ -426,6 +426,8 @@ WHOLE_ROOM = "a:alone c:X room.left:left,Left room.right:g"
         ("from atomlens import sets\nsets.load(input())", "a:alone c:X sets:load,Call,Call"),
         ("from atomlens import sets\nsets.listing()", "a:alone c:X sets:listing,TWINS"),
         ("print('atomlens.c:Y')", "c:Y"),
+        ("print('atomlens.c')", ""),
+        ("from importlib import import_module\nimport_module('atomlens.c')", "c:X,Y"),
     ],
 )
 def test_what_code_reaches(freshness, code, reached):
