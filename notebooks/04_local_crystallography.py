@@ -116,7 +116,6 @@ same_colours = metrics.align_labels(planted, crystal.labels_)
 show(
     plotting.phases(atoms, same_colours, crystal.labels_),
     alt="Two maps of atoms in seven colours, planted and found, which agree except for single atoms.",
-    dpi=72,
 )
 ari = metrics.adjusted_rand_index(crystal.labels_, scored)
 Markdown(f"**Score.** ARI {ari:.3f} over {np.sum(scored >= 0)} atoms inside the domains.")
@@ -132,7 +131,6 @@ Markdown(f"**Score.** ARI {ari:.3f} over {np.sum(scored >= 0)} atoms inside the 
 show(
     plotting.constellations(crystal),
     alt="Seven constellations of four neighbours around a centre, and seven clouds of points.",
-    dpi=72,
 )
 
 # %% [markdown]
@@ -170,7 +168,6 @@ pd.Series(scores, name="ARI").rename_axis("neighbours").round(3)
 show(
     plotting.contingencies(crystal),
     alt="Ten matrices; four labels permute under rotations, one stays, two swap under translations.",
-    dpi=70,
 )
 
 # %% [markdown]
@@ -253,7 +250,6 @@ choice = crystallography.choose_n_clusters(table, range(1, 11), estimator=crysta
 show(
     plotting.cluster_numbers(choice),
     alt="Five curves over the number of labels; silhouette and BIC have their optimum at seven, gaps end there.",
-    dpi=68,
 )
 
 # %% [markdown]
@@ -322,7 +318,6 @@ plotting.draw_values(
 show(
     figure,
     alt="Arrows in four colours in domains, and a map of lattice rotation that rises from left to right.",
-    dpi=72,
 )
 
 # %% [markdown]
@@ -371,7 +366,7 @@ plotting.draw_phases(middle, iron, bfo[4].labels_, title="Four labels", size=8)
 cloud = crystallography.components(bfo[4].vectors_, 2).scores
 names = ("first component", "second component")
 plotting.draw_cloud(right, cloud, bfo[4].labels_, title="One cloud", names=names)
-show(figure, alt="Arrows of iron atoms nearly all to the right; four labels cut one wide cloud.", dpi=72)
+show(figure, alt="Arrows of iron atoms nearly all to the right; four labels cut one wide cloud.")
 
 # %% [markdown]
 # **Figure 4.8.** One polar mode with a wide spread: the verdict reports one variant in the field and how many
@@ -399,9 +394,7 @@ plotting.draw_values(
 )
 spectrum = crystallography.wave_spectrum(bfo[1].neighbourhoods_)
 plotting.draw_spectrum(right, spectrum, title="Waves of displacement")
-show(
-    figure, alt="Diagonal stripes in the strain of bismuth; four spots at a quarter in the spectrum.", dpi=68
-)
+show(figure, alt="Diagonal stripes in the strain of bismuth; four spots at a quarter in the spectrum.")
 
 # %% [markdown]
 # **Figure 4.9.** In the real film bismuth moves to and fro with a period of about four cells along both axes, in
@@ -450,9 +443,7 @@ figure, (top, below) = plotting.new_figure(2, 1, size=(9.4, 4.6), sharex=True)
 plotting.draw_displacements(top, shift, title="Displacement of B against its four A", image=image)
 turn = {"label": "rotation (°)", "centre": 0, "title": "Rotation of the lattice", "size": 22}
 plotting.draw_values(below, strain, "rotation_deg", **turn)
-show(
-    figure, alt="A strip of a film with arrows, small in the middle layer, and its lattice rotation.", dpi=68
-)
+show(figure, alt="A strip of a film with arrows, small in the middle layer, and its lattice rotation.")
 
 # %% [markdown]
 # **Figure 4.10.** The twin: three labels, two of them variants of one ferroic phase, the third not ferroic, as
@@ -483,7 +474,7 @@ print(f"planted vacancies: precision {match.precision:.2f}, recall {match.recall
 figure, ax = plotting.new_figure(size=(5.2, 4.8))
 plotting.draw_image(ax, picture, title=f"Real: {len(empty['cu2o_stm'])} empty cells")
 plotting.draw_columns(ax, picture, empty["cu2o_stm"], size=6, colour="#D55E00")
-show(figure, alt="A surface with dark holes, many of them marked as empty cells.", dpi=54)
+show(figure, alt="A surface with dark holes, many of them marked as empty cells.")
 
 # %% [markdown]
 # **Figure 4.11.** Marked: cells within the field without a protrusion. Some dark places are not marked, as the
@@ -515,7 +506,7 @@ strain = crystallography.strain_map(ramp, sublattice="Pb", shells=2)
 plotting.draw_values(
     right, strain, "exx", label="strain along x", centre=0, title="What was planted", size=14
 )
-show(figure, alt="Stripes of four labels beside a smooth map of strain.", dpi=68)
+show(figure, alt="Stripes of four labels beside a smooth map of strain.")
 print(steps.verdict_[["labels", "kind", "p_value"]].to_string())
 
 # %% [markdown]
@@ -572,7 +563,6 @@ explorer
 show(
     explorer.figure,
     alt="Map of atoms with one ringed, its neighbours enlarged, and the cloud with its point marked.",
-    dpi=52,
 )
 
 # %% [markdown]

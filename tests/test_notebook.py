@@ -37,13 +37,13 @@ def displayed(monkeypatch):
     monkeypatch.setattr(notebook, "shell", lambda: "a shell")
     monkeypatch.setattr(
         "IPython.display.display",
-        lambda data, raw, metadata: calls.append((data, metadata["image/png"]["alt"])),
+        lambda data, raw, metadata: calls.append((data, metadata)),
     )
     return calls
 
 
-def _picture(data):
-    return Image.open(io.BytesIO(base64.b64decode(data["image/png"])))
+def _picture(data, kind="image/png"):
+    return Image.open(io.BytesIO(base64.b64decode(data[kind])))
 
 
 def _plain_figure():
@@ -56,8 +56,8 @@ def _plain_figure():
 def test_show_sends_picture_and_description_and_closes_the_figure(displayed):
     figure = _plain_figure()
     notebook.show(figure, alt="A map\n   and a red line")
-    [(data, alt)] = displayed
-    assert alt == "A map and a red line"
+    [(data, metadata)] = displayed
+    assert metadata["image/png"]["alt"] == "A map and a red line"
     assert data["text/plain"] == "[figure] A map and a red line"
     assert not plt.fignum_exists(figure.number)
 
@@ -65,7 +65,7 @@ def test_show_sends_picture_and_description_and_closes_the_figure(displayed):
 def test_show_stores_a_palette_that_looks_the_same(displayed):
     figure = _plain_figure()
     raw = io.BytesIO()
-    figure.savefig(raw, format="png", dpi=100, bbox_inches="tight")
+    figure.savefig(raw, format="png", dpi=192, bbox_inches="tight", pad_inches=0.04)
     notebook.show(figure, alt="A map and a red line")
     shown, original = _picture(displayed[0][0]), Image.open(raw).convert("RGB")
     assert shown.mode == "P"
@@ -79,7 +79,35 @@ def test_show_keeps_full_colour_where_a_palette_would_be_seen(displayed):
     figure = plt.figure(figsize=(3, 3))
     figure.figimage(np.random.default_rng(0).random((300, 300, 3)))
     notebook.show(figure, alt="Noise in every colour")
-    assert _picture(displayed[0][0]).mode == "RGB"
+    (kind,) = {"image/png", "image/jpeg"} & set(displayed[0][0])
+    assert _picture(displayed[0][0], kind).mode == "RGB"
+
+
+def test_an_inch_is_96_pixels_at_twice_the_density(displayed):
+    figure, axes = plt.subplots(figsize=(5, 4))
+    axes.set_title("small", fontsize=6)
+    notebook.show(figure, alt="Axes")
+    [(data, metadata)] = displayed
+    look = metadata["image/png"]
+    assert 0.85 * 5 * 96 < look["width"] <= 5 * 96 + 8
+    assert _picture(data).width == pytest.approx(2 * look["width"], abs=1)
+    assert look["smallest_text"] == 8.0  # CSS pixels
+
+
+def test_show_stores_a_photograph_as_jpeg_unless_lines_on_paper_suffer(displayed):
+    smooth = np.add.outer(np.sin(np.arange(400) / 31), np.cos(np.arange(400) / 17))
+    smooth += np.random.default_rng(0).normal(0, 0.15, smooth.shape)
+    figure, axes = plt.subplots(figsize=(4, 4))
+    axes.imshow(smooth, cmap="gray", interpolation="bicubic")
+    axes.set_axis_off()
+    notebook.show(figure, alt="A photograph")
+    data, metadata = displayed[0]
+    assert metadata["image/jpeg"]["alt"] == "A photograph"
+    assert _picture(data, "image/jpeg").format == "JPEG"
+    figure, axes = plt.subplots(figsize=(4, 4))
+    axes.plot(np.random.default_rng(0).random((40, 40)), linewidth=0.5)
+    notebook.show(figure, alt="Lines")
+    assert set(displayed[1][1]) == {"image/png"}
 
 
 @pytest.mark.parametrize("alt", ["", "  \n"])

@@ -33,7 +33,7 @@ panels = {"strained": exercise.strained, "film": exercise.film, "mixture": exerc
 figure, axes = plotting.new_figure(1, 3, size=(10.2, 3.6))
 for ax, (title, table) in zip(axes, panels.items(), strict=True):
     plotting.draw_phases(ax, table, table.sublattice == "Ti", title=title)
-show(figure, alt="Three of your samples as dots, lead in blue and titanium in orange.", dpi=60)
+show(figure, alt="Three of your samples as dots, lead in blue and titanium in orange.")
 
 # %% [markdown]
 # ## 1 · The lattice

@@ -12,6 +12,11 @@ from atomlens._shell import shell
 
 __all__ = ["EnvironmentReport", "budget", "environment_report", "show", "stored_table"]
 
+_CSS_DPI, _DENSITY = 96, 2
+_PALETTE_ERROR = 32  # grey levels
+_QUALITY = 90  # of JPEG: so many levels off may be the mean pixel, and this share of them, all on white paper
+_BLUR, _RINGING, _RINGS = 4, 8, 1e-3
+
 
 def budget(*, full, fast):
     """Choose between the value for a full run and the one for a quick test.
@@ -45,11 +50,12 @@ def budget(*, full, fast):
     return full if choice == "full" else fast
 
 
-def show(figure, *, alt, dpi=100):
-    """Display a figure as a lean PNG that carries its description, and close it.
+def show(figure, *, alt):
+    """Display a figure, sharp on any screen, with its description, and close it.
 
-    The picture is stored with a palette where that makes no visible difference. Outside a
-    notebook the description is printed instead.
+    An inch is displayed as 96 CSS pixels, so that text of 9 points is 12 pixels high, and stored with twice
+    the density. The picture is a PNG, with a palette where that makes no visible difference, or a JPEG
+    where that is smaller and as clean. Outside a notebook the description is printed instead.
 
     Parameters
     ----------
@@ -57,8 +63,6 @@ def show(figure, *, alt, dpi=100):
         Any figure, under any backend.
     alt : str
         What the figure shows, in a sentence, for those who cannot see it.
-    dpi : float
-        Resolution in pixels per inch.
 
     Raises
     ------
@@ -79,9 +83,10 @@ def show(figure, *, alt, dpi=100):
     else:
         from IPython.display import display
 
-        picture = base64.b64encode(_png(figure, dpi)).decode()
-        data = {"image/png": picture, "text/plain": f"[figure] {alt}"}
-        display(data, raw=True, metadata={"image/png": {"alt": alt}})
+        kind, picture, width = _encoded(figure)
+        data = {kind: base64.b64encode(picture).decode(), "text/plain": f"[figure] {alt}"}
+        look = {"alt": alt, "width": width, "smallest_text": _smallest_text(figure)}
+        display(data, raw=True, metadata={kind: look})
     _close(figure)
 
 
@@ -117,26 +122,41 @@ def stored_table(name):
     return pd.read_csv(resource("results", f"{name}.csv"), index_col=0)
 
 
-def _png(figure, dpi):
-    """Encode a figure, with a palette if no eye can tell."""
+def _encoded(figure):
+    """MIME type, bytes and displayed width of a figure, as lean as no eye can tell."""
     import numpy as np
     from PIL import Image
 
     raw = io.BytesIO()
-    figure.savefig(raw, format="png", dpi=dpi, bbox_inches="tight", facecolor="white")
+    dpi = _DENSITY * _CSS_DPI
+    figure.savefig(raw, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.04, facecolor="white")
     picture = Image.open(raw).convert("RGB")
-    chosen, true = picture, np.asarray(picture, dtype=np.int16)
+    lean, true = picture, np.asarray(picture, dtype=np.int16)
     # The fewest colours that do; the palette is chosen by area, so a thin line in a rare colour is what
     # it would lose first.
     for method in (Image.Quantize.FASTOCTREE, Image.Quantize.MAXCOVERAGE):
-        lean = picture.quantize(256, method=method, dither=Image.Dither.NONE)
-        _whiten(lean)
-        if np.abs(true - np.asarray(lean.convert("RGB"), dtype=np.int16)).max() <= 32:
-            chosen = lean
+        some = picture.quantize(256, method=method, dither=Image.Dither.NONE)
+        _whiten(some)
+        if np.abs(true - np.asarray(some.convert("RGB"), dtype=np.int16)).max() <= _PALETTE_ERROR:
+            lean = some
             break
-    out = io.BytesIO()
-    chosen.save(out, format="png", optimize=True)
-    return out.getvalue()
+    png, jpeg = io.BytesIO(), io.BytesIO()
+    lean.save(png, format="png", optimize=True)
+    picture.save(jpeg, format="jpeg", quality=_QUALITY, subsampling=0, optimize=True)
+    error = np.abs(true - np.asarray(Image.open(jpeg), dtype=np.int16)).max(axis=2)
+    # What JPEG does to text and lines is seen on the paper around them.
+    ringing = np.count_nonzero(error[(true == 255).all(axis=2)] > _RINGING)
+    clean = ringing <= _RINGS * error.size and error.mean() < _BLUR
+    kind, best = ("jpeg", jpeg) if clean and jpeg.tell() < png.tell() else ("png", png)
+    return f"image/{kind}", best.getvalue(), round(picture.width / _DENSITY)
+
+
+def _smallest_text(figure):
+    """Size of the smallest text, in CSS pixels."""
+    from matplotlib.text import Text
+
+    texts = (text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip())
+    return round(min((text.get_fontsize() for text in texts), default=12) * _CSS_DPI / 72, 1)
 
 
 def _whiten(picture):
