@@ -13,9 +13,6 @@ from atomlens._shell import shell
 __all__ = ["EnvironmentReport", "budget", "environment_report", "show", "stored_table"]
 
 _CSS_DPI, _DENSITY = 96, 2
-_PALETTE_ERROR = 32  # grey levels
-_QUALITY = 90  # of JPEG: so many levels off may be the mean pixel, and this share of them, all on white paper
-_BLUR, _RINGING, _RINGS = 4, 8, 1e-3
 
 
 def budget(*, full, fast):
@@ -54,8 +51,8 @@ def show(figure, *, alt):
     """Display a figure, sharp on any screen, with its description, and close it.
 
     An inch is displayed as 96 CSS pixels, so that text of 9 points is 12 pixels high, and stored with twice
-    the density. The picture is a PNG, with a palette where that makes no visible difference, or a JPEG
-    where that is smaller and as clean. Outside a notebook the description is printed instead.
+    the density, as a PNG, with a palette where that makes no visible difference. Outside a notebook the
+    description is printed instead.
 
     Parameters
     ----------
@@ -83,10 +80,10 @@ def show(figure, *, alt):
     else:
         from IPython.display import display
 
-        kind, picture, width = _encoded(figure)
-        data = {kind: base64.b64encode(picture).decode(), "text/plain": f"[figure] {alt}"}
+        picture, width = _encoded(figure)
+        data = {"image/png": base64.b64encode(picture).decode(), "text/plain": f"[figure] {alt}"}
         look = {"alt": alt, "width": width, "smallest_text": _smallest_text(figure)}
-        display(data, raw=True, metadata={kind: look})
+        display(data, raw=True, metadata={"image/png": look})
     _close(figure)
 
 
@@ -123,7 +120,7 @@ def stored_table(name):
 
 
 def _encoded(figure):
-    """MIME type, bytes and displayed width of a figure, as lean as no eye can tell."""
+    """A figure as a PNG, with a palette if no eye can tell, and its displayed width."""
     import numpy as np
     from PIL import Image
 
@@ -131,24 +128,18 @@ def _encoded(figure):
     dpi = _DENSITY * _CSS_DPI
     figure.savefig(raw, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.04, facecolor="white")
     picture = Image.open(raw).convert("RGB")
-    lean, true = picture, np.asarray(picture, dtype=np.int16)
+    chosen, true = picture, np.asarray(picture, dtype=np.int16)
     # The fewest colours that do; the palette is chosen by area, so a thin line in a rare colour is what
     # it would lose first.
     for method in (Image.Quantize.FASTOCTREE, Image.Quantize.MAXCOVERAGE):
-        some = picture.quantize(256, method=method, dither=Image.Dither.NONE)
-        _whiten(some)
-        if np.abs(true - np.asarray(some.convert("RGB"), dtype=np.int16)).max() <= _PALETTE_ERROR:
-            lean = some
+        lean = picture.quantize(256, method=method, dither=Image.Dither.NONE)
+        _whiten(lean)
+        if np.abs(true - np.asarray(lean.convert("RGB"), dtype=np.int16)).max() <= 32:
+            chosen = lean
             break
-    png, jpeg = io.BytesIO(), io.BytesIO()
-    lean.save(png, format="png", optimize=True)
-    picture.save(jpeg, format="jpeg", quality=_QUALITY, subsampling=0, optimize=True)
-    error = np.abs(true - np.asarray(Image.open(jpeg), dtype=np.int16)).max(axis=2)
-    # What JPEG does to text and lines is seen on the paper around them.
-    ringing = np.count_nonzero(error[(true == 255).all(axis=2)] > _RINGING)
-    clean = ringing <= _RINGS * error.size and error.mean() < _BLUR
-    kind, best = ("jpeg", jpeg) if clean and jpeg.tell() < png.tell() else ("png", png)
-    return f"image/{kind}", best.getvalue(), round(picture.width / _DENSITY)
+    out = io.BytesIO()
+    chosen.save(out, format="png", optimize=True)
+    return out.getvalue(), round(picture.width / _DENSITY)
 
 
 def _smallest_text(figure):

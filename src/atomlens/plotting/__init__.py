@@ -25,8 +25,6 @@ from atomlens.plotting._defects import (
     defects_found,
     detection_curves,
     domain_map,
-    draw_hits,
-    draw_score,
     hit_gallery,
     knee,
     window_spread,
@@ -38,15 +36,15 @@ from atomlens.plotting._descriptor_figures import (
     pictures,
     window_transforms,
 )
-from atomlens.plotting._descriptors import (
-    draw_fourier,
-    draw_lines,
-    draw_modulus,
-    draw_patch,
-    draw_patterson,
-    draw_windows,
+from atomlens.plotting._descriptors import draw_fourier, draw_patch, draw_patterson, draw_windows
+from atomlens.plotting._draw import (
+    CLUSTER_COLOURS,
+    draw_image,
+    draw_labels,
+    draw_map,
+    draw_spectra,
+    new_figure,
 )
-from atomlens.plotting._draw import CLUSTER_COLOURS, draw_labels, draw_map, draw_spectra, new_figure
 from atomlens.plotting._figures import (
     abundance_maps,
     cluster_overview,
@@ -55,13 +53,13 @@ from atomlens.plotting._figures import (
     first_look,
     library,
     method_grid,
-    scores,
 )
 from atomlens.plotting._images import (
     columns_found,
     doubtful_columns,
     draw_columns,
-    draw_image,
+    draw_hits,
+    draw_lines,
     lines_against_dose,
     mark_errors,
     overlays,
@@ -75,7 +73,6 @@ from atomlens.plotting._latent_figures import (
     latent_cloud,
     latent_maps,
     manifold,
-    reconstructions,
     training_history,
 )
 from atomlens.plotting._latents import draw_crop, draw_latent_map, draw_latents, draw_manifold
@@ -113,11 +110,9 @@ __all__ = [
     "draw_lines",
     "draw_manifold",
     "draw_map",
-    "draw_modulus",
     "draw_patch",
     "draw_patterson",
     "draw_phases",
-    "draw_score",
     "draw_spectra",
     "draw_spectrum",
     "draw_values",
@@ -140,9 +135,7 @@ __all__ = [
     "phase_limits",
     "phases",
     "pictures",
-    "reconstructions",
     "scene_grid",
-    "scores",
     "training_curves",
     "training_history",
     "window_spread",

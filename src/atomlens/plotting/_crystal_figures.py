@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from atomlens.plotting._crystals import _dot_size, draw_cloud, draw_constellation, draw_phases
-from atomlens.plotting._draw import colour_of, new_figure, styled
+from atomlens.plotting._crystals import draw_cloud, draw_constellation, draw_phases
+from atomlens.plotting._draw import BESIDE, GREY, colour_of, new_figure, panels, styled
 
-_GREY = "#B9B9B9"
+_REACH = 2.2  # lattice spacings from an atom to the edge of the picture of its neighbours
+_EXAGGERATE = 4
 
 
 @styled
-def first_neighbourhood(table, hoods, row, *, reach=2.2):
+def first_neighbourhood(table, hoods, row):
     """One atom and its ordered neighbours: the idea of local crystallography in one picture.
 
     Parameters
@@ -23,8 +24,6 @@ def first_neighbourhood(table, hoods, row, *, reach=2.2):
         From `atomlens.lattice.neighbour_vectors`.
     row : int
         Row of `hoods` that is shown.
-    reach : float
-        Half of the shown field, in lattice spacings.
 
     Returns
     -------
@@ -38,58 +37,45 @@ def first_neighbourhood(table, hoods, row, *, reach=2.2):
     >>> len(first_neighbourhood(columns, hoods, 500).axes)
     2
     """
-    figure, (left, right) = new_figure(1, 2, size=(8.6, 3.6), width_ratios=[1, 1.25])
-    xy = table[["x", "y"]].to_numpy()
-    centre = xy[hoods.centres[row]]
-    half = reach * hoods.lattice.spacing
+    figure, (left, right) = new_figure(1, 2, size=(10.4, 4), width_ratios=[1, 1.5])
+    centre = table[["x", "y"]].to_numpy()[hoods.centres[row]]
+    half = _REACH * hoods.lattice.spacing
     name = next((n for n in ("sublattice", "label") if n in table), None)
     kinds = table[name] if name else pd.Series("columns", index=table.index)
     for kind, part in table.groupby(kinds):
         dark = kind == kinds.iloc[hoods.centres[row]]
-        left.scatter(
-            part["x"],
-            part["y"],
-            s=60 if not dark else 34,
-            color="#444444" if dark else _GREY,
-            label=str(kind),
-        )
-    for number, vector in enumerate(hoods.vectors[row]):
-        if not np.isfinite(vector).all():
-            continue
+        look = {"s": 60, "color": "#444444"} if dark else {"s": 110, "color": GREY}
+        left.scatter(part["x"], part["y"], label=str(kind), **look)
+    vectors = hoods.vectors[row]
+    for n in np.flatnonzero(np.isfinite(vectors).all(axis=1)):
+        arrow = {"arrowstyle": "-|>", "color": colour_of(n), "lw": 2.4, "mutation_scale": 16}
+        left.annotate("", centre + vectors[n], centre, arrowprops=arrow)
         left.annotate(
-            "", centre + vector, centre, arrowprops={"arrowstyle": "-|>", "color": colour_of(number), "lw": 2}
-        )
-        left.annotate(
-            rf"$\mathbf{{r}}_{number + 1}$", centre + 0.62 * vector, (4, 4), textcoords="offset points",
-            color=colour_of(number), fontsize=11,
+            rf"$\mathbf{{r}}_{n + 1}$", centre + 0.62 * vectors[n], (5, 5), textcoords="offset points",
+            color=colour_of(n), fontsize=14,
         )  # fmt: skip
     left.set(
         xlim=(centre[0] - half, centre[0] + half), ylim=(centre[1] + half, centre[1] - half), aspect="equal",
         xlabel="x (px)", ylabel="y (px)", title="One atom and its neighbours",
     )  # fmt: skip
-    left.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), fontsize=8.5, handletextpad=0.1)
-    values = hoods.vectors[row].ravel()
-    slots = [f"$r_{{{j + 1}{axis}}}$" for j in range(len(values) // 2) for axis in "xy"]
-    colours = [colour_of(j) for j in range(len(values) // 2) for _ in "xy"]
-    right.bar(np.arange(values.size), values, color=colours)
+    left.legend(**BESIDE)
+    slots = [f"$r_{{{n + 1}{axis}}}$" for n in range(len(vectors)) for axis in "xy"]
+    colours = [colour_of(n) for n in range(len(vectors)) for _ in "xy"]
+    right.bar(np.arange(vectors.size), vectors.ravel(), color=colours)
     right.axhline(0, color="black", linewidth=0.8)
-    right.set_xticks(np.arange(values.size), slots)
-    right.set(ylabel="component (px)", title=f"The same as a point in {values.size} dimensions")
+    right.set_xticks(np.arange(vectors.size), slots, fontsize=13)
+    right.set(ylabel="component (px)", title=f"The same as a point in {vectors.size} dimensions")
     return figure
 
 
 @styled
-def phases(table, truth, labels, *, titles=("Planted", "Found"), columns=None):
-    """Two or more sets of labels on the same atoms, side by side.
+def phases(table, truth, labels):
+    """Planted and found labels on the same atoms, side by side.
 
     Parameters
     ----------
     table : DataFrame of N rows
     truth, labels : array_like of int, shape (N,)
-        Or `truth` alone a mapping of titles to labels, with ``labels=None``.
-    titles : (str, str)
-    columns : int, optional
-        Panels in a row; all by default.
 
     Returns
     -------
@@ -98,32 +84,23 @@ def phases(table, truth, labels, *, titles=("Planted", "Found"), columns=None):
     Examples
     --------
     >>> table = pd.DataFrame({"x": [1.0, 2.0], "y": [1.0, 3.0]})
-    >>> len(phases(table, {"a": [0, 1], "b": [1, 0], "c": [0, 0]}, None).axes)
-    3
+    >>> len(phases(table, [0, 1], [1, 0]).axes)
+    2
     """
-    panels = dict(truth) if labels is None else dict(zip(titles, (truth, labels), strict=True))
-    per_row = columns or len(panels)
-    rows = -(-len(panels) // per_row)
-    figure, axes = new_figure(rows, per_row, size=(3.5 * per_row, 3.4 * rows), squeeze=False)
-    for ax in axes.flat[len(panels) :]:
-        ax.remove()
-    for ax, (title, some) in zip(axes.flat, panels.items(), strict=False):
-        draw_phases(ax, table, some, title=title, size=_dot_size(len(table), 2.5))
-        if ax is not axes.flat[0]:
-            ax.set_ylabel(None)
+    figure, axes = panels(2, width=4.2)
+    for ax, some, title in zip(axes, (truth, labels), ("Planted", "Found"), strict=True):
+        draw_phases(ax, table, some, title=title)
     return figure
 
 
 @styled
-def constellations(model, *, exaggerate=4.0):
-    """Mean neighbourhood of every label, and the cloud of the displacements behind them.
+def constellations(model):
+    """Mean neighbourhood of every label, displacements enlarged; and the cloud of displacements behind them.
 
     Parameters
     ----------
     model : LocalCrystallography
         Fitted.
-    exaggerate : float
-        Factor on the displacements in the constellations.
 
     Returns
     -------
@@ -137,31 +114,25 @@ def constellations(model, *, exaggerate=4.0):
     3
     """
     k = len(model.centroids_)
-    per_row = min(k, 4)
+    per_row = min(-(-k // 2), 4)
     rows = -(-k // per_row)
-    figure = new_figure(size=(1.9 * per_row + 4.2, max(2.05 * rows, 3.4)))[0]
-    figure.clear()
-    grid = figure.add_gridspec(rows, per_row + 1, width_ratios=[*[1] * per_row, 2.1])
-    unit, scale = length_unit(model)
+    places = np.where(np.arange(rows * per_row) < k, np.arange(rows * per_row), -1).reshape(rows, per_row)
+    mosaic = [[*("." if n < 0 else int(n) for n in line), "cloud"] for line in places]
+    width = 1.9 * per_row + 4.2
+    figure, axes = new_figure(
+        mosaic, size=(min(width, 10.4), max(2.05 * rows, 3.8)), width_ratios=[*[1] * per_row, 2.2]
+    )
     # Symmetric places: the rings must not move with the mean displacement of the field.
     ideal = model.ideal_ - model.ideal_.mean(axis=0)
     counts = np.bincount(model.labels_[model.labels_ >= 0], minlength=k)
-    for n in range(k):
-        ax = figure.add_subplot(grid[n // per_row, n % per_row])
-        draw_constellation(
-            ax,
-            ideal,
-            model.centroids_[n],
-            colour=colour_of(n),
-            exaggerate=exaggerate,
-            title=f"{n}: {counts[n]} atoms",
-        )
-        ax.set_xlabel(None)
-    ax = figure.add_subplot(grid[:, per_row])
-    shift = -model.vectors_.mean(axis=1) * scale
+    for n, mean in enumerate(model.centroids_):
+        look = {"colour": colour_of(n), "exaggerate": _EXAGGERATE, "title": f"{n}: {counts[n]} atoms"}
+        draw_constellation(axes[n], ideal, mean, **look)
+    unit, scale = length_unit(model)
     draw_cloud(
-        ax, shift, model.labels_, centroids=-model.centroids_.mean(axis=1) * scale,
-        title="Centre against its neighbours", names=("displacement x", "displacement y"), unit=unit,
+        axes["cloud"], -model.vectors_.mean(axis=1) * scale, model.labels_, unit=unit,
+        centroids=-model.centroids_.mean(axis=1) * scale, title="Centre against its neighbours",
+        names=("displacement x", "displacement y"),
     )  # fmt: skip
     return figure
 
@@ -173,15 +144,13 @@ def length_unit(model):
 
 
 @styled
-def contingencies(model, *, operations=None):
-    """What every operation makes of the labels.
+def contingencies(model):
+    """What every operation but the identity makes of the labels.
 
     Parameters
     ----------
     model : LocalCrystallography
         Fitted.
-    operations : sequence of str, optional
-        Keys of ``model.contingency_``; all but the identity by default.
 
     Returns
     -------
@@ -192,32 +161,21 @@ def contingencies(model, *, operations=None):
     >>> from atomlens import crystallography, datasets
     >>> model = crystallography.LocalCrystallography(n_clusters=2, center="Fe", neighbors="Bi")
     >>> model = model.fit(datasets.load("bfo_twin").data)
-    >>> len(contingencies(model, operations=["90°", "m 0°"]).axes)
-    2
+    >>> len(contingencies(model).axes) == len(model.contingency_) - 1
+    True
     """
-    shown = [n for n in model.contingency_ if n != "1"] if operations is None else list(operations)
-    per_row = min(len(shown), 5)
-    rows = -(-len(shown) // per_row)
-    figure, axes = new_figure(
-        rows, per_row, size=(2.0 * per_row, 2.05 * rows), squeeze=False, sharex=True, sharey=True
-    )
-    for ax in axes.flat[len(shown) :]:
-        ax.remove()
-    for ax, name in zip(axes.flat, shown, strict=False):
+    shown = [name for name in model.contingency_ if name != "1"]
+    figure, axes = panels(len(shown), per_row=5, width=2.08)
+    for ax, name in zip(axes, shown, strict=True):
         counts = model.contingency_[name].to_numpy()
-        share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
         k = len(counts)
-        ax.imshow(share, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-        ax.axvline(k - 0.5, color=_GREY, linewidth=0.8)
-        ax.set_xticks(range(k + 1), [*map(str, range(k)), "–"], fontsize=8)
-        ax.set_yticks(range(k), map(str, range(k)), fontsize=8)
-        ax.set_title(_operation_name(name))
+        ax.imshow(counts / np.maximum(counts.sum(axis=1, keepdims=True), 1), cmap="Blues", vmin=0, vmax=1)
+        ax.axvline(k - 0.5, color=GREY, linewidth=0.8)
+        ax.set_xticks(range(k + 1), [*map(str, range(k)), "–"])
+        ax.set_yticks(range(k), map(str, range(k)))
+        ax.set(title=_operation_name(name), xlabel="its image", ylabel="label", aspect="auto")
         ax.tick_params(length=0)
-    for ax in axes[:, 0]:
-        ax.set_ylabel("label")
-    for ax in axes[-1]:
-        if ax.figure is not None:
-            ax.set_xlabel("its image")
+        ax.label_outer()
     return figure
 
 
@@ -256,11 +214,11 @@ def cluster_numbers(choice):
         "closure": "closure of the replicas",
         "gap_p": "largest p of a gap",
     }
-    figure, axes = new_figure(1, len(shown), size=(2.25 * len(shown), 2.5))
+    figure, axes = panels(len(shown), per_row=5, height=1.2)
     for ax, (name, label) in zip(axes, shown.items(), strict=True):
-        ax.plot(choice.table.index, choice.table[name], color="#0072B2", marker="o", markersize=3.5)
-        ax.axvline(choice.recommended, color="#E69F00", linewidth=1.4, zorder=0)
-        ax.set(xlabel="number of labels", ylabel=label)
+        ax.plot(choice.table.index, choice.table[name], color=colour_of(0), marker="o")
+        ax.axvline(choice.recommended, color=colour_of(1), zorder=0)
+        ax.set(xlabel="number of labels", title=label)
     axes[4].set_ylim(-0.05, 1.05)
     return figure
 
@@ -285,11 +243,11 @@ def phase_limits(table):
     >>> len(phase_limits(table).axes)
     1
     """
-    figure, ax = new_figure(size=(6.4, 3.4))
+    figure, ax = new_figure(size=(7.4, 4))
     for n, (noise, part) in enumerate(table.groupby("noise")):
-        ax.plot(part["shift"], part["k-means"], "o-", color=colour_of(n), markersize=4, label=f"{noise:g} pm")
-        ax.plot(part["shift"], part["clairvoyant"], "--", color=colour_of(n), linewidth=1.1)
-    ax.plot([], [], "--", color="black", linewidth=1.1, label="clairvoyant")
+        ax.plot(part["shift"], part["k-means"], "o-", color=colour_of(n), label=f"{noise:g} pm")
+        ax.plot(part["shift"], part["clairvoyant"], "--", color=colour_of(n), linewidth=1.5)
+    ax.plot([], [], "--", color="black", linewidth=1.5, label="clairvoyant")
     ax.set(xlabel="displacement (pm)", ylabel="ARI", ylim=(-0.03, 1.03))
-    ax.legend(title="error of a column", fontsize=8.5, loc="center left", bbox_to_anchor=(1.01, 0.5))
+    ax.legend(title="error of a column", **BESIDE)
     return figure

@@ -5,34 +5,35 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.colors import hsv_to_rgb
 
-from atomlens.plotting._draw import colour_of, draw_map, styled
-from atomlens.plotting._images import _as_map, draw_image
-
-_GREY = "#B9B9B9"
-
-
-def place_columns(table, image=None):
-    """Columns of the table to draw along: in nm where it and the image below have them."""
-    in_nm = image is None or {"x", "y"} <= set(_as_map(image).coords)
-    return ("x_nm", "y_nm") if in_nm and {"x_nm", "y_nm"} <= set(table) else ("x", "y")
-
-
-def _dot_size(count, width=3.6):
-    """Area of dots, in points squared, that nearly touch when so many fill a square panel."""
-    return float(np.clip((0.62 * 72 * width / np.sqrt(count + 1)) ** 2, 2, 160))
+from atomlens.plotting._draw import (
+    GREY,
+    colour_bar,
+    colour_of,
+    draw_image,
+    draw_map,
+    place_columns,
+    scale_bar,
+    styled,
+)
 
 
-def _frame(ax, table, title):
-    x, y = place_columns(table)
-    unit = "nm" if x == "x_nm" else "px"
-    ax.set(xlabel=f"x ({unit})", ylabel=f"y ({unit})", title=title, aspect="equal")
-    pad = 0.02 * max(np.ptp(table[x]), np.ptp(table[y]), 1e-9)
-    ax.set_xlim(table[x].min() - pad, table[x].max() + pad)
-    ax.set_ylim(table[y].max() + pad, table[y].min() - pad)  # y points down, as in the image
+def _below(ax, table, image, title, fill):
+    """Draw what lies below the atoms: where they are, and the area of dots that fill so much of the panel."""
+    places = table[place_columns(table, image)].to_numpy()
+    if image is not None:
+        draw_image(ax, image, title=title)
+    else:
+        low, high = places.min(axis=0), places.max(axis=0)
+        pad = 0.03 * max(*(high - low), 1e-9)
+        # y points down, as in the image
+        ax.set(xlim=(low[0] - pad, high[0] + pad), ylim=(high[1] + pad, low[1] - pad), aspect="equal")
+        ax.set_title(title)
+        scale_bar(ax, "nm" if place_columns(table)[0] == "x_nm" else "px")
+    return places, float(np.clip((0.62 * 72 * fill / np.sqrt(len(table) + 1)) ** 2, 4, 160))
 
 
 @styled
-def draw_phases(ax, table, labels, *, image=None, title=None, size=None, names=None):
+def draw_phases(ax, table, labels, *, image=None, title=None, size=None):
     """Draw atoms coloured by label, over the image if there is one.
 
     Parameters
@@ -45,9 +46,7 @@ def draw_phases(ax, table, labels, *, image=None, title=None, size=None, names=N
     image : DataArray or array_like of shape (H, W), optional
     title : str, optional
     size : float, optional
-        Area of the dots in points squared.
-    names : sequence of str, optional
-        Names of the labels, for a legend.
+        Area of the dots in points squared; nearly touching without it.
 
     Returns
     -------
@@ -62,24 +61,12 @@ def draw_phases(ax, table, labels, *, image=None, title=None, size=None, names=N
     >>> len(dots.get_offsets())
     2
     """
-    labels = np.asarray(labels)
-    x, y = place_columns(table, image)
-    if image is not None:
-        draw_image(ax, image, title=title)
-    else:
-        _frame(ax, table, title)
-    dots = ax.scatter(
-        table[x], table[y], c=[colour_of(k) for k in labels], s=size or _dot_size(len(table)), linewidths=0
-    )
-    if names is not None:
-        for k, name in enumerate(names):
-            ax.scatter([], [], color=colour_of(k), s=40, label=name)
-        ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8.5, handletextpad=0.2)
-    return dots
+    places, area = _below(ax, table, image, title, 2.8)
+    return ax.scatter(*places.T, c=[colour_of(k) for k in np.asarray(labels)], s=size or area, linewidths=0)
 
 
 @styled
-def draw_constellation(ax, ideal, vectors, *, colour="#0072B2", exaggerate=1.0, title=None, unit="px"):
+def draw_constellation(ax, ideal, vectors, *, colour="#0072B2", exaggerate=1.0, title=None):
     """Draw a neighbourhood: the ideal neighbours as rings, and where they are as dots.
 
     Parameters
@@ -91,8 +78,6 @@ def draw_constellation(ax, ideal, vectors, *, colour="#0072B2", exaggerate=1.0, 
     exaggerate : float
         Factor on the displacements from the ideal places.
     title : str, optional
-    unit : str
-        Of the vectors.
 
     Examples
     --------
@@ -104,15 +89,13 @@ def draw_constellation(ax, ideal, vectors, *, colour="#0072B2", exaggerate=1.0, 
     shown = ideal + exaggerate * (vectors - ideal)
     reach = 1.45 * np.linalg.norm(ideal, axis=1).max()
     for place, ring in zip(shown, ideal, strict=True):
-        ax.plot(*np.transpose([ring, place]), color=colour, linewidth=1.2, zorder=1)
-        ax.plot([0, ring[0]], [0, ring[1]], color="#DDDDDD", linewidth=0.8, zorder=0)
-    ax.scatter(*ideal.T, s=70, facecolors="white", edgecolors=_GREY, linewidths=1.1, zorder=2)
-    ax.scatter(*shown.T, s=38, color=colour, linewidths=0, zorder=3)
-    ax.scatter([0], [0], s=46, color="black", marker="P", linewidths=0, zorder=3)
+        ax.plot(*np.transpose([ring, place]), color=colour, zorder=1)
+        ax.plot([0, ring[0]], [0, ring[1]], color="#DDDDDD", linewidth=1, zorder=0)
+    ax.scatter(*ideal.T, s=80, facecolors="white", edgecolors=GREY, linewidths=1.4, zorder=2)
+    ax.scatter(*shown.T, s=50, color=colour, linewidths=0, zorder=3)
+    ax.scatter([0], [0], s=60, color="black", marker="P", linewidths=0, zorder=3)
     ax.set(xlim=(-reach, reach), ylim=(reach, -reach), aspect="equal", xticks=[], yticks=[], title=title)
     ax.spines[:].set_visible(False)
-    if exaggerate != 1:
-        ax.set_xlabel(f"displacements x {exaggerate:g} ({unit})", fontsize=8)
 
 
 @styled
@@ -144,31 +127,28 @@ def draw_cloud(ax, points, labels, *, centroids=None, title=None, names=("x", "y
     >>> cloud = draw_cloud(ax, np.zeros((3, 2)), [0, 1, 1])
     """
     order = np.random.default_rng(0).permutation(len(points)) if shuffle else np.arange(len(points))
-    colours = np.array([colour_of(k) for k in labels], dtype=object)
-    cloud = ax.scatter(*points[order].T, s=7, c=colours[order].tolist(), linewidths=0, alpha=0.75)
-    if centroids is not None:
-        for k, place in enumerate(centroids):
-            ax.scatter(*place, s=70, color=colour_of(k), edgecolors="black", linewidths=1.2)
-            ax.annotate(str(k), place, (5, 5), textcoords="offset points", fontsize=9, weight="bold")
+    colours = [colour_of(labels[row]) for row in order]
+    cloud = ax.scatter(*points[order].T, s=12, c=colours, linewidths=0, alpha=0.75)
+    for k, place in enumerate([] if centroids is None else centroids):
+        ax.scatter(*place, s=90, color=colour_of(k), edgecolors="black", linewidths=1.4)
+        ax.annotate(
+            str(k), place, (6, 6), textcoords="offset points", weight="bold",
+            bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.6},
+        )  # fmt: skip
     ax.set(xlabel=f"{names[0]} ({unit})", ylabel=f"{names[1]} ({unit})", title=title, aspect="equal")
-    if not ax.yaxis_inverted():
-        ax.invert_yaxis()
+    ax.yaxis.set_inverted(True)
     return cloud
 
 
 @styled
-def draw_displacements(ax, table, *, x="dx", y="dy", exaggerate=None, title=None, image=None):
-    """Draw displacements as arrows, coloured by their direction.
+def draw_displacements(ax, table, *, title=None, image=None):
+    """Draw displacements as arrows, coloured by their direction; the longer ones span a spacing.
 
     Parameters
     ----------
     ax : Axes
     table : DataFrame
-        Positions, and the two components in the unit of the positions.
-    x, y : str
-        Names of the components.
-    exaggerate : float, optional
-        Length of an arrow over its displacement; chosen from the spacing by default.
+        Positions, and the components ``dx`` and ``dy`` in pixels.
     title : str, optional
     image : DataArray or array_like of shape (H, W), optional
 
@@ -184,26 +164,18 @@ def draw_displacements(ax, table, *, x="dx", y="dy", exaggerate=None, title=None
     >>> table = pd.DataFrame({"x": [1.0, 9.0], "y": [1.0, 3.0], "dx": [0.1, 0.0], "dy": [0.0, 0.1]})
     >>> quiver = draw_displacements(ax, table)
     """
-    names = place_columns(table, image)
-    to_unit = 1.0
-    if names[0] == "x_nm":
-        px, nm = table["x"] - table["x"].mean(), table["x_nm"] - table["x_nm"].mean()
-        to_unit = float(np.sqrt((nm**2).sum() / (px**2).sum()))
-    if image is not None:
-        draw_image(ax, image, title=title)
-    else:
-        _frame(ax, table, title)
-    table = table[np.isfinite(table[[x, y]]).all(axis=1)]
-    u, v = table[x] * to_unit, table[y] * to_unit
-    if exaggerate is None and table.empty:
-        exaggerate = 1.0
-    elif exaggerate is None:
-        area = np.ptp(table[names[0]]) * np.ptp(table[names[1]])
-        exaggerate = 0.8 * np.sqrt(area / len(table)) / max(np.quantile(np.hypot(u, v), 0.9), 1e-12)
+    places, _ = _below(ax, table, image, title, 1)
+    shifts = table[["dx", "dy"]].to_numpy()
+    there = np.isfinite(shifts).all(axis=1)
+    places, shifts = places[there], shifts[there]
+    length = 1.0
+    if len(shifts):
+        spacing = np.sqrt(np.prod(np.ptp(places, axis=0)) / len(places))
+        length = 0.8 * spacing / max(np.quantile(np.hypot(*shifts.T), 0.9), 1e-12)
     return ax.quiver(
-        table[names[0]], table[names[1]], u * exaggerate, v * exaggerate, color=direction_colours(u, v),
+        *places.T, *length * shifts.T, color=direction_colours(*shifts.T),
         angles="xy", scale_units="xy", scale=1, pivot="mid",
-        width=0.005, headwidth=3.6, headlength=4, headaxislength=3.6,
+        width=0.006, headwidth=3.6, headlength=4, headaxislength=3.6,
     )  # fmt: skip
 
 
@@ -214,7 +186,7 @@ def direction_colours(x, y):
 
 
 @styled
-def draw_values(ax, table, column, *, label=None, title=None, cmap="RdBu_r", centre=None, size=None):
+def draw_values(ax, table, column, *, label=None, title=None, centre=None, size=None):
     """Draw atoms coloured by a quantity.
 
     Parameters
@@ -225,7 +197,6 @@ def draw_values(ax, table, column, *, label=None, title=None, cmap="RdBu_r", cen
     label : str, optional
         What the colour bar says, with the unit.
     title : str, optional
-    cmap : str
     centre : float, optional
         Value of the middle of the colours.
     size : float, optional
@@ -248,19 +219,9 @@ def draw_values(ax, table, column, *, label=None, title=None, cmap="RdBu_r", cen
     if centre is not None:
         half = max(abs(low - centre), abs(high - centre), 1e-12)
         low, high = centre - half, centre + half
-    x, y = place_columns(table)
-    dots = ax.scatter(
-        table[x],
-        table[y],
-        c=values,
-        cmap=cmap,
-        vmin=low,
-        vmax=high,
-        s=size or _dot_size(len(table), 2.6),
-        linewidths=0,
-    )
-    _frame(ax, table, title)
-    ax.figure.colorbar(dots, ax=ax, shrink=0.85, label=label or column)
+    places, area = _below(ax, table, None, title, 2.6)
+    dots = ax.scatter(*places.T, c=values, cmap="RdBu_r", vmin=low, vmax=high, s=size or area, linewidths=0)
+    colour_bar(dots, label or column)
     return dots
 
 

@@ -15,9 +15,14 @@ from atomlens.plotting._descriptors import (
     draw_windows,
     pixel_of,
 )
-from atomlens.plotting._draw import draw_map, new_figure, styled
-from atomlens.plotting._images import draw_image
+from atomlens.plotting._draw import PAGE, draw_image, draw_map, grey_limits, new_figure, panels, styled
+from atomlens.plotting._latents import draw_crop
 from atomlens.windows import column_windows
+
+
+def _frame(ax, n):
+    """Put the frame of a window around its picture."""
+    ax.spines[:].set(visible=True, color=FRAMES[n % len(FRAMES)], linewidth=3)
 
 
 @styled
@@ -45,27 +50,21 @@ def window_transforms(image, table, size, *, taper="hann", blank_center=0.0):
     7
     """
     rows = len(table)
-    figure = new_figure(size=(8.4, 1.45 * rows + 0.4))[0]
-    figure.clear()
-    grid = figure.add_gridspec(rows, 4, width_ratios=[2.2, 1, 1, 1])
-    whole = figure.add_subplot(grid[:, 0])
-    _draw_smoothly(draw_image, whole, image, title="Image")
-    draw_windows(whole, image, table, size, numbers=True)
-    step, unit = pixel_of(image)
+    mosaic = [["image", *(f"{name} {n}" for name in ("window", "fourier", "patterson"))] for n in range(rows)]
+    figure, axes = new_figure(mosaic, size=(PAGE, 1.75 * rows + 0.4), width_ratios=[2.6, 1, 1, 1])
+    draw_image(axes["image"], image, title="Image")
+    draw_windows(axes["image"], image, table, size, numbers=True)
+    scale = dict(zip(("step", "unit"), pixel_of(image), strict=True))
     for n, patch in enumerate(column_windows(image, table, size)):
-        axes = [figure.add_subplot(grid[n, k + 1]) for k in range(3)]
-        top = n == 0
-        _draw_smoothly(draw_patch, axes[0], patch, step=step, unit=unit, title="Window" if top else None)
-        draw_fourier(axes[1], patch, taper=taper, step=step, unit=unit, title="Fourier" if top else None)
+        window, fourier, function = (axes[name] for name in mosaic[n][1:])
+        draw_patch(window, patch, **scale)
+        draw_fourier(fourier, patch, taper=taper, **scale)
         found = patterson(patch, taper=taper, blank_center=blank_center, half=False)
-        draw_patterson(axes[2], found, step=step, unit=unit, title="Patterson" if top else None)
-        for ax in axes:
-            ax.set_ylabel(None)
-            if n < rows - 1:
-                ax.set_xlabel(None)
-        axes[0].set_ylabel(str(n), rotation=0, va="center", labelpad=8, fontsize=12, weight="bold")
-        for spine in axes[0].spines.values():
-            spine.set(visible=True, color=FRAMES[n % len(FRAMES)], linewidth=2.5)
+        draw_patterson(function, found, **scale)
+        window.set_ylabel(str(n), rotation=0, va="center", labelpad=10, fontsize=13, weight="bold")
+        _frame(window, n)
+    for name in ("window", "fourier", "patterson"):
+        axes[f"{name} 0"].set_title(name.capitalize())
     return figure
 
 
@@ -92,23 +91,20 @@ def blindness(tables):
     [['0.50', '×', '1.0'], ['1.00', '×', '7.0']]
     """
     most = max(len(panel) for panel in tables.values())
-    figure, axes = new_figure(
-        1, len(tables), size=(5.2 * len(tables) + 0.4, 0.62 * most + 1.1), squeeze=False
-    )
-    for ax, (title, panel) in zip(axes[0], tables.items(), strict=True):
+    width = min(5.2, PAGE / len(tables))
+    figure, axes = panels(len(tables), width=width, height=(0.62 * most + 1.1) / width)
+    for ax, (title, panel) in zip(axes, tables.items(), strict=True):
         found = pd.concat(panel, names=["descriptor"])
         changes = list(dict.fromkeys(found.index.get_level_values(1)))
-        seen = pd.DataFrame({name: one.visibility.where(~one.blind) for name, one in panel.items()}).T[
-            changes
-        ]
+        seen = pd.DataFrame({name: one.visibility.where(~one.blind) for name, one in panel.items()})
         ax.set_facecolor("#E4E4E4")
-        ax.imshow(seen, cmap="YlOrBr", vmin=0.6, vmax=1.15, aspect="auto")
+        ax.imshow(seen.loc[changes].T, cmap="YlOrBr", vmin=0.6, vmax=1.15, aspect="auto")
         for (name, change), row in found.iterrows():
-            ratio = f"{row.ratio:.{1 if row.ratio < 10 else 0}f}"
+            look = {"color": "#666666"} if row.blind else {"color": "black", "weight": "bold"}
             ax.text(
-                changes.index(change), list(panel).index(name), f"{row.visibility:.2f}\n× {ratio}",
-                ha="center", va="center", fontsize=9, color="#777777" if row.blind else "black",
-                weight="normal" if row.blind else "bold",
+                changes.index(change), list(panel).index(name),
+                f"{row.visibility:.2f}\n× {row.ratio:.{1 if row.ratio < 10 else 0}f}",
+                ha="center", va="center", fontsize=9, **look,
             )  # fmt: skip
         ax.set_xticks(range(len(changes)), [name.replace(" ", "\n") for name in changes], fontsize=9)
         ax.set_yticks(range(len(panel)), list(panel), fontsize=9)
@@ -117,8 +113,7 @@ def blindness(tables):
         ax.grid(which="minor", color="white", linewidth=2)
         ax.tick_params(which="both", length=0)
         ax.set_title(title)
-        for spine in ax.spines.values():
-            spine.set_visible(False)
+        ax.spines[:].set_visible(False)
     return figure
 
 
@@ -154,24 +149,20 @@ def component_maps(describe, features, model, *, image=None, title="Image"):
     maps = describe.map(model.transform(features))
     patterns = describe.inverse_image(model.components_)
     shares = getattr(model, "explained_variance_ratio_", None)
-    count, extra = len(maps), image is not None
-    figure = new_figure(size=(1.95 * count + 3.5 * extra, 3.7))[0]
-    figure.clear()
-    grid = figure.add_gridspec(2, count + extra, width_ratios=[1.9] * extra + [1] * count)
+    count, extra = len(maps), int(image is not None)
+    mosaic = [["image"] * extra + [f"{row} {n}" for n in range(count)] for row in ("map", "pattern")]
+    size = (min(2.6 * count + 3.8 * extra, PAGE), 4.4)
+    figure, axes = new_figure(mosaic, size=size, width_ratios=[2.1] * extra + [1] * count)
     table = describe.positions_
     unit = "nm" if "x_nm" in table else "px"
     step = float(np.ptp(table.x_nm) / np.ptp(table.x)) if unit == "nm" else 1.0
     if extra:
-        _draw_smoothly(draw_image, figure.add_subplot(grid[:, 0]), image, title=title)
+        draw_image(axes["image"], image, title=title)
     draw_pattern = draw_patterson if describe.kind == "patterson" else draw_modulus
     for n in range(count):
-        above, below = (figure.add_subplot(grid[k, n + extra]) for k in range(2))
         name = f"Component {n + 1}" if shares is None else f"{n + 1}: {shares[n]:.1%} of variance"
-        draw_map(above, maps[n], title=name, colourbar=False)
-        draw_pattern(below, patterns[n], step=step, unit=unit)
-        if n or extra:
-            above.set_ylabel(None)
-            below.set_ylabel(None)
+        draw_map(axes[f"map {n}"], maps[n], title=name, colourbar=False)
+        draw_pattern(axes[f"pattern {n}"], patterns[n], step=step, unit=unit)
     return figure
 
 
@@ -204,22 +195,18 @@ def look_alikes(image, describe, row, found, distances, *, title="Image"):
     >>> len(look_alikes(image, describe, 3, *found).axes)
     4
     """
-    rows = [row, *found]
-    table = describe.positions_.iloc[rows]
-    columns = max(2, -(-len(rows) // 2))
-    figure = new_figure(size=(3.6 + 1.35 * columns, 3.5))[0]
-    figure.clear()
-    grid = figure.add_gridspec(2, columns + 1, width_ratios=[2.3, *[1] * columns])
-    whole = figure.add_subplot(grid[:, 0])
-    _draw_smoothly(draw_image, whole, image, title=title)
-    draw_windows(whole, image, table, describe.size_, numbers=True)
+    table = describe.positions_.iloc[[row, *found]]
+    columns = max(2, -(-len(table) // 2))
+    places = [n if n < len(table) else "." for n in range(2 * columns)]
+    mosaic = [["image", *places[:columns]], ["image", *places[columns:]]]
+    size = (min(4.2 + 1.7 * columns, PAGE), 4)
+    figure, axes = new_figure(mosaic, size=size, width_ratios=[2.3, *[1] * columns])
+    draw_image(axes["image"], image, title=title)
+    draw_windows(axes["image"], image, table, describe.size_, numbers=True)
     headings = ["0: chosen", *(f"{n}: {d:.2f}" for n, d in enumerate(distances, 1))]
     for n, patch in enumerate(column_windows(image, table, describe.size_)):
-        ax = figure.add_subplot(grid[n // columns, 1 + n % columns])
-        _draw_smoothly(draw_patch, ax, patch, title=headings[n])
-        ax.set(xticks=[], yticks=[], xlabel=None, ylabel=None)
-        for spine in ax.spines.values():
-            spine.set(visible=True, color=FRAMES[n % len(FRAMES)], linewidth=2.5)
+        draw_crop(axes[n], patch, title=headings[n])
+        _frame(axes[n], n)
     return figure
 
 
@@ -230,7 +217,7 @@ def pictures(rows, *, columns=None):
     Parameters
     ----------
     rows : dict of str to array_like of shape (n, h, w)
-        Name of the row -> its pictures.
+        Name of the row -> its pictures, as many in each.
     columns : sequence of str, optional
         Headings.
 
@@ -243,24 +230,14 @@ def pictures(rows, *, columns=None):
     >>> len(pictures({"one": np.random.default_rng(0).random((3, 5, 5))}).axes)
     3
     """
-    count = max(len(some) for some in rows.values())
-    figure, axes = new_figure(
-        len(rows), count, size=(1.25 * count + 1.2, 1.3 * len(rows) + 0.3), squeeze=False
-    )
-    everything = np.concatenate([np.ravel(some) for some in rows.values()])
-    low, high = np.percentile(everything, (0.5, 99.5))
-    for line, (name, some) in zip(axes, rows.items(), strict=True):
-        for ax, picture in zip(line, some, strict=False):
-            ax.imshow(picture, cmap="gray", vmin=low, vmax=high)
-            ax.set(xticks=[], yticks=[])
-        for ax in line[len(some) :]:
-            ax.remove()
-        line[0].set_ylabel(name, rotation=0, ha="right", va="center", labelpad=8)
-    for ax, heading in zip(axes[0], columns or (), strict=False):
+    everything = np.array(list(rows.values()))
+    limits = grey_limits(everything)
+    count = everything.shape[1]
+    figure, axes = panels(len(rows) * count, per_row=count, width=1.6)
+    for ax, picture in zip(axes, everything.reshape(-1, *everything.shape[2:]), strict=True):
+        draw_crop(ax, picture, limits=limits)
+    for ax, name in zip(axes[::count], rows, strict=True):
+        ax.set_ylabel(name, rotation=0, ha="right", va="center", labelpad=8)
+    for ax, heading in zip(axes, columns or (), strict=False):
         ax.set_title(heading)
     return figure
-
-
-def _draw_smoothly(draw, *arguments, **options):
-    """Draw with the pixels averaged: a lattice of which pixels are left out gets patterns of its own."""
-    draw(*arguments, **options).set_interpolation("antialiased")

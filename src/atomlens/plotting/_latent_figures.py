@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 import numpy as np
-import xarray as xr
 
-from atomlens.plotting._draw import axis_label, colour_of, draw_map, new_figure, styled
+from atomlens.plotting._draw import SIGNED, colour_of, draw_map, grey_limits, new_figure, panels, styled
 from atomlens.plotting._latents import (
     as_manifold,
     draw_crop,
     draw_latent_map,
     draw_latents,
     draw_manifold,
-    grey_limits,
+    faint,
     plane,
     spoken,
 )
-from atomlens.shiftvae._crops import Crops
 
-_GREY = "#7F7F7F"
+_DARK = "#666666"
 _SETTLED = 0.15  # of the epochs, at the beginning: their losses would take the whole axis
 
 
 @styled
-def training_history(history, *, title=None):
+def training_history(history):
     """The loss of a training and the term that dominates it; beside them, enlarged, what the latents cost.
 
     Parameters
     ----------
     history : DataFrame
         ``history_`` of a `atomlens.shiftvae.ShiftVAE`.
-    title : str, optional
 
     Returns
     -------
@@ -44,21 +41,20 @@ def training_history(history, *, title=None):
     >>> len(training_history(history).axes)
     2
     """
-    figure, (left, right) = new_figure(1, 2, size=(9.4, 3.2))
+    figure, (left, right) = new_figure(1, 2, size=(10.4, 3.6))
     epoch = history["epoch"]
     left.plot(epoch, history["loss"], color="black", label="loss")
     left.plot(epoch, history["reconstruction"], color=colour_of(0), linestyle="--", label="reconstruction")
     later = history.loc[epoch > _SETTLED * epoch.max(), ["loss", "reconstruction"]].to_numpy()
     low, high = later.min(), later.max()
-    left.set(xlabel="epoch", ylabel="nats a crop", title=title or "Loss")
     left.set_ylim(low - 0.06 * (high - low) - 1e-9, high + 0.12 * (high - low) + 1e-9)
     parts = {"kl_pose": ("KL, pose", 1), "kl_content": ("KL, content", 2), "penalty": ("penalty", 3)}
     for part, (name, colour) in parts.items():
         if history[part].any():
             right.plot(epoch, history[part], color=colour_of(colour), label=name)
-    right.set(xlabel="epoch", ylabel="nats a crop", title="What the latents cost")
     right.set_ylim(bottom=0)
-    for ax in (left, right):
+    for ax, title in ((left, "Loss"), (right, "What the latents cost")):
+        ax.set(xlabel="epoch", ylabel="nats a crop", title=title)
         ax.xaxis.get_major_locator().set_params(integer=True, nbins=6)
         ax.legend()
     return figure
@@ -86,42 +82,40 @@ def latent_bars(summary):
     >>> len(latent_bars(pd.DataFrame(summary, index=["z1", "z2"])).axes)
     2
     """
-    figure, axes = new_figure(1, 2, size=(9.4, 0.42 * len(summary) + 1.2), sharey=True)
+    figure, axes = new_figure(1, 2, size=(10.4, 0.5 * len(summary) + 1.2), sharey=True)
     place = np.arange(len(summary))
     shown = {"kl": "divergence from the prior (nats)", "posterior_sd": "posterior sd (prior sd)"}
     for ax, (column, label) in zip(axes, shown.items(), strict=True):
         for active, look in (
             (True, {"color": colour_of(0)}),
-            (False, {"color": "#D9D9D9", "hatch": "///", "edgecolor": _GREY, "linewidth": 0}),
+            (False, {"color": "#D9D9D9", "hatch": "///", "edgecolor": _DARK, "linewidth": 0}),
         ):
             rows = (summary["active"] == active).to_numpy()
             ax.barh(place[rows], summary[column][rows], height=0.62, **look)
         for n, (value, active) in enumerate(zip(summary[column], summary["active"], strict=True)):
             remark = "" if active or column == "posterior_sd" else "  collapsed"
             ax.annotate(
-                f"{value:.2f}{remark}", (value, n), (4, 0), textcoords="offset points", va="center",
-                fontsize=9, color="black" if active else _GREY,
+                f"{value:.2f}{remark}", (value, n), (5, 0), textcoords="offset points", va="center",
+                color="black" if active else _DARK,
+                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},  # over the dashed line
             )  # fmt: skip
         ax.set(xlabel=label)
     axes[0].set_yticks(place, [spoken(name) for name in summary.index])
     axes[0].invert_yaxis()
     axes[0].margins(x=0.18)
-    axes[1].axvline(1, color="black", linewidth=1.2, linestyle="--", zorder=0)
+    axes[1].axvline(1, color="black", linewidth=1.5, linestyle="--", zorder=0)
     axes[1].set_xlim(0, 1.25 * max(1, summary["posterior_sd"].max()))
     return figure
 
 
 @styled
-def manifold(decoded, *, names=("z1", "z2"), title=None):
+def manifold(decoded):
     """Pictures that a model decodes over the plane of two latents.
 
     Parameters
     ----------
     decoded : DataArray
         From `atomlens.shiftvae.ShiftVAE.manifold`.
-    names : sequence of str
-        Of the latents across and down, if `manifold` was asked for others than the first two.
-    title : str, optional
 
     Returns
     -------
@@ -134,6 +128,7 @@ def manifold(decoded, *, names=("z1", "z2"), title=None):
 
     Examples
     --------
+    >>> import xarray as xr
     >>> along = {"z_down": [-1.0, 1.0], "z_across": [-1.0, 1.0]}
     >>> decoded = xr.DataArray(np.zeros((2, 2, 4, 5)), along, ("z_down", "z_across", "y", "x"))
     >>> manifold(decoded).axes[0].get_xlabel()
@@ -141,16 +136,16 @@ def manifold(decoded, *, names=("z1", "z2"), title=None):
     """
     sizes = as_manifold(decoded).sizes
     shape = sizes["y"] / sizes["x"] if "y" in sizes else 0.7
-    width = min(6.2, 1.3 * sizes["z_across"] + 0.7)
+    width = min(6.8, 1.3 * sizes["z_across"] + 0.7)
     height = (width - 0.7) * sizes["z_down"] / sizes["z_across"] * shape + 0.8
     figure, ax = new_figure(size=(width, min(height, 7.5)))
-    draw_manifold(ax, decoded, names=names, title=title)
+    draw_manifold(ax, decoded)
     return figure
 
 
 @styled
-def latent_cloud(content, labels=None, *, axes=(0, 1), label=None, title=None):
-    """Crops as points in the plane of two content latents.
+def latent_cloud(content, labels=None, *, title=None):
+    """Crops as points in the plane of the first two content latents.
 
     Parameters
     ----------
@@ -158,10 +153,6 @@ def latent_cloud(content, labels=None, *, axes=(0, 1), label=None, title=None):
         From `atomlens.shiftvae.ShiftVAE.transform`. Of a single latent, the points are spread out.
     labels : array_like of shape (N,), optional
         Kinds (words, whole numbers, bool), each with its colour, or a quantity (float) for a colour scale.
-    axes : (int, int)
-        Numbers of the two latents, counted from 0.
-    label : str, optional
-        What the labels are, with the unit.
     title : str, optional
 
     Returns
@@ -176,20 +167,19 @@ def latent_cloud(content, labels=None, *, axes=(0, 1), label=None, title=None):
     Examples
     --------
     >>> content = np.random.default_rng(0).normal(size=(50, 2))
-    >>> len(latent_cloud(content, content[:, 0] ** 2, label="a quantity (nm)").axes)
-    2
+    >>> len(latent_cloud(content, content[:, 0] > 0).axes)
+    1
     """
-    points = plane(content, axes)
+    points = plane(content)
     if labels is not None and len(labels) != len(points):
         raise ValueError(f"{len(labels)} labels for {len(points)} crops: there is one for each of them")
-    figure, ax = new_figure(size=(5.6 if labels is None else 6.4, 4.4))
-    names = [f"z{axis + 1}" for axis in axes[: np.shape(content)[1]]]
-    draw_latents(ax, points, labels, names=names, label=label, title=title)
+    figure, ax = new_figure(size=(6.8, 4.4))
+    draw_latents(ax, points, labels, names=["z1", "z2"][: np.shape(content)[1]], title=title)
     return figure
 
 
 @styled
-def latent_maps(maps, *, names=None, truth=None, columns=4):
+def latent_maps(maps, *, names=None, truth=None):
     """Maps of latents over an image, and what was planted there.
 
     Parameters
@@ -200,8 +190,6 @@ def latent_maps(maps, *, names=None, truth=None, columns=4):
         Latents to show; all of them without it.
     truth : mapping of str to DataArray of shape (y, x), optional
         Planted maps by their titles, drawn after the latents, whose sign and scale mean nothing.
-    columns : int
-        Panels in a row.
 
     Returns
     -------
@@ -214,31 +202,28 @@ def latent_maps(maps, *, names=None, truth=None, columns=4):
 
     Examples
     --------
+    >>> import xarray as xr
     >>> maps = xr.DataArray(np.zeros((2, 3, 4)), {"latent": ["z1", "z2"]}, ("latent", "y", "x"))
     >>> len(latent_maps(maps, names=["z2"], truth={"Planted": maps[0]}).axes)
-    4
+    2
     """
     known = list(maps.latent.values)
     names = known if names is None else list(names)
     if unknown := [name for name in names if name not in known]:
         raise ValueError(f"no latent {unknown[0]!r}: these maps are of {', '.join(map(str, known))}")
     truth = truth or {}
-    figure, axes = _grid(len(names) + len(truth), columns, (3.3, 2.9))
+    figure, axes = panels(len(names) + len(truth), per_row=3, height=0.85)
     for ax, name in zip(axes, names, strict=False):
         draw_latent_map(ax, maps.sel(latent=name))
     for ax, (title, planted) in zip(axes[len(names) :], truth.items(), strict=True):
         limit = float(np.nanpercentile(np.abs(planted), 99.5)) or 1.0
-        signed = {"cmap": "RdBu_r", "vmin": -limit, "vmax": limit} if (planted < 0).any() else {}
+        signed = {"cmap": SIGNED, "vmin": -limit, "vmax": limit} if (planted < 0).any() else {}
         draw_map(ax, planted, title=title, **signed)
-        ax.locator_params(nbins=3)
-    for n, ax in enumerate(axes):
-        if n % columns:
-            ax.set_ylabel(None)
     return figure
 
 
 @styled
-def against_truth(pairs, *, columns=4):
+def against_truth(pairs):
     """What was found against what was planted, one panel a quantity, with their correlation.
 
     In the same unit, the title has the coefficient of Pearson, and a line of slope 1 is drawn through the
@@ -249,8 +234,6 @@ def against_truth(pairs, *, columns=4):
     ----------
     pairs : mapping of str to (array_like, array_like, str or (str, str))
         Title -> what was planted, what was found, and the unit of both or the unit of each.
-    columns : int
-        Panels in a row.
 
     Returns
     -------
@@ -269,7 +252,7 @@ def against_truth(pairs, *, columns=4):
     """
     from scipy.stats import pearsonr, spearmanr
 
-    figure, axes = _grid(len(pairs), columns, (3.2, 3.1))
+    figure, axes = panels(len(pairs), per_row=3)
     for ax, (title, (truth, found, units)) in zip(axes, pairs.items(), strict=True):
         truth, found = (np.ravel(np.asarray(values, dtype=float)) for values in (truth, found))
         if len(truth) != len(found):
@@ -278,82 +261,14 @@ def against_truth(pairs, *, columns=4):
             )
         same = isinstance(units, str)
         units = (units, units) if same else units
-        root = np.sqrt(max(len(truth), 1))
-        ax.scatter(
-            truth, found, color=colour_of(0), linewidths=0, rasterized=True,
-            s=float(np.clip(350 / root, 1.5, 16)), alpha=float(np.clip(25 / root, 0.08, 0.8)),
-        )  # fmt: skip
+        ax.scatter(truth, found, color=colour_of(0), **faint(len(truth), least=2, most=20))
         if np.ptp(truth) and np.ptp(found):
             name, measure = ("r", pearsonr) if same else ("rank r", spearmanr)
             title += f": {name} = {measure(truth, found).statistic:.3f}"
         if same:
-            ax.axline((truth.mean(), found.mean()), slope=1, color="black", linewidth=1, linestyle="--")
+            ax.axline((truth.mean(), found.mean()), slope=1, color="black", linewidth=1.5, linestyle="--")
         ax.set(title=title, xlabel=f"planted ({units[0] or '1'})", ylabel=f"found ({units[1] or '1'})")
         ax.locator_params(nbins=5)
-    return figure
-
-
-@styled
-def reconstructions(crops, decoded, *, n=6):
-    """Some crops, what the model decodes for them, and the difference, all on the same scale.
-
-    The difference is blue where the model is too bright; it spans as many units as the grey pictures.
-
-    Parameters
-    ----------
-    crops, decoded : array_like of shape (N, H, W) or (N, length)
-        The second from `atomlens.shiftvae.ShiftVAE.reconstruct`.
-    n : int
-        How many, evenly spaced over all.
-
-    Returns
-    -------
-    Figure
-
-    Raises
-    ------
-    ValueError
-        If the shapes differ.
-
-    Examples
-    --------
-    >>> noisy = np.random.default_rng(0).normal(size=(20, 8, 8))
-    >>> len(reconstructions(noisy, np.zeros((20, 8, 8)), n=4).axes)
-    12
-    """
-    given, model = Crops(crops), Crops(decoded)
-    if len(given) != len(model) or given.shape != model.shape:
-        raise ValueError(
-            f"{len(given)} crops of {given.size_text}, but {len(model)} decoded of {model.size_text}"
-        )
-    rows = np.unique(np.linspace(0, len(given) - 1, n).round().astype(int))
-    given, model, signal = given.take(rows), model.take(rows), given.signal
-    low, high = grey_limits(np.concatenate([given, model]))
-    half = (high - low) / 2
-    if signal:
-        figure, axes = new_figure(
-            2, len(rows), size=(1.75 * len(rows) + 0.8, 3.2), sharex=True, sharey="row", squeeze=False
-        )
-        along = crops[crops.dims[-1]] if isinstance(crops, xr.DataArray) else np.arange(given.shape[-1])
-        for (above, below), one, drawn in zip(axes.T, given[:, 0], model[:, 0], strict=True):
-            above.plot(along, one, color=_GREY, linewidth=0.9, label="signal")
-            above.plot(along, drawn, color=colour_of(5), linewidth=1.8, label="decoded")
-            below.axhline(0, color=_GREY, linewidth=0.8)
-            below.plot(along, one - drawn, color=colour_of(0), linewidth=0.9)
-        axes[0, 0].legend(loc="upper left", fontsize=8, handlelength=1, borderaxespad=0)
-        axes[0, 0].set_ylim(low - 0.1 * half, high + 0.7 * half)
-        axes[1, 0].set_ylim(-half, half)
-        axes[1, 0].locator_params(axis="x", nbins=3)
-        axes[1, 0].set_ylabel("difference")
-        figure.supxlabel(axis_label(along) if isinstance(along, xr.DataArray) else "point", fontsize=10)
-        return figure
-    figure, axes = new_figure(3, len(rows), size=(1.35 * len(rows) + 0.8, 4.2), squeeze=False)
-    for column, one, drawn in zip(axes.T, given, model, strict=True):
-        draw_crop(column[0], one, limits=(low, high))
-        draw_crop(column[1], drawn, limits=(low, high))
-        draw_crop(column[2], one - drawn, limits=(-half, half)).set_cmap("RdBu_r")
-    for ax, name in zip(axes[:, 0], ("crop", "decoded", "difference"), strict=True):
-        ax.set_ylabel(name)
     return figure
 
 
@@ -379,21 +294,11 @@ def crops(crops, *, titles=None, columns=8):
     >>> len(crops(np.random.default_rng(0).random((5, 8, 8)), titles=list("abcde"), columns=3).axes)
     5
     """
-    given = Crops(crops)
-    values = given.take(np.arange(len(given)))[:, 0 if given.signal else slice(None)]
+    values = np.asarray(crops)
     limits = grey_limits(values)
-    height = (0.8 if given.signal else given.shape[0] / given.shape[1]) * 1.25
-    figure, axes = _grid(len(values), columns, (1.25, height + 0.3 * (titles is not None)))
+    height = 0.8 if values.ndim == 2 else values.shape[1] / values.shape[2]
+    extra = 0.3 * (titles is not None)
+    figure, axes = panels(len(values), per_row=columns, width=2.2, height=height, extra=extra)
     for n, (ax, one) in enumerate(zip(axes, values, strict=True)):
         draw_crop(ax, one, limits=limits, title=None if titles is None else str(titles[n]))
     return figure
-
-
-def _grid(count, columns, size):
-    """A figure and as many axes as are needed, in rows."""
-    columns = min(columns, count)
-    rows = -(-count // columns)
-    figure, axes = new_figure(rows, columns, size=(size[0] * columns, size[1] * rows), squeeze=False)
-    for ax in axes.flat[count:]:
-        ax.remove()
-    return figure, axes.flat[:count]

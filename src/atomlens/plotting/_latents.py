@@ -5,10 +5,8 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.collections import LineCollection
 
-from atomlens.plotting._descriptors import _few_ticks
-from atomlens.plotting._draw import colour_of, draw_map, styled
+from atomlens.plotting._draw import BESIDE, SIGNED, colour_bar, colour_of, draw_map, grey_limits, styled
 
-_PERCENTILES = (0.5, 99.7)
 _OUTLIERS = 99.5  # percentile at which the colours of a latent map end
 _UNITS = {"shift_x": "px", "shift_y": "px", "rotation": "degrees"}
 _TICKS = 5
@@ -23,12 +21,6 @@ def spoken(name):
 def with_unit(name):
     """Name of a latent and its unit as `ShiftVAE.latent_map` gives it."""
     return f"{spoken(name)} ({_UNITS.get(str(name), 'prior sd')})"
-
-
-def grey_limits(pictures):
-    """One scale for several pictures, which a hot pixel does not darken."""
-    low, high = np.percentile(pictures, _PERCENTILES)
-    return (float(low), float(high)) if high > low else (float(low) - 0.5, float(low) + 0.5)
 
 
 @styled
@@ -60,11 +52,18 @@ def draw_crop(ax, crop, *, limits=None, title=None):
         drawn = ax.imshow(crop, cmap="gray", vmin=low, vmax=high, interpolation="antialiased")
         ax.spines[:].set_visible(False)
     else:
-        (drawn,) = ax.plot(crop, color=colour_of(0), linewidth=1.3)
+        (drawn,) = ax.plot(crop, color=colour_of(0))
         margin = 0.06 * (high - low)
         ax.set(xlim=(0, len(crop) - 1), ylim=(low - margin, high + margin))
     ax.set(xticks=[], yticks=[], title=title)
     return drawn
+
+
+def faint(count, *, least, most):
+    """Look of so many dots: the more there are, the smaller and the fainter."""
+    root = np.sqrt(max(count, 1))
+    size, alpha = (float(np.clip(n / root, *ends)) for n, ends in ((800, (least, most)), (30, (0.1, 0.85))))
+    return {"s": size, "alpha": alpha, "linewidths": 0, "rasterized": True}
 
 
 @styled
@@ -114,20 +113,14 @@ def draw_latents(
     """
     points = np.asarray(points, dtype=float)
     order = np.random.default_rng(0).permutation(len(points)) if shuffle else np.arange(len(points))
-    root = np.sqrt(max(len(points), 1))
-    look = {
-        "s": float(np.clip(600 / root, 1.5, 20)),
-        "alpha": float(np.clip(30 / root, 0.1, 0.85)),
-        "linewidths": 0,
-        "rasterized": True,
-    }
+    look = faint(len(points), least=2, most=26)
     labels = None if labels is None else np.asarray(labels)[order]
     if labels is None:
         dots = ax.scatter(*points[order].T, color=colour_of(0), **look)
     elif labels.dtype.kind == "f":
         dots = ax.scatter(*points[order].T, c=labels, **{"cmap": "viridis", **limits}, **look)
         if legend:
-            ax.figure.colorbar(dots, ax=ax, shrink=0.85, label=label).solids.set_alpha(1)
+            colour_bar(dots, label).solids.set_alpha(1)
     else:
         kinds, codes = np.unique(labels, return_inverse=True)
         # A cluster has the colour that it has in `draw_labels`.
@@ -135,8 +128,8 @@ def draw_latents(
         dots = ax.scatter(*points[order].T, c=[colours[kinds[code]] for code in codes], **look)
         if legend and len(kinds) > 1:
             for kind, colour in colours.items():
-                ax.scatter([], [], color=colour, s=40, linewidths=0, label=str(kind))
-            ax.legend(title=label, loc="upper left", bbox_to_anchor=(1, 1), handletextpad=0.2)
+                ax.scatter([], [], color=colour, s=50, linewidths=0, label=str(kind))
+            ax.legend(title=label, **BESIDE)
     ax.set(xlabel=with_unit(names[0]), title=title, xlim=_reach(points[:, 0]))
     ax.locator_params(nbins=_TICKS)
     if len(names) > 1:
@@ -153,7 +146,7 @@ def _reach(values):
 
 
 @styled
-def draw_manifold(ax, decoded, *, names=("z1", "z2"), title=None):
+def draw_manifold(ax, decoded, *, names=("z1", "z2")):
     """Draw decoded pictures side by side, each where its latents are; larger values to the right and up.
 
     Parameters
@@ -164,7 +157,6 @@ def draw_manifold(ax, decoded, *, names=("z1", "z2"), title=None):
         without z_down for a single latent.
     names : sequence of str
         Of the latents across and down.
-    title : str, optional
 
     Returns
     -------
@@ -206,15 +198,13 @@ def draw_manifold(ax, decoded, *, names=("z1", "z2"), title=None):
         x = across[:, None] + 0.92 * step[0] * np.linspace(-0.5, 0.5, values.shape[-1])
         y = down[:, None, None] + 0.84 * step[1] * ((values - low) / (high - low) - 0.5)
         lines = np.stack(np.broadcast_arrays(x, y), axis=-1).reshape(-1, values.shape[-1], 2)
-        drawn = ax.add_collection(LineCollection(lines, colors=colour_of(0), linewidths=1.3))
+        drawn = ax.add_collection(LineCollection(lines, colors=colour_of(0), linewidths=1.8))
         ax.set(xlim=(left, right), ylim=(bottom, top))
         line = "#CCCCCC"
-    ax.hlines(np.linspace(bottom, top, len(down) + 1)[1:-1], left, right, color=line, linewidth=0.7)
-    ax.vlines(np.linspace(left, right, len(across) + 1)[1:-1], bottom, top, color=line, linewidth=0.7)
-    ax.set_xticks(_some(across))
-    ax.set_yticks([] if single else _some(down))
-    ax.set(xlabel=with_unit(names[0]), title=title)
-    ax.set(ylabel=None if single else with_unit(names[1]))
+    ax.hlines(np.linspace(bottom, top, len(down) + 1)[1:-1], left, right, color=line, linewidth=0.8)
+    ax.vlines(np.linspace(left, right, len(across) + 1)[1:-1], bottom, top, color=line, linewidth=0.8)
+    ax.set(xlabel=with_unit(names[0]), xticks=_some(across), yticks=[] if single else _some(down))
+    ax.set_ylabel(None if single else with_unit(names[1]))
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     return drawn
@@ -242,7 +232,7 @@ def _some(values):
 
 
 @styled
-def draw_latent_map(ax, latent, *, title=None, colourbar=True):
+def draw_latent_map(ax, latent, *, title=None):
     """Draw the map of one latent.
 
     Content and rotation: red and blue about zero. A shift jumps from one end of the lattice vector to the
@@ -255,7 +245,6 @@ def draw_latent_map(ax, latent, *, title=None, colourbar=True):
         One of the maps of `atomlens.shiftvae.ShiftVAE.latent_map`, with its name as coordinate ``latent``.
     title : str, optional
         The name of the latent and its unit without it.
-    colourbar : bool
 
     Returns
     -------
@@ -272,11 +261,8 @@ def draw_latent_map(ax, latent, *, title=None, colourbar=True):
     'RdBu_r'
     """
     name = with_unit(latent.latent.item())
-    drawn = draw_map(ax, latent, title=title or name, colourbar=colourbar, **latent_colours(latent))
-    drawn.set_interpolation("antialiased")
-    if colourbar:
-        drawn.colorbar.set_label(None)  # the title has the unit
-    _few_ticks(ax)
+    drawn = draw_map(ax, latent, title=title or name, **latent_colours(latent))
+    drawn.colorbar.set_label(name if title else None)  # else the title has the unit
     return drawn
 
 
@@ -287,7 +273,7 @@ def latent_colours(latent):
         low, high = np.percentile(latent, (100 - _OUTLIERS, _OUTLIERS))
         return {"cmap": "twilight_shifted", "vmin": float(low), "vmax": float(high)}
     limit = float(np.percentile(np.abs(latent), _OUTLIERS)) or 1.0
-    return {"cmap": "PuOr_r" if name == "rotation" else "RdBu_r", "vmin": -limit, "vmax": limit}
+    return {"cmap": "PuOr_r" if name == "rotation" else SIGNED, "vmin": -limit, "vmax": limit}
 
 
 def plane(content, axes=(0, 1)):

@@ -8,7 +8,7 @@ from matplotlib.path import Path
 from scipy.spatial import cKDTree
 
 from atomlens.crystallography import POINT_GROUPS, LocalCrystallography
-from atomlens.plotting._crystals import place_columns
+from atomlens.plotting._draw import place_columns
 
 __all__ = ["CrystalModel"]
 

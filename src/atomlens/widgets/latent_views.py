@@ -9,8 +9,8 @@ from matplotlib.widgets import LassoSelector
 from traitlets import link
 
 from atomlens import plotting
-from atomlens.plotting._draw import _extent, styled
-from atomlens.plotting._latents import grey_limits, latent_colours, spoken, with_unit
+from atomlens.plotting._draw import extent_of, grey_limits, styled
+from atomlens.plotting._latents import latent_colours, spoken, with_unit
 from atomlens.widgets.latent_models import LatentModel, ManifoldModel
 from atomlens.widgets.views import LinkedView, _dropdown, _slider, widgets
 
@@ -161,7 +161,7 @@ class LatentExplorer(_LatentView):
         model = self.model
         latent = model.maps.sel(latent=model.shown)
         self._map.set_data(latent.values)
-        extent = _extent(latent)[0]
+        extent = extent_of(latent)
         for drawn in (self._map, *self._shades):
             drawn.set_extent(extent)
         self._map_ax.set(xlim=extent[:2], ylim=extent[2:])
