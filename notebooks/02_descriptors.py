@@ -48,7 +48,7 @@ sample
 
 # %%
 part = sample.truth[sample.truth.y.between(128, 383)]
-figure, (left, right) = plotting.new_figure(1, 2, size=(10.6, 2.9))
+figure, (left, right) = plotting.new_figure(1, 2, size=(10.4, 2.9))
 plotting.draw_image(left, sample.data[128:384], title="The middle of the image")
 plotting.draw_phases(right, part, part.domain, title="What was planted", size=9)
 show(figure, alt="An image of dumbbells with a slanted boundary, and its columns in two colours.")
@@ -313,7 +313,7 @@ Markdown(f"**Score.** ARI {ari_shots:.3f} over {len(kinds)} dumbbells.")
 
 # %%
 mean = look.inverse_image(np.array([shots[kinds == k].mean(axis=0) for k in (0, 1)]))
-figure, (left, middle, right, last) = plotting.new_figure(1, 4, size=(11.6, 3.3))
+figure, (left, middle, right, last) = plotting.new_figure(1, 4, size=(10.4, 3))
 plotting.draw_phases(left, grains, grains.grain, title="4: by lattice", size=14)
 plotting.draw_phases(middle, look.positions_, kinds, title="5: by sub-image", size=14)
 for k, ax in enumerate((right, last)):
@@ -373,7 +373,7 @@ told = pd.DataFrame({"measured": [guess(movie, d) for d in numbers]}, index=numb
 perfect_observer = pd.Series(1 - 0.5**numbers, index=numbers, name="perfect observer")
 
 # %%
-figure, ax = plotting.new_figure(size=(5.6, 3.2))
+figure, ax = plotting.new_figure(size=(6.6, 4))
 names = {"xlabel": "frames in a stack", "ylabel": "direction told right (share)"}
 plotting.draw_lines(ax, told, expected=perfect_observer, **names)
 ax.set_xticks(numbers)
@@ -546,7 +546,7 @@ for dose in budget(full=[0.3, 1, 3, 10, 30, 100], fast=[3, 100]):
 by_dose = pd.DataFrame(by_dose).T
 
 # %%
-figure, (left, right) = plotting.new_figure(1, 2, size=(9.6, 3.3))
+figure, (left, right) = plotting.new_figure(1, 2, size=(10.4, 3.8))
 period = describe.lattice_.spacing
 names = {"xlabel": "side of the window (px)", "ylabel": "ARI", "log": True}
 plotting.draw_lines(left, by_size, mark=(period, "shortest lattice vector"), **names)

@@ -310,7 +310,7 @@ shift = crystallography.displacements(bent, center="Ti", neighbors="Pb")
 strain = crystallography.strain_map(bent, sublattice="Pb", shells=2)
 
 # %%
-figure, (left, right) = plotting.new_figure(1, 2, size=(9.4, 4.2))
+figure, (left, right) = plotting.new_figure(1, 2, size=(10.4, 4.6))
 plotting.draw_displacements(left, shift, title="Displacement of Ti")
 plotting.draw_values(
     right, strain, "rotation_deg", label="rotation (degrees)", centre=0, title="Rotation of the lattice"
@@ -360,7 +360,7 @@ pd.concat([model.verdict_ for model in bfo.values()])[
 ].round(3)
 
 # %%
-figure, (left, middle, right) = plotting.new_figure(1, 3, size=(10.6, 3.8))
+figure, (left, middle, right) = plotting.new_figure(1, 3, size=(10.4, 3.8))
 plotting.draw_displacements(left, shift, title="Displacement of Fe")
 plotting.draw_phases(middle, iron, bfo[4].labels_, title="Four labels", size=8)
 cloud = crystallography.components(bfo[4].vectors_, 2).scores
@@ -388,7 +388,7 @@ waves.assign(p_value=waves.p_value.map("{:.0e}".format)).round(3)
 
 # %%
 bismuth = crystallography.strain_map(film.data, sublattice="Bi").dropna()
-figure, (left, right) = plotting.new_figure(1, 2, size=(9.4, 3.9))
+figure, (left, right) = plotting.new_figure(1, 2, size=(10.4, 4.2))
 plotting.draw_values(
     left, bismuth, "exx", label="strain of Bi along x", centre=0, title="Strain of Bi", size=14
 )
@@ -439,7 +439,7 @@ pd.concat(verdicts)[["labels", "kind", "n_variants", "asymmetry_pm", "p_value", 
 image, picked = films["pto_sro_haadf"], tables["pto_sro_haadf"]
 shift = crystallography.displacements(picked, center="B", neighbors="A").dropna()
 strain = crystallography.strain_map(picked, sublattice="A", shells=2).dropna()
-figure, (top, below) = plotting.new_figure(2, 1, size=(9.4, 4.6), sharex=True)
+figure, (top, below) = plotting.new_figure(2, 1, size=(10.4, 5), sharex=True)
 plotting.draw_displacements(top, shift, title="Displacement of B against its four A", image=image)
 turn = {"label": "rotation (°)", "centre": 0, "title": "Rotation of the lattice", "size": 22}
 plotting.draw_values(below, strain, "rotation_deg", **turn)
@@ -471,7 +471,7 @@ for name in ("stm_vacancies_twin", "cu2o_stm"):
 planted = surfaces["stm_vacancies_twin"].extras["defects"]
 match = metrics.match(empty["stm_vacancies_twin"], planted, tolerance=8, border=20, shape=(512, 512))
 print(f"planted vacancies: precision {match.precision:.2f}, recall {match.recall:.2f}")
-figure, ax = plotting.new_figure(size=(5.2, 4.8))
+figure, ax = plotting.new_figure(size=(6.2, 6))
 plotting.draw_image(ax, picture, title=f"Real: {len(empty['cu2o_stm'])} empty cells")
 plotting.draw_columns(ax, picture, empty["cu2o_stm"], size=6, colour="#D55E00")
 show(figure, alt="A surface with dark holes, many of them marked as empty cells.")
@@ -500,7 +500,7 @@ ramp = simulate.column_positions(ramp, noise=0.003, random_state=0).data
 steps = LocalCrystallography(n_clusters=4, center="Ti", neighbors="Pb").fit(ramp)
 
 # %%
-figure, (left, right) = plotting.new_figure(1, 2, size=(8.6, 3.9))
+figure, (left, right) = plotting.new_figure(1, 2, size=(9.6, 4.2))
 plotting.draw_phases(left, ramp.iloc[steps.centers_], steps.labels_, title="Four labels", size=14)
 strain = crystallography.strain_map(ramp, sublattice="Pb", shells=2)
 plotting.draw_values(

@@ -392,6 +392,13 @@ def _outputs(source, notebook, old):
                 yield f"code cell {i}: a stored warning: {output.text[:80]!r}"
             elif WIDGET in output.get("data", {}):
                 yield f"code cell {i}: a stored widget"
+    yield from _pictures(old)
+
+
+def _pictures(notebook):
+    """What is wrong with the figures of a notebook."""
+    for i, cell in enumerate(_code(notebook)):
+        for output in cell.outputs:
             for kind in sorted(set(MAX_PICTURE_BYTES) & set(output.get("data", {}))):
                 look = output.metadata.get(kind, {})
                 yield from (

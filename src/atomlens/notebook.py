@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import os
 import sys
 
@@ -13,6 +14,7 @@ from atomlens._shell import shell
 __all__ = ["EnvironmentReport", "budget", "environment_report", "show", "stored_table"]
 
 _CSS_DPI, _DENSITY = 96, 2
+_LEAN = 270_000  # bytes; a third more once they are text
 
 
 def budget(*, full, fast):
@@ -128,18 +130,24 @@ def _encoded(figure):
     dpi = _DENSITY * _CSS_DPI
     figure.savefig(raw, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.04, facecolor="white")
     picture = Image.open(raw).convert("RGB")
-    chosen, true = picture, np.asarray(picture, dtype=np.int16)
-    # The fewest colours that do; the palette is chosen by area, so a thin line in a rare colour is what
-    # it would lose first.
-    for method in (Image.Quantize.FASTOCTREE, Image.Quantize.MAXCOVERAGE):
-        lean = picture.quantize(256, method=method, dither=Image.Dither.NONE)
+    best, true = _png(picture), np.asarray(picture, dtype=np.int16)
+    # The palette is chosen by area: a thin line in a rare colour is what it would lose first. Noise, which
+    # takes the most room, has to do with fewer colours.
+    methods = (Image.Quantize.MAXCOVERAGE, Image.Quantize.FASTOCTREE)
+    for colours, method in itertools.product((256, 128, 64), methods):
+        lean = picture.quantize(colours, method=method, dither=Image.Dither.NONE)
         _whiten(lean)
         if np.abs(true - np.asarray(lean.convert("RGB"), dtype=np.int16)).max() <= 32:
-            chosen = lean
-            break
+            best = min(best, _png(lean), key=len)
+            if len(best) <= _LEAN:
+                break
+    return best, round(picture.width / _DENSITY)
+
+
+def _png(picture):
     out = io.BytesIO()
-    chosen.save(out, format="png", optimize=True)
-    return out.getvalue(), round(picture.width / _DENSITY)
+    picture.save(out, format="png", optimize=True)
+    return out.getvalue()
 
 
 def _smallest_text(figure):

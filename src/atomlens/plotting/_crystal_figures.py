@@ -51,8 +51,8 @@ def first_neighbourhood(table, hoods, row):
         arrow = {"arrowstyle": "-|>", "color": colour_of(n), "lw": 2.4, "mutation_scale": 16}
         left.annotate("", centre + vectors[n], centre, arrowprops=arrow)
         left.annotate(
-            rf"$\mathbf{{r}}_{n + 1}$", centre + 0.62 * vectors[n], (5, 5), textcoords="offset points",
-            color=colour_of(n), fontsize=14,
+            rf"$\mathbf{{r}}_{n + 1}$", centre + 1.34 * vectors[n], ha="center", va="center",
+            color=colour_of(n), fontsize=15,
         )  # fmt: skip
     left.set(
         xlim=(centre[0] - half, centre[0] + half), ylim=(centre[1] + half, centre[1] - half), aspect="equal",
@@ -211,7 +211,7 @@ def cluster_numbers(choice):
         "inertia": "inertia (px²)",
         "silhouette": "silhouette",
         "bic": "BIC",
-        "closure": "closure of the replicas",
+        "closure": "closure of replicas",
         "gap_p": "largest p of a gap",
     }
     figure, axes = panels(len(shown), per_row=5, height=1.2)

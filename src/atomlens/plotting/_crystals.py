@@ -61,7 +61,7 @@ def draw_phases(ax, table, labels, *, image=None, title=None, size=None):
     >>> len(dots.get_offsets())
     2
     """
-    places, area = _below(ax, table, image, title, 2.8)
+    places, area = _below(ax, table, image, title, 3.2)
     return ax.scatter(*places.T, c=[colour_of(k) for k in np.asarray(labels)], s=size or area, linewidths=0)
 
 
@@ -168,14 +168,14 @@ def draw_displacements(ax, table, *, title=None, image=None):
     shifts = table[["dx", "dy"]].to_numpy()
     there = np.isfinite(shifts).all(axis=1)
     places, shifts = places[there], shifts[there]
-    length = 1.0
+    spacing = length = 1.0
     if len(shifts):
-        spacing = np.sqrt(np.prod(np.ptp(places, axis=0)) / len(places))
-        length = 0.8 * spacing / max(np.quantile(np.hypot(*shifts.T), 0.9), 1e-12)
+        spacing = np.sqrt(np.prod(np.ptp(places, axis=0)) / len(places)) or 1.0
+        length = 0.9 * spacing / max(np.quantile(np.hypot(*shifts.T), 0.9), 1e-12)
     return ax.quiver(
         *places.T, *length * shifts.T, color=direction_colours(*shifts.T),
-        angles="xy", scale_units="xy", scale=1, pivot="mid",
-        width=0.006, headwidth=3.6, headlength=4, headaxislength=3.6,
+        angles="xy", scale_units="xy", scale=1, pivot="mid", units="xy", width=0.13 * spacing,
+        headwidth=3.4, headlength=3.4, headaxislength=3,
     )  # fmt: skip
 
 

@@ -46,7 +46,7 @@ def defects_found(image, found, *, truth=None):
     >>> len(defects_found(image, defects.detect(image)).axes)
     3
     """
-    figure, (left, middle, right) = panels(3)
+    figure, (left, middle, right) = panels(3, height=0.9)
     draw_image(left, image, title=f"{len(found.defects)} hits")
     if truth is not None:
         draw_hits(left, image, truth, colour=PLANTED, marker="s", size=14, label="planted")
@@ -110,6 +110,7 @@ def window_spread(table):
     figure, ax = new_figure(size=(7.4, 4))
     draw_lines(ax, table, xlabel="side of the window (unit cells)", ylabel="spread over offsets (relative)")
     ax.set_yscale("log")
+    ax.yaxis.set_major_formatter("{x:g}")
     ax.legend(title="taper", **BESIDE)
     return figure
 
@@ -229,6 +230,8 @@ def alarm_rates(table):
     ends = [min(table.index), max(table.index)]
     ax.plot(ends, ends, color="black", lw=1.4, label="as set")
     ax.set(xscale="log", yscale="log", xlabel="rate set (per unit cell)", ylabel="rate measured")
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_formatter("{x:g}")
     ax.legend(loc="upper left")
     return figure
 

@@ -15,7 +15,7 @@ from atomlens.plotting._descriptors import (
     draw_windows,
     pixel_of,
 )
-from atomlens.plotting._draw import PAGE, draw_image, draw_map, grey_limits, new_figure, panels, styled
+from atomlens.plotting._draw import PAGE, beside, draw_image, draw_map, grey_limits, panels, styled
 from atomlens.plotting._latents import draw_crop
 from atomlens.windows import column_windows
 
@@ -50,21 +50,20 @@ def window_transforms(image, table, size, *, taper="hann", blank_center=0.0):
     7
     """
     rows = len(table)
-    mosaic = [["image", *(f"{name} {n}" for name in ("window", "fourier", "patterson"))] for n in range(rows)]
-    figure, axes = new_figure(mosaic, size=(PAGE, 1.75 * rows + 0.4), width_ratios=[2.6, 1, 1, 1])
-    draw_image(axes["image"], image, title="Image")
-    draw_windows(axes["image"], image, table, size, numbers=True)
+    figure, whole, axes = beside(image, rows, 3, aspect=0.9)
+    draw_image(whole, image, title="Image")
+    draw_windows(whole, image, table, size, numbers=True)
     scale = dict(zip(("step", "unit"), pixel_of(image), strict=True))
     for n, patch in enumerate(column_windows(image, table, size)):
-        window, fourier, function = (axes[name] for name in mosaic[n][1:])
+        window, fourier, function = axes[3 * n : 3 * n + 3]
         draw_patch(window, patch, **scale)
         draw_fourier(fourier, patch, taper=taper, **scale)
         found = patterson(patch, taper=taper, blank_center=blank_center, half=False)
         draw_patterson(function, found, **scale)
         window.set_ylabel(str(n), rotation=0, va="center", labelpad=10, fontsize=13, weight="bold")
         _frame(window, n)
-    for name in ("window", "fourier", "patterson"):
-        axes[f"{name} 0"].set_title(name.capitalize())
+    for ax, title in zip(axes[:3], ("Window", "Fourier", "Patterson"), strict=True):
+        ax.set_title(title)
     return figure
 
 
@@ -92,7 +91,7 @@ def blindness(tables):
     """
     most = max(len(panel) for panel in tables.values())
     width = min(5.2, PAGE / len(tables))
-    figure, axes = panels(len(tables), width=width, height=(0.62 * most + 1.1) / width)
+    figure, axes = panels(len(tables), width=width, height=(0.62 * most + 1.1) / width, extra=0)
     for ax, (title, panel) in zip(axes, tables.items(), strict=True):
         found = pd.concat(panel, names=["descriptor"])
         changes = list(dict.fromkeys(found.index.get_level_values(1)))
@@ -149,20 +148,20 @@ def component_maps(describe, features, model, *, image=None, title="Image"):
     maps = describe.map(model.transform(features))
     patterns = describe.inverse_image(model.components_)
     shares = getattr(model, "explained_variance_ratio_", None)
-    count, extra = len(maps), int(image is not None)
-    mosaic = [["image"] * extra + [f"{row} {n}" for n in range(count)] for row in ("map", "pattern")]
-    size = (min(2.6 * count + 3.8 * extra, PAGE), 4.4)
-    figure, axes = new_figure(mosaic, size=size, width_ratios=[2.1] * extra + [1] * count)
+    count = len(maps)
+    if image is None:
+        figure, axes = panels(2 * count, per_row=count, width=2.8)
+    else:
+        figure, whole, axes = beside(image, 2, count, extra=0.25)
+        draw_image(whole, image, title=title)
     table = describe.positions_
     unit = "nm" if "x_nm" in table else "px"
     step = float(np.ptp(table.x_nm) / np.ptp(table.x)) if unit == "nm" else 1.0
-    if extra:
-        draw_image(axes["image"], image, title=title)
     draw_pattern = draw_patterson if describe.kind == "patterson" else draw_modulus
     for n in range(count):
         name = f"Component {n + 1}" if shares is None else f"{n + 1}: {shares[n]:.1%} of variance"
-        draw_map(axes[f"map {n}"], maps[n], title=name, colourbar=False)
-        draw_pattern(axes[f"pattern {n}"], patterns[n], step=step, unit=unit)
+        draw_map(axes[n], maps[n], title=name, colourbar=False)
+        draw_pattern(axes[count + n], patterns[n], step=step, unit=unit)
     return figure
 
 
@@ -197,12 +196,12 @@ def look_alikes(image, describe, row, found, distances, *, title="Image"):
     """
     table = describe.positions_.iloc[[row, *found]]
     columns = max(2, -(-len(table) // 2))
-    places = [n if n < len(table) else "." for n in range(2 * columns)]
-    mosaic = [["image", *places[:columns]], ["image", *places[columns:]]]
-    size = (min(4.2 + 1.7 * columns, PAGE), 4)
-    figure, axes = new_figure(mosaic, size=size, width_ratios=[2.3, *[1] * columns])
-    draw_image(axes["image"], image, title=title)
-    draw_windows(axes["image"], image, table, describe.size_, numbers=True)
+    height, width = describe.size_
+    figure, whole, axes = beside(image, 2, columns, aspect=height / width, extra=0.3)
+    for ax in axes[len(table) :]:
+        ax.remove()
+    draw_image(whole, image, title=title)
+    draw_windows(whole, image, table, describe.size_, numbers=True)
     headings = ["0: chosen", *(f"{n}: {d:.2f}" for n, d in enumerate(distances, 1))]
     for n, patch in enumerate(column_windows(image, table, describe.size_)):
         draw_crop(axes[n], patch, title=headings[n])
@@ -233,7 +232,7 @@ def pictures(rows, *, columns=None):
     everything = np.array(list(rows.values()))
     limits = grey_limits(everything)
     count = everything.shape[1]
-    figure, axes = panels(len(rows) * count, per_row=count, width=1.6)
+    figure, axes = panels(len(rows) * count, per_row=count, width=1.7, extra=0.1)
     for ax, picture in zip(axes, everything.reshape(-1, *everything.shape[2:]), strict=True):
         draw_crop(ax, picture, limits=limits)
     for ax, name in zip(axes[::count], rows, strict=True):

@@ -18,6 +18,7 @@ GREY, SIGNED = "#B9B9B9", "RdBu_r"
 _LEFT_OUT = "#EDEDED"
 
 PAGE = 10.4  # inches: `atomlens.notebook.show` makes 1000 CSS pixels of it, and 12 of text of 9 points
+_HIGHEST = 5.2
 _STYLE = {
     "figure.dpi": 100,
     "figure.facecolor": "white",
@@ -79,13 +80,13 @@ def new_figure(rows=1, columns=1, *, size=None, **layout):
     (2,)
     """
     if isinstance(rows, list):
-        figure = Figure(figsize=size, layout="compressed")
+        figure = Figure(figsize=size, layout="constrained")
         return figure, figure.subplot_mosaic(rows, **layout)
-    figure = Figure(figsize=size or (min(3.4 * columns, PAGE), 3.0 * rows), layout="compressed")
+    figure = Figure(figsize=size or (min(3.4 * columns, PAGE), 3.0 * rows), layout="constrained")
     return figure, figure.subplots(rows, columns, **layout)
 
 
-def panels(count, *, per_row=4, width=3.4, height=1.0, extra=0.0, **layout):
+def panels(count, *, per_row=4, width=3.4, height=1.0, extra=0.3, **layout):
     """A figure with so many axes, in rows that fit a page.
 
     Parameters
@@ -96,7 +97,7 @@ def panels(count, *, per_row=4, width=3.4, height=1.0, extra=0.0, **layout):
     height : float
         Of a panel over its width.
     extra : float
-        Inches that a row needs besides.
+        Inches that a row needs besides, for its titles.
     **layout
         As for `new_figure`.
 
@@ -112,6 +113,32 @@ def panels(count, *, per_row=4, width=3.4, height=1.0, extra=0.0, **layout):
     for ax in axes.flat[count:]:
         ax.remove()
     return figure, axes.flat[:count]
+
+
+def beside(image, rows, columns, *, aspect=1.0, extra=0.0):
+    """Axes for an image and rows of smaller ones beside it, all as large as a page allows.
+
+    Parameters
+    ----------
+    image : array_like of shape (H, W)
+    rows, columns : int
+    aspect : float
+        Height of a smaller one over its width.
+    extra : float
+        Inches that a row needs besides, for its titles.
+
+    Returns
+    -------
+    (Figure, Axes, list of Axes)
+    """
+    ratio = np.shape(image)[1] / np.shape(image)[0]
+    small = (PAGE - 0.6 - rows * extra * ratio) / (columns + rows * aspect * ratio)
+    small = min(small, _HIGHEST / rows / aspect)
+    height = rows * (aspect * small + extra)
+    size = (height * ratio + columns * small + 0.6, height + 0.3)
+    mosaic = [["image", *range(row * columns, (row + 1) * columns)] for row in range(rows)]
+    figure, axes = new_figure(mosaic, size=size, width_ratios=[height * ratio, *[small] * columns])
+    return figure, axes.pop("image"), [axes[n] for n in range(rows * columns)]
 
 
 def colour_of(label):
@@ -169,12 +196,18 @@ def scale_bar(ax, unit):
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
     bar = ScaleBar(
-        1, unit, _BARS[unit], location="lower right", length_fraction=0.3, width_fraction=0.015,
+        1, unit, _BARS[unit], location="lower right", length_fraction=0.25, width_fraction=0.015,
         pad=0.25, border_pad=0.4, sep=2, box_alpha=0.8, scale_loc="top", font_properties={"size": 9.5},
-        scale_formatter=lambda value, name: f"{value:g} {name.replace('$^{-1}$', '⁻¹')}",
+        scale_formatter=_length,
     )  # fmt: skip
     bar.set_in_layout(False)
     ax.add_artist(bar)
+    ax.autoscale(False)
+
+
+def _length(value, unit):
+    value, unit = (value / 1000, "nm") if unit == "pm" else (value, unit)
+    return f"{value:g} {unit.replace('$^{-1}$', '⁻¹')}"
 
 
 def colour_bar(drawn, label):
@@ -292,10 +325,11 @@ def draw_labels(ax, labels, *, title=None, n_clusters=None):
     """
     ax.set_title(title)
     if labels.ndim == 1 and "x_mm" in labels.coords:
+        colours = [colour_of(v) for v in labels.values]
+        drawn = ax.scatter(labels.x_mm, labels.y_mm, c=colours, s=28, linewidths=0)
         ax.set_aspect("equal")
         scale_bar(ax, "mm")
-        colours = [colour_of(v) for v in labels.values]
-        return ax.scatter(labels.x_mm, labels.y_mm, c=colours, s=28, linewidths=0)
+        return drawn
     count = n_clusters or int(labels.max().clip(min=0)) + 1
     colours = ListedColormap([_LEFT_OUT, *(colour_of(k) for k in range(count))])
     look = {"vmin": -1.5, "vmax": count - 0.5, "cmap": colours, "interpolation": "nearest"}

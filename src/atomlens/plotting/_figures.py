@@ -139,7 +139,7 @@ def method_grid(results, truth):
     for name, result in results.items():
         score = adjusted_rand_index(result.labels, truth)
         maps[f"{name}\nARI {score:.3f}"] = align_labels(result.labels, truth)
-    figure, axes = panels(len(maps), per_row=6, width=2.6, extra=0.5)
+    figure, axes = panels(len(maps), per_row=6, width=2.6, extra=0.55)
     most = max(int(map_.max()) for map_ in maps.values()) + 1
     for ax, (title, map_) in zip(axes, maps.items(), strict=True):
         draw_labels(ax, map_, title=title, n_clusters=most)
@@ -177,7 +177,7 @@ def criteria(choice):
     >>> len(figure.axes)
     8
     """
-    figure, axes = panels(8, extra=0.2, height=0.85)
+    figure, axes = panels(8, height=0.85)
     draw_criteria(axes, choice)
     return figure
 

@@ -233,7 +233,7 @@ def scene_grid(images, targets):
     >>> len(figure.axes)
     6
     """
-    figure, axes = panels(2 * len(images), per_row=len(images), width=1.7)
+    figure, axes = panels(2 * len(images), per_row=len(images), width=1.7, extra=0.05)
     for above, below, image, target in zip(
         axes[: len(images)], axes[len(images) :], images, targets, strict=True
     ):
@@ -325,6 +325,7 @@ def lines_against_dose(table, *, ylabel, limit=None, title=None, log=False, ax=N
     draw_lines(ax, table, expected=limit, log=True, **where)
     if log:
         ax.set_yscale("log")
+        ax.yaxis.set_major_formatter("{x:g}")
     return ax.figure
 
 
@@ -395,6 +396,7 @@ def training_curves(histories):
         left.plot(history["step"], history["loss"] / history["loss"].iloc[0], **look)
         right.plot(history["step"], history["f1"], **look)
     left.set(xlabel="training step", ylabel="loss / first loss", yscale="log")
+    left.yaxis.set_major_formatter("{x:g}")
     right.set(xlabel="training step", ylabel="F1, held-out scenes", ylim=(-0.02, 1.02))
     if len(histories) > 1:
         right.legend(**BESIDE)

@@ -212,7 +212,7 @@ def latent_maps(maps, *, names=None, truth=None):
     if unknown := [name for name in names if name not in known]:
         raise ValueError(f"no latent {unknown[0]!r}: these maps are of {', '.join(map(str, known))}")
     truth = truth or {}
-    figure, axes = panels(len(names) + len(truth), per_row=3, height=0.85)
+    figure, axes = panels(len(names) + len(truth), per_row=3, height=0.78)
     for ax, name in zip(axes, names, strict=False):
         draw_latent_map(ax, maps.sel(latent=name))
     for ax, (title, planted) in zip(axes[len(names) :], truth.items(), strict=True):
@@ -297,7 +297,7 @@ def crops(crops, *, titles=None, columns=8):
     values = np.asarray(crops)
     limits = grey_limits(values)
     height = 0.8 if values.ndim == 2 else values.shape[1] / values.shape[2]
-    extra = 0.3 * (titles is not None)
+    extra = 0.05 if titles is None else 0.3
     figure, axes = panels(len(values), per_row=columns, width=2.2, height=height, extra=extra)
     for n, (ax, one) in enumerate(zip(axes, values, strict=True)):
         draw_crop(ax, one, limits=limits, title=None if titles is None else str(titles[n]))
