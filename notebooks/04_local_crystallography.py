@@ -362,7 +362,7 @@ pd.concat([model.verdict_ for model in bfo.values()])[
 # %%
 figure, (left, middle, right) = plotting.new_figure(1, 3, size=(10.4, 3.8))
 plotting.draw_displacements(left, shift, title="Displacement of Fe")
-plotting.draw_phases(middle, iron, bfo[4].labels_, title="Four labels", size=8)
+plotting.draw_phases(middle, iron, bfo[4].labels_, title="Four labels")
 cloud = crystallography.components(bfo[4].vectors_, 2).scores
 names = ("first component", "second component")
 plotting.draw_cloud(right, cloud, bfo[4].labels_, title="One cloud", names=names)
@@ -389,9 +389,7 @@ waves.assign(p_value=waves.p_value.map("{:.0e}".format)).round(3)
 # %%
 bismuth = crystallography.strain_map(film.data, sublattice="Bi").dropna()
 figure, (left, right) = plotting.new_figure(1, 2, size=(10.4, 4.2))
-plotting.draw_values(
-    left, bismuth, "exx", label="strain of Bi along x", centre=0, title="Strain of Bi", size=14
-)
+plotting.draw_values(left, bismuth, "exx", label="strain of Bi along x", centre=0, title="Strain of Bi")
 spectrum = crystallography.wave_spectrum(bfo[1].neighbourhoods_)
 plotting.draw_spectrum(right, spectrum, title="Waves of displacement")
 show(figure, alt="Diagonal stripes in the strain of bismuth; four spots at a quarter in the spectrum.")
@@ -501,11 +499,9 @@ steps = LocalCrystallography(n_clusters=4, center="Ti", neighbors="Pb").fit(ramp
 
 # %%
 figure, (left, right) = plotting.new_figure(1, 2, size=(9.6, 4.2))
-plotting.draw_phases(left, ramp.iloc[steps.centers_], steps.labels_, title="Four labels", size=14)
+plotting.draw_phases(left, ramp.iloc[steps.centers_], steps.labels_, title="Four labels")
 strain = crystallography.strain_map(ramp, sublattice="Pb", shells=2)
-plotting.draw_values(
-    right, strain, "exx", label="strain along x", centre=0, title="What was planted", size=14
-)
+plotting.draw_values(right, strain, "exx", label="strain along x", centre=0, title="What was planted")
 show(figure, alt="Stripes of four labels beside a smooth map of strain.")
 print(steps.verdict_[["labels", "kind", "p_value"]].to_string())
 

@@ -361,7 +361,7 @@ pd.Series(r_tight, name="|correlation|").rename_axis("unit cells a window").to_f
 # %%
 half = cell.lengths.max() / 2
 colours = {"label": "shift along x (px)", "cmap": "twilight_shifted", "vmin": -half, "vmax": half}
-figure, axes = plotting.new_figure(1, 2, size=(9.6, 3.4))
+figure, axes = plotting.new_figure(1, 2, size=(10.4, 3.8))
 for ax, title, of_strain, found, true in (
     (axes[0], "2.2 cells", one, strain_map, planted_strain),
     (axes[1], "1.3 cells", tight[1.3], tight_map, tight_strain),
@@ -486,7 +486,7 @@ for name in budget(full=names, fast=names[:1]):
     print(*(f"{name}: {warning.message}\n" for warning in said), sep="", end="")
 
 # %%
-figure, axes = plotting.new_figure(len(real), 3, size=(9.6, 2.9 * len(real)), squeeze=False)
+figure, axes = plotting.new_figure(len(real), 3, size=(10.4, 3.1 * len(real)), squeeze=False)
 for row, (name, (image, fitted)) in zip(axes, real.items(), strict=True):
     maps = fitted.latent_map(image, stride=budget(full=6, fast=12))
     plotting.draw_image(row[0], image, title=name)
@@ -536,10 +536,12 @@ stored_table("shiftvae_speed")
 
 # %%
 clouds = stored_table("shiftvae_clouds")
-figure, axes = plotting.new_figure(1, 3, size=(10.2, 3.4))
+figure, axes = plotting.new_figure(1, 3, size=(10.4, 3.5))
 for ax, name in zip(axes, clouds.index.unique(), strict=True):
     one = clouds.loc[name]
-    plotting.draw_latents(ax, one[["z1", "z2"]].to_numpy(), one.kind.to_numpy(), title=name)
+    plotting.draw_latents(
+        ax, one[["z1", "z2"]].to_numpy(), one.kind.to_numpy(), title=name, legend=ax is axes[-1]
+    )
 show(figure, alt="Content of 300 crops in three programs, coloured by kind.")
 
 # %% [markdown]

@@ -85,7 +85,7 @@ def test_a_colour_bar_is_as_high_as_its_picture():
 
 @pytest.mark.parametrize(("count", "per_row", "rows"), [(1, 4, 1), (4, 4, 1), (5, 3, 2)])
 def test_panels_fit_a_page(count, per_row, rows):
-    figure, axes = panels(count, per_row=per_row, height=0.5)
+    figure, axes = panels(count, per_row=per_row, height=0.5, extra=0)
     assert len(axes) == len(figure.axes) == count
     width, height = figure.get_size_inches()
     assert width <= PAGE

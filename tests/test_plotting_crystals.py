@@ -68,7 +68,7 @@ def test_atoms_lie_on_the_image_in_its_unit(columns, image, calibrated, unit):
     np.testing.assert_allclose(np.column_stack([quiver.X, quiver.Y]), places)
     # The long arrows are about as long as the spacing of what is drawn.
     spacing = np.sqrt(np.prod(np.ptp(places, axis=0)) / len(places))
-    np.testing.assert_allclose(quiver.U, 0.8 * spacing, rtol=1e-6)
+    np.testing.assert_allclose(quiver.U, 0.9 * spacing, rtol=1e-6)
     for ax, title in ((left, "Phases"), (right, "Arrows")):
         assert [bar.units for bar in ax.artists if isinstance(bar, ScaleBar)] == [unit]
         assert ax.yaxis_inverted()

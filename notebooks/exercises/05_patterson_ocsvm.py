@@ -23,7 +23,7 @@ from atomlens.patterson import translation_spread
 # %%
 exercise = Exercise("Ada Lovelace")
 panels = {"crystal": exercise.crystal, "film": exercise.film, "twin": exercise.twin}
-figure, axes = plotting.new_figure(1, 3, size=(10.2, 3.6))
+figure, axes = plotting.new_figure(1, 3, size=(10.4, 3.7))
 for ax, (title, image) in zip(axes, panels.items(), strict=True):
     plotting.draw_image(ax, image, title=title)
 show(figure, alt="Three of your samples: a perfect crystal, a film, and a twinned crystal.")

@@ -4,21 +4,19 @@ Every function draws on axes that it is given or makes, and returns the figure; 
 saved here (`atomlens.notebook.show` displays a figure with its alt text).
 """
 
-from atomlens.plotting._crystal_figures import (
+from atomlens.plotting._crystals import (
     cluster_numbers,
     constellations,
     contingencies,
-    first_neighbourhood,
-    phase_limits,
-    phases,
-)
-from atomlens.plotting._crystals import (
     draw_cloud,
     draw_constellation,
     draw_displacements,
     draw_phases,
     draw_spectrum,
     draw_values,
+    first_neighbourhood,
+    phase_limits,
+    phases,
 )
 from atomlens.plotting._defects import (
     alarm_rates,
@@ -29,14 +27,17 @@ from atomlens.plotting._defects import (
     knee,
     window_spread,
 )
-from atomlens.plotting._descriptor_figures import (
+from atomlens.plotting._descriptors import (
     blindness,
     component_maps,
+    draw_fourier,
+    draw_patch,
+    draw_patterson,
+    draw_windows,
     look_alikes,
     pictures,
     window_transforms,
 )
-from atomlens.plotting._descriptors import draw_fourier, draw_patch, draw_patterson, draw_windows
 from atomlens.plotting._draw import (
     CLUSTER_COLOURS,
     draw_image,
@@ -66,16 +67,19 @@ from atomlens.plotting._images import (
     scene_grid,
     training_curves,
 )
-from atomlens.plotting._latent_figures import (
+from atomlens.plotting._latents import (
     against_truth,
     crops,
+    draw_crop,
+    draw_latent_map,
+    draw_latents,
+    draw_manifold,
     latent_bars,
     latent_cloud,
     latent_maps,
     manifold,
     training_history,
 )
-from atomlens.plotting._latents import draw_crop, draw_latent_map, draw_latents, draw_manifold
 
 __all__ = [
     "CLUSTER_COLOURS",

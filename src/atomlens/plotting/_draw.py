@@ -15,6 +15,7 @@ CLUSTER_COLOURS = (
     "#7F7F7F", "#332288", "#882255",
 )  # fmt: skip
 GREY, SIGNED = "#B9B9B9", "RdBu_r"
+GREYS = mpl.colormaps["gray"].resampled(64)  # as many as an eye can tell: more would be room for noise
 _LEFT_OUT = "#EDEDED"
 
 PAGE = 10.4  # inches: `atomlens.notebook.show` makes 1000 CSS pixels of it, and 12 of text of 9 points
@@ -261,7 +262,8 @@ def draw_map(ax, image, *, title=None, colourbar=True, cmap=None, **limits):
             f"a map has two dimensions, this array has {image.dims}: select one value of the others"
         )
     # Averaged where there are more pixels than can be shown: else a lattice gets patterns of its own.
-    drawn = ax.imshow(image.values, extent=extent_of(image), cmap=cmap, interpolation="antialiased", **limits)
+    look = {"cmap": cmap, "interpolation": "antialiased", "interpolation_stage": "data", **limits}
+    drawn = ax.imshow(image.values, extent=extent_of(image), **look)
     ax.set_title(title)
     _measure(ax, image)
     if colourbar:
@@ -290,7 +292,7 @@ def draw_image(ax, image, *, title=None):
     (4, 4)
     """
     low, high = grey_limits(image)
-    return draw_map(ax, as_map(image), title=title, cmap="gray", colourbar=False, vmin=low, vmax=high)
+    return draw_map(ax, as_map(image), title=title, cmap=GREYS, colourbar=False, vmin=low, vmax=high)
 
 
 def show_middle(ax, part):

@@ -127,7 +127,7 @@ class LatentExplorer(_LatentView):
     """Image, latent map and cloud: windows marked in one of them are marked in the others, and averaged."""
 
     def __init__(self, model):
-        figure = plotting.new_figure(size=(10.6, 3.4))[0]
+        figure = plotting.new_figure(size=(10.4, 3.6))[0]
         figure.clear()
         grid = figure.add_gridspec(3, 4, width_ratios=[1.3, 1.5, 1.3, 0.62])
         self._image_ax, self._map_ax, self._cloud_ax = (figure.add_subplot(grid[:, k]) for k in range(3))
