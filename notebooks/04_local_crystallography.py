@@ -439,7 +439,7 @@ shift = crystallography.displacements(picked, center="B", neighbors="A").dropna(
 strain = crystallography.strain_map(picked, sublattice="A", shells=2).dropna()
 figure, (top, below) = plotting.new_figure(2, 1, size=(10.4, 5), sharex=True)
 plotting.draw_displacements(top, shift, title="Displacement of B against its four A", image=image)
-turn = {"label": "rotation (°)", "centre": 0, "title": "Rotation of the lattice", "size": 22}
+turn = {"label": "rotation (°)", "centre": 0, "title": "Rotation of the lattice"}
 plotting.draw_values(below, strain, "rotation_deg", **turn)
 show(figure, alt="A strip of a film with arrows, small in the middle layer, and its lattice rotation.")
 

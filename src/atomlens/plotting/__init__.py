@@ -1,7 +1,9 @@
-"""Figures of the lessons: one look, units on every axis, colours that all eyes can tell apart.
+"""Figures of the lessons: one look, lengths as scale bars, colours that all eyes can tell apart.
 
-Every function draws on axes that it is given or makes, and returns the figure; nothing is shown or
-saved here (`atomlens.notebook.show` displays a figure with its alt text).
+Functions named ``draw_...`` draw on axes that they are given; the others return a figure of page width or
+less. An image is an array or a DataArray of shape (H, W): if it is calibrated, places from tables (``x_nm``,
+``y_nm``) are drawn in nanometres, else (``x``, ``y``) in pixels. Nothing is shown or saved here
+(`atomlens.notebook.show` displays a figure with its alt text).
 """
 
 from atomlens.plotting._crystals import (

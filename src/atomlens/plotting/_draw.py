@@ -15,7 +15,7 @@ CLUSTER_COLOURS = (
     "#7F7F7F", "#332288", "#882255",
 )  # fmt: skip
 GREY, SIGNED = "#B9B9B9", "RdBu_r"
-GREYS = mpl.colormaps["gray"].resampled(64)  # as many as an eye can tell: more would be room for noise
+GREYS = mpl.colormaps["gray"].resampled(48)  # as many as an eye can tell: more would be room for noise
 _LEFT_OUT = "#EDEDED"
 
 PAGE = 10.4  # inches: `atomlens.notebook.show` makes 1000 CSS pixels of it, and 12 of text of 9 points
@@ -37,6 +37,7 @@ _STYLE = {
     "lines.linewidth": 2,
     "lines.markersize": 5,
     "image.cmap": "cividis",
+    "image.interpolation": "nearest",
 }
 # Used as a decorator on every function that makes or fills axes: the caller's own settings stay as they are.
 styled = mpl.rc_context(_STYLE)
@@ -217,6 +218,14 @@ def colour_bar(drawn, label):
     return ax.figure.colorbar(drawn, cax=ax.inset_axes([1.03, 0, 0.05, 1]), label=label)
 
 
+def smooth(drawn):
+    """Average where there are more pixels than can be shown: else a lattice gets patterns of its own."""
+    height, width = drawn.get_array().shape
+    box = drawn.axes.bbox
+    if min(box.width / width, box.height / height) < 0.5:  # of the pixels of a screen, which are stored twice
+        drawn.set(interpolation="antialiased", interpolation_stage="data")
+
+
 def _measure(ax, image):
     """A scale bar where both axes are lengths, or ticks."""
     y, x = (along(image, dim) for dim in image.dims)
@@ -261,9 +270,8 @@ def draw_map(ax, image, *, title=None, colourbar=True, cmap=None, **limits):
         raise ValueError(
             f"a map has two dimensions, this array has {image.dims}: select one value of the others"
         )
-    # Averaged where there are more pixels than can be shown: else a lattice gets patterns of its own.
-    look = {"cmap": cmap, "interpolation": "antialiased", "interpolation_stage": "data", **limits}
-    drawn = ax.imshow(image.values, extent=extent_of(image), **look)
+    drawn = ax.imshow(image.values, extent=extent_of(image), cmap=cmap, **limits)
+    smooth(drawn)
     ax.set_title(title)
     _measure(ax, image)
     if colourbar:

@@ -15,6 +15,7 @@ from atomlens.plotting._draw import (
     grey_limits,
     new_figure,
     panels,
+    smooth,
     styled,
 )
 
@@ -60,7 +61,8 @@ def draw_crop(ax, crop, *, limits=None, title=None):
     crop = np.asarray(crop)
     low, high = grey_limits(crop) if limits is None else limits
     if crop.ndim == 2:
-        drawn = ax.imshow(crop, cmap=GREYS, vmin=low, vmax=high, interpolation="antialiased")
+        drawn = ax.imshow(crop, cmap=GREYS, vmin=low, vmax=high)
+        smooth(drawn)
         ax.spines[:].set_visible(False)
     else:
         (drawn,) = ax.plot(crop, color=colour_of(0))
@@ -197,10 +199,7 @@ def draw_manifold(ax, decoded, *, names=("z1", "z2")):
     if values.ndim == 4:
         rows, columns, height, width = values.shape
         mosaic = values[::-1].transpose(0, 2, 1, 3).reshape(rows * height, columns * width)
-        drawn = ax.imshow(
-            mosaic, extent=(left, right, bottom, top), cmap="gray", vmin=low, vmax=high,
-            interpolation="antialiased",
-        )  # fmt: skip
+        drawn = ax.imshow(mosaic, extent=(left, right, bottom, top), cmap=GREYS, vmin=low, vmax=high)
         # The pixels stay square whatever the steps of the latents are.
         ax.set_aspect(height / width * ((right - left) / columns) / ((top - bottom) / rows))
         line = "white"
