@@ -7,7 +7,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib_scalebar.scalebar import ScaleBar
 
 from atomlens import plotting, simulate, spectra
-from atomlens.plotting._draw import PAGE, panels
+from atomlens.plotting._draw import PAGE, beside, panels
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +90,24 @@ def test_panels_fit_a_page(count, per_row, rows):
     width, height = figure.get_size_inches()
     assert width <= PAGE
     assert height == pytest.approx(0.5 * rows * width / min(count, per_row))
+
+
+@pytest.mark.parametrize(("shape", "rows"), [((50, 50), 2), ((30, 90), 3), ((200, 50), 1)])
+def test_an_image_beside_others_fits_a_page(shape, rows):
+    figure, whole, axes = beside(np.zeros(shape), rows, 3)
+    assert figure.get_size_inches()[0] <= PAGE + 0.01
+    assert len(axes) == 3 * rows
+    whole.imshow(np.zeros(shape))
+    figure.draw_without_rendering()
+    assert whole.get_window_extent().x1 < min(ax.get_window_extent().x0 for ax in axes)
+    assert whole.get_window_extent().height > 0.7 * figure.bbox.height
+
+
+@pytest.mark.parametrize(("size", "smooth"), [(64, False), (2000, True)])
+def test_pixels_are_averaged_only_where_there_are_too_many(size, smooth):
+    _, ax = plotting.new_figure()
+    drawn = plotting.draw_image(ax, np.random.default_rng(0).random((size, size)))
+    assert (drawn.get_interpolation() == "antialiased") == smooth
 
 
 def test_truth_takes_the_colours_of_the_clusters(result, twin):

@@ -197,10 +197,11 @@ def scale_bar(ax, unit):
     """Put a scale bar into axes, instead of their ticks."""
     ax.set(xticks=[], yticks=[])
     ax.spines[:].set_visible(False)
+    flat = min(1, 2 * abs(np.ptp(ax.get_ylim()) / np.ptp(ax.get_xlim())))  # of a strip, a shorter bar will do
     bar = ScaleBar(
-        1, unit, _BARS[unit], location="lower right", length_fraction=0.25, width_fraction=0.015,
-        pad=0.25, border_pad=0.4, sep=2, box_alpha=0.8, scale_loc="top", font_properties={"size": 9.5},
-        scale_formatter=_length,
+        1, unit, _BARS[unit], length_fraction=0.25 * flat, width_fraction=0.015 / flat,
+        location="lower right", scale_loc="top", scale_formatter=_length, font_properties={"size": 9.5},
+        pad=0.25, border_pad=0.4, sep=2, box_alpha=0.8,
     )  # fmt: skip
     bar.set_in_layout(False)
     ax.add_artist(bar)

@@ -127,10 +127,8 @@ def draw_latents(
     points = np.asarray(points, dtype=float)
     order = np.random.default_rng(0).permutation(len(points)) if shuffle else np.arange(len(points))
     look = faint(len(points), least=2, most=26)
-    labels = None if labels is None else np.asarray(labels)[order]
-    if labels is None:
-        dots = ax.scatter(*points[order].T, color=colour_of(0), **look)
-    elif labels.dtype.kind == "f":
+    labels = np.zeros(len(points), int) if labels is None else np.asarray(labels)[order]
+    if labels.dtype.kind == "f":
         dots = ax.scatter(*points[order].T, c=labels, **{"cmap": "viridis", **limits}, **look)
         if legend:
             colour_bar(dots, label).solids.set_alpha(1)
