@@ -450,10 +450,16 @@ for name in samples[: budget(full=6, fast=1)]:
         real[name] = picture, defects.detect(picture)
     for warning in said:
         print(f"{name}: {warning.message}")
-show(
-    plotting.hit_gallery(real, columns=3),
-    alt="Six experimental images with rings at hits: bright and dark columns, a pit, dirt, vacancies.",
-)
+
+# %%
+above = {name: real[name] for name in samples[:3] if name in real}
+below = {name: real[name] for name in samples[3:] if name in real}
+show(plotting.hit_gallery(above), alt="Three films with rings at hits: bright and dark columns, dirt.")
+if below:
+    show(
+        plotting.hit_gallery(below),
+        alt="One ring in graphene, none in silicon, many at vacancies of an oxide.",
+    )
 
 # %% [markdown]
 # **Figure 5.8.** In the first image heavy atoms and missing ones are found column by column. Dirt on the surface is

@@ -47,7 +47,7 @@ def test_the_overview_shows_truth_and_hits(sample, found):
 
 def test_the_gallery_has_one_panel_a_result(sample, found):
     results = dict.fromkeys(("a", "b", "c", "d"), (sample.data, found))
-    axes = plotting.hit_gallery(results, columns=3).axes
+    axes = plotting.hit_gallery(results).axes
     assert [ax.get_title(loc="left") for ax in axes] == [f"{n}: {len(found.defects)}" for n in "abcd"]
 
 

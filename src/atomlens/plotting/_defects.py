@@ -61,14 +61,13 @@ def defects_found(image, found, *, truth=None):
 
 
 @styled
-def hit_gallery(results, *, columns=3):
-    """A grid of images with their hits.
+def hit_gallery(results):
+    """Images with their hits, three in a row.
 
     Parameters
     ----------
     results : dict
         (image, DefectMap) by title.
-    columns : int
 
     Returns
     -------
@@ -81,7 +80,7 @@ def hit_gallery(results, *, columns=3):
     >>> len(hit_gallery({"perfect": (image, defects.detect(image))}).axes)
     1
     """
-    figure, axes = panels(len(results), per_row=columns)
+    figure, axes = panels(len(results), per_row=3)
     for ax, (title, (image, found)) in zip(axes, results.items(), strict=True):
         draw_image(ax, image, title=f"{title}: {len(found.defects)}")
         draw_hits(ax, image, found.defects)

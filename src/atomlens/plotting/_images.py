@@ -233,14 +233,13 @@ def scene_grid(images, targets):
     >>> len(figure.axes)
     6
     """
-    figure, axes = panels(2 * len(images), per_row=len(images), width=1.7, extra=0.05)
-    for above, below, image, target in zip(
-        axes[: len(images)], axes[len(images) :], images, targets, strict=True
-    ):
-        draw_crop(above, image[0])
-        draw_crop(below, target.sum(axis=0), limits=(0, 1)).set_cmap("cividis")
+    count = len(images)
+    figure, axes = panels(2 * count, per_row=count, width=1.7, extra=0.05)
+    for n, (image, target) in enumerate(zip(images, targets, strict=True)):
+        draw_crop(axes[n], image[0])
+        draw_crop(axes[count + n], target.sum(axis=0), limits=(0, 1)).set_cmap("cividis")
     axes[0].set_ylabel("image")
-    axes[len(images)].set_ylabel("answer")
+    axes[count].set_ylabel("answer")
     return figure
 
 

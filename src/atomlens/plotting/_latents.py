@@ -369,22 +369,17 @@ def latent_bars(summary):
     2
     """
     figure, axes = new_figure(1, 2, size=(10.4, 0.5 * len(summary) + 1.2), sharey=True)
-    place = np.arange(len(summary))
+    place, idle = np.arange(len(summary)), ~summary["active"].to_numpy(dtype=bool)
     shown = {"kl": "divergence from the prior (nats)", "posterior_sd": "posterior sd (prior sd)"}
     for ax, (column, label) in zip(axes, shown.items(), strict=True):
-        for active, look in (
-            (True, {"color": colour_of(0)}),
-            (False, {"color": "#D9D9D9", "hatch": "///", "edgecolor": _DARK, "linewidth": 0}),
-        ):
-            rows = (summary["active"] == active).to_numpy()
-            ax.barh(place[rows], summary[column][rows], height=0.62, **look)
-        for n, (value, active) in enumerate(zip(summary[column], summary["active"], strict=True)):
-            remark = "" if active or column == "posterior_sd" else "  collapsed"
-            ax.annotate(
-                f"{value:.2f}{remark}", (value, n), (5, 0), textcoords="offset points", va="center",
-                color="black" if active else _DARK,
-                bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5},  # over the dashed line
-            )  # fmt: skip
+        bars = ax.barh(
+            place, summary[column], height=0.62, linewidth=0, edgecolor=_DARK,
+            color=np.where(idle, "#D9D9D9", colour_of(0)), hatch=np.where(idle, "///", ""),
+        )  # fmt: skip
+        remarks = np.where(idle & (column == "kl"), "  collapsed", "")
+        texts = [f"{value:.2f}{remark}" for value, remark in zip(summary[column], remarks, strict=True)]
+        # On white: a collapsed latent's number lies over the dashed line.
+        ax.bar_label(bars, texts, padding=13, bbox={"facecolor": "white", "edgecolor": "none", "pad": 1.5})
         ax.set(xlabel=label)
     axes[0].set_yticks(place, [spoken(name) for name in summary.index])
     axes[0].invert_yaxis()
