@@ -452,14 +452,14 @@ for name in samples[: budget(full=6, fast=1)]:
         print(f"{name}: {warning.message}")
 
 # %%
-above = {name: real[name] for name in samples[:3] if name in real}
-below = {name: real[name] for name in samples[3:] if name in real}
-show(plotting.hit_gallery(above), alt="Three films with rings at hits: bright and dark columns, dirt.")
-if below:
-    show(
-        plotting.hit_gallery(below),
-        alt="One ring in graphene, none in silicon, many at vacancies of an oxide.",
-    )
+pairs = {
+    "Two sulphides with rings at hits: bright and dark columns, dirt.": samples[:2],
+    "Rings in the first lines of WSSe, and one at the silicon in graphene.": samples[2:4],
+    "No ring in silicon, many rings at the vacancies of copper oxide.": samples[4:],
+}
+for alt, pair in pairs.items():
+    if some := {name: real[name] for name in pair if name in real}:
+        show(plotting.hit_gallery(some), alt=alt)
 
 # %% [markdown]
 # **Figure 5.8.** In the first image heavy atoms and missing ones are found column by column. Dirt on the surface is

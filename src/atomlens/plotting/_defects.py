@@ -62,7 +62,7 @@ def defects_found(image, found, *, truth=None):
 
 @styled
 def hit_gallery(results):
-    """Images with their hits, three in a row.
+    """Images with their hits, two in a row.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def hit_gallery(results):
     >>> len(hit_gallery({"perfect": (image, defects.detect(image))}).axes)
     1
     """
-    figure, axes = panels(len(results), per_row=3)
+    figure, axes = panels(len(results), per_row=2, width=4.2)
     for ax, (title, (image, found)) in zip(axes, results.items(), strict=True):
         draw_image(ax, image, title=f"{title}: {len(found.defects)}")
         draw_hits(ax, image, found.defects)
