@@ -14,6 +14,7 @@ from atomlens.plotting._draw import (
     draw_image,
     draw_labels,
     draw_map,
+    log_axis,
     new_figure,
     panels,
     styled,
@@ -108,8 +109,7 @@ def window_spread(table):
     """
     figure, ax = new_figure(size=(7.4, 4))
     draw_lines(ax, table, xlabel="side of the window (unit cells)", ylabel="spread over offsets (relative)")
-    ax.set_yscale("log")
-    ax.yaxis.set_major_formatter("{x:g}")
+    log_axis(ax.yaxis)
     ax.legend(title="taper", **BESIDE)
     return figure
 
@@ -228,9 +228,9 @@ def alarm_rates(table):
     )  # fmt: skip
     ends = [min(table.index), max(table.index)]
     ax.plot(ends, ends, color="black", lw=1.4, label="as set")
-    ax.set(xscale="log", yscale="log", xlabel="rate set (per unit cell)", ylabel="rate measured")
+    ax.set(xlabel="rate set (per unit cell)", ylabel="rate measured")
     for axis in (ax.xaxis, ax.yaxis):
-        axis.set_major_formatter("{x:g}")
+        log_axis(axis, subs=(1,))
     ax.legend(loc="upper left")
     return figure
 

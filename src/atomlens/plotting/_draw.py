@@ -7,6 +7,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator
 from matplotlib_scalebar.scalebar import ScaleBar
 
 #: Okabe and Ito's palette, reordered so that neighbours differ in brightness too; black closes it.
@@ -217,6 +218,14 @@ def colour_bar(drawn, label):
     """Give a picture a colour bar of its height."""
     ax = drawn.axes
     return ax.figure.colorbar(drawn, cax=ax.inset_axes([1.03, 0, 0.05, 1]), label=label)
+
+
+def log_axis(axis, subs=(1, 2, 5)):
+    """Make an axis logarithmic, with plain numbers at these places of a decade."""
+    axis.axes.set(**{f"{axis.axis_name}scale": "log"})
+    axis.set_major_locator(LogLocator(subs=subs))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter("")
 
 
 def smooth(drawn):

@@ -13,6 +13,7 @@ from atomlens.plotting._draw import (
     colour_of,
     draw_image,
     draw_map,
+    log_axis,
     new_figure,
     panels,
     place_columns,
@@ -323,8 +324,7 @@ def lines_against_dose(table, *, ylabel, limit=None, title=None, log=False, ax=N
     where = {"xlabel": "detected electrons in the weakest scored column", "ylabel": ylabel, "title": title}
     draw_lines(ax, table, expected=limit, log=True, **where)
     if log:
-        ax.set_yscale("log")
-        ax.yaxis.set_major_formatter("{x:g}")
+        log_axis(ax.yaxis)
     return ax.figure
 
 
@@ -394,8 +394,8 @@ def training_curves(histories):
         look = {"color": colour_of(n), "marker": "o", "label": name}
         left.plot(history["step"], history["loss"] / history["loss"].iloc[0], **look)
         right.plot(history["step"], history["f1"], **look)
-    left.set(xlabel="training step", ylabel="loss / first loss", yscale="log")
-    left.yaxis.set_major_formatter("{x:g}")
+    left.set(xlabel="training step", ylabel="loss / first loss")
+    log_axis(left.yaxis)
     right.set(xlabel="training step", ylabel="F1, held-out scenes", ylim=(-0.02, 1.02))
     if len(histories) > 1:
         right.legend(**BESIDE)
