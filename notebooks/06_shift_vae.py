@@ -486,13 +486,13 @@ for name in budget(full=names, fast=names[:1]):
     print(*(f"{name}: {warning.message}\n" for warning in said), sep="", end="")
 
 # %%
-figure, axes = plotting.new_figure(len(real), 3, size=(10.4, 3.1 * len(real)), squeeze=False)
-for row, (name, (image, fitted)) in zip(axes, real.items(), strict=True):
+for name, (image, fitted) in real.items():
     maps = fitted.latent_map(image, stride=budget(full=6, fast=12))
-    plotting.draw_image(row[0], image, title=name)
-    for ax, latent in zip(row[1:], ("z1", "z2"), strict=True):
+    figure, axes = plotting.new_figure(1, 3, size=(10.4, 3.2))
+    plotting.draw_image(axes[0], image, title=name)
+    for ax, latent in zip(axes[1:], ("z1", "z2"), strict=True):
         plotting.draw_latent_map(ax, maps.sel(latent=latent))
-show(figure, alt="Five experimental images, and maps of two contents of each.")
+    show(figure, alt=f"An experimental image, {name}, and maps of two contents of it.")
 
 # %% [markdown]
 # **Figure 6.11.** In the oxide vacancies stand out, each with a structure of its own, and so do scan lines at which
