@@ -1,6 +1,7 @@
-"""Claim: every lesson runs in under 90 s (full) and 20 s (fast), under 1.2 GB, and stores at most 400 KB.
+"""Claim: every lesson runs in under 90 s (full) and 20 s (fast), under 1.2 GB, and stores at most 3 MB.
 
-Runs each notebook in a kernel of its own with both budgets. The stored outputs are those in the checkout.
+A figure takes at most 400 KB of it. Each notebook runs in a kernel of its own with both budgets. The stored
+outputs are those in the checkout.
 """
 
 import sys

@@ -107,7 +107,6 @@ found.nlargest(3, "score")[["x", "y", "x_nm", "y_nm", "score", "intensity", "x_e
 show(
     plotting.columns_found(image, found, title="A sample image"),
     alt="A hexagonal lattice with one column missing, and the same image with a dot on each column found.",
-    dpi=60,
 )
 
 # %% [markdown]

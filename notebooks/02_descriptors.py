@@ -48,10 +48,10 @@ sample
 
 # %%
 part = sample.truth[sample.truth.y.between(128, 383)]
-figure, (left, right) = plotting.new_figure(1, 2, size=(10.6, 2.9))
+figure, (left, right) = plotting.new_figure(1, 2, size=(10.4, 2.9))
 plotting.draw_image(left, sample.data[128:384], title="The middle of the image")
 plotting.draw_phases(right, part, part.domain, title="What was planted", size=9)
-show(figure, alt="An image of dumbbells with a slanted boundary, and its columns in two colours.", dpi=60)
+show(figure, alt="An image of dumbbells with a slanted boundary, and its columns in two colours.")
 
 # %% [markdown]
 # **Figure 2.1.** The pairs of bright dots, "dumbbells", lean to different sides in the two halves. No brightness and
@@ -109,7 +109,7 @@ print(f"windows of {describe.size_} pixels, taper: {describe.taper_}; features: 
 # %%
 chosen = pd.DataFrame({"x": [110.0, 121.0, 400.0], "y": [300.0, 381.0, 200.0]})
 figure = plotting.window_transforms(image, chosen, describe.size_, blank_center=describe.blank_center_)
-show(figure, alt="Three windows: two of one grain with equal Patterson functions, one of the other.", dpi=64)
+show(figure, alt="Three windows: two of one grain with equal Patterson functions, one of the other.")
 
 # %% [markdown]
 # **Figure 2.2.** Windows 0 and 1 begin at different places of the unit cell, and look different. Their Fourier
@@ -183,7 +183,6 @@ figure = plotting.component_maps(describe, features, pca)
 show(
     figure,
     alt="Maps of three components: the halves, the boundary, its two sides; and their patterns.",
-    dpi=70,
 )
 
 # %% [markdown]
@@ -218,7 +217,7 @@ nmf = NMF(2, init="nndsvda", random_state=0, max_iter=300).fit(waves)
 
 # %%
 figure = plotting.component_maps(moduli, waves, nmf)
-show(figure, alt="Two factors, each bright in one half of the twin, with the spots of this half.", dpi=70)
+show(figure, alt="Two factors, each bright in one half of the twin, with the spots of this half.")
 amounts = nmf.transform(waves)
 larger = (amounts / amounts.mean(axis=0)).argmax(axis=1)
 planted = sample.truth.domain.to_numpy()[nearest(sample.truth, moduli.positions_)]
@@ -241,7 +240,7 @@ real_pca = PCA(3, random_state=0).fit(real)
 
 # %%
 figure = plotting.component_maps(on_real, real, real_pca, image=flat, title="Real: CdTe")
-show(figure, alt="Maps of three components of the real image: halves, boundary, stripes.", dpi=64)
+show(figure, alt="Maps of three components of the real image: halves, boundary, stripes.")
 
 # %% [markdown]
 # **Figure 2.5.** As in the simulation, the first component is the twin and the second is high along the boundary. The
@@ -258,7 +257,7 @@ iron_pca = PCA(3, random_state=0).fit(grains)
 
 # %%
 figure = plotting.component_maps(on_iron, grains, iron_pca, image=iron, title="Real: iron")
-show(figure, alt="Maps of three components of two grains of iron, and their patterns.", dpi=64)
+show(figure, alt="Maps of three components of two grains of iron, and their patterns.")
 
 # %% [markdown]
 # **Figure 2.6.** Two grains that are turned against each other, and their boundary. One more region shows in the
@@ -314,12 +313,12 @@ Markdown(f"**Score.** ARI {ari_shots:.3f} over {len(kinds)} dumbbells.")
 
 # %%
 mean = look.inverse_image(np.array([shots[kinds == k].mean(axis=0) for k in (0, 1)]))
-figure, (left, middle, right, last) = plotting.new_figure(1, 4, size=(11.6, 3.3))
+figure, (left, middle, right, last) = plotting.new_figure(1, 4, size=(10.4, 3))
 plotting.draw_phases(left, grains, grains.grain, title="4: by lattice", size=14)
 plotting.draw_phases(middle, look.positions_, kinds, title="5: by sub-image", size=14)
 for k, ax in enumerate((right, last)):
     plotting.draw_patch(ax, mean[k], title=f"Mean of label {k}")
-show(figure, alt="Dumbbells in two colours, twice, and two mean pictures that are mirror images.", dpi=60)
+show(figure, alt="Dumbbells in two colours, twice, and two mean pictures that are mirror images.")
 
 # %% [markdown]
 # **Figure 2.7.** Both find the two halves (blue: label 0; orange: label 1). By lattice, a dumbbell at the
@@ -344,7 +343,7 @@ stacks = delays.fit_transform(movie.data)
 rows = [movie.truth.index[movie.truth.direction == d][0] for d in (1, -1)]
 shown = {f"block {r}": delays.inverse_image(stacks[r])[0] for r in rows}
 figure = plotting.pictures(shown, columns=[f"frame {n}" for n in range(5)])
-show(figure, alt="Two rows of five frames with four columns each; the brightest one moves.", dpi=70)
+show(figure, alt="Two rows of five frames with four columns each; the brightest one moves.")
 
 # %% [markdown]
 # **Figure 2.8.** Two rows of features, drawn: the brightest column moves. Which of the two goes clockwise?
@@ -374,11 +373,11 @@ told = pd.DataFrame({"measured": [guess(movie, d) for d in numbers]}, index=numb
 perfect_observer = pd.Series(1 - 0.5**numbers, index=numbers, name="perfect observer")
 
 # %%
-figure, ax = plotting.new_figure(size=(5.6, 3.2))
+figure, ax = plotting.new_figure(size=(6.6, 4))
 names = {"xlabel": "frames in a stack", "ylabel": "direction told right (share)"}
 plotting.draw_lines(ax, told, expected=perfect_observer, **names)
 ax.set_xticks(numbers)
-show(figure, alt="The share that is right rises from a half with the number of frames, along theory.", dpi=64)
+show(figure, alt="The share that is right rises from a half with the number of frames, along theory.")
 worst = np.abs(told.measured - perfect_observer).max()
 Markdown(f"Largest difference from (2.3): {worst:.3f}.")
 
@@ -447,7 +446,7 @@ for crystal in budget(full=list(crystals), fast=["GaAs: two species"]):
 
 # %%
 figure = plotting.blindness(seen)
-show(figure, alt="Two tables of descriptors against changes, grey where a descriptor is blind.", dpi=66)
+show(figure, alt="Two tables of descriptors against changes, grey where a descriptor is blind.")
 
 # %% [markdown]
 # **Figure 2.10.** Above, how likely it is that a changed row is further away than an unchanged one (0.5: as
@@ -476,7 +475,7 @@ pair = clockwise[0][:20], clockwise[1][:20]
 # %%
 in_time = {name: descriptors.blindness(stack, *pair, after) for name, stack in stacked.items()}
 figure = plotting.blindness({"Movie": in_time})
-show(figure, alt="A table: one frame is blind to time running backwards, four frames are not.", dpi=66)
+show(figure, alt="A table: one frame is blind to time running backwards, four frames are not.")
 
 # %% [markdown]
 # **Figure 2.11.** Stacks are blind to absolute time, as promised. Only stacks of several frames see its direction.
@@ -492,7 +491,7 @@ row = int(np.abs(scores[:, 1]).argmax())
 keep_apart = {"positions": describe.positions_, "apart": max(describe.size_)}
 found, distances = descriptors.look_alikes(features, row, 5, **keep_apart)
 figure = plotting.look_alikes(image, describe, row, found, distances, title="Simulated")
-show(figure, alt="Six framed windows: the chosen one and most others lie on the boundary.", dpi=64)
+show(figure, alt="Six framed windows: the chosen one and most others lie on the boundary.")
 
 # %%
 hit = across[found]
@@ -547,13 +546,13 @@ for dose in budget(full=[0.3, 1, 3, 10, 30, 100], fast=[3, 100]):
 by_dose = pd.DataFrame(by_dose).T
 
 # %%
-figure, (left, right) = plotting.new_figure(1, 2, size=(9.6, 3.3))
+figure, (left, right) = plotting.new_figure(1, 2, size=(10.4, 3.8))
 period = describe.lattice_.spacing
 names = {"xlabel": "side of the window (px)", "ylabel": "ARI", "log": True}
 plotting.draw_lines(left, by_size, mark=(period, "shortest lattice vector"), **names)
 plotting.lines_against_dose(by_dose, ylabel="ARI", ax=right)
 right.set_xlabel("electrons in the weakest column")
-show(figure, alt="Two curves: the score jumps just below the size of a cell, and rises with dose.", dpi=62)
+show(figure, alt="Two curves: the score jumps just below the size of a cell, and rises with dose.")
 leads = by_dose.index[by_dose["sub-images"] > by_dose["windows"]]
 Markdown(f"Of the doses tried, sub-images lead from {leads.min():g} electrons on.")
 
@@ -603,7 +602,7 @@ explorer
 # %%
 boundary = np.abs(real_pca.transform(real)[:, 1]).argmax()
 explorer.model.select(*on_real.positions_.loc[boundary, ["x", "y"]])
-show(explorer.figure, alt="An image with framed windows, a map of distances, and three transforms.", dpi=50)
+show(explorer.figure, alt="An image with framed windows, a map of distances, and three transforms.")
 
 # %% [markdown]
 # **Figure 2.14.** The explorer, after a click on the boundary: the window (orange) and its look-alikes (blue); how

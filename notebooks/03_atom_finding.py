@@ -62,7 +62,6 @@ images = {
 show(
     plotting.overlays(images, columns=4, zoom=0.4),
     alt="Four images of the same lattice; columns cannot be seen at 10 electrons and are smooth at 2560.",
-    dpi=60,
 )
 
 # %% [markdown]
@@ -92,7 +91,6 @@ pictures, answers, _ = scenes.batch(n_images, seed=0)
 show(
     plotting.scene_grid(pictures[:6], answers[:6]),
     alt="Six noisy training images above six maps with a bright spot at every column.",
-    dpi=60,
 )
 
 # %% [markdown]
@@ -172,7 +170,6 @@ show(
         sample.data, found, truth=sample.truth, match=match, title="160 electrons", zoom=0.4
     ),
     alt="A noisy image, and the same image with a dot on every column.",
-    dpi=60,
 )
 
 # %% [markdown]
@@ -291,7 +288,6 @@ junk.pivot_table(index="patch", columns="finder", aggfunc="first").round(3)
 show(
     plotting.overlays(views["first"], columns=3, zoom=0.6),
     alt="Graphene with an amorphous patch, three times; the networks leave most of it out, the peaks fill it.",
-    dpi=60,
 )
 
 # %% [markdown]
@@ -396,7 +392,6 @@ doubt = columns.uncertainty_map(dirty.data, model=team)[0]
 show(
     plotting.doubtful_columns(dirty.data, found, doubt, zoom=0.6),
     alt="Graphene with an amorphous patch; a map of disagreement that is bright in the patch and dark elsewhere.",
-    dpi=52,
 )
 
 # %% [markdown]
@@ -572,7 +567,6 @@ titles = {
 show(
     plotting.overlays(titles, zoom=0.3),
     alt="Enlarged centres of six experimental images of different crystals with a dot on every column.",
-    dpi=52,
 )
 
 # %% [markdown]
@@ -629,7 +623,6 @@ corner, there = picture[340:, :172], table.query("x < 171.5 and y > 339.5")
 show(
     plotting.columns_found(corner, there, title="MoS2", names=["class 0", "class 1", "class 2"]),
     alt="A corner of an image of MoS2 with columns in three colours: two on the clean side, one on the bright side.",
-    dpi=52,
 )
 
 # %% [markdown]

@@ -116,7 +116,6 @@ same_colours = metrics.align_labels(planted, crystal.labels_)
 show(
     plotting.phases(atoms, same_colours, crystal.labels_),
     alt="Two maps of atoms in seven colours, planted and found, which agree except for single atoms.",
-    dpi=72,
 )
 ari = metrics.adjusted_rand_index(crystal.labels_, scored)
 Markdown(f"**Score.** ARI {ari:.3f} over {np.sum(scored >= 0)} atoms inside the domains.")
@@ -132,7 +131,6 @@ Markdown(f"**Score.** ARI {ari:.3f} over {np.sum(scored >= 0)} atoms inside the 
 show(
     plotting.constellations(crystal),
     alt="Seven constellations of four neighbours around a centre, and seven clouds of points.",
-    dpi=72,
 )
 
 # %% [markdown]
@@ -170,7 +168,6 @@ pd.Series(scores, name="ARI").rename_axis("neighbours").round(3)
 show(
     plotting.contingencies(crystal),
     alt="Ten matrices; four labels permute under rotations, one stays, two swap under translations.",
-    dpi=70,
 )
 
 # %% [markdown]
@@ -253,7 +250,6 @@ choice = crystallography.choose_n_clusters(table, range(1, 11), estimator=crysta
 show(
     plotting.cluster_numbers(choice),
     alt="Five curves over the number of labels; silhouette and BIC have their optimum at seven, gaps end there.",
-    dpi=68,
 )
 
 # %% [markdown]
@@ -314,7 +310,7 @@ shift = crystallography.displacements(bent, center="Ti", neighbors="Pb")
 strain = crystallography.strain_map(bent, sublattice="Pb", shells=2)
 
 # %%
-figure, (left, right) = plotting.new_figure(1, 2, size=(9.4, 4.2))
+figure, (left, right) = plotting.new_figure(1, 2, size=(10.4, 4.6))
 plotting.draw_displacements(left, shift, title="Displacement of Ti")
 plotting.draw_values(
     right, strain, "rotation_deg", label="rotation (degrees)", centre=0, title="Rotation of the lattice"
@@ -322,7 +318,6 @@ plotting.draw_values(
 show(
     figure,
     alt="Arrows in four colours in domains, and a map of lattice rotation that rises from left to right.",
-    dpi=72,
 )
 
 # %% [markdown]
@@ -365,13 +360,13 @@ pd.concat([model.verdict_ for model in bfo.values()])[
 ].round(3)
 
 # %%
-figure, (left, middle, right) = plotting.new_figure(1, 3, size=(10.6, 3.8))
+figure, (left, middle, right) = plotting.new_figure(1, 3, size=(10.4, 3.8))
 plotting.draw_displacements(left, shift, title="Displacement of Fe")
-plotting.draw_phases(middle, iron, bfo[4].labels_, title="Four labels", size=8)
+plotting.draw_phases(middle, iron, bfo[4].labels_, title="Four labels")
 cloud = crystallography.components(bfo[4].vectors_, 2).scores
 names = ("first component", "second component")
 plotting.draw_cloud(right, cloud, bfo[4].labels_, title="One cloud", names=names)
-show(figure, alt="Arrows of iron atoms nearly all to the right; four labels cut one wide cloud.", dpi=72)
+show(figure, alt="Arrows of iron atoms nearly all to the right; four labels cut one wide cloud.")
 
 # %% [markdown]
 # **Figure 4.8.** One polar mode with a wide spread: the verdict reports one variant in the field and how many
@@ -393,15 +388,11 @@ waves.assign(p_value=waves.p_value.map("{:.0e}".format)).round(3)
 
 # %%
 bismuth = crystallography.strain_map(film.data, sublattice="Bi").dropna()
-figure, (left, right) = plotting.new_figure(1, 2, size=(9.4, 3.9))
-plotting.draw_values(
-    left, bismuth, "exx", label="strain of Bi along x", centre=0, title="Strain of Bi", size=14
-)
+figure, (left, right) = plotting.new_figure(1, 2, size=(10.4, 4.2))
+plotting.draw_values(left, bismuth, "exx", label="strain of Bi along x", centre=0, title="Strain of Bi")
 spectrum = crystallography.wave_spectrum(bfo[1].neighbourhoods_)
 plotting.draw_spectrum(right, spectrum, title="Waves of displacement")
-show(
-    figure, alt="Diagonal stripes in the strain of bismuth; four spots at a quarter in the spectrum.", dpi=68
-)
+show(figure, alt="Diagonal stripes in the strain of bismuth; four spots at a quarter in the spectrum.")
 
 # %% [markdown]
 # **Figure 4.9.** In the real film bismuth moves to and fro with a period of about four cells along both axes, in
@@ -446,13 +437,11 @@ pd.concat(verdicts)[["labels", "kind", "n_variants", "asymmetry_pm", "p_value", 
 image, picked = films["pto_sro_haadf"], tables["pto_sro_haadf"]
 shift = crystallography.displacements(picked, center="B", neighbors="A").dropna()
 strain = crystallography.strain_map(picked, sublattice="A", shells=2).dropna()
-figure, (top, below) = plotting.new_figure(2, 1, size=(9.4, 4.6), sharex=True)
+figure, (top, below) = plotting.new_figure(2, 1, size=(10.4, 4), sharex=True)
 plotting.draw_displacements(top, shift, title="Displacement of B against its four A", image=image)
-turn = {"label": "rotation (°)", "centre": 0, "title": "Rotation of the lattice", "size": 22}
+turn = {"label": "rotation (°)", "centre": 0, "title": "Rotation of the lattice"}
 plotting.draw_values(below, strain, "rotation_deg", **turn)
-show(
-    figure, alt="A strip of a film with arrows, small in the middle layer, and its lattice rotation.", dpi=68
-)
+show(figure, alt="A strip of a film with arrows, small in the middle layer, and its lattice rotation.")
 
 # %% [markdown]
 # **Figure 4.10.** The twin: three labels, two of them variants of one ferroic phase, the third not ferroic, as
@@ -480,10 +469,10 @@ for name in ("stm_vacancies_twin", "cu2o_stm"):
 planted = surfaces["stm_vacancies_twin"].extras["defects"]
 match = metrics.match(empty["stm_vacancies_twin"], planted, tolerance=8, border=20, shape=(512, 512))
 print(f"planted vacancies: precision {match.precision:.2f}, recall {match.recall:.2f}")
-figure, ax = plotting.new_figure(size=(5.2, 4.8))
+figure, ax = plotting.new_figure(size=(6.2, 6))
 plotting.draw_image(ax, picture, title=f"Real: {len(empty['cu2o_stm'])} empty cells")
 plotting.draw_columns(ax, picture, empty["cu2o_stm"], size=6, colour="#D55E00")
-show(figure, alt="A surface with dark holes, many of them marked as empty cells.", dpi=54)
+show(figure, alt="A surface with dark holes, many of them marked as empty cells.")
 
 # %% [markdown]
 # **Figure 4.11.** Marked: cells within the field without a protrusion. Some dark places are not marked, as the
@@ -509,13 +498,11 @@ ramp = simulate.column_positions(ramp, noise=0.003, random_state=0).data
 steps = LocalCrystallography(n_clusters=4, center="Ti", neighbors="Pb").fit(ramp)
 
 # %%
-figure, (left, right) = plotting.new_figure(1, 2, size=(8.6, 3.9))
-plotting.draw_phases(left, ramp.iloc[steps.centers_], steps.labels_, title="Four labels", size=14)
+figure, (left, right) = plotting.new_figure(1, 2, size=(9.6, 4.2))
+plotting.draw_phases(left, ramp.iloc[steps.centers_], steps.labels_, title="Four labels")
 strain = crystallography.strain_map(ramp, sublattice="Pb", shells=2)
-plotting.draw_values(
-    right, strain, "exx", label="strain along x", centre=0, title="What was planted", size=14
-)
-show(figure, alt="Stripes of four labels beside a smooth map of strain.", dpi=68)
+plotting.draw_values(right, strain, "exx", label="strain along x", centre=0, title="What was planted")
+show(figure, alt="Stripes of four labels beside a smooth map of strain.")
 print(steps.verdict_[["labels", "kind", "p_value"]].to_string())
 
 # %% [markdown]
@@ -572,7 +559,6 @@ explorer
 show(
     explorer.figure,
     alt="Map of atoms with one ringed, its neighbours enlarged, and the cloud with its point marked.",
-    dpi=52,
 )
 
 # %% [markdown]

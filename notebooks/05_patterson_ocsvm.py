@@ -62,7 +62,6 @@ places = pd.DataFrame({"x": [90, 200, 151], "y": [80, 131, 260]})
 show(
     plotting.window_transforms(perfect, places, size, taper="hann"),
     alt="Three windows of zirconia, their Fourier transforms and their Patterson functions, which are equal.",
-    dpi=66,
 )
 
 # %% [markdown]
@@ -99,7 +98,6 @@ spread = pd.DataFrame(
 show(
     plotting.window_spread(spread),
     alt="Spread against window size: without taper it goes up and down, with a Hann taper it falls to nothing.",
-    dpi=84,
 )
 
 # %% [markdown]
@@ -158,7 +156,6 @@ match = metrics.match(in_columns.defects[["x", "y"]], planted[["x", "y"]], toler
 show(
     plotting.defects_found(bilayer.data, in_columns, truth=planted),
     alt="Bilayer MoTe2 with rings at hits; beside it the residual and the score of the semantic image.",
-    dpi=62,
 )
 Markdown(
     f"**Score.** F1 {match.f1:.2f}: {match.n_matched} of {match.n_truth} found, {len(match.spurious)} false."
@@ -206,7 +203,6 @@ print(f"without them, the machine is told that no more than {machine.nu_:.2f} of
 show(
     plotting.knee(-crowd.score_samples(features), suspects, title="Windows of zirconia"),
     alt="Sorted distances of windows to their neighbours: flat, then rising steeply after a knee.",
-    dpi=84,
 )
 
 # %% [markdown]
@@ -258,7 +254,6 @@ show(
         marks={name: found.threshold for name, found in maps.items()},
     ),
     alt="ROC and precision-recall curves of the methods; a dot marks the threshold of each.",
-    dpi=84,
 )
 
 # %% [markdown]
@@ -319,7 +314,6 @@ alarms = pd.DataFrame({"alarms": [(p_values < r).sum() for r in rates], "cells":
 show(
     plotting.alarm_rates(alarms),
     alt="Measured false-alarm rates on the line of the rates that were set.",
-    dpi=84,
 )
 Markdown(f"At the default rate: {sum(len(f.defects) for f in found)} hits in {len(p_values)} perfect cells.")
 
@@ -353,7 +347,6 @@ domains = defects.segment_domains(equal)
 show(
     plotting.domain_map(equal, domains),
     alt="A twinned crystal with its boundary drawn, and its two domains.",
-    dpi=60,
 )
 
 
@@ -457,11 +450,16 @@ for name in samples[: budget(full=6, fast=1)]:
         real[name] = picture, defects.detect(picture)
     for warning in said:
         print(f"{name}: {warning.message}")
-show(
-    plotting.hit_gallery(real, columns=3),
-    alt="Six experimental images with rings at hits: bright and dark columns, a pit, dirt, vacancies.",
-    dpi=64,
-)
+
+# %%
+pairs = {
+    "Two sulphides with rings at hits: bright and dark columns, dirt.": samples[:2],
+    "Rings in the first lines of WSSe, and one at the silicon in graphene.": samples[2:4],
+    "No ring in silicon, many rings at the vacancies of copper oxide.": samples[4:],
+}
+for alt, pair in pairs.items():
+    if some := {name: real[name] for name in pair if name in real}:
+        show(plotting.hit_gallery(some), alt=alt)
 
 # %% [markdown]
 # **Figure 5.8.** In the first image heavy atoms and missing ones are found column by column. Dirt on the surface is
@@ -484,7 +482,6 @@ cadmium = datasets.load("cdte_twin", or_twin=True).data
 show(
     plotting.domain_map(cadmium, defects.segment_domains(cadmium), title="CdTe"),
     alt="Image of cadmium telluride with the boundary between two twins drawn where the rows bend.",
-    dpi=60,
 )
 
 # %%
@@ -494,7 +491,6 @@ iron = datasets.load("fe_grain_boundary", or_twin=True).data
 show(
     plotting.domain_map(iron, defects.segment_domains(iron), title="Fe"),
     alt="Image of iron with the boundary between two grains drawn.",
-    dpi=60,
 )
 
 # %% [markdown]
@@ -513,7 +509,6 @@ explorer
 show(
     explorer.figure,
     alt="Image with rings at hits and three framed windows; beside it their pixels and Patterson functions.",
-    dpi=60,
 )
 
 # %% [markdown]

@@ -42,7 +42,6 @@ planted = cells.truth[["shift_x", "shift_y"]].to_numpy()
 show(
     plotting.crops(cells.data[:8], titles=cells.truth.kind[:8]),
     alt="Eight noisy crops of a square lattice, shifted, with a normal, a bright or a missing column in the middle.",
-    dpi=66,
 )
 
 # %% [markdown]
@@ -87,7 +86,6 @@ model = ShiftVAE(2, shift_scale=0.15, **settings).fit(cells.data)
 show(
     plotting.training_history(model.history_),
     alt="The loss falls within a few epochs and then slowly; the divergence of pose and content settles.",
-    dpi=72,
 )
 
 # %% [markdown]
@@ -106,14 +104,12 @@ print(f"ARI of the content: vanilla {of_vanilla:z.2f}, with shift {of_shift:.2f}
 show(
     plotting.latent_cloud(vanilla.transform(cells.data), cells.truth.kind, title="Vanilla"),
     alt="Content of an ordinary autoencoder: the three kinds lie over one another.",
-    dpi=62,
 )
 
 # %%
 show(
     plotting.latent_cloud(model.transform(cells.data), cells.truth.kind, title="With shift"),
     alt="Content of the shift-VAE: three separate clouds, one a kind.",
-    dpi=62,
 )
 
 # %% [markdown]
@@ -129,7 +125,6 @@ pairs = {f"shift along {axis}": (planted[:, n], found[:, n], "pixels") for n, ax
 show(
     plotting.against_truth(pairs),
     alt="Shifts found against shifts planted, along x and y: points on the diagonal.",
-    dpi=66,
 )
 Markdown(
     f"**Score.** Root mean square error of the shift, after one common offset is removed: {error:.3f} pixels."
@@ -143,7 +138,6 @@ Markdown(
 show(
     plotting.manifold(model.manifold(budget(full=7, fast=3))),
     alt="Decoded crops over the plane of two latents: the middle column goes from missing to bright.",
-    dpi=66,
 )
 
 # %% [markdown]
@@ -162,7 +156,6 @@ peaks = simulate.shifted.peaks(budget(full=2000, fast=800))
 show(
     plotting.crops(peaks.data[:4].values, columns=4),
     alt="Four noisy peaks of different position and width.",
-    dpi=60,
 )
 
 # %%
@@ -177,7 +170,6 @@ of_peaks.summary_.round(3)
 show(
     plotting.latent_bars(of_peaks.summary_),
     alt="Divergence and posterior width of shift and two contents; one content is marked as collapsed.",
-    dpi=66,
 )
 
 # %%
@@ -316,7 +308,6 @@ show(
         truth={"Planted displacement": 20 * truth.assign_attrs(long_name="along x", units="pm")},
     ),
     alt="The content map on a lattice shows the planted waves; with an ordinary shift it shows scattered dots.",
-    dpi=62,
 )
 Markdown(f"**Score.** |Correlation| with the field: on a lattice {r_polar:.3f}, with ends {r_ends:.3f}.")
 
@@ -370,7 +361,7 @@ pd.Series(r_tight, name="|correlation|").rename_axis("unit cells a window").to_f
 # %%
 half = cell.lengths.max() / 2
 colours = {"label": "shift along x (px)", "cmap": "twilight_shifted", "vmin": -half, "vmax": half}
-figure, axes = plotting.new_figure(1, 2, size=(9.6, 3.4))
+figure, axes = plotting.new_figure(1, 2, size=(10.4, 3.8))
 for ax, title, of_strain, found, true in (
     (axes[0], "2.2 cells", one, strain_map, planted_strain),
     (axes[1], "1.3 cells", tight[1.3], tight_map, tight_strain),
@@ -379,9 +370,7 @@ for ax, title, of_strain, found, true in (
     points = np.stack([true.values.ravel(), found[0].values.ravel()], axis=1)
     plotting.draw_latents(ax, points, seen.astype(float), title=title, **colours)
     ax.set(xlabel="planted strain (%)", ylabel="z1 (prior sd)", xlim=(-3.2, 3.2), ylim=(-4, 4))
-show(
-    figure, alt="Content against strain: a line for large windows; for small ones some shifts stray.", dpi=62
-)
+show(figure, alt="Content against strain: a line for large windows; for small ones some shifts stray.")
 
 # %% [markdown]
 # **Figure 6.8.** A window of 1.3 cells sees one pair of like columns along x: the column in the middle of the frame and
@@ -413,7 +402,6 @@ drawn = beside({f"smoothness {w:g}, r = {r:.2f}": found for w, (found, _, r) in 
 show(
     plotting.latent_maps(drawn, truth={"Planted field": truth}),
     alt="The map at low dose, the map with the smoothness condition, and the planted field.",
-    dpi=62,
 )
 
 # %% [markdown]
@@ -467,7 +455,6 @@ print(f"|r| with the planted wave: content {abs(r_wave):.3f}, mean of each windo
 show(
     plotting.latent_maps(found * np.sign(r_wave), truth={f"Planted wave: r = {abs(r_wave):.2f}": wave}),
     alt="Rings around two scatterers, found and planted.",
-    dpi=62,
 )
 
 # %% [markdown]
@@ -499,13 +486,13 @@ for name in budget(full=names, fast=names[:1]):
     print(*(f"{name}: {warning.message}\n" for warning in said), sep="", end="")
 
 # %%
-figure, axes = plotting.new_figure(len(real), 3, size=(9.6, 2.9 * len(real)), squeeze=False)
-for row, (name, (image, fitted)) in zip(axes, real.items(), strict=True):
+for name, (image, fitted) in real.items():
     maps = fitted.latent_map(image, stride=budget(full=6, fast=12))
-    plotting.draw_image(row[0], image, title=name)
-    for ax, latent in zip(row[1:], ("z1", "z2"), strict=True):
+    figure, axes = plotting.new_figure(1, 3, size=(10.4, 3.2))
+    plotting.draw_image(axes[0], image, title=name)
+    for ax, latent in zip(axes[1:], ("z1", "z2"), strict=True):
         plotting.draw_latent_map(ax, maps.sel(latent=latent))
-show(figure, alt="Five experimental images, and maps of two contents of each.", dpi=52)
+    show(figure, alt=f"An experimental image, {name}, and maps of two contents of it.")
 
 # %% [markdown]
 # **Figure 6.11.** In the oxide vacancies stand out, each with a structure of its own, and so do scan lines at which
@@ -549,11 +536,13 @@ stored_table("shiftvae_speed")
 
 # %%
 clouds = stored_table("shiftvae_clouds")
-figure, axes = plotting.new_figure(1, 3, size=(10.2, 3.4))
+figure, axes = plotting.new_figure(1, 3, size=(10.4, 3.5))
 for ax, name in zip(axes, clouds.index.unique(), strict=True):
     one = clouds.loc[name]
-    plotting.draw_latents(ax, one[["z1", "z2"]].to_numpy(), one.kind.to_numpy(), title=name)
-show(figure, alt="Content of 300 crops in three programs, coloured by kind.", dpi=62)
+    plotting.draw_latents(
+        ax, one[["z1", "z2"]].to_numpy(), one.kind.to_numpy(), title=name, legend=ax is axes[-1]
+    )
+show(figure, alt="Content of 300 crops in three programs, coloured by kind.")
 
 # %% [markdown]
 # **Figure 6.12.** The same crops, each program as its benchmark left it. With a coordinate decoder the kinds come
@@ -600,7 +589,6 @@ explorer
 show(
     explorer.figure,
     alt="A cloud of crops in the plane of two latents, and the picture decoded there.",
-    dpi=60,
 )
 
 # %% [markdown]
@@ -614,7 +602,7 @@ brush = widgets.latent_explorer(real[name][1], real[name][0], stride=8, name="im
 brush
 
 # %%
-show(brush.figure, alt="An image, a map of a latent, and the cloud of its windows, linked.", dpi=60)
+show(brush.figure, alt="An image, a map of a latent, and the cloud of its windows, linked.")
 
 # %% [markdown]
 # **Figure 6.14.** The same, as it opens. Your own image takes a few lines:

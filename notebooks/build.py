@@ -49,7 +49,14 @@ METADATA = ("tags", "lines_to_next_cell")
 # Tags that say how a cell is presented; the metadata that Jupyter knows is written from them.
 SLIDES = ("slide", "subslide", "fragment", "skip", "notes")
 HIDDEN = "hide-input"
-MAX_OUTPUT_BYTES = 400_000
+MAX_OUTPUT_BYTES = 3_000_000
+MAX_PICTURE_BYTES = {
+    "image/png": 400_000,
+    "image/jpeg": 400_000,
+    "image/svg+xml": 400_000,
+    "image/gif": 1_000_000,
+}
+MAX_WIDTH, MIN_TEXT = 1010, 11  # CSS pixels: of a page, and what can be read on a projector
 MAX_CELL_LINES, MAX_MEDIAN_LINES = 15, 5
 CUT, END = "# --- solution", "# --- end"  # the student's copy lacks what stands between
 BADGES = "<!-- badges -->"  # where a lesson's badges go, once the project has an address
@@ -412,9 +419,32 @@ def _outputs(source, notebook, old):
                 yield f"code cell {i}: a stored warning: {output.text[:80]!r}"
             elif WIDGET in output.get("data", {}):
                 yield f"code cell {i}: a stored widget"
-            for kind in {"image/png", "image/svg+xml", "image/jpeg"} & set(output.get("data", {})):
-                if not output.metadata.get(kind, {}).get("alt", "").strip():
-                    yield f"code cell {i}: a figure without alt text (al.notebook.show(figure, alt=...))"
+    yield from _pictures(old)
+
+
+def _pictures(notebook):
+    """What is wrong with the figures of a notebook."""
+    for i, cell in enumerate(_code(notebook)):
+        for output in cell.outputs:
+            for kind in sorted(set(MAX_PICTURE_BYTES) & set(output.get("data", {}))):
+                look = output.metadata.get(kind, {})
+                yield from (
+                    f"code cell {i}: a figure {text}" for text in _picture(kind, output.data[kind], look)
+                )
+
+
+def _picture(kind, data, look):
+    """What is wrong with a figure that is stored with this metadata."""
+    if not look.get("alt", "").strip():
+        yield "without alt text (al.notebook.show(figure, alt=...))"
+    if len(data) > MAX_PICTURE_BYTES[kind]:
+        yield f"of {len(data) / 1e3:.0f} kB, at most {MAX_PICTURE_BYTES[kind] / 1e3:.0f} are allowed"
+    if not look.get("width"):
+        yield "without a display width (al.notebook.show(figure, alt=...))"
+    elif look["width"] > MAX_WIDTH:
+        yield f"{look['width']} pixels wide, at most {MAX_WIDTH} are allowed"
+    if look.get("smallest_text", MIN_TEXT) < MIN_TEXT:
+        yield f"with text of {look['smallest_text']:g} pixels, at least {MIN_TEXT} can be read"
 
 
 def _cells(source, notebook, old):

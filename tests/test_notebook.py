@@ -34,7 +34,7 @@ def displayed(monkeypatch):
     monkeypatch.setattr(notebook, "shell", lambda: "a shell")
     monkeypatch.setattr(
         "IPython.display.display",
-        lambda data, raw, metadata: calls.append((data, metadata["image/png"]["alt"])),
+        lambda data, raw, metadata: calls.append((data, metadata)),
     )
     return calls
 
@@ -53,8 +53,8 @@ def _plain_figure():
 def test_show_sends_picture_and_description_and_closes_the_figure(displayed):
     figure = _plain_figure()
     notebook.show(figure, alt="A map\n   and a red line")
-    [(data, alt)] = displayed
-    assert alt == "A map and a red line"
+    [(data, metadata)] = displayed
+    assert metadata["image/png"]["alt"] == "A map and a red line"
     assert data["text/plain"] == "[figure] A map and a red line"
     assert not plt.fignum_exists(figure.number)
 
@@ -62,7 +62,7 @@ def test_show_sends_picture_and_description_and_closes_the_figure(displayed):
 def test_show_stores_a_palette_that_looks_the_same(displayed):
     figure = _plain_figure()
     raw = io.BytesIO()
-    figure.savefig(raw, format="png", dpi=100, bbox_inches="tight")
+    figure.savefig(raw, format="png", dpi=192, bbox_inches="tight", pad_inches=0.04)
     notebook.show(figure, alt="A map and a red line")
     shown, original = _picture(displayed[0][0]), Image.open(raw).convert("RGB")
     assert shown.mode == "P"
@@ -77,6 +77,17 @@ def test_show_keeps_full_colour_where_a_palette_would_be_seen(displayed):
     figure.figimage(np.random.default_rng(0).random((300, 300, 3)))
     notebook.show(figure, alt="Noise in every colour")
     assert _picture(displayed[0][0]).mode == "RGB"
+
+
+def test_an_inch_is_96_pixels_at_twice_the_density(displayed):
+    figure, axes = plt.subplots(figsize=(5, 4))
+    axes.set_title("small", fontsize=6)
+    notebook.show(figure, alt="Axes")
+    [(data, metadata)] = displayed
+    look = metadata["image/png"]
+    assert 0.85 * 5 * 96 < look["width"] <= 5 * 96 + 8
+    assert _picture(data).width == pytest.approx(2 * look["width"], abs=1)
+    assert look["smallest_text"] == 8.0  # CSS pixels
 
 
 @pytest.mark.parametrize("alt", ["", "  \n"])

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 from matplotlib.colors import to_rgb, to_rgba
+from matplotlib_scalebar.scalebar import ScaleBar
 
 from atomlens import crystallography, lattice, plotting, simulate
 from atomlens.plotting import CLUSTER_COLOURS
@@ -62,13 +63,14 @@ def test_atoms_lie_on_the_image_in_its_unit(columns, image, calibrated, unit):
     places = table[["x_nm", "y_nm"] if unit == "nm" else ["x", "y"]]
     figure, (left, right) = plotting.new_figure(1, 2)
     dots = plotting.draw_phases(left, table, np.zeros(len(table), dtype=int), image=below, title="Phases")
-    quiver = plotting.draw_displacements(right, table, image=below, exaggerate=2.0, title="Arrows")
+    quiver = plotting.draw_displacements(right, table, image=below, title="Arrows")
     np.testing.assert_allclose(dots.get_offsets(), places)
     np.testing.assert_allclose(np.column_stack([quiver.X, quiver.Y]), places)
-    np.testing.assert_allclose(quiver.U, 2.0 * 0.5 * (0.02 if unit == "nm" else 1), rtol=1e-6)
+    # The long arrows are about as long as the spacing of what is drawn.
+    spacing = np.sqrt(np.prod(np.ptp(places, axis=0)) / len(places))
+    np.testing.assert_allclose(quiver.U, 0.9 * spacing, rtol=1e-6)
     for ax, title in ((left, "Phases"), (right, "Arrows")):
-        assert f"({unit})" in ax.get_xlabel()
-        assert f"({unit})" in ax.get_ylabel()
+        assert [bar.units for bar in ax.artists if isinstance(bar, ScaleBar)] == [unit]
         assert ax.yaxis_inverted()
         assert ax.get_title(loc="left") == title
         low, high = sorted(ax.get_xlim())
@@ -76,16 +78,15 @@ def test_atoms_lie_on_the_image_in_its_unit(columns, image, calibrated, unit):
     drawn(figure)
 
 
-def test_labels_have_colours_and_names(columns):
+def test_labels_have_colours(columns):
     table = columns.iloc[:12]
     labels = np.arange(12) - 1
     figure, ax = plotting.new_figure()
-    dots = plotting.draw_phases(ax, table, labels, names=["up", "down"])
+    dots = plotting.draw_phases(ax, table, labels)
     colours = dots.get_facecolors()
     np.testing.assert_allclose(colours[1], to_rgba(CLUSTER_COLOURS[0]))
     np.testing.assert_allclose(colours[11], colours[1])  # ten colours, then again
     assert np.ptp(colours[0, :3]) == 0  # grey
-    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["up", "down"]
     drawn(figure)
 
 
@@ -116,9 +117,6 @@ def test_arrows_leave_out_the_missing_and_point_right(columns):
     ratio = quiver.U / table.loc[there, "dx"]
     np.testing.assert_allclose(ratio, ratio.iloc[0])
     np.testing.assert_allclose(quiver.V / table.loc[there, "dy"], ratio.iloc[0])
-    # By default the long arrows are about as long as the spacing of what is drawn.
-    area = np.ptp(table["x_nm"][there]) * np.ptp(table["y_nm"][there])
-    assert np.quantile(np.hypot(quiver.U, quiver.V), 0.9) == pytest.approx(0.8 * np.sqrt(area / 49))
     drawn(figure)
 
 
@@ -135,7 +133,7 @@ def test_constellation_exaggerates_displacements():
     vectors = ideal + [0.5, 0.2]
     vectors[3] = np.nan
     figure, ax = plotting.new_figure()
-    plotting.draw_constellation(ax, ideal, vectors, exaggerate=4.0, unit="pm", colour="red")
+    plotting.draw_constellation(ax, ideal, vectors, exaggerate=4.0, colour="red")
     rings, places, centre = ax.collections
     np.testing.assert_allclose(rings.get_offsets(), ideal)
     shown = np.ma.filled(places.get_offsets(), np.nan)
@@ -143,7 +141,6 @@ def test_constellation_exaggerates_displacements():
     assert not np.isfinite(shown[3]).all()
     np.testing.assert_allclose(centre.get_offsets(), [[0, 0]])
     assert ax.yaxis_inverted()
-    assert ax.get_xlabel() == "displacements x 4 (pm)"
     drawn(figure)
 
 
@@ -174,7 +171,7 @@ def test_values_are_centred_and_have_a_unit():
     assert low == -high
     assert high == pytest.approx(0.03, rel=0.05)
     np.testing.assert_allclose(dots.get_array(), table["exx"])
-    assert figure.axes[1].get_ylabel() == "strain (%)"
+    assert dots.colorbar.ax.get_ylabel() == "strain (%)"
     empty = plotting.draw_values(ax, table.assign(exx=np.nan), "exx")
     assert empty.get_clim() == (0, 1)
     drawn(figure)
@@ -212,16 +209,14 @@ def test_phases_side_by_side(columns, model):
     for k in range(4):
         wanted = np.tile(to_rgba(CLUSTER_COLOURS[k]), ((model.labels_ == k).sum(), 1))
         np.testing.assert_allclose(found[model.labels_ == k], wanted)
-    panels = dict.fromkeys("abc", truth)
-    assert len(drawn(plotting.phases(columns.iloc[model.centers_], panels, None, columns=2))) == 3
 
 
 def test_constellations_of_a_model(model):
     axes = drawn(plotting.constellations(model))
     counts = np.bincount(model.labels_[model.labels_ >= 0])
-    titles = [ax.get_title(loc="left") for ax in axes[:4]]
+    titles = [ax.get_title(loc="left") for ax in axes if "atoms" in ax.get_title(loc="left")]
     assert titles == [f"{k}: {counts[k]} atoms" for k in range(4)]
-    assert axes[4].get_xlabel() == "displacement x (pm)"
+    assert {ax.get_xlabel() for ax in axes} == {"", "displacement x (pm)"}
     # Rings where the undistorted neighbours are, whatever the mean displacement of the field.
     rings = axes[0].collections[0].get_offsets()
     np.testing.assert_allclose(rings.mean(axis=0), 0, atol=1e-9)
@@ -239,9 +234,7 @@ def test_contingencies(model):
     counts = model.contingency_["90°"].to_numpy()
     np.testing.assert_allclose(shown, counts / counts.sum(axis=1, keepdims=True))
     assert axes[0].get_ylabel() == "label"
-    one = drawn(plotting.contingencies(model, operations=["180°"]))
-    assert [ax.get_title(loc="left") for ax in one] == ["rotation 180°"]
-    assert (one[0].get_xlabel(), one[0].get_ylabel()) == ("its image", "label")
+    assert axes[-1].get_xlabel() == "its image"
 
 
 def test_numbers_of_clusters(model):
@@ -249,7 +242,7 @@ def test_numbers_of_clusters(model):
     choice = crystallography.choose_n_clusters(model.neighbourhoods_, range(2, 6), estimator=settings)
     axes = drawn(plotting.cluster_numbers(choice))
     assert {ax.get_xlabel() for ax in axes} == {"number of labels"}
-    assert axes[0].get_ylabel() == "inertia (px²)"
+    assert axes[0].get_title(loc="left") == "inertia (px²)"
     for ax, name in zip(axes, ("inertia", "silhouette", "bic", "closure", "gap_p"), strict=True):
         line, mark = ax.lines
         np.testing.assert_allclose(line.get_xydata(), choice.table[name].reset_index().to_numpy())

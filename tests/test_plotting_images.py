@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib_scalebar.scalebar import ScaleBar
 
 from atomlens import metrics, plotting, simulate
 
@@ -18,8 +19,7 @@ def test_dots_lie_on_the_columns_in_the_units_of_the_image(sample):
         plotting.draw_image(ax, image)
         (dots,) = plotting.draw_columns(ax, image, sample.truth.assign(label=0))
         np.testing.assert_allclose(dots.get_offsets()[:, 0], sample.truth[x])
-        assert f"({unit})" in ax.get_xlabel()
-        assert f"({unit})" in ax.get_ylabel()
+        assert [bar.units for bar in ax.artists if isinstance(bar, ScaleBar)] == [unit]
 
 
 def test_classes_have_colours_and_doubt_is_faint(sample):
@@ -60,14 +60,15 @@ def test_overlays_zoom_to_the_middle(sample):
     assert len(figure.axes[1].collections) == 0
 
 
-def test_scene_grid_shows_open_pixels():
+def test_scene_grid_shows_images_over_the_sum_of_their_answers():
     images = np.random.default_rng(0).standard_normal((2, 1, 16, 16))
-    weights = np.ones((2, 1, 16, 16))
-    weights[0, 0, :4] = 0
-    figure = plotting.scene_grid(images, np.zeros((2, 1, 16, 16)), weights=weights)
-    grey = figure.axes[2].images[1].get_array()
-    assert grey[:4, :, 3].min() == 1
-    assert grey[4:, :, 3].max() == 0
+    targets = np.random.default_rng(1).random((2, 3, 16, 16)) / 3
+    axes = plotting.scene_grid(images, targets).axes
+    for n in range(2):
+        np.testing.assert_allclose(axes[n].images[0].get_array(), images[n, 0])
+        np.testing.assert_allclose(axes[n + 2].images[0].get_array(), targets[n].sum(axis=0))
+        assert axes[n + 2].images[0].get_clim() == (0, 1)
+    assert [axes[0].get_ylabel(), axes[2].get_ylabel()] == ["image", "answer"]
 
 
 def test_lines_against_dose_draw_the_bound():
@@ -82,11 +83,11 @@ def test_lines_against_dose_draw_the_bound():
 def test_doubtful_columns_are_ringed(sample):
     found = sample.truth.assign(score=0.9, score_sd=np.linspace(0, 0.4, len(sample.truth)))
     spread = np.linspace(0, 0.2, sample.data.size).reshape(sample.data.shape)
-    figure = plotting.doubtful_columns(sample.data, found, spread, doubtful=0.3)
-    left, right, bar = figure.axes
-    ringed = left.collections[-1].get_offsets()
-    np.testing.assert_allclose(ringed, found.loc[found["score_sd"] > 0.3, ["x_nm", "y_nm"]])
-    assert bar.get_ylabel() == "standard deviation of the probability"
+    figure = plotting.doubtful_columns(sample.data, found, spread)
+    left, right = figure.axes
+    ringed = left.lines[-1].get_xydata()
+    np.testing.assert_allclose(ringed, found.loc[found["score_sd"] > 0.1, ["x_nm", "y_nm"]])
+    assert right.images[0].colorbar.ax.get_ylabel() == "standard deviation of the probability"
     assert right.images[0].get_clim() == (0, 0.2)
     for figure in (
         plotting.doubtful_columns(sample.data, found, spread, zoom=0.5),

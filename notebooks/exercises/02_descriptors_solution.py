@@ -35,10 +35,10 @@ exercise = Exercise("Ada Lovelace")
 panels = {"perfect": exercise.perfect, "twin": exercise.twin, "doped": exercise.doped}
 
 # %%
-figure, axes = plotting.new_figure(1, 3, size=(10.2, 3.5))
+figure, axes = plotting.new_figure(1, 3, size=(10.4, 3.7))
 for ax, (title, picture) in zip(axes, panels.items(), strict=True):
     plotting.draw_image(ax, picture, title=title)
-show(figure, alt="Three of your images: a perfect crystal, a twin, a crystal with dopants.", dpi=50)
+show(figure, alt="Three of your images: a perfect crystal, a twin, a crystal with dopants.")
 
 # %% [markdown]
 # ## 1 · The Patterson function by hand

@@ -31,7 +31,6 @@ show(
         {"your image": (sample.data, None), "more electrons": (exercise.bright.data, None)}, columns=2
     ),
     alt="Your image, noisy, and the same structure with many more electrons.",
-    dpi=60,
 )
 
 # %% [markdown]

@@ -26,10 +26,10 @@ from atomlens.notebook import show
 # %%
 exercise = Exercise("Ada Lovelace")
 panels = {"strained": exercise.strained, "film": exercise.film, "mixture": exercise.mixture}
-figure, axes = plotting.new_figure(1, 3, size=(10.2, 3.6))
+figure, axes = plotting.new_figure(1, 3, size=(10.4, 3.7))
 for ax, (title, table) in zip(axes, panels.items(), strict=True):
     plotting.draw_phases(ax, table, table.sublattice == "Ti", title=title)
-show(figure, alt="Three of your samples as dots, lead in blue and titanium in orange.", dpi=60)
+show(figure, alt="Three of your samples as dots, lead in blue and titanium in orange.")
 
 # %% [markdown]
 # ## 1 · The lattice

@@ -27,10 +27,10 @@ from atomlens.patterson import translation_spread
 # %%
 exercise = Exercise("Ada Lovelace")
 panels = {"crystal": exercise.crystal, "film": exercise.film, "twin": exercise.twin}
-figure, axes = plotting.new_figure(1, 3, size=(10.2, 3.6))
+figure, axes = plotting.new_figure(1, 3, size=(10.4, 3.7))
 for ax, (title, image) in zip(axes, panels.items(), strict=True):
     plotting.draw_image(ax, image, title=title)
-show(figure, alt="Three of your samples: a perfect crystal, a film, and a twinned crystal.", dpi=60)
+show(figure, alt="Three of your samples: a perfect crystal, a film, and a twinned crystal.")
 
 # %% [markdown]
 # ## 1 · A window that fits
@@ -79,7 +79,7 @@ exercise.check_count(count)
 # %%
 if found is not ...:
     figure = plotting.defects_found(exercise.film, found)
-    show(figure, alt="Your film with its hits, without the perfect crystal, and the score.", dpi=60)
+    show(figure, alt="Your film with its hits, without the perfect crystal, and the score.")
 
 # %% [markdown]
 # ## 4 · Not guilty

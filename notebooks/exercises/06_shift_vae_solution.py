@@ -31,10 +31,10 @@ from atomlens.windows import sliding_windows
 # %%
 exercise = Exercise("Ada Lovelace")
 panels = {"frame": exercise.frame, "one of the crops": exercise.crops[0], "crystal": exercise.crystal}
-figure, axes = plotting.new_figure(1, 3, size=(10.2, 3.6))
+figure, axes = plotting.new_figure(1, 3, size=(10.4, 3.7))
 for ax, (title, image) in zip(axes, panels.items(), strict=True):
     plotting.draw_image(ax, image, title=title)
-show(figure, alt="Three of your samples: a frame of columns, a noisy crop, and a crystal.", dpi=60)
+show(figure, alt="Three of your samples: a frame of columns, a noisy crop, and a crystal.")
 
 # %% [markdown]
 # ## 1 · A crop by hand
@@ -142,12 +142,12 @@ exercise.check_map(content_map)
 
 # %%
 if ordinary is not ... and periodic is not ...:
-    figure, axes = plotting.new_figure(1, 2, size=(7.6, 3.6))
+    figure, axes = plotting.new_figure(1, 2, size=(8.4, 3.8))
     for ax, name, model in zip(axes, ("ordinary", "periodic"), (ordinary, periodic), strict=True):
         maps = model.latent_map(exercise.crystal, stride=exercise.stride)
         title = f"{name}, bound {model.score(windows):.0f} nats"
         plotting.draw_latent_map(ax, maps.sel(latent="z1"), title=title)
-    show(figure, alt="Two content maps: lines and dots of an ordinary shift; the planted field.", dpi=60)
+    show(figure, alt="Two content maps: lines and dots of an ordinary shift; the planted field.")
 
 # %% [markdown]
 # ## 5 · Is it real?
@@ -156,11 +156,11 @@ if ordinary is not ... and periodic is not ...:
 # model and an array. Only one of the crystals is modulated. Their maps, at the same stride as above:
 
 # %%
-figure, axes = plotting.new_figure(1, 3, size=(10.2, 3.6))
+figure, axes = plotting.new_figure(1, 3, size=(10.4, 3.7))
 for number, (ax, (model, crystal)) in enumerate(zip(axes, exercise.suspects, strict=True)):
     maps = model.latent_map(crystal, stride=exercise.stride)
     plotting.draw_latent_map(ax, maps.sel(latent="z1"), title=f"suspect {number}")
-show(figure, alt="Content maps of three suspects.", dpi=60)
+show(figure, alt="Content maps of three suspects.")
 
 # %% [markdown]
 # What is real does not know where in a cell a window was cut. Which share of the variance of each map does the

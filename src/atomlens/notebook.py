@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import os
 import sys
 
 from atomlens._shell import shell
 
 __all__ = ["budget", "show", "stored_table"]
+
+_CSS_DPI, _DENSITY = 96, 2
+_LEAN = 270_000  # bytes; a third more once they are text
 
 
 def budget(*, full, fast):
@@ -44,11 +48,12 @@ def budget(*, full, fast):
     return full if choice == "full" else fast
 
 
-def show(figure, *, alt, dpi=100):
-    """Display a figure as a lean PNG that carries its description, and close it.
+def show(figure, *, alt):
+    """Display a figure, sharp on any screen, with its description, and close it.
 
-    The picture is stored with a palette where that makes no visible difference. Outside a
-    notebook the description is printed instead.
+    An inch is displayed as 96 CSS pixels, so that text of 9 points is 12 pixels high, and stored with twice
+    the density, as a PNG, with a palette where that makes no visible difference. Outside a notebook the
+    description is printed instead.
 
     Parameters
     ----------
@@ -56,8 +61,6 @@ def show(figure, *, alt, dpi=100):
         Any figure, under any backend.
     alt : str
         What the figure shows, in a sentence, for those who cannot see it.
-    dpi : float
-        Resolution in pixels per inch.
 
     Raises
     ------
@@ -78,9 +81,10 @@ def show(figure, *, alt, dpi=100):
     else:
         from IPython.display import display
 
-        picture = base64.b64encode(_png(figure, dpi)).decode()
-        data = {"image/png": picture, "text/plain": f"[figure] {alt}"}
-        display(data, raw=True, metadata={"image/png": {"alt": alt}})
+        picture, width = _encoded(figure)
+        data = {"image/png": base64.b64encode(picture).decode(), "text/plain": f"[figure] {alt}"}
+        look = {"alt": alt, "width": width, "smallest_text": _smallest_text(figure)}
+        display(data, raw=True, metadata={"image/png": look})
     _close(figure)
 
 
@@ -116,26 +120,41 @@ def stored_table(name):
     return pd.read_csv(resource("results", f"{name}.csv"), index_col=0)
 
 
-def _png(figure, dpi):
-    """Encode a figure, with a palette if no eye can tell."""
+def _encoded(figure):
+    """A figure as a PNG, with a palette if no eye can tell, and its displayed width."""
     import numpy as np
     from PIL import Image
 
     raw = io.BytesIO()
-    figure.savefig(raw, format="png", dpi=dpi, bbox_inches="tight", facecolor="white")
+    dpi = _DENSITY * _CSS_DPI
+    figure.savefig(raw, format="png", dpi=dpi, bbox_inches="tight", pad_inches=0.04, facecolor="white")
     picture = Image.open(raw).convert("RGB")
-    chosen, true = picture, np.asarray(picture, dtype=np.int16)
-    # The fewest colours that do; the palette is chosen by area, so a thin line in a rare colour is what
-    # it would lose first.
-    for method in (Image.Quantize.FASTOCTREE, Image.Quantize.MAXCOVERAGE):
-        lean = picture.quantize(256, method=method, dither=Image.Dither.NONE)
+    best, true = _png(picture), np.asarray(picture, dtype=np.int16)
+    # The palette is chosen by area: a thin line in a rare colour is what it would lose first. Noise, which
+    # takes the most room, has to do with fewer colours.
+    methods = (Image.Quantize.MAXCOVERAGE, Image.Quantize.FASTOCTREE)
+    for colours, method in itertools.product((256, 128, 64), methods):
+        lean = picture.quantize(colours, method=method, dither=Image.Dither.NONE)
         _whiten(lean)
         if np.abs(true - np.asarray(lean.convert("RGB"), dtype=np.int16)).max() <= 32:
-            chosen = lean
-            break
+            best = min(best, _png(lean), key=len)
+            if len(best) <= _LEAN:
+                break
+    return best, round(picture.width / _DENSITY)
+
+
+def _png(picture):
     out = io.BytesIO()
-    chosen.save(out, format="png", optimize=True)
+    picture.save(out, format="png", optimize=True)
     return out.getvalue()
+
+
+def _smallest_text(figure):
+    """Size of the smallest text, in CSS pixels."""
+    from matplotlib.text import Text
+
+    texts = (text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip())
+    return round(min((text.get_fontsize() for text in texts), default=12) * _CSS_DPI / 72, 1)
 
 
 def _whiten(picture):

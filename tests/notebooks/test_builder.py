@@ -231,17 +231,28 @@ def _display(metadata=None, **data):
     return {"output_type": "display_data", "data": data, "metadata": metadata or {}}
 
 
+def _figure(picture="aGk=", kind="image/png", **look):
+    look = {"alt": "A map", "width": 1000, "smallest_text": 11.0, **look}
+    return _display(**{kind: picture}, metadata={kind: look})
+
+
 @pytest.mark.parametrize(
     ("output", "complaint"),
     [
         ({"output_type": "error", "ename": "E", "evalue": "", "traceback": []}, "a stored error"),
         ({"output_type": "stream", "name": "stderr", "text": "Beware"}, "a stored warning: 'Beware'"),
         (
-            {"output_type": "stream", "name": "stdout", "text": "a" * 400_000},
-            "400 kB of outputs, at most 400",
+            {"output_type": "stream", "name": "stdout", "text": "a" * 3_000_000},
+            "3000 kB of outputs, at most 3000",
         ),
-        (_display(image_png="aGk="), "a figure without alt text"),
-        (_display(image_png="aGk=", metadata={"image/png": {"alt": " "}}), "a figure without alt text"),
+        (_figure(alt=""), "a figure without alt text"),
+        (_figure(alt=" "), "a figure without alt text"),
+        (_figure(width=None), "a figure without a display width"),
+        (_figure(width=1100), "a figure 1100 pixels wide, at most 1010 are allowed"),
+        (_figure(smallest_text=10.7), "a figure with text of 10.7 pixels, at least 11 can be read"),
+        (_figure("a" * 400_001), "a figure of 400 kB, at most 400 are allowed"),
+        (_figure("a" * 400_001, "image/jpeg"), "a figure of 400 kB, at most 400 are allowed"),
+        (_figure("a" * 1_000_001, "image/gif"), "a figure of 1000 kB, at most 1000 are allowed"),
         (_display(**{"application_vnd.jupyter.widget-view+json": {"model_id": "1"}}), "a stored widget"),
     ],
 )
@@ -252,7 +263,8 @@ def test_outputs_that_should_not_be_stored(builder, lesson, output, complaint):
 
 
 def test_outputs_that_may_be_stored(builder, lesson):
-    _lesson_with(builder, lesson, [_display(image_png="aGk=", metadata={"image/png": {"alt": "A map"}})])
+    animation = _figure("a" * 900_000, "image/gif")
+    _lesson_with(builder, lesson, [_figure(), _figure("a" * 390_000, "image/jpeg"), animation])
     assert complaints(builder, lesson) == []
 
 

@@ -37,6 +37,7 @@ def _run(builder, path, record_property, **options):
     outputs = [output for cell in run.notebook.cells for output in cell.get("outputs", [])]
     warnings = [output.text for output in outputs if output.get("name") == "stderr"]
     assert warnings == []
+    assert list(builder._pictures(run.notebook)) == []
     return [output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs]
 
 

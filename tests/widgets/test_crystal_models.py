@@ -71,7 +71,7 @@ def test_clicks_are_in_the_unit_of_the_image(columns, calibrated):
     image = image.assign_coords(x=axis, y=axis) if calibrated else image
     model = CrystalModel(columns, image=image, **TI)
     x, y = ("x_nm", "y_nm") if calibrated else ("x", "y")
-    assert model.axes == (x, y)
+    assert model.axes == [x, y]
     atom = model.atoms.iloc[31]
     model.select(atom[x], atom[y])
     assert model.selected == 31

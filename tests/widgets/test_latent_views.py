@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from matplotlib.backend_bases import MouseEvent
+from matplotlib_scalebar.scalebar import ScaleBar
 
 from atomlens import simulate, widgets
 from atomlens.shiftvae import SeparationWarning, ShiftVAE
@@ -233,7 +234,7 @@ def test_the_axes_of_the_cloud_can_be_chosen(image):
     view = widgets.latent_explorer(vae, image.values, shown="z3", stride=8)
     view.axes_chosen[1].value = 2
     np.testing.assert_allclose(view._dots.get_offsets(), view.model.content[:, [0, 2]])
-    assert view._image_ax.get_xlabel() == "x (px)"
+    assert [bar.units for bar in view._image_ax.artists if isinstance(bar, ScaleBar)] == ["px"]
     assert view._map_ax.get_title(loc="left") == "z3 (prior sd)"
 
 

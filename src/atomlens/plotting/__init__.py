@@ -1,52 +1,53 @@
-"""Figures of the lessons: one look, units on every axis, colours that all eyes can tell apart.
+"""Figures of the lessons: one look, lengths as scale bars, colours that all eyes can tell apart.
 
-Every function draws on axes that it is given or makes, and returns the figure; nothing is shown or
-saved here (`atomlens.notebook.show` displays a figure with its alt text).
+Functions named ``draw_...`` draw on axes that they are given; the others return a figure of page width or
+less. An image is an array or a DataArray of shape (H, W): if it is calibrated, places from tables (``x_nm``,
+``y_nm``) are drawn in nanometres, else (``x``, ``y``) in pixels. Nothing is shown or saved here
+(`atomlens.notebook.show` displays a figure with its alt text).
 """
 
-from atomlens.plotting._crystal_figures import (
+from atomlens.plotting._crystals import (
     cluster_numbers,
     constellations,
     contingencies,
-    first_neighbourhood,
-    phase_limits,
-    phases,
-)
-from atomlens.plotting._crystals import (
     draw_cloud,
     draw_constellation,
     draw_displacements,
     draw_phases,
     draw_spectrum,
     draw_values,
+    first_neighbourhood,
+    phase_limits,
+    phases,
 )
 from atomlens.plotting._defects import (
     alarm_rates,
     defects_found,
     detection_curves,
     domain_map,
-    draw_hits,
-    draw_score,
     hit_gallery,
     knee,
     window_spread,
 )
-from atomlens.plotting._descriptor_figures import (
+from atomlens.plotting._descriptors import (
     blindness,
     component_maps,
+    draw_fourier,
+    draw_patch,
+    draw_patterson,
+    draw_windows,
     look_alikes,
     pictures,
     window_transforms,
 )
-from atomlens.plotting._descriptors import (
-    draw_fourier,
-    draw_lines,
-    draw_modulus,
-    draw_patch,
-    draw_patterson,
-    draw_windows,
+from atomlens.plotting._draw import (
+    CLUSTER_COLOURS,
+    draw_image,
+    draw_labels,
+    draw_map,
+    draw_spectra,
+    new_figure,
 )
-from atomlens.plotting._draw import CLUSTER_COLOURS, draw_labels, draw_map, draw_spectra, new_figure
 from atomlens.plotting._figures import (
     abundance_maps,
     cluster_overview,
@@ -55,30 +56,32 @@ from atomlens.plotting._figures import (
     first_look,
     library,
     method_grid,
-    scores,
 )
 from atomlens.plotting._images import (
     columns_found,
     doubtful_columns,
     draw_columns,
-    draw_image,
+    draw_hits,
+    draw_lines,
     lines_against_dose,
     mark_errors,
     overlays,
     scene_grid,
     training_curves,
 )
-from atomlens.plotting._latent_figures import (
+from atomlens.plotting._latents import (
     against_truth,
     crops,
+    draw_crop,
+    draw_latent_map,
+    draw_latents,
+    draw_manifold,
     latent_bars,
     latent_cloud,
     latent_maps,
     manifold,
-    reconstructions,
     training_history,
 )
-from atomlens.plotting._latents import draw_crop, draw_latent_map, draw_latents, draw_manifold
 
 __all__ = [
     "CLUSTER_COLOURS",
@@ -113,11 +116,9 @@ __all__ = [
     "draw_lines",
     "draw_manifold",
     "draw_map",
-    "draw_modulus",
     "draw_patch",
     "draw_patterson",
     "draw_phases",
-    "draw_score",
     "draw_spectra",
     "draw_spectrum",
     "draw_values",
@@ -140,9 +141,7 @@ __all__ = [
     "phase_limits",
     "phases",
     "pictures",
-    "reconstructions",
     "scene_grid",
-    "scores",
     "training_curves",
     "training_history",
     "window_spread",

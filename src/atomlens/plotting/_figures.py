@@ -1,36 +1,35 @@
-"""Whole figures: what the lessons show."""
+"""Figures of spectrum images: first look, clusters, methods, numbers of clusters, abundances."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from matplotlib.colors import to_rgb
 
 from atomlens.metrics import adjusted_rand_index, align_labels
 from atomlens.plotting._draw import (
     CLUSTER_COLOURS,
+    PAGE,
+    along,
     axis_label,
+    colour_bar,
     colour_of,
     draw_labels,
     draw_map,
     draw_spectra,
     new_figure,
+    panels,
     styled,
     value_label,
 )
 
 
 @styled
-def first_look(si, points=None, *, title=None):
-    """A spectrum image before any analysis: total signal, and the spectra of a few points.
+def first_look(si):
+    """A spectrum image before any analysis: total signal, and the spectra of three points across it.
 
     Parameters
     ----------
     si : DataArray of shape (H, W, L) or (W, L)
-    points : sequence of tuple of int, optional
-        Scan indices of the spectra to draw; three points along a diagonal (or line) without it.
-    title : str, optional
-        Heads the map.
 
     Returns
     -------
@@ -45,43 +44,34 @@ def first_look(si, points=None, *, title=None):
     --------
     >>> from atomlens import simulate
     >>> len(first_look(simulate.spectra.eels(2, shape=(8, 8)).data).axes)
-    3
+    2
     """
     if si.ndim not in (2, 3):
         raise ValueError(f"a first look needs a map or a line of spectra, got dims {si.dims}")
-    scan = si.dims[:-1]
-    if points is None:
-        points = [tuple(int(n * part) for n in si.shape[:-1]) for part in (0.15, 0.5, 0.85)]
-    total = si.sum(si.dims[-1], keep_attrs=True).assign_attrs(
-        long_name="total " + si.attrs.get("long_name", "signal")
-    )
+    *scan, dim = si.dims
+    name = "total " + si.attrs.get("long_name", "signal")
+    total = si.sum(dim, keep_attrs=True).assign_attrs(long_name=name)
+    figure, (left, right) = new_figure(1, 2, size=(PAGE, 3.8), width_ratios=[3.4, 5])
     if len(scan) == 2:
-        figure, (left, right) = new_figure(1, 2, size=(9.4, 3.4), width_ratios=[3.2, 5])
-        draw_map(left, total, title=title or "Total signal", cmap="gray")
+        draw_map(left, total, title="Total signal", cmap="gray")
     else:
-        figure, (left, right) = new_figure(1, 2, size=(9.4, 3.0), width_ratios=[3.2, 5])
-        position = si[scan[0]].values if scan[0] in si.coords else np.arange(si.shape[0])
-        left.plot(position, total, color="#444444", marker="o", markersize=3)
-        name = axis_label(si[scan[0]]) if scan[0] in si.coords else f"{scan[0]} (px)"
-        left.set(xlabel=name, ylabel=value_label(total), title=title or "Total signal")
-    axis = si[si.dims[-1]] if si.dims[-1] in si.coords else np.arange(si.shape[-1])
-    for colour, point in zip(CLUSTER_COLOURS, points, strict=False):
-        place = dict(zip(scan, point, strict=True))
-        where = [si[d].values[i] if d in si.coords else i for d, i in place.items()]
-        height = where[0] if len(scan) == 2 else float(total[point])
-        left.plot(where[-1], height, "o", color=colour, markeredgecolor="white", markersize=8)
-        right.plot(axis, si.isel(place), color=colour, linewidth=1)
-    right.set(
-        xlabel=axis_label(si[si.dims[-1]]) if si.dims[-1] in si.coords else si.dims[-1],
-        ylabel=value_label(si),
-        title="Spectra of the marked points",
-    )
+        position = along(si, scan[0])
+        left.plot(position, total, color="#444444", marker="o")
+        left.set(xlabel=axis_label(position), ylabel=value_label(total), title="Total signal")
+    axis = along(si, dim)
+    for n, part in enumerate((0.15, 0.5, 0.85)):
+        point = {d: int(part * si.sizes[d]) for d in scan}
+        where = [float(along(si, d)[i]) for d, i in point.items()]
+        height = where[0] if len(scan) == 2 else float(total.isel(point))
+        left.plot(where[-1], height, "o", color=colour_of(n), markeredgecolor="white", markersize=11)
+        right.plot(axis, si.isel(point), color=colour_of(n), linewidth=1.4)
+    right.set(xlabel=axis_label(axis), ylabel=value_label(si), title="Spectra of the marked points")
     right.margins(x=0)
     return figure
 
 
 @styled
-def cluster_overview(result, *, truth=None, title=None, offset=0.0, normalise=False):
+def cluster_overview(result, *, truth=None, title="Clusters", normalise=False):
     """Label map beside cluster spectra, and the planted truth where there is one.
 
     Parameters
@@ -90,9 +80,9 @@ def cluster_overview(result, *, truth=None, title=None, offset=0.0, normalise=Fa
         From `atomlens.spectra.cluster`.
     truth : DataArray of int, optional
         Planted labels; clusters are renumbered to match them.
-    title : str, optional
+    title : str
         Heads the label map.
-    offset, normalise
+    normalise : bool
         As for `draw_spectra`.
 
     Returns
@@ -107,33 +97,31 @@ def cluster_overview(result, *, truth=None, title=None, offset=0.0, normalise=Fa
     2
     """
     labels = result.labels
-    is_line = labels.ndim == 1 and "x_mm" not in labels.coords
-    panels = [(labels, title or "Clusters")]
+    maps = [(labels, title)]
     if truth is not None:
         # The truth takes the numbers of the clusters, so that the colours of map and spectra agree.
-        panels.insert(0, (align_labels(truth, labels), "Planted truth"))
-    count = result.spectra.sizes["cluster"]
-    if is_line:
-        figure, axes = new_figure(len(panels) + 1, 1, size=(8.2, 1.0 * len(panels) + 3.0),
-                                  height_ratios=[*[0.35] * len(panels), 3])  # fmt: skip
+        maps.insert(0, (align_labels(truth, labels), "Planted truth"))
+    count = len(maps)
+    if labels.ndim == 1 and "x_mm" not in labels.coords:
+        figure, axes = new_figure(count + 1, 1, size=(9, count + 3.4), height_ratios=[*[0.35] * count, 3])
     else:
-        figure, axes = new_figure(1, len(panels) + 1, size=(3.1 * len(panels) + 5.0, 3.3),
-                                  width_ratios=[*[3.0] * len(panels), 5.0])  # fmt: skip
-    for ax, (map_, name) in zip(axes, panels, strict=False):
-        draw_labels(ax, map_, title=name, n_clusters=count)
-    draw_spectra(axes[-1], result.spectra, result.spread, offset=offset, normalise=normalise,
-                 title="Mean spectra ± one standard deviation")  # fmt: skip
+        figure, axes = new_figure(
+            1, count + 1, size=(min(3 * count + 4.8, PAGE), 3.6), width_ratios=[*[3] * count, 4.8]
+        )
+    for ax, (map_, name) in zip(axes, maps, strict=False):
+        draw_labels(ax, map_, title=name, n_clusters=result.spectra.sizes["cluster"])
+    draw_spectra(axes[-1], result.spectra, result.spread, normalise=normalise, title="Mean spectra ± 1 sd")
     return figure
 
 
 @styled
-def method_grid(results, *, truth=None):
-    """Label maps of several methods side by side, in matching colours, scored when the truth is known.
+def method_grid(results, truth):
+    """Label maps of several methods beside the planted one, in matching colours, with their scores.
 
     Parameters
     ----------
     results : dict of str to ClusterResult
-    truth : DataArray of int, optional
+    truth : DataArray of int
 
     Returns
     -------
@@ -142,22 +130,19 @@ def method_grid(results, *, truth=None):
     Examples
     --------
     >>> from atomlens import simulate, spectra
-    >>> si = simulate.spectra.eels(2, shape=(8, 8)).data
-    >>> figure = method_grid({m: spectra.cluster(si, 2, m) for m in ("kmeans", "gmm")})
-    >>> len(figure.axes)
-    2
+    >>> sample = simulate.spectra.eels(2, shape=(8, 8))
+    >>> found = {m: spectra.cluster(sample.data, 2, m) for m in ("kmeans", "gmm")}
+    >>> len(method_grid(found, sample.truth.labels).axes)
+    3
     """
-    reference = truth if truth is not None else next(iter(results.values())).labels
-    maps = {} if truth is None else {"planted truth": (truth, "")}
+    maps = {"planted truth\n": truth}
     for name, result in results.items():
-        score = "" if truth is None else f"\nARI {adjusted_rand_index(result.labels, truth):.3f}"
-        maps[name] = (align_labels(result.labels, reference), score)
-    figure, axes = new_figure(1, len(maps), size=(2.1 * len(maps) + 0.5, 2.9))
-    most = max(int(map_.max()) for map_, _ in maps.values()) + 1
-    for i, (ax, (name, (map_, score))) in enumerate(zip(np.atleast_1d(axes), maps.items(), strict=True)):
-        draw_labels(ax, map_, title=name + score, n_clusters=most)
-        if i:
-            ax.set(ylabel="", yticklabels=[])
+        score = adjusted_rand_index(result.labels, truth)
+        maps[f"{name}\nARI {score:.3f}"] = align_labels(result.labels, truth)
+    figure, axes = panels(len(maps), per_row=6, width=2.6, extra=0.55)
+    most = max(int(map_.max()) for map_ in maps.values()) + 1
+    for ax, (title, map_) in zip(axes, maps.items(), strict=True):
+        draw_labels(ax, map_, title=title, n_clusters=most)
     return figure
 
 
@@ -167,21 +152,19 @@ _CRITERIA = {
     "calinski_harabasz": ("Calinski-H.", "high is good"),
     "gap": ("Gap statistic", "first not beaten"),
     "bic": ("BIC", "low is good"),
-    "stability": ("Stability (ARI)", "high is good"),
-    "null_p": ("Surrogate null (p)", "small: separated"),
+    "stability": ("Stability", "high is good"),
+    "null_p": ("Null p", "small: separated"),
 }
 
 
 @styled
-def criteria(choice, *, current=None):
+def criteria(choice):
     """The k cockpit: seven criteria, what each prefers, and what is recommended.
 
     Parameters
     ----------
     choice : KChoice
         From `atomlens.spectra.choose_k`.
-    current : int, optional
-        A k to mark in every panel.
 
     Returns
     -------
@@ -194,8 +177,8 @@ def criteria(choice, *, current=None):
     >>> len(figure.axes)
     8
     """
-    figure, axes = new_figure(2, 4, size=(11.4, 4.7))
-    draw_criteria(axes.flat, choice, current=current)
+    figure, axes = panels(8, height=0.85)
+    draw_criteria(axes, choice)
     return figure
 
 
@@ -228,43 +211,34 @@ def draw_criteria(axes, choice, *, current=None):
     table, marks = choice.table, []
     for ax, (column, (name, hint)) in zip(axes, _CRITERIA.items(), strict=False):
         values, prefers = table[column], choice.reasons.loc[column, "k"]
-        ax.plot(table.index, values, color="#444444", marker="o", markersize=3.5, zorder=2)
+        ax.plot(table.index, values, color="#444444", marker="o", zorder=2)
         if column == "gap":
-            ax.errorbar(table.index, values, table["gap_error"], color="#444444", capsize=2, linewidth=1)
-        if pd.isna(prefers):
-            ax.set_title(f"{name}: none")
-        else:
+            ax.errorbar(table.index, values, table["gap_error"], color="#444444", capsize=3, linewidth=1.4)
+        if not pd.isna(prefers):
             # A criterion that prefers one cluster may have no value there to put the dot on.
             height = values.loc[prefers] if np.isfinite(values.loc[prefers]) else values.max()
-            ax.plot([prefers], [height], "o", color=CLUSTER_COLOURS[5], markersize=9, zorder=3)
-            ax.set_title(f"{name}: {prefers}")
+            ax.plot([prefers], [height], "o", color=CLUSTER_COLOURS[5], markersize=11, zorder=3)
         if current is not None:
-            marks.append(ax.axvline(current, color=CLUSTER_COLOURS[0], linewidth=6, alpha=0.2, zorder=1))
-        ax.set(xlabel=f"k  ({hint})", xticks=table.index[:: max(1, len(table) // 8)])
-        ax.xaxis.label.set_size(8.5)
-    _verdict(axes[-1], choice)
+            marks.append(ax.axvline(current, color=CLUSTER_COLOURS[0], linewidth=7, alpha=0.2, zorder=1))
+        ax.set_title(f"{name}: {'none' if pd.isna(prefers) else prefers}")
+        ax.set(xlabel=f"k ({hint})", xticks=table.index[:: max(1, len(table) // 6)])
+    recommended = choice.recommended
+    what = "no clusters" if recommended == 1 else f"{recommended} clusters"
+    why = "recommended: separated by\na gap in density" if recommended > 1 else "no gap in density"
+    axes[-1].set_axis_off()
+    axes[-1].text(0.5, 0.62, what, ha="center", fontsize=20, weight="bold", color=CLUSTER_COLOURS[5])
+    axes[-1].text(0.5, 0.42, why, ha="center", va="top")
     return marks
 
 
-def _verdict(ax, choice):
-    ax.set_axis_off()
-    recommended = choice.recommended
-    what = "no clusters" if recommended == 1 else f"{recommended} clusters"
-    ax.text(0.5, 0.62, what, ha="center", fontsize=19, weight="bold", color=CLUSTER_COLOURS[5])
-    ax.text(0.5, 0.42, "recommended: separated by\na gap in density" if recommended > 1 else
-            "one cloud or a continuum:\nno gap in density", ha="center", va="top", fontsize=9.5)  # fmt: skip
-
-
 @styled
-def abundance_maps(abundances, *, endmembers=None, names=None):
-    """One map an endmember, all on the scale from 0 to 1.
+def abundance_maps(abundances, endmembers):
+    """One map an endmember, all on the scale from 0 to 1, and beside them their spectra.
 
     Parameters
     ----------
     abundances : DataArray of shape (H, W, n)
-    endmembers : DataArray of shape (n, L), optional
-        Their spectra, drawn beside the maps.
-    names : sequence of str, optional
+    endmembers : DataArray of shape (n, L)
 
     Returns
     -------
@@ -274,27 +248,22 @@ def abundance_maps(abundances, *, endmembers=None, names=None):
     --------
     >>> import xarray as xr
     >>> maps = xr.DataArray(np.zeros((4, 4, 2)), dims=("y", "x", "endmember"))
-    >>> len(abundance_maps(maps).axes)
+    >>> len(abundance_maps(maps, xr.DataArray(np.ones((2, 9)), dims=("endmember", "energy"))).axes)
     3
     """
-    count = abundances.sizes[abundances.dims[-1]]
-    names = [f"{abundances.dims[-1]} {i}" for i in range(count)] if names is None else names
-    panels = count + (endmembers is not None)
-    widths = [2.7] * count + [4.4] * (endmembers is not None)
-    figure, axes = new_figure(1, panels, size=(sum(widths) + 0.8, 3.1), width_ratios=widths)
-    axes = np.atleast_1d(axes)
-    for i, ax in enumerate(axes[:count]):
-        artist = draw_map(ax, abundances[..., i], title=names[i], colourbar=False, vmin=0, vmax=1)
-        if i:
-            ax.set(ylabel="", yticklabels=[])
-    figure.colorbar(artist, ax=axes[:count], shrink=0.85, label="fraction")
-    if endmembers is not None:
-        draw_spectra(axes[-1], endmembers, title="Endmembers", names=names)
+    count = len(endmembers)
+    names = [f"endmember {n}" for n in range(count)]
+    size = (min(2.6 * count + 5, PAGE), 3.6)
+    figure, axes = new_figure(1, count + 1, size=size, width_ratios=[*[2.6] * count, 5])
+    for n, ax in enumerate(axes[:count]):
+        drawn = draw_map(ax, abundances[..., n], title=names[n], colourbar=False, vmin=0, vmax=1)
+    colour_bar(drawn, "fraction")
+    draw_spectra(axes[-1], endmembers, title="Endmembers", names=names)
     return figure
 
 
 @styled
-def library(labels, fractions, *, title=None):
+def library(labels, fractions):
     """Clusters of a combinatorial library: on the wafer, and in the composition triangle.
 
     Parameters
@@ -303,7 +272,6 @@ def library(labels, fractions, *, title=None):
         With coordinates ``x_mm`` and ``y_mm``.
     fractions : array_like of shape (N, 3)
         Composition of every spot; rows sum to 1.
-    title : str, optional
 
     Returns
     -------
@@ -317,49 +285,14 @@ def library(labels, fractions, *, title=None):
     >>> len(library(sample.truth.labels, parts).axes)
     2
     """
-    figure, (wafer, triangle) = new_figure(1, 2, size=(7.6, 3.5))
-    draw_labels(wafer, labels, title=title or "On the wafer")
+    figure, (wafer, triangle) = panels(2, width=4.2)
+    draw_labels(wafer, labels, title="On the wafer")
     corners = np.array([[0.5, np.sqrt(3) / 2], [0.0, 0.0], [1.0, 0.0]])
-    at = np.asarray(fractions) @ corners
-    triangle.fill(*corners.T, facecolor="none", edgecolor="#444444", linewidth=1)
-    triangle.scatter(*at.T, c=[colour_of(v) for v in labels.values], s=22, linewidths=0)
-    for name, (x, y), (dx, dy) in zip(
-        "ABC", corners, ((0, 0.05), (-0.05, -0.05), (0.05, -0.05)), strict=True
-    ):
-        triangle.text(x + dx, y + dy, name, ha="center", va="center", weight="bold")
+    triangle.fill(*corners.T, facecolor="none", edgecolor="#444444", linewidth=1.2)
+    places = np.asarray(fractions) @ corners
+    triangle.scatter(*places.T, c=[colour_of(v) for v in labels.values], s=28, linewidths=0)
+    for name, place, shift in zip("ABC", corners, ((0, 0.05), (-0.05, -0.05), (0.05, -0.05)), strict=True):
+        triangle.text(*(place + shift), name, ha="center", va="center", weight="bold")
     triangle.set(aspect="equal", ylim=(-0.12, 1.0), title="In the composition triangle")
     triangle.set_axis_off()
-    return figure
-
-
-@styled
-def scores(result, *, truth=None, components=(0, 1)):
-    """Spectra as points in the space where they were clustered.
-
-    Parameters
-    ----------
-    result : ClusterResult
-    truth : DataArray of int, optional
-        Colours by planted phase instead of cluster.
-    components : (int, int)
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    >>> from atomlens import simulate, spectra
-    >>> sample = simulate.spectra.eels(3, shape=(16, 16))
-    >>> figure = scores(spectra.cluster(sample.data, 3))
-    """
-    points = result.scores_map.values.reshape(-1, result.scores_map.shape[-1])
-    labels = (result.labels if truth is None else truth).values.ravel()
-    first, second = (min(c, points.shape[1] - 1) for c in components)
-    figure, ax = new_figure(size=(4.2, 3.6))
-    # One random order for all, so that no cluster is drawn on top of the others.
-    order = np.random.default_rng(0).permutation(len(points))
-    colours = np.array([to_rgb(colour_of(v)) for v in labels])
-    ax.scatter(points[order, first], points[order, second], s=4, c=colours[order], alpha=0.6, linewidths=0)
-    ax.set(xlabel=f"score of component {first}", ylabel=f"score of component {second}", aspect="equal")
     return figure

@@ -3,53 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
-import xarray as xr
 from matplotlib.colors import to_rgba
 
-from atomlens.plotting._draw import CLUSTER_COLOURS, colour_of, draw_map, new_figure, styled
+from atomlens.plotting._draw import (
+    BELOW,
+    BESIDE,
+    CLUSTER_COLOURS,
+    as_map,
+    colour_of,
+    draw_image,
+    draw_map,
+    log_axis,
+    new_figure,
+    panels,
+    place_columns,
+    show_middle,
+    styled,
+)
+from atomlens.plotting._latents import draw_crop
 
-
-def _as_map(image):
-    if isinstance(image, xr.DataArray):
-        return image
-    return xr.DataArray(np.asarray(image), dims=("y", "x"), name="image")
-
-
-def _positions(image, table):
-    """Columns of the table in the units that the image is drawn in."""
-    if all(d in image.coords for d in ("x", "y")) and {"x_nm", "y_nm"} <= set(table):
-        return table["x_nm"], table["y_nm"]
-    return table["x"], table["y"]
-
-
-@styled
-def draw_image(ax, image, *, title=None, limits=(0.5, 99.7), colourbar=False):
-    """Draw an image in grey, between two percentiles, so that a hot pixel does not darken it.
-
-    Parameters
-    ----------
-    ax : Axes
-    image : array_like or DataArray of shape (H, W)
-    title : str, optional
-    limits : (float, float)
-        Percentiles of black and white.
-    colourbar : bool
-
-    Returns
-    -------
-    AxesImage
-
-    Examples
-    --------
-    >>> figure, ax = new_figure()
-    >>> draw_image(ax, np.eye(4)).get_array().shape
-    (4, 4)
-    """
-    image = _as_map(image)
-    low, high = np.percentile(image, limits)
-    if low == high:
-        low, high = float(image.min()), float(image.max())
-    return draw_map(ax, image, title=title, cmap="gray", colourbar=colourbar, vmin=low, vmax=high)
+_DOUBTFUL = 0.1  # standard deviation of the score
+MARK, PLANTED = CLUSTER_COLOURS[5], CLUSTER_COLOURS[4]
 
 
 @styled
@@ -84,10 +58,9 @@ def draw_columns(ax, image, table, *, names=None, size=None, colour=None):
     >>> len(draw_columns(ax, np.eye(4), table))
     2
     """
-    image = _as_map(image)
-    size = float(np.clip(90 / np.sqrt(len(table) + 1), 1.6, 7)) if size is None else size
+    size = float(np.clip(90 / np.sqrt(len(table) + 1), 2, 7)) if size is None else size
     labels = table["label"].to_numpy() if "label" in table else np.zeros(len(table), dtype=int)
-    x, y = (np.asarray(v) for v in _positions(image, table))
+    places = table[place_columns(table, image)].to_numpy()
     drawn = []
     for label in np.unique(labels):
         some = labels == label
@@ -95,11 +68,9 @@ def draw_columns(ax, image, table, *, names=None, size=None, colour=None):
         if "score" in table:
             colours[:, 3] = np.clip(table["score"].to_numpy()[some], 0.25, 1)
         name = names[label] if names is not None and 0 <= label < len(names) else None
-        drawn.append(ax.scatter(x[some], y[some], s=size**2, c=colours, linewidths=0, label=name))
+        drawn.append(ax.scatter(*places[some].T, s=size**2, c=colours, linewidths=0, label=name))
     if names is not None and len(drawn) > 1:
-        ax.legend(
-            loc="upper right", fontsize=8, markerscale=2, facecolor="white", frameon=True, framealpha=0.85
-        )
+        ax.legend(markerscale=2, **BELOW)
     return drawn
 
 
@@ -109,7 +80,68 @@ def _overlay_colour(label):
 
 
 @styled
-def columns_found(image, found, *, truth=None, match=None, title=None, names=None, zoom=None):
+def draw_hits(ax, image, table, *, colour=MARK, size=None, marker="o", label=None):
+    """Draw rings around places in an image that is drawn already.
+
+    Parameters
+    ----------
+    ax, image, table
+        As for `draw_columns`.
+    colour : str
+    size : float, optional
+        Diameter in points; chosen from their number without it.
+    marker : str
+        Of Matplotlib.
+    label : str, optional
+        For a legend.
+
+    Returns
+    -------
+    Line2D
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> figure, ax = new_figure()
+    >>> len(draw_hits(ax, np.eye(9), pd.DataFrame({"x": [1.0, 2.0], "y": [3.0, 4.0]})).get_xdata())
+    2
+    """
+    size = float(np.clip(60 / np.sqrt(len(table) + 1), 6, 12)) if size is None else size
+    places = table[place_columns(table, image)].to_numpy().T
+    return ax.plot(*places, marker, mfc="none", mec=colour, ms=size, mew=1.8, ls="none", label=label)[0]
+
+
+@styled
+def mark_errors(ax, image, found, truth, match):
+    """Draw rings around what was missed (blue) and crosses on what is spurious (red).
+
+    Parameters
+    ----------
+    ax, image
+        As for `draw_columns`.
+    found, truth : DataFrame
+    match : Match
+        Of the two, from `atomlens.metrics.match`.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from atomlens import metrics
+    >>> found, truth = pd.DataFrame({"x": [1.0], "y": [1.0]}), pd.DataFrame({"x": [3.0], "y": [3.0]})
+    >>> figure, ax = new_figure()
+    >>> mark_errors(ax, np.eye(4), found, truth, metrics.match(found, truth, tolerance=1))
+    """
+    missed, spurious = truth.iloc[match.missed], found.iloc[match.spurious]
+    if len(missed):
+        draw_hits(ax, image, missed, colour=PLANTED, size=9, label=f"missed: {len(missed)}")
+    if len(spurious):
+        draw_hits(ax, image, spurious, size=7, marker="x", label=f"spurious: {len(spurious)}")
+    if len(missed) or len(spurious):
+        ax.legend(**BELOW)
+
+
+@styled
+def columns_found(image, found, *, truth=None, match=None, title="Image", names=None, zoom=None):
     """An image beside the columns found in it; with a truth, what was missed and what is spurious.
 
     Parameters
@@ -120,7 +152,7 @@ def columns_found(image, found, *, truth=None, match=None, title=None, names=Non
     truth : DataFrame, optional
     match : Match, optional
         Of found and truth, from `atomlens.metrics.match`; marks misses and false alarms.
-    title : str, optional
+    title : str
         Heads the left panel.
     names : sequence of str, optional
         Names of the classes.
@@ -137,69 +169,26 @@ def columns_found(image, found, *, truth=None, match=None, title=None, names=Non
     >>> len(columns_found(np.eye(20), pd.DataFrame({"x": [3.0], "y": [3.0]})).axes)
     2
     """
-    image = _as_map(image)
-    figure, (left, right) = new_figure(1, 2, size=(9.4, 4.5), sharex=True, sharey=True)
-    draw_image(left, image, title=title or "Image")
-    draw_image(right, image)
-    draw_columns(right, image, found, names=names, size=4.0 if zoom else None)
-    heading = f"{len(found)} columns"
+    heading = f"{len(found)} columns" + ("" if match is None else f", F1 = {match.f1:.3f}")
+    figure, axes = panels(2, width=4.6, sharex=True, sharey=True)
+    for ax, name in zip(axes, (title, heading), strict=True):
+        draw_image(ax, image, title=name)
+    draw_columns(axes[1], image, found, names=names, size=5.0 if zoom else None)
     if match is not None:
-        heading += f", F1 = {match.f1:.3f}"
-        mark_errors(right, image, found, truth, match)
-    right.set(title=heading, ylabel=None)
+        mark_errors(axes[1], image, found, truth, match)
     if zoom:
-        _show_middle(right, zoom)  # and left, which shares its axes
+        show_middle(axes[1], zoom)  # and the other, which shares its axes
     return figure
 
 
 @styled
-def mark_errors(ax, image, found, truth, match):
-    """Draw rings around what was missed (blue) and crosses on what is spurious (red).
-
-    Parameters
-    ----------
-    ax : Axes
-    image : array_like or DataArray of shape (H, W)
-        The image below, as for `draw_columns`.
-    found, truth : DataFrame
-    match : Match
-        Of the two, from `atomlens.metrics.match`.
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> from atomlens import metrics
-    >>> found, truth = pd.DataFrame({"x": [1.0], "y": [1.0]}), pd.DataFrame({"x": [3.0], "y": [3.0]})
-    >>> figure, ax = new_figure()
-    >>> mark_errors(ax, np.eye(4), found, truth, metrics.match(found, truth, tolerance=1))
-    """
-    image = _as_map(image)
-    missed, spurious = truth.iloc[match.missed], found.iloc[match.spurious]
-    marked = {f"missed: {len(missed)}": (missed, _RING), f"spurious: {len(spurious)}": (spurious, _CROSS)}
-    _mark(ax, image, marked)
-
-
-_RING = {"facecolors": "none", "edgecolors": CLUSTER_COLOURS[4], "s": 50, "linewidths": 1.3}
-_CROSS = {"color": CLUSTER_COLOURS[5], "marker": "x", "s": 36, "linewidths": 1.5}
-
-
-def _mark(ax, image, marked):
-    """Draw tables of columns in their styles, with a legend of those that are not empty."""
-    for name, (table, style) in marked.items():
-        if len(table):
-            ax.scatter(*_positions(image, table), label=name, **style)
-    if any(len(table) for table, _ in marked.values()):
-        ax.legend(loc="upper right", fontsize=8, facecolor="white", frameon=True, framealpha=0.85)
-
-
-@styled
 def overlays(pictures, *, columns=3, zoom=None):
-    """A grid of images with the columns found in each.
+    """Several images with the columns found in them.
 
     Parameters
     ----------
-    pictures : mapping of str to (image, table)
-        Title, and what `draw_image` and `draw_columns` take; no columns for None.
+    pictures : dict of str to (image, DataFrame or None)
+        Title -> image and its columns, if they shall be drawn.
     columns : int
         Panels in a row.
     zoom : float, optional
@@ -215,29 +204,18 @@ def overlays(pictures, *, columns=3, zoom=None):
     >>> table = pd.DataFrame({"x": [3.0], "y": [3.0]})
     >>> figure = overlays({"one": (np.eye(20), table), "two": (np.eye(30), table)}, columns=2)
     """
-    rows = -(-len(pictures) // columns)
-    figure, axes = new_figure(rows, columns, size=(3.3 * columns, 3.2 * rows), squeeze=False)
-    for ax in axes.flat[len(pictures) :]:
-        ax.remove()
-    for ax, (title, (image, table)) in zip(axes.flat, pictures.items(), strict=False):
-        image = _as_map(image)
+    figure, axes = panels(len(pictures), per_row=columns)
+    for ax, (title, (image, table)) in zip(axes, pictures.items(), strict=True):
         draw_image(ax, image, title=title)
         if zoom:
-            _show_middle(ax, zoom)
+            show_middle(ax, zoom)
         if table is not None:
-            draw_columns(ax, image, table, size=4.0 if zoom else None)
+            draw_columns(ax, image, table, size=4.5 if zoom else None)
     return figure
 
 
-def _show_middle(ax, part):
-    """Narrow the view to this fraction of both sides."""
-    for get, narrow in ((ax.get_xlim, ax.set_xlim), (ax.get_ylim, ax.set_ylim)):
-        low, high = get()
-        narrow((low + high) / 2 + part * (low - high) / 2, (low + high) / 2 - part * (low - high) / 2)
-
-
 @styled
-def scene_grid(images, targets, *, weights=None):
+def scene_grid(images, targets):
     """Training images over the answers that the network shall give.
 
     Parameters
@@ -245,8 +223,6 @@ def scene_grid(images, targets, *, weights=None):
     images : ndarray of shape (n, 1, H, W)
     targets : ndarray of shape (n, C, H, W)
         The classes are added up.
-    weights : ndarray of shape (n, 1, H, W), optional
-        Where it is 0, the answer is left open (drawn grey).
 
     Returns
     -------
@@ -258,21 +234,62 @@ def scene_grid(images, targets, *, weights=None):
     >>> len(figure.axes)
     6
     """
-    figure, axes = new_figure(2, len(images), size=(1.55 * len(images), 3.3))
-    for i, (above, below) in enumerate(axes.T):
-        low, high = np.percentile(images[i], (0.5, 99.5))
-        above.imshow(images[i, 0], cmap="gray", vmin=low, vmax=high)
-        below.imshow(targets[i].sum(axis=0), cmap="cividis", vmin=0, vmax=1)
-        if weights is not None:
-            grey = np.zeros((*weights[i, 0].shape, 4))
-            grey[weights[i, 0] == 0] = to_rgba("#BBBBBB")
-            below.imshow(grey)
-        for ax in (above, below):
-            ax.set(xticks=[], yticks=[])
-            ax.spines[:].set_visible(False)
-    axes[0, 0].set_ylabel("image")
-    axes[1, 0].set_ylabel("answer")
+    count = len(images)
+    figure, axes = panels(2 * count, per_row=count, width=1.7, extra=0.05)
+    for n, (image, target) in enumerate(zip(images, targets, strict=True)):
+        draw_crop(axes[n], image[0])
+        draw_crop(axes[count + n], target.sum(axis=0), limits=(0, 1)).set_cmap("cividis")
+    axes[0].set_ylabel("image")
+    axes[count].set_ylabel("answer")
     return figure
+
+
+@styled
+def draw_lines(ax, table, *, xlabel, ylabel, expected=None, mark=None, log=False, title=None):
+    """Draw one line a column against the index.
+
+    Parameters
+    ----------
+    ax : Axes
+    table : DataFrame
+        Numbers over a numerical index.
+    xlabel, ylabel : str
+        With their units.
+    expected : Series, optional
+        What theory wants: dashed and black.
+    mark : (float, str), optional
+        A place on the horizontal axis, and its name.
+    log : bool
+        Logarithmic horizontal axis.
+    title : str, optional
+
+    Returns
+    -------
+    list of Line2D
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> figure, ax = new_figure()
+    >>> table = pd.DataFrame({"windows": [0.1, 1.0]}, index=[8, 64])
+    >>> len(draw_lines(ax, table, xlabel="window (px)", ylabel="ARI"))
+    1
+    """
+    lines = [
+        ax.plot(table.index, table[name], color=colour_of(n), marker="o", label=name)[0]
+        for n, name in enumerate(table)
+    ]
+    if expected is not None:
+        ax.plot(expected.index, expected, color="black", linewidth=1.6, linestyle="--", label=expected.name)
+    if mark is not None:
+        ax.axvline(mark[0], color="#7F7F7F", linewidth=1.6, linestyle=":", label=mark[1], zorder=0)
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    if log:
+        ax.set_xscale("log")
+        ax.set_xticks(table.index, [f"{n:g}" for n in table.index])
+        ax.minorticks_off()
+    ax.legend()
+    return lines
 
 
 @styled
@@ -302,33 +319,26 @@ def lines_against_dose(table, *, ylabel, limit=None, title=None, log=False, ax=N
     >>> table = pd.DataFrame({"fit": [0.4, 0.1]}, index=[100, 1000])
     >>> figure = lines_against_dose(table, ylabel="error (px)", limit=table["fit"] / 1.1)
     """
-    figure, ax = new_figure(size=(6.2, 3.6)) if ax is None else (ax.figure, ax)
-    for i, name in enumerate(table):
-        ax.plot(table.index, table[name], color=CLUSTER_COLOURS[i], marker="o", markersize=4, label=name)
-    if limit is not None:
-        ax.plot(limit.index, limit, color="black", linewidth=1.2, linestyle="--", label="Cramér-Rao bound")
-    ax.set(xscale="log", xlabel="detected electrons in the weakest scored column", ylabel=ylabel, title=title)
-    ax.set_xticks(table.index, [f"{n:g}" for n in table.index])
-    ax.minorticks_off()
+    ax = new_figure(size=(6.6, 4))[1] if ax is None else ax
+    limit = None if limit is None else limit.rename("Cramér-Rao bound")
+    where = {"xlabel": "detected electrons in the weakest scored column", "ylabel": ylabel, "title": title}
+    draw_lines(ax, table, expected=limit, log=True, **where)
     if log:
-        ax.set_yscale("log")
-    ax.legend(fontsize=8.5)
-    return figure
+        log_axis(ax.yaxis)
+    return ax.figure
 
 
 @styled
-def doubtful_columns(image, found, uncertainty, *, doubtful=0.1, zoom=None):
-    """An image with the columns that an ensemble found, beside the map of its disagreement.
+def doubtful_columns(image, found, uncertainty, *, zoom=None):
+    """An image with the columns that an ensemble found, the doubtful ones ringed, and its disagreement.
 
     Parameters
     ----------
     image : array_like or DataArray of shape (H, W)
     found : DataFrame
-        From `atomlens.columns.find` with an `Ensemble`: has ``score_sd``.
+        From `atomlens.columns.find` with an `Ensemble`: has ``score_sd``, which above 0.1 is doubtful.
     uncertainty : ndarray of shape (H, W)
         One class of `atomlens.columns.uncertainty_map`.
-    doubtful : float
-        Columns whose ``score_sd`` is above are ringed.
     zoom : float, optional
         Show only the middle of the image: this fraction of its sides.
 
@@ -341,20 +351,20 @@ def doubtful_columns(image, found, uncertainty, *, doubtful=0.1, zoom=None):
     >>> import pandas as pd
     >>> found = pd.DataFrame({"x": [3.0], "y": [3.0], "score_sd": [0.3]})
     >>> len(doubtful_columns(np.eye(20), found, np.eye(20) / 4).axes)
-    3
+    2
     """
-    image = _as_map(image)
-    figure, (left, right) = new_figure(1, 2, size=(9.8, 4.5), sharex=True, sharey=True)
+    figure, (left, right) = panels(2, width=4.6, sharex=True, sharey=True)
     draw_image(left, image, title=f"{len(found)} columns")
-    unsure = found[found["score_sd"] > doubtful]
-    draw_columns(left, image, found, size=4.0 if zoom else None)
-    _mark(left, image, {f"doubtful: {len(unsure)}": (unsure, _RING)})
+    unsure = found[found["score_sd"] > _DOUBTFUL]
+    draw_columns(left, image, found, size=5.0 if zoom else None)
+    if len(unsure):
+        draw_hits(left, image, unsure, colour=PLANTED, size=10, label=f"doubtful: {len(unsure)}")
+        left.legend(**BELOW)
     about = {"long_name": "standard deviation of the probability", "units": "1"}
-    spread = image.copy(data=uncertainty).assign_attrs(about)
+    spread = as_map(image).copy(data=uncertainty).assign_attrs(about)
     draw_map(right, spread, title="Disagreement", cmap="magma", vmin=0)
-    right.set_ylabel(None)
     if zoom:
-        _show_middle(right, zoom)
+        show_middle(right, zoom)
     return figure
 
 
@@ -379,17 +389,14 @@ def training_curves(histories):
     >>> len(training_curves({"mine": history}).axes)
     2
     """
-    figure, axes = new_figure(1, 2, size=(9.4, 2.8))
-    for (name, history), colour in zip(histories.items(), CLUSTER_COLOURS, strict=False):
-        shown = {
-            "loss / first loss": history["loss"] / history["loss"].iloc[0],
-            "F1, held-out scenes": history["f1"],
-        }
-        for ax, (label, values) in zip(axes, shown.items(), strict=True):
-            ax.plot(history["step"], values, color=colour, marker="o", markersize=3, label=name)
-            ax.set(xlabel="training step", ylabel=label)
-    axes[0].set_yscale("log")
-    axes[1].set_ylim(-0.02, 1.02)
+    figure, (left, right) = new_figure(1, 2, size=(10.4, 3.4))
+    for n, (name, history) in enumerate(histories.items()):
+        look = {"color": colour_of(n), "marker": "o", "label": name}
+        left.plot(history["step"], history["loss"] / history["loss"].iloc[0], **look)
+        right.plot(history["step"], history["f1"], **look)
+    left.set(xlabel="training step", ylabel="loss / first loss")
+    log_axis(left.yaxis)
+    right.set(xlabel="training step", ylabel="F1, held-out scenes", ylim=(-0.02, 1.02))
     if len(histories) > 1:
-        axes[1].legend(frameon=False, loc="center left", bbox_to_anchor=(1.02, 0.5))
+        right.legend(**BESIDE)
     return figure

@@ -82,7 +82,7 @@ class CrystalExplorer(LinkedView):
         if label >= 0:  # the mean neighbourhood of its label, for comparison
             shown = ideal + 4 * (result.centroids_[label] - ideal)
             self._star_ax.scatter(*shown.T, s=90, marker="x", color="black", linewidths=1.2, zorder=4)
-        self._star_ax.set_xlabel("x: mean of the label; displacements x 4", fontsize=8)
+        self._star_ax.set_xlabel("x: mean of the label\n(displacements x 4)")
         self._redraw()
 
     def _on_brushed(self, _=None):

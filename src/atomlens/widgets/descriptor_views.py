@@ -80,14 +80,9 @@ class DescriptorExplorer(LinkedView):
             ax.clear()
         scale = {"step": self._step, "unit": self._unit}
         found = patterson(patch, taper=describe.taper_, blank_center=describe.blank_center_, half=False)
-        plotting.draw_patch(self._small[0], patch, title=f"Window ({self._unit})", **scale)
-        plotting.draw_fourier(
-            self._small[1], patch, taper=describe.taper_, title=f"Fourier (1/{self._unit})", **scale
-        )
-        plotting.draw_patterson(self._small[2], found, title=f"Patterson ({self._unit})", **scale)
-        for ax in self._small:
-            ax.set(xlabel=None, ylabel=None)
-            ax.tick_params(labelsize=7.5)
+        plotting.draw_patch(self._small[0], patch, title="Window", **scale)
+        plotting.draw_fourier(self._small[1], patch, taper=describe.taper_, title="Fourier", **scale)
+        plotting.draw_patterson(self._small[2], found, title="Patterson", **scale)
 
     def _pixels(self, event):
         """Place under the mouse in pixels: both pictures are drawn in the unit of the image."""

@@ -8,8 +8,8 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.widgets import LassoSelector
 
 from atomlens import plotting
-from atomlens.plotting._draw import _extent, styled
-from atomlens.plotting._latents import grey_limits, latent_colours, spoken, with_unit
+from atomlens.plotting._draw import extent_of, grey_limits, styled
+from atomlens.plotting._latents import latent_colours, spoken, with_unit
 from atomlens.widgets._linked import LinkedView, dropdown, slider, widgets
 from atomlens.widgets.latent_models import LatentModel, ManifoldModel
 
@@ -112,7 +112,7 @@ class LatentExplorer(_LatentView):
     """Image, latent map and cloud: windows marked in one of them are marked in the others, and averaged."""
 
     def __init__(self, model):
-        figure = plotting.new_figure(size=(10.6, 3.4))[0]
+        figure = plotting.new_figure(size=(10.4, 3.6))[0]
         figure.clear()
         grid = figure.add_gridspec(3, 4, width_ratios=[1.3, 1.5, 1.3, 0.62])
         self._image_ax, self._map_ax, self._cloud_ax = (figure.add_subplot(grid[:, k]) for k in range(3))
@@ -145,7 +145,7 @@ class LatentExplorer(_LatentView):
         model = self.model
         latent = model.maps.sel(latent=model.shown)
         self._map.set_data(latent.values)
-        extent = _extent(latent)[0]
+        extent = extent_of(latent)
         for drawn in (self._map, *self._shades):
             drawn.set_extent(extent)
         self._map_ax.set(xlim=extent[:2], ylim=extent[2:])
