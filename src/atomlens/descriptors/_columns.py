@@ -237,7 +237,7 @@ class SubImageDescriptor(Descriptor):
     def _learn(self, pair):
         image, columns = pair
         if self.size is not None:
-            self.size_ = pair(self.size, "size")
+            self.size_ = as_pair(self.size, "size")
         else:
             xy = positions(columns, "columns")
             if len(xy) < 2:
