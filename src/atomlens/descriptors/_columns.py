@@ -10,6 +10,7 @@ from scipy.spatial.distance import cdist
 
 from atomlens._image import prepare
 from atomlens._match import positions
+from atomlens._tiles import as_pair
 from atomlens.columns import find_peaks
 from atomlens.descriptors._base import Descriptor
 from atomlens.lattice import neighbour_vectors
