@@ -131,7 +131,7 @@ def maximise(scene, data, theta, failed, problem, *, max_iterations, until=None)
     for iteration in range(max_iterations):
         expected = expect(scene, spots, theta, problem.floor)
         now = _misfit(data, expected, theta, problem)
-        # Half a unit of log-likelihood (of electrons, hence the gain) is within the noise of the arithmetic.
+        # In units of electrons, hence the gain; less than half a unit is let pass.
         if now[0] - misfit[0] + gain * (now[1] - misfit[1]) > 0.5 * gain:
             # The step was too bold: take it back, and be more careful.
             ridge, least_ridge, of = 10 * ridge, 3 * ridge, everything
@@ -160,7 +160,7 @@ def maximise(scene, data, theta, failed, problem, *, max_iterations, until=None)
         # Where counts are few, the observed information on the background can far exceed the expected one.
         observed = scene.total(np.maximum(data, 0) * weight**2)[of]
         within[:, BACKGROUND, BACKGROUND] = np.maximum(within[:, BACKGROUND, BACKGROUND], observed)
-        # A background at its floor that wants to sink is known, not fitted, or it would drag the others along.
+        # A background at its floor that wants to sink is known, not fitted, or it would drag others along.
         pressed = (theta[of, BACKGROUND] <= problem.floor) & (score[:, BACKGROUND] < 0)
         # In a crowd counts are shared out first: from the start, all would seem to be in the wrong place.
         held = failed[of] | (crowd and iteration == 0)

@@ -71,7 +71,7 @@ def _best_pair(xy, sublattice, count, random_state):
     # Where a sublattice is sparse, others crowd its columns: half of the field is enough to see a period.
     some = rng.permutation(len(xy))[:_CENTRES]
     inside, reach = _inside(xy)
-    # The more neighbours of each are taken, the fewer columns will do: the number of differences stays the same.
+    # The more neighbours of each are taken, the fewer columns are looked at: the cost stays bounded.
     fewer = some[: max(200, 5 * _CENTRES * _NEIGHBOURS[0] // count)]
     near = tree.query(points[fewer], k=count + 1)[1][:, 1:]
     same = sublattice[near] == sublattice[fewer, None]
@@ -81,7 +81,7 @@ def _best_pair(xy, sublattice, count, random_state):
     # Other sublattices do not get in the way: only columns of the same one can be mistaken for each other.
     tolerance = 0.25 * np.median(tree.query(points[some], k=2)[0][:, 1])
     vectors = _peaks(differences, tolerance, len(fewer))
-    # Longer steps lead out of the field from nearly everywhere, and could not fail.
+    # Longer steps lead out of the field from most columns, and prove little.
     vectors = vectors[np.linalg.norm(vectors, axis=1) < reach]
 
     def steps(vectors, rows):
@@ -112,9 +112,7 @@ def _best_pair(xy, sublattice, count, random_state):
         if area < 0.3 * np.linalg.norm(a) * np.linalg.norm(b):
             continue  # nearly parallel: a multiple of one period, or a basis that is far from reduced
         asked = fair[both].sum(axis=(0, 1))
-        enough = (
-            asked >= 3
-        )  # of the four steps, so that columns at an edge can judge, and those in a corner not
+        enough = asked >= 3  # of four: a column at an edge may judge, one in a corner says too little
         if enough.sum() < 4:
             continue
         missing = (asked - hit[both].sum(axis=(0, 1)))[enough]
