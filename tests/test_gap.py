@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.cluster import KMeans
 
-from atomlens._gap import Fold, gap_p_values
+from atomlens._gap import Fold, gap_p_values, over_splits, split_halves
 
 
 def folds(points, k, seed=0):
@@ -101,3 +101,19 @@ def test_identical_points():
     points = np.zeros((40, 2))
     labels = np.arange(40) % 2
     assert gap_p_values([Fold(points, labels, points, labels, np.zeros((2, 2)))])[0, 1] == 1
+
+
+@pytest.mark.parametrize("turns", [1, 2])
+def test_random_halves_agree_on_a_gap_and_on_none(turns):
+    for distance, parted in ((7, True), (0, False)):
+        points = clouds((200, 200), distance)
+        learn = KMeans(2, init=points[[0, -1]], n_init=1).fit
+        rounds = split_halves(points, learn, 3, np.random.default_rng(0), turns=turns)
+        assert rounds.shape == (3, 2, 2)
+        assert (over_splits(rounds)[0, 1] < 0.01) == parted
+
+
+def test_twice_the_median_over_splits_is_a_probability():
+    assert over_splits([0.01, 0.02, 0.9]) == pytest.approx(0.04)
+    assert over_splits([0.6, 0.7, 0.1]) == 1
+    np.testing.assert_allclose(over_splits([[[1, 0.1]], [[1, 0.3]], [[1, 0.2]]]), [[1, 0.4]])

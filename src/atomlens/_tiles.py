@@ -45,10 +45,10 @@ def even_slices(n, pieces):
     return [slice(int(a), int(b)) for a, b in pairwise(np.linspace(0, n, pieces + 1).astype(int))]
 
 
-def pair(value, name):
+def as_pair(value, name):
     """Two whole numbers of at least 1, from one or two: (height, width), or steps down and across.
 
-    >>> pair(8, "size"), pair((8, 16), "size")
+    >>> as_pair(8, "size"), as_pair((8, 16), "size")
     ((8, 8), (8, 16))
     """
     pair = np.broadcast_to(value, 2) if np.ndim(value) == 0 else np.asarray(value)

@@ -18,7 +18,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from atomlens._image import check_axes, like, prepare
 from atomlens._match import positions
-from atomlens._tiles import pair
+from atomlens._tiles import as_pair
 from atomlens.lattice.model import as_lattice
 
 __all__ = [
@@ -66,7 +66,7 @@ def sliding_windows(image, size, *, step=1):
     array([[15., 16., 17.],
            [21., 22., 23.]])
     """
-    size, step = pair(size, "size"), pair(step, "step")
+    size, step = as_pair(size, "size"), as_pair(step, "step")
     values = image.data if isinstance(image, xr.DataArray) else np.asarray(image)
     check_axes(values)
     if size[0] > values.shape[0] or size[1] > values.shape[1]:
@@ -122,7 +122,7 @@ def column_windows(image, columns, size):
     array([[[705.5]]])
     """
     values = prepare(image).pixels
-    height, width = pair(size, "size")
+    height, width = as_pair(size, "size")
     if height > values.shape[0] or width > values.shape[1]:
         raise ValueError(
             f"a window of {height} x {width} pixels does not fit into an image of "
@@ -178,9 +178,9 @@ def cell_windows(image, lattice, *, cells=1, shape=None):
     """
     values = prepare(image).pixels
     basis = as_lattice(lattice).required().basis
-    cells = np.array(pair(cells, "cells"))
+    cells = np.array(as_pair(cells, "cells"))
     lengths = lattice.lengths[::-1] * cells
-    shape = tuple(np.maximum(np.rint(lengths).astype(int), 2)) if shape is None else pair(shape, "shape")
+    shape = tuple(np.maximum(np.rint(lengths).astype(int), 2)) if shape is None else as_pair(shape, "shape")
     span = cells[::-1]  # along a, along b
     origin = lattice.origins[0] if len(lattice.sites) else np.zeros(2)
     # Centre of the window whose first cell is (i, j): origin + (i, j) + half the span
@@ -260,7 +260,7 @@ def commensurate_size(lattice, *, cells=1, largest=None):
     basis = as_lattice(lattice).required().basis
     inverse = np.linalg.inv(basis)
     best = []
-    for axis, count in zip((1, 0), pair(cells, "cells"), strict=True):
+    for axis, count in zip((1, 0), as_pair(cells, "cells"), strict=True):
         # Rows or columns of lattice points lie this far apart along the axis, at least.
         extent = lattice.lengths.max()
         least = max(2, int(np.ceil(0.9 * count * lattice.spacing)))
@@ -307,7 +307,7 @@ def taper_window(shape, kind="hann"):
     """
     if kind not in _TAPERS:
         raise ValueError(f'taper must be "hann" or None, got {kind!r}')
-    height, width = pair(shape, "shape")
+    height, width = as_pair(shape, "shape")
     return np.outer(_TAPERS[kind](height), _TAPERS[kind](width)).astype(np.float32)
 
 

@@ -13,7 +13,7 @@ from sklearn.neighbors import NearestNeighbors
 from sklearn.svm import OneClassSVM
 
 from atomlens import io, lattice, metrics, simulate
-from atomlens.defects import DefectMap, NotPeriodicError, detect
+from atomlens.defects import DETECTORS, DefectMap, NotPeriodicError, detect
 from atomlens.defects._hits import hits_of
 from atomlens.simulate import Instrument, defects, structures
 
@@ -252,19 +252,19 @@ def test_cells_of_perfect_crystals_exceed_the_threshold_as_often_as_set():
     assert low * 0.8 < above < high * 1.2  # a threshold from so few cells has an error of its own
 
 
-@pytest.mark.parametrize(
-    ("scheme", "detector", "reach"),
-    [
-        ("columns", "svm", 1.0),
-        ("columns", "knn", 1.0),
-        ("columns", "isolation_forest", 1.0),
-        ("columns", "cycles", 1.0),
-        ("window", "svm", 1.5),
-        ("window", "knn", 1.5),
-        ("window", "isolation_forest", 1.5),
-        ("window", "residual", 1.0),
-    ],
-)
+METHODS = [
+    ("columns", "svm", 1.0),
+    ("columns", "knn", 1.0),
+    ("columns", "isolation_forest", 1.0),
+    ("columns", "cycles", 1.0),
+    ("window", "svm", 1.5),
+    ("window", "knn", 1.5),
+    ("window", "isolation_forest", 1.5),
+    ("window", "residual", 1.0),
+]
+
+
+@pytest.mark.parametrize(("scheme", "detector", "reach"), METHODS)
 def test_every_method_sees_a_strong_double_vacancy(holes, scheme, detector, reach):
     if scheme == "columns":
         pytest.importorskip("torch")
@@ -274,6 +274,14 @@ def test_every_method_sees_a_strong_double_vacancy(holes, scheme, detector, reac
     result = score(found, truth, reach * found.lattice.spacing)
     assert result.recall == 1
     assert len(result.spurious) <= 1
+
+
+def test_every_detector_of_the_list_is_tried_and_an_error_names_them_all(holes):
+    tried = {(scheme, detector) for scheme, detector, _ in METHODS} | {("window", "unit_cell")}
+    assert {(scheme, name) for scheme, names in DETECTORS.items() for name in names} == tried
+    for scheme, names in DETECTORS.items():
+        with pytest.raises(ValueError, match="choose one of " + ", ".join(map(repr, names))):
+            detect(holes.data, scheme=scheme, detector="magic")
 
 
 def test_the_scheme_follows_from_the_detector(holes):

@@ -94,3 +94,11 @@ def test_cockpit_slider_moves_marks_and_map(twin):
 
 def test_stored_text_tells_readers_what_to_do(explorer):
     assert "run this notebook" in repr(explorer)
+
+
+def test_what_goes_wrong_stands_in_place_of_the_hint_until_it_is_over(explorer):
+    hint = explorer.message.value
+    explorer.model.error = "too few spectra"
+    assert "too few spectra" in explorer.message.value
+    explorer.model.error = ""
+    assert explorer.message.value == hint

@@ -110,6 +110,10 @@ def maximise(scene, data, theta, failed, problem, *, max_iterations, until=None)
     -------
     Summit
     """
+    # Fisher scoring: step = information^-1 score, joint over neighbours, with a ridge that grows when a step
+    # makes things worse (Levenberg and Marquardt), and a pace for each column that shrinks when it swings.
+    # Most time goes into exponentials, so what hardly changes is kept: couplings of distant neighbours, and
+    # whatever belongs to columns at rest.
     theta = theta.copy()
     n = len(theta)
     of = everything = np.arange(n)
@@ -119,13 +123,15 @@ def maximise(scene, data, theta, failed, problem, *, max_iterations, until=None)
     couplings = np.zeros((scene.pairs.shape[1], 5, 5))
     close = np.hypot(*(theta[scene.pairs[0], :2] - theta[scene.pairs[1], :2]).T) < _CLOSE * problem.sigma
     crowd = close.sum() > _CROWD * n
+    # Close neighbours exchange counts at no cost in likelihood: without a ridge they do so in huge steps.
     least_ridge = ridge = _RIDGE_OF_CROWD if close.any() else _RIDGE
     last, pace, gain = np.zeros((n, 5)), np.ones(n), 1.0
-    misfit, kept = (np.inf, 0.0), theta.copy()
+    misfit, kept = (np.inf, 0.0), theta.copy()  # of the last step that was an improvement
     information = np.zeros((n, 5, 5))
     for iteration in range(max_iterations):
         expected = expect(scene, spots, theta, problem.floor)
         now = _misfit(data, expected, theta, problem)
+        # In units of electrons, hence the gain; less than half a unit is let pass.
         if now[0] - misfit[0] + gain * (now[1] - misfit[1]) > 0.5 * gain:
             # The step was too bold: take it back, and be more careful.
             ridge, least_ridge, of = 10 * ridge, 3 * ridge, everything
@@ -137,11 +143,12 @@ def maximise(scene, data, theta, failed, problem, *, max_iterations, until=None)
         ridge = max(ridge / 3, least_ridge)
         weight = 1 / expected
         residual = data * weight - 1
+        # Held from then on: if the weight of the prior kept changing, so would the summit.
         if iteration < _SETTLED:
             gain = problem.gain or dispersion(scene, residual, expected)
         scene.paint(residual, weight)
         score, within = scene.sums(theta, shapes, of)
-        information[of] = within
+        information[of] = within  # before prior and ridge come in: the errors are made of this
         pairs, chosen = _among(scene.pairs, of, n)
         # What columns further apart share is small, and the first estimate of it will do.
         renewed = np.flatnonzero(close[chosen] | crowd | (iteration == 0))
@@ -153,22 +160,25 @@ def maximise(scene, data, theta, failed, problem, *, max_iterations, until=None)
         # Where counts are few, the observed information on the background can far exceed the expected one.
         observed = scene.total(np.maximum(data, 0) * weight**2)[of]
         within[:, BACKGROUND, BACKGROUND] = np.maximum(within[:, BACKGROUND, BACKGROUND], observed)
+        # A background at its floor that wants to sink is known, not fitted, or it would drag others along.
         pressed = (theta[of, BACKGROUND] <= problem.floor) & (score[:, BACKGROUND] < 0)
+        # In a crowd counts are shared out first: from the start, all would seem to be in the wrong place.
         held = failed[of] | (crowd and iteration == 0)
         free = free_parameters(held, problem.background & ~pressed)
         within, between = restrict(within, between, pairs, free)
         within[:, _DIAGONAL, _DIAGONAL] *= 1 + ridge
+        # A rough solution will do: the next step corrects its error.
         step = solve(within, between, pairs, np.where(free, score, 0), rtol=0.01)
         scale = _scale(within)
         pace[of] = _pace(pace[of], step * scale, last[of])
         before = theta[of]
         after = _stepped(before, pace[of, None] * step, of, problem)
-        last[of] = (after - before) * scale
+        last[of] = (after - before) * scale  # in standard errors, had each parameter been alone
         # Columns at rest are stirred a little by their neighbours' last steps: that is let pass.
         small = _TOLERANCE * np.sqrt(gain) * (2 if of.size == n else 1)
         moving[of] = (np.abs(last[of]) > small).any(axis=1)
         if of.size == n and not moving.any():
-            break
+            break  # found at rest when all were looked at: a stationary point
         if iteration >= _PATIENCE and moving.sum() <= _STRAGGLERS * n:
             break
         theta[of] = after
@@ -177,6 +187,7 @@ def maximise(scene, data, theta, failed, problem, *, max_iterations, until=None)
         stopped = iteration >= _SETTLED - 1 and until is not None and until(theta)
         if stopped:
             break
+        # When none moves any more, all are looked at once again: their neighbours may have moved since.
         of = np.flatnonzero(moving) if 0 < moving.sum() < _FEW * n else everything
     moving = (np.abs(last) > _UNSETTLED * _TOLERANCE * np.sqrt(gain)).any(axis=1)
     between = _covariation(couplings, information, scene.pairs)

@@ -195,6 +195,7 @@ _METHODS = {
     },
     "columns": {**_machines(SemanticScorer), "cycles": lambda seed: CycleScorer()},
 }
+# What `detect` takes by name.
 DETECTORS = {scheme: tuple(methods) for scheme, methods in _METHODS.items()}
 
 

@@ -10,6 +10,7 @@ from scipy.spatial.distance import cdist
 
 from atomlens._image import prepare
 from atomlens._match import positions
+from atomlens._tiles import as_pair
 from atomlens.columns import find_peaks
 from atomlens.descriptors._base import Descriptor
 from atomlens.lattice import neighbour_vectors
@@ -237,7 +238,7 @@ class SubImageDescriptor(Descriptor):
     def _learn(self, pair):
         image, columns = pair
         if self.size is not None:
-            self.size_ = pair(self.size, "size")
+            self.size_ = as_pair(self.size, "size")
         else:
             xy = positions(columns, "columns")
             if len(xy) < 2:

@@ -8,7 +8,7 @@ import xarray as xr
 from numpy.lib.stride_tricks import sliding_window_view
 
 from atomlens._image import calibration_of, with_nm
-from atomlens._tiles import pair
+from atomlens._tiles import as_pair
 from atomlens.descriptors._base import Descriptor
 from atomlens.descriptors._windows import on_grid
 
@@ -77,8 +77,8 @@ class TimeDelayDescriptor(Descriptor):
             value = getattr(self, name)
             if not (isinstance(value, int | np.integer) and value >= 1):
                 raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
-        self.size_ = pair(self.size, "size")
-        self.step_ = self.size_ if self.step is None else pair(self.step, "step")
+        self.size_ = as_pair(self.size, "size")
+        self.step_ = self.size_ if self.step is None else as_pair(self.step, "step")
 
     def _stacks(self, movie):
         """Views of shape (stacks, rows, columns, delays, height, width), the oldest frame first."""

@@ -8,7 +8,7 @@ import xarray as xr
 from scipy import fft
 
 from atomlens._image import prepare
-from atomlens._tiles import pair
+from atomlens._tiles import as_pair
 from atomlens.descriptors._base import Descriptor
 from atomlens.lattice import estimate
 from atomlens.patterson import full_patterson, patterson, tapered_size
@@ -95,9 +95,9 @@ class WindowDescriptor(Descriptor):
             known.required()
         self.lattice_ = known if known.periodic else None
         fits = tapered_size(known) if known.periodic else (1, 1)
-        self.size_ = fits if self.size is None else pair(self.size, "size")
+        self.size_ = fits if self.size is None else as_pair(self.size, "size")
         if self.step is not None:
-            self.step_ = pair(self.step, "step")
+            self.step_ = as_pair(self.step, "step")
         else:
             steps = np.full(2, known.spacing / 3) if known.periodic else np.array(self.size_) / 4
             self.step_ = tuple(max(1, round(s)) for s in steps)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import combinations
+from typing import NamedTuple
 
 import numpy as np
 from scipy.ndimage import gaussian_filter
@@ -22,6 +23,17 @@ _FEW = 1.5  # standard errors or so on top: the best of many pairs does well by 
 _TRIED, _GRAIN = 8, 0.42  # smaller cells, and the share of the field that such a grain must fill
 _ALIKE = 0.8  # of the columns around one that holds, in a grain
 _NO_PAIR = np.full((2, 2), np.nan), 0.0, 1, False
+
+
+class _Pair(NamedTuple):
+    """Two vectors, and how well the four steps ±a, ±b from a column lead to columns."""
+
+    sure: float  # `full` less what chance may do: what pairs are ranked by
+    area: float
+    full: float  # share of the columns asked from which all steps lead to one
+    share: float  # the same, one missing allowed: a vacancy spoils the steps of its four neighbours
+    judged: int  # columns asked
+    both: list  # which two of the vectors
 
 
 def find_basis(xy, sublattice, random_state=0):
@@ -50,6 +62,8 @@ def find_basis(xy, sublattice, random_state=0):
 
 def _best_pair(xy, sublattice, count, random_state):
     """Of the pairs that hold best, the one with the smallest cell: basis, share, of how many, one grain."""
+    # First vectors around which differences between neighbours crowd; then how often each leads from a column
+    # to a column; then pairs of vectors, which must do so from the same columns.
     rng = np.random.default_rng(random_state)
     spread = 10 * np.ptp(xy, axis=0).max() * sublattice[:, None]  # keeps the sublattices apart in one tree
     points = np.column_stack([xy, spread])
@@ -57,6 +71,7 @@ def _best_pair(xy, sublattice, count, random_state):
     # Where a sublattice is sparse, others crowd its columns: half of the field is enough to see a period.
     some = rng.permutation(len(xy))[:_CENTRES]
     inside, reach = _inside(xy)
+    # The more neighbours of each are taken, the fewer columns are looked at: the cost stays bounded.
     fewer = some[: max(200, 5 * _CENTRES * _NEIGHBOURS[0] // count)]
     near = tree.query(points[fewer], k=count + 1)[1][:, 1:]
     same = sublattice[near] == sublattice[fewer, None]
@@ -66,6 +81,7 @@ def _best_pair(xy, sublattice, count, random_state):
     # Other sublattices do not get in the way: only columns of the same one can be mistaken for each other.
     tolerance = 0.25 * np.median(tree.query(points[some], k=2)[0][:, 1])
     vectors = _peaks(differences, tolerance, len(fewer))
+    # Longer steps lead out of the field from most columns, and prove little.
     vectors = vectors[np.linalg.norm(vectors, axis=1) < reach]
 
     def steps(vectors, rows):
@@ -74,11 +90,12 @@ def _best_pair(xy, sublattice, count, random_state):
         apart = np.broadcast_to(spread[rows], (*target.shape[:-1], 1))
         to = tree.query(np.concatenate([target, apart], axis=-1), distance_upper_bound=tolerance)[1]
         due = to < len(xy)
-        due[~due] = inside(target[~due])
+        due[~due] = inside(target[~due])  # beyond the outline no column is missing
         return to, due
 
     # In a large cell short vectors that hold here and there are many: look at few columns first.
     to, fair = steps(vectors, some[:_SCREENED])
+    # Divided by 8 at least, so that a vector asked for once or twice does not come out as certain.
     share = (to < len(xy)).sum(axis=(1, 2)) / np.maximum(fair.sum(axis=(1, 2)), 8)
     best = share.max(initial=0)
     good = np.flatnonzero(share >= max(_LEAST, 0.6 * best))[:_CANDIDATES]
@@ -93,44 +110,46 @@ def _best_pair(xy, sublattice, count, random_state):
         a, b = vectors[both]
         area = abs(a[0] * b[1] - a[1] * b[0])
         if area < 0.3 * np.linalg.norm(a) * np.linalg.norm(b):
-            continue
+            continue  # nearly parallel: a multiple of one period, or a basis that is far from reduced
         asked = fair[both].sum(axis=(0, 1))
-        enough = asked >= 3
+        enough = asked >= 3  # of four: a column at an edge may judge, one in a corner says too little
         if enough.sum() < 4:
             continue
         missing = (asked - hit[both].sum(axis=(0, 1)))[enough]
         full, judged = (missing == 0).mean(), enough.sum()
         # On the few columns that can be asked for long steps, all may hold by chance.
         sure = max(full - _FEW / np.sqrt(judged), 0.0)
-        pairs.append((sure, area, full, (missing <= 1).mean(), judged, both))
+        pairs.append(_Pair(sure, area, full, (missing <= 1).mean(), judged, both))
         best = max(best, sure)
     if not pairs:
         return _NO_PAIR
-    # A bond of a honeycomb leads from half of the columns to a column, and fails with all four steps.
-    nearly = [p for p in pairs if p[0] >= _NEARLY * best]
-    chosen = min(nearly, key=lambda p: (round(p[1], 3), -p[0]))
+    # The cell of a lattice fits into every larger one, which holds as well: so the smallest that holds nearly
+    # as well as any. Whole steps decide, as a bond of a honeycomb leads from half of the columns to a column.
+    nearly = [pair for pair in pairs if pair.sure >= _NEARLY * best]
+    chosen = min(nearly, key=lambda pair: (round(pair.area, 3), -pair.sure))
+
+    def holds(both):
+        """Columns at which all steps that can be asked for lead to a column."""
+        return (fair[both].sum(axis=(0, 1)) >= 3) & (fair[both] == hit[both]).all(axis=(0, 1))
 
     def is_grain(pair):
         """Whether the steps lead from columns that hold to ones that hold: a piece of crystal."""
-        _, _, full, share, _, both = pair
-        holds = (fair[both].sum(axis=(0, 1)) >= 3) & (fair[both] == hit[both]).all(axis=(0, 1))
-        ends = to[both][:, :, holds]
-        there, due = steps(vectors[both], ends[ends < len(xy)])
+        ends = to[pair.both][:, :, holds(pair.both)]
+        there, due = steps(vectors[pair.both], ends[ends < len(xy)])
         alike = (due & (there == len(xy))).sum(axis=(0, 1)) <= 1
-        return share > _PERIODIC and full > _PERIODIC * share and alike.mean() > _ALIKE
+        return pair.share > _PERIODIC and pair.full > _PERIODIC * pair.share and alike.mean() > _ALIKE
 
     def is_patch(pair):
         """Whether columns that hold stand side by side: part of the sites of a large cell do not."""
-        both = pair[5]
-        holds = (fair[both].sum(axis=(0, 1)) >= 3) & (fair[both] == hit[both]).all(axis=(0, 1))
-        beside = search_tree(xy).query(xy[some[holds]], k=2)[1][:, 1]
-        there, due = steps(vectors[both], beside)
+        beside = search_tree(xy).query(xy[some[holds(pair.both)]], k=2)[1][:, 1]
+        there, due = steps(vectors[pair.both], beside)
         return np.mean((due & (there == len(xy))).sum(axis=(0, 1)) == 0) > _ALIKE
 
     # Where two grains meet, a large cell may hold in both (a coincidence lattice): then one grain is meant.
-    smaller = sorted((p for p in pairs if p[1] < 0.6 * chosen[1] and p[3] > _GRAIN), key=lambda p: p[1])
-    chosen = next((p for p in smaller[:_TRIED] if is_grain(p) and is_patch(p)), chosen)
-    return reduced(vectors[chosen[5]]), chosen[3], chosen[4], is_grain(chosen)
+    smaller = [pair for pair in pairs if pair.area < 0.6 * chosen.area and pair.share > _GRAIN]
+    smaller.sort(key=lambda pair: pair.area)
+    chosen = next((pair for pair in smaller[:_TRIED] if is_grain(pair) and is_patch(pair)), chosen)
+    return reduced(vectors[chosen.both]), chosen.share, chosen.judged, is_grain(chosen)
 
 
 def _inside(xy):
