@@ -10,6 +10,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, min_weight_full_bipartite_matching
 from scipy.spatial import KDTree
 
+from atomlens._types import Any, ArrayLike, DataFrame, Mapping
+
 
 @dataclass(frozen=True)
 class Match:
@@ -56,7 +58,7 @@ class Match:
         )
 
     @property
-    def per_class(self):
+    def per_class(self) -> DataFrame:
         """``precision``, ``recall`` and ``f1`` of each label, a wrong label being an error of both."""
         if self.confusion is None:
             raise ValueError("labels were not compared: call match(..., labels=True)")
@@ -123,7 +125,16 @@ def _assign(found, truth, tolerance):
     return pairs[:, np.argsort(pairs[0])]
 
 
-def match(found, truth, *, tolerance, border=None, shape=None, ignore=None, labels=False):
+def match(
+    found: DataFrame | ArrayLike,
+    truth: DataFrame | ArrayLike,
+    *,
+    tolerance: float,
+    border: float | None = None,
+    shape: tuple[int, ...] | None = None,
+    ignore: DataFrame | ArrayLike | None = None,
+    labels: bool = False,
+) -> Match:
     """Pair found positions with true ones and score them.
 
     Pairs are one-to-one and at most `tolerance` apart: as many as possible, and among those the set with
@@ -240,7 +251,7 @@ def _confusion(found, truth, pairs, spurious, scored):
     return pd.DataFrame(table, index=pd.Index(names, name="truth"), columns=pd.Index(names, name="found"))
 
 
-def match_table(matches, *, name="dose"):
+def match_table(matches: Mapping[Any, Match], *, name: str = "dose") -> DataFrame:
     """Tabulate scores against what was varied.
 
     Parameters

@@ -12,6 +12,7 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score, confusion_matrix
 
 from atomlens._match import Match, match, match_table
+from atomlens._types import ArrayLike, DataArray, DataFrame, ndarray
 
 __all__ = [
     "Match",
@@ -40,7 +41,7 @@ def _pair(labels, truth):
     return labels[scored], truth[scored]
 
 
-def adjusted_rand_index(labels, truth):
+def adjusted_rand_index(labels: ArrayLike | DataArray, truth: ArrayLike | DataArray) -> float:
     """Agreement of two partitions, corrected for chance.
 
     Parameters
@@ -73,7 +74,7 @@ def adjusted_rand_index(labels, truth):
     return float(adjusted_rand_score(truth, labels))
 
 
-def align_labels(labels, reference):
+def align_labels(labels: ArrayLike | DataArray, reference: ArrayLike | DataArray) -> ndarray | DataArray:
     """Renumber clusters so that they match a reference as well as possible.
 
     Two runs of a clustering number the same clusters differently. The one-to-one renumbering that
@@ -122,7 +123,7 @@ def align_labels(labels, reference):
     return labels.copy(data=renumbered) if hasattr(labels, "dims") else renumbered
 
 
-def cluster_report(labels, truth):
+def cluster_report(labels: ArrayLike | DataArray, truth: ArrayLike | DataArray) -> DataFrame:
     """Score every planted phase: how much of it was found, and how pure its cluster is.
 
     Parameters
@@ -160,7 +161,7 @@ def cluster_report(labels, truth):
     )
 
 
-def spectral_angle(spectra, reference):
+def spectral_angle(spectra: ArrayLike, reference: ArrayLike) -> ndarray:
     """Angle between spectra, blind to their scale.
 
     Parameters

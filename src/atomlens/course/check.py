@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from atomlens._shell import shell
+from atomlens._types import Any, ArrayLike, DataArray, DataFrame, Mapping
 from atomlens.course.diagnose import (
     Praise,
     why_not_between,
@@ -84,7 +85,15 @@ class Result:
             display({"text/plain": repr(self), "text/html": self._repr_html_()}, raw=True)
 
 
-def close(answer, expected, *, rtol=1e-6, atol=0.0, hint=None, name="answer"):
+def close(
+    answer: Any,
+    expected: ArrayLike,
+    *,
+    rtol: float = 1e-6,
+    atol: float = 0.0,
+    hint: str | None = None,
+    name: str = "answer",
+) -> Result:
     """Check a number or an array of numbers against the expected one.
 
     Parameters
@@ -116,7 +125,7 @@ def close(answer, expected, *, rtol=1e-6, atol=0.0, hint=None, name="answer"):
     return judge(answer, lambda: why_not_close(answer, expected, rtol, atol), name, hint)
 
 
-def equal(answer, expected, *, hint=None, name="answer"):
+def equal(answer: Any, expected: Any, *, hint: str | None = None, name: str = "answer") -> Result:
     """Check something exact: a count, a name, a list, a set, a boolean, an array of whole numbers.
 
     Parameters
@@ -142,7 +151,14 @@ def equal(answer, expected, *, hint=None, name="answer"):
     return judge(answer, lambda: why_not_equal(answer, expected), name, hint)
 
 
-def labels(answer, truth, *, min_ari=0.9, hint=None, name="labels"):
+def labels(
+    answer: ArrayLike,
+    truth: ArrayLike,
+    *,
+    min_ari: float = 0.9,
+    hint: str | None = None,
+    name: str = "labels",
+) -> Result:
     """Check cluster labels against the truth, whatever the clusters are called.
 
     Parameters
@@ -170,7 +186,9 @@ def labels(answer, truth, *, min_ari=0.9, hint=None, name="labels"):
     return judge(answer, lambda: why_not_labels(answer, truth, min_ari), name, hint)
 
 
-def between(answer, low, high, *, hint=None, name="answer"):
+def between(
+    answer: ArrayLike, low: float, high: float, *, hint: str | None = None, name: str = "answer"
+) -> Result:
     """Check that a number, or every number of an array, lies in a range (its ends included).
 
     Parameters
@@ -194,7 +212,13 @@ def between(answer, low, high, *, hint=None, name="answer"):
     return judge(answer, lambda: why_not_between(answer, low, high), name, hint)
 
 
-def shape(answer, expected, *, hint=None, name="answer"):
+def shape(
+    answer: ArrayLike | DataArray,
+    expected: tuple[int, ...] | Mapping[Any, Any],
+    *,
+    hint: str | None = None,
+    name: str = "answer",
+) -> Result:
     """Check the shape of an array, and the names of its dims where it has them.
 
     Parameters
@@ -218,7 +242,7 @@ def shape(answer, expected, *, hint=None, name="answer"):
     return judge(answer, lambda: why_not_shape(answer, expected), name, hint)
 
 
-def seed(student):
+def seed(student: str) -> int:
     """Give every student their own random seed, the same on every computer.
 
     Parameters
@@ -249,7 +273,7 @@ def seed(student):
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") >> 1
 
 
-def summary():
+def summary() -> DataFrame:
     """Show how far this notebook is solved: the latest verdict on every named check.
 
     Returns
@@ -263,7 +287,7 @@ def summary():
     return pd.DataFrame({"check": list(_latest), "verdict": verdicts})
 
 
-def judge(answer, why_not, name, hint):
+def judge(answer: Any, why_not: Any, name: Any, hint: Any) -> None:
     """Show and return the verdict; `why_not` says what is wrong, or None, or a `Praise`."""
     if answer is None or answer is Ellipsis:
         result = Result(name, "open", "not answered yet")

@@ -74,7 +74,7 @@ class EnvironmentReport:
         return f'<table>{rows}</table><p style="color:{colour}"><b>{html.escape(self.verdict)}</b></p>'
 
 
-def environment_report():
+def environment_report() -> EnvironmentReport:
     """Report on versions, cores, memory, GPU, data and cache, without importing torch.
 
     Returns

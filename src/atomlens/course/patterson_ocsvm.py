@@ -6,6 +6,7 @@ import numpy as np
 from scipy.spatial.distance import pdist
 
 from atomlens import simulate
+from atomlens._types import Any
 from atomlens.course import check
 from atomlens.course.answers import numbers, whole, why_not_place
 from atomlens.course.diagnose import kind, why_not_close
@@ -52,7 +53,7 @@ class Exercise:
     ✓ number of vacancies: correct
     """
 
-    def __init__(self, student):
+    def __init__(self, student: str) -> None:
         rngs = np.random.default_rng(check.seed(student)).spawn(5)
         self.crystal, self.sizes, self._fits = _crystal(rngs[0])
         self.features = rngs[1].normal(size=(40, 6)).round(2)
@@ -60,7 +61,7 @@ class Exercise:
         self.suspects, self._perfect = _suspects(rngs[3])
         self.twin, self._share = _twin(rngs[4])
 
-    def check_size(self, answer):
+    def check_size(self, answer: Any) -> None:
         """Judge (height, width) of the window that needs no taper."""
         hint = "for each size, `translation_spread(exercise.crystal, size)`: the smallest wins"
         return check.judge(answer, lambda: self._why_not_size(answer), "window that fits", hint)
@@ -75,7 +76,7 @@ class Exercise:
             return "height and width are exchanged"
         return "it is another one" if tuple(size) in self.sizes else "it is none of `exercise.sizes`"
 
-    def check_gamma(self, answer):
+    def check_gamma(self, answer: Any) -> None:
         """Judge the width of the kernel for the closest and the farthest two rows of `features`."""
         near, far = np.sort(pdist(self.features))[[0, -1]]
         expected = 2 * np.log(far / near) / (far**2 - near**2)
@@ -85,12 +86,12 @@ class Exercise:
         )
         return check.close(answer, expected, rtol=0.01, name="gamma", hint=hint)
 
-    def check_count(self, answer):
+    def check_count(self, answer: Any) -> None:
         """Judge the number of missing columns in `film`."""
         hint = "`defects.detect(exercise.film).defects` has one row a hit"
         return check.equal(answer, self._count, name="number of vacancies", hint=hint)
 
-    def check_perfect(self, answer):
+    def check_perfect(self, answer: Any) -> None:
         """Judge which of the suspects has no defect: 0, 1 or 2."""
         hint = "one of them gives no hit at the default rate; look at the p-values of the others"
         count = len(self.suspects)
@@ -98,7 +99,7 @@ class Exercise:
             answer, lambda: why_not_place(answer, self._perfect, count), "perfect crystal", hint
         )
 
-    def check_share(self, answer):
+    def check_share(self, answer: Any) -> None:
         """Judge the fraction of `twin` that the smaller domain covers, between 0 and 0.5."""
         hint = "`defects.segment_domains(exercise.twin)` numbers the domains, the largest 0"
         return check.judge(answer, lambda: self._why_not_share(answer), "smaller twin", hint)

@@ -1,10 +1,13 @@
 """`load`, `info`, `list` and `credit`: named data with truth and pedigree."""
 
+from __future__ import annotations
+
 from dataclasses import replace
 from functools import partial
 
 from atomlens._resources import resource
 from atomlens._sample import Sample
+from atomlens._types import Any, DataFrame, Path
 from atomlens.datasets import _collections, _fetch, _images, _spectra
 from atomlens.datasets._registry import TWINS, entry_of, registry
 
@@ -31,7 +34,7 @@ _LOADERS = {
 _COLUMNS = ["kind", "shape", "size_mb", "licence", "citation", "real", "status", "lesson", "twin", "about"]
 
 
-def load(name, *, random_state=0, or_twin=False):
+def load(name: str, *, random_state: int = 0, or_twin: bool = False) -> Sample:
     """Load a named data set, real or simulated.
 
     A set that is not simulated here is looked for in the mirror (``ATOMLENS_DATA_DIR``), then in the cache
@@ -91,7 +94,7 @@ def load(name, *, random_state=0, or_twin=False):
     return Sample(data, truth, _source(entry), extras)
 
 
-def info(name):
+def info(name: str) -> dict[str, Any]:
     """Return what is registered about a data set, without loading it.
 
     Parameters
@@ -121,7 +124,7 @@ def info(name):
     return {**_source(entry), **_row(entry)}
 
 
-def list():
+def list() -> DataFrame:
     """List all data sets.
 
     Returns
@@ -144,7 +147,7 @@ def list():
     return pd.DataFrame.from_dict(rows, orient="index", columns=_COLUMNS).rename_axis("name")
 
 
-def credit(sample):
+def credit(sample: Sample) -> str:
     """Return who is to be cited for a sample, and under which licence it stands.
 
     Parameters
@@ -178,7 +181,7 @@ def credit(sample):
     return "\n".join(lines)
 
 
-def sample_path(name):
+def sample_path(name: str) -> Path:
     """Return the path of a small simulated file that ships with atomlens.
 
     Parameters

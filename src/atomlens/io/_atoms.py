@@ -1,9 +1,19 @@
 """Columns as atoms: for ASE, and for all that reads structure files."""
 
+from __future__ import annotations
+
 import numpy as np
 
+from atomlens._types import Any, Atoms, DataFrame, Mapping
 
-def to_atoms(columns, *, species=None, pixel_size=None, thickness=0.0):
+
+def to_atoms(
+    columns: DataFrame,
+    *,
+    species: str | Mapping[Any, Any] | None = None,
+    pixel_size: float | None = None,
+    thickness: float = 0.0,
+) -> Atoms:
     """Atoms at the places of columns.
 
     Parameters

@@ -1,12 +1,15 @@
 """To HyperSpy and back, in memory."""
 
+from __future__ import annotations
+
 from atomlens._extras import require
+from atomlens._types import Any, DataArray
 from atomlens.io._rosetta import from_dictionary, to_dictionary
 from atomlens.io._signal import to_array
 from atomlens.io._write import complete, what_to_save, without_extra_coordinates
 
 
-def to_hyperspy(data):
+def to_hyperspy(data: DataArray) -> Any:
     """Turn a DataArray into a HyperSpy signal, lazy if the data is a Dask array.
 
     Parameters
@@ -44,7 +47,7 @@ def to_hyperspy(data):
     return signal.as_lazy() if array.chunks else signal
 
 
-def from_hyperspy(signal):
+def from_hyperspy(signal: Any) -> DataArray:
     """Turn a HyperSpy signal into a DataArray with our dims and units.
 
     Parameters

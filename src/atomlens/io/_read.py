@@ -1,10 +1,13 @@
 """`read` and `signals`: from any supported file to a DataArray."""
 
+from __future__ import annotations
+
 import hashlib
 import os
 from dataclasses import replace
 from pathlib import Path
 
+from atomlens._types import DataArray, DataFrame
 from atomlens.io import _plain, _rosetta, _stores, _tiff
 from atomlens.io._axes import chunking
 from atomlens.io._errors import FormatError
@@ -28,7 +31,15 @@ _FOLDERS = (".zarr", ".zspy")
 READABLE = sorted({*_rosetta.MODULES, *_OWN, *_HDF5})
 
 
-def read(path, *, kind=None, signal=None, pixel_size=None, units=None, lazy=None):
+def read(
+    path: str | Path,
+    *,
+    kind: str | None = None,
+    signal: int | str | None = None,
+    pixel_size: float | None = None,
+    units: str | None = None,
+    lazy: bool | None = None,
+) -> DataArray:
     """Read a microscopy file as a DataArray with named dims, calibrated coordinates and provenance.
 
     Formats: dm3, dm4, emd, hspy, zspy, mrc, tif, ser, nxs and h5 (through rosettasciio), png, jpg, npy,
@@ -99,7 +110,7 @@ def read(path, *, kind=None, signal=None, pixel_size=None, units=None, lazy=None
     return array
 
 
-def signals(path):
+def signals(path: str | Path) -> DataFrame:
     """List what a file holds, without loading it.
 
     Parameters
@@ -138,7 +149,7 @@ def signals(path):
     return pd.DataFrame(rows, columns=["title", "shape", "axes", "dtype"])
 
 
-def sha256(path):
+def sha256(path: str | Path) -> str:
     """Return the SHA-256 of a file, read in chunks; of a folder, that of its files' names and contents.
 
     Parameters

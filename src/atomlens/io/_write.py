@@ -1,5 +1,7 @@
 """`write`: a DataArray or a table to a file, all or nothing."""
 
+from __future__ import annotations
+
 import shutil
 import tempfile
 import uuid
@@ -8,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
+from atomlens._types import ArrayLike, DataArray
 from atomlens.io import _metadata, _rosetta, _stores, _tiff
 from atomlens.io._atoms import write_xyz
 from atomlens.io._axes import SPACE, kind_of
@@ -23,7 +26,7 @@ _ARRAYS = {
 _KEEP_EVERY_COORDINATE = (".zarr", ".nc")
 
 
-def write(data, path, *, overwrite=False):
+def write(data: DataArray | ArrayLike, path: str | Path, *, overwrite: bool = False) -> Path:
     """Write data so that :func:`read` returns it with its dims, coordinates, units and attrs.
 
     The file appears under its name when it is complete; after a failure nothing is left.

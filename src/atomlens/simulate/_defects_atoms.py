@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from atomlens._types import Generator, Sequence, Structure
 from atomlens.simulate._defects_sites import (
     candidates,
     chosen,
@@ -16,18 +17,18 @@ from atomlens.simulate._defects_sites import (
 
 
 def vacancies(
-    structure,
+    structure: Structure,
     *,
-    kind="single",
-    n=None,
-    fraction=None,
-    at=None,
-    sublattice=None,
-    element=None,
-    min_separation=0.0,
-    border=0.2,
-    random_state=0,
-):
+    kind: str = "single",
+    n: int | float | None = None,
+    fraction: int | float | None = None,
+    at: Sequence[tuple[float, float]] | None = None,
+    sublattice: str | int | None = None,
+    element: str | None = None,
+    min_separation: float = 0.0,
+    border: float = 0.2,
+    random_state: int | Generator = 0,
+) -> Structure:
     """Take one atom out of a column, or the whole column.
 
     Parameters
@@ -87,19 +88,19 @@ def vacancies(
 
 
 def substitutions(
-    structure,
+    structure: Structure,
     *,
-    species="Si",
-    atoms="one",
-    n=None,
-    fraction=None,
-    at=None,
-    sublattice=None,
-    element=None,
-    min_separation=0.0,
-    border=0.2,
-    random_state=0,
-):
+    species: str = "Si",
+    atoms: str = "one",
+    n: int | None = None,
+    fraction: float | None = None,
+    at: Sequence[tuple[float, float]] | None = None,
+    sublattice: str | int | None = None,
+    element: str | None = None,
+    min_separation: float = 0.0,
+    border: float = 0.2,
+    random_state: int | Generator = 0,
+) -> Structure:
     """Exchange one atom of a column, or all of them, for another element.
 
     Parameters

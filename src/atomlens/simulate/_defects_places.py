@@ -8,6 +8,7 @@ import numpy as np
 from ase import Atoms
 from scipy.spatial import Delaunay, cKDTree
 
+from atomlens._types import Generator, Sequence, Structure
 from atomlens.simulate import strain
 from atomlens.simulate._defects_sites import (
     chosen,
@@ -22,7 +23,16 @@ from atomlens.simulate._defects_sites import (
 from atomlens.simulate._structure import KIND, defect_table
 
 
-def interstitials(structure, *, species, n=None, at=None, min_separation=0.2, border=0.2, random_state=0):
+def interstitials(
+    structure: Structure,
+    *,
+    species: str,
+    n: int | None = None,
+    at: Sequence[tuple[float, float]] | None = None,
+    min_separation: float = 0.2,
+    border: float = 0.2,
+    random_state: int | Generator = 0,
+) -> Structure:
     """Add single atoms in the largest voids between the columns.
 
     Parameters
@@ -113,18 +123,18 @@ def _voids(structure, border):
 
 
 def displaced(
-    structure,
+    structure: Structure,
     *,
-    distance=0.03,
-    direction=None,
-    n=None,
-    fraction=None,
-    at=None,
-    sublattice=None,
-    min_separation=0.0,
-    border=0.2,
-    random_state=0,
-):
+    distance: float = 0.03,
+    direction: float | None = None,
+    n: int | None = None,
+    fraction: float | None = None,
+    at: Sequence[tuple[float, float]] | None = None,
+    sublattice: str | int | None = None,
+    min_separation: float = 0.0,
+    border: float = 0.2,
+    random_state: int | Generator = 0,
+) -> Structure:
     """Move columns off their sites.
 
     Parameters
@@ -181,17 +191,17 @@ def displaced(
 
 
 def line_defect(
-    structure,
+    structure: Structure,
     *,
-    kind="vacancy_line",
-    at=None,
-    angle=0.0,
-    length=None,
-    sublattice=None,
-    atoms="column",
-    shift=0.1,
-    random_state=0,
-):
+    kind: str = "vacancy_line",
+    at: tuple[float, ...] | None = None,
+    angle: float = 0.0,
+    length: float | None = None,
+    sublattice: str | int | None = None,
+    atoms: str = "column",
+    shift: float = 0.1,
+    random_state: int | Generator = 0,
+) -> Structure:
     """A row of vacancies, or a line along which one half of the crystal is shifted.
 
     Parameters

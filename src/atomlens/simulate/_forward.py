@@ -7,9 +7,16 @@ import xarray as xr
 from scipy.ndimage import gaussian_filter
 
 from atomlens._sample import Sample
+from atomlens._types import Any, ArrayLike, DataArray, Generator, Sequence, ndarray
 
 
-def phase_map(shape, fractions, *, correlation_length=6.0, random_state=0):
+def phase_map(
+    shape: tuple[int, ...],
+    fractions: Sequence[float],
+    *,
+    correlation_length: float = 6.0,
+    random_state: int | Generator = 0,
+) -> ndarray:
     """Random grains with given area fractions.
 
     Each phase owns a smooth Gaussian random field; every pixel goes to the phase whose field plus
@@ -75,18 +82,18 @@ def phase_map(shape, fractions, *, correlation_length=6.0, random_state=0):
 
 
 def forward(
-    endmembers,
-    abundances,
+    endmembers: DataArray,
+    abundances: DataArray,
     *,
-    counts=None,
-    thickness=None,
-    shift=None,
-    noise=0.0,
-    spike_fraction=0.0,
-    spike_height=10.0,
-    random_state=0,
-    source=None,
-):
+    counts: float | None = None,
+    thickness: ArrayLike | None = None,
+    shift: ArrayLike | None = None,
+    noise: float = 0.0,
+    spike_fraction: float = 0.0,
+    spike_height: float = 10.0,
+    random_state: int | Generator = 0,
+    source: dict[str, Any] | None = None,
+) -> Sample:
     """Measure a mixture of endmembers: the forward model of every simulated spectral set.
 
     Parameters

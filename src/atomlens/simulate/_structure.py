@@ -13,6 +13,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
+from atomlens._types import DataFrame, ndarray
+
 MARGIN = 10.0  # Å of structure around the field of view: probe tails and mild strain reach in from there
 TOLERANCE = 0.3  # Å in projection: atoms of one sublattice closer than this share a column
 EXPONENT = 1.7  # of the atomic number, for the annular dark-field weight of a column
@@ -115,7 +117,7 @@ class Structure:
         )
 
     @cached_property
-    def column_of_atom(self):
+    def column_of_atom(self) -> ndarray:
         """Row of `columns` that each atom belongs to, an array of int."""
         # A third coordinate keeps the sublattices apart, so that one tree serves all of them.
         apart = 10 * TOLERANCE * self.atoms.arrays["sublattice"]
@@ -130,11 +132,11 @@ class Structure:
         return self.column_table()
 
     @property
-    def columns(self):
+    def columns(self) -> DataFrame:
         """The columns that the atoms form in projection, margin included; see `column_table`."""
         return self._columns.copy(deep=False)
 
-    def column_table(self, *, exponent=EXPONENT):
+    def column_table(self, *, exponent: float = EXPONENT) -> DataFrame:
         """Columns in projection: atoms of one sublattice that agree in x and y within 0.03 nm.
 
         Parameters

@@ -8,6 +8,7 @@ import numpy as np
 from ase.data import atomic_numbers
 from scipy.spatial import Delaunay, cKDTree
 
+from atomlens._types import Any, Generator, Structure
 from atomlens.simulate._structure import KIND, Motif, assemble, defect_table, patch, reach, turned
 
 _GRAPHENE = 2.46  # Å
@@ -28,7 +29,7 @@ def _hexagonal(a):
     return a * np.array([[1.0, 0.0], [0.5, np.sqrt(0.75)]])
 
 
-def graphene(size=(6.0, 6.0), *, rotation=0.0):
+def graphene(size: tuple[float, ...] = (6.0, 6.0), *, rotation: float = 0.0) -> Structure:
     """Perfect graphene, a zigzag direction along x.
 
     Parameters
@@ -63,7 +64,9 @@ def graphene(size=(6.0, 6.0), *, rotation=0.0):
     )
 
 
-def graphene_grain_boundary(size=(6.0, 6.0), *, angle=21.8, rotation=0.0):
+def graphene_grain_boundary(
+    size: tuple[float, ...] = (6.0, 6.0), *, angle: float = 21.8, rotation: float = 0.0
+) -> Structure:
     """Two graphene grains that meet in a chain of pentagons and heptagons.
 
     The centres of the hexagons of both grains are brought together, relaxed and triangulated: every triangle
@@ -190,8 +193,14 @@ def _relaxed(points, pairs, rest, free, *, steps, stiffness=0.15):
 
 
 def transition_metal_dichalcogenide(
-    formula="MoS2", size=(6.0, 6.0), *, layers=1, rotation=0.0, alloy=None, random_state=0
-):
+    formula: str = "MoS2",
+    size: tuple[float, ...] = (6.0, 6.0),
+    *,
+    layers: int = 1,
+    rotation: float = 0.0,
+    alloy: dict[str, Any] | None = None,
+    random_state: int | Generator = 0,
+) -> Structure:
     """Monolayer or bilayer of a 2H dichalcogenide, a zigzag direction along x.
 
     Parameters

@@ -8,6 +8,7 @@ import numpy as np
 from ase.data import atomic_numbers, reference_states
 from scipy.spatial import cKDTree
 
+from atomlens._types import Generator, Structure
 from atomlens.simulate._structure import Motif, assemble, checked_size, patch, reach, turned
 
 # Beam direction -> directions of image x and y, and of the beam, all perpendicular and right-handed.
@@ -55,7 +56,15 @@ def cubic_motif(a, centring, basis, elements, sublattice, *, zone, names, visibl
     )
 
 
-def metal(element="Au", size=(6.0, 6.0), *, zone="001", rotation=0.0, grains=1, random_state=0):
+def metal(
+    element: str = "Au",
+    size: tuple[float, ...] = (6.0, 6.0),
+    *,
+    zone: str = "001",
+    rotation: float = 0.0,
+    grains: int = 1,
+    random_state: int | Generator = 0,
+) -> Structure:
     """A face-centred or body-centred cubic metal: one crystal, or grains that share the zone axis.
 
     Parameters
@@ -144,7 +153,9 @@ def _no_closer(xy, domain, distance):
     return keep
 
 
-def dumbbells(formula="Si", size=(6.0, 6.0), *, twin=False, rotation=0.0):
+def dumbbells(
+    formula: str = "Si", size: tuple[float, ...] = (6.0, 6.0), *, twin: bool = False, rotation: float = 0.0
+) -> Structure:
     """Diamond or zinc blende along [110]: pairs of columns a quarter of the lattice parameter apart.
 
     Parameters

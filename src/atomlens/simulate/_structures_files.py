@@ -9,6 +9,7 @@ import numpy as np
 from ase.io import read as ase_read
 from ase.io.formats import UnknownFileTypeError, filetype
 
+from atomlens._types import Any, Atoms, Sequence, Structure
 from atomlens.simulate._structure import Motif, assemble, patch, reach
 
 # Image x, image y and beam for each beam direction: cyclic, so that the hand of the structure stays.
@@ -23,8 +24,16 @@ _FORMATS = (
 
 
 def from_atoms(
-    atoms, *, axis="z", size=None, sublattice=None, visible=None, repeat=None, rotation=0.0, name=None
-):
+    atoms: Atoms,
+    *,
+    axis: str = "z",
+    size: tuple[float, ...] | None = None,
+    sublattice: str | Sequence[Any] | None = None,
+    visible: Sequence[bool] | None = None,
+    repeat: tuple[int, ...] | None = None,
+    rotation: float = 0.0,
+    name: str | None = None,
+) -> Structure:
     """Structure from any ASE atoms.
 
     Atoms that are periodic in the image plane are repeated to fill the field of view and its margin; others
@@ -122,17 +131,17 @@ def from_atoms(
 
 
 def read(
-    path,
+    path: str | Path,
     *,
-    index=-1,
-    format=None,
-    axis="z",
-    size=None,
-    sublattice=None,
-    visible=None,
-    repeat=None,
-    rotation=0.0,
-):
+    index: int | str = -1,
+    format: str | None = None,
+    axis: str = "z",
+    size: tuple[float, ...] | None = None,
+    sublattice: str | Sequence[Any] | None = None,
+    visible: Sequence[bool] | None = None,
+    repeat: tuple[int, ...] | None = None,
+    rotation: float = 0.0,
+) -> Structure | list[Structure]:
     """Structure from a structure or molecular-dynamics file that ASE reads.
 
     Parameters

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from atomlens._types import Generator, Structure
 from atomlens.simulate._structure import Motif, assemble, patch, reach
 
 # Metal network of the M1 type in Pba2: pentagon (centre, radius, angle of its first corner) and three linking
@@ -16,7 +17,7 @@ _M1_ANGLE = 60.484
 _M1_LINKS = ((2.526, 7.322), (2.360, 23.922), (6.905, 13.984))
 
 
-def zirconia(size=(6.0, 6.0), *, twin=False, rotation=0.0):
+def zirconia(size: tuple[float, ...] = (6.0, 6.0), *, twin: bool = False, rotation: float = 0.0) -> Structure:
     """Monoclinic zirconia ZrO2 along [010], where its angle of 99.2 degrees shows.
 
     Parameters
@@ -87,7 +88,13 @@ def zirconia(size=(6.0, 6.0), *, twin=False, rotation=0.0):
     )
 
 
-def molybdenum_vanadium_oxide(size=(6.0, 6.0), *, vanadium=0.6, rotation=0.0, random_state=0):
+def molybdenum_vanadium_oxide(
+    size: tuple[float, ...] = (6.0, 6.0),
+    *,
+    vanadium: float = 0.6,
+    rotation: float = 0.0,
+    random_state: int | Generator = 0,
+) -> Structure:
     """A Mo-V oxide of the M1 *type* along [001]: eleven kinds of metal column, pentagons and wide channels.
 
     The cell and its space group are those of the M1 phase, and so is the network: pentagonal units of six

@@ -6,6 +6,7 @@ import numpy as np
 from ase.formula import Formula
 from scipy.spatial import cKDTree
 
+from atomlens._types import Any, Callable, Generator, Sequence, Structure
 from atomlens.simulate._structure import assemble, checked_size, patch, reach, turned
 from atomlens.simulate._structures_crystals import PRIMITIVE, cubic_motif
 
@@ -22,18 +23,18 @@ _PEROVSKITES = {
 
 
 def perovskite(
-    size=(6.0, 6.0),
+    size: tuple[float, ...] = (6.0, 6.0),
     *,
-    formula="SrTiO3",
-    zone="001",
-    a=None,
-    polar=0.0,
-    variants=(0.0,),
-    domains="voronoi",
-    n_domains=None,
-    rotation=0.0,
-    random_state=0,
-):
+    formula: str = "SrTiO3",
+    zone: str = "001",
+    a: float | None = None,
+    polar: float = 0.0,
+    variants: int | Sequence[Any] = (0.0,),
+    domains: str | Callable[..., Any] = "voronoi",
+    n_domains: int | None = None,
+    rotation: float = 0.0,
+    random_state: int | Generator = 0,
+) -> Structure:
     """A cubic perovskite ABO3, its B sublattice displaced in polar domains if asked for.
 
     Parameters

@@ -10,6 +10,7 @@ from ase.data import atomic_masses, atomic_numbers
 from scipy.constants import Avogadro
 from scipy.spatial import cKDTree
 
+from atomlens._types import Any, Callable, Generator, Structure
 from atomlens.simulate._structure import MARGIN, assemble, checked_size
 
 
@@ -39,7 +40,15 @@ def _scattered(count, lower, upper, distance, rng):
     )
 
 
-def amorphous(element="C", size=(6.0, 6.0), *, thickness=1.0, density=2.0, min_distance=0.14, random_state=0):
+def amorphous(
+    element: str = "C",
+    size: tuple[float, ...] = (6.0, 6.0),
+    *,
+    thickness: float = 1.0,
+    density: float = 2.0,
+    min_distance: float = 0.14,
+    random_state: int | Generator = 0,
+) -> Structure:
     """An amorphous film: atoms at random, none closer than a bond length.
 
     Parameters
@@ -88,7 +97,14 @@ def amorphous(element="C", size=(6.0, 6.0), *, thickness=1.0, density=2.0, min_d
     return assemble(f"amorphous {element}", positions, number, 0, size=size, names=(element,))
 
 
-def single_atoms(element="Pt", size=(6.0, 6.0), *, n=20, min_distance=0.3, random_state=0):
+def single_atoms(
+    element: str = "Pt",
+    size: tuple[float, ...] = (6.0, 6.0),
+    *,
+    n: int = 20,
+    min_distance: float = 0.3,
+    random_state: int | Generator = 0,
+) -> Structure:
     """Single atoms scattered over the field of view, none of them in its margin.
 
     Parameters
@@ -128,7 +144,9 @@ def single_atoms(element="Pt", size=(6.0, 6.0), *, n=20, min_distance=0.3, rando
     return assemble(f"single {element} atoms", positions, number, 0, size=size, names=(element,))
 
 
-def combine(base, overlay, *, where=None):
+def combine(
+    base: Structure, overlay: Structure, *, where: tuple[Any, ...] | Callable[..., Any] | None = None
+) -> Structure:
     """Lay one structure over another: a support under single atoms, a patch of junk over a crystal.
 
     Parameters

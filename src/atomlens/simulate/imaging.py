@@ -14,6 +14,7 @@ from scipy.ndimage import fourier_gaussian
 
 from atomlens._render import draw_columns
 from atomlens._sample import Sample
+from atomlens._types import DataFrame, Generator, Structure
 from atomlens.simulate._frame import calibrated, checked_shape, truth_table, within
 from atomlens.simulate._scan import add_scars, smooth_drift, where_columns_appear
 
@@ -125,22 +126,22 @@ class Instrument:
             raise ValueError(f"drift is a pair (x, y) in nm, got {self.drift!r}")
 
     @property
-    def width(self):
+    def width(self) -> float:
         """Full width at half maximum of a column, in nm, everything but mistilt included."""
         blur = FWHM * abs(self.defocus) * self.convergence * 1e-3 / 2
         return float(np.sqrt(self.probe**2 + self.source**2 + blur**2))
 
 
 def image(
-    structure,
+    structure: Structure | DataFrame,
     *,
-    pixel_size=0.02,
-    shape=None,
-    dose=None,
-    electrons=None,
-    instrument=None,
-    random_state=0,
-):
+    pixel_size: float = 0.02,
+    shape: tuple[int, ...] | None = None,
+    dose: float | None = None,
+    electrons: float | None = None,
+    instrument: Instrument | None = None,
+    random_state: int | Generator = 0,
+) -> Sample:
     """Image a structure, with the exact position of every column.
 
     Parameters

@@ -7,6 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from atomlens._sample import Sample
+from atomlens._types import Generator
 from atomlens.simulate.imaging import image
 
 __all__ = ["circling_dopants"]
@@ -16,7 +17,15 @@ _CIRCLE = np.array([[0, 1], [3, 2]])  # the four sites of a block in the order o
 _HEAVY = 1.6  # weight of a column that holds the dopant
 
 
-def circling_dopants(blocks=6, *, n_frames=40, hop=0.5, direction=None, electrons=300, random_state=0):
+def circling_dopants(
+    blocks: int = 6,
+    *,
+    n_frames: int = 40,
+    hop: float = 0.5,
+    direction: int | None = None,
+    electrons: float = 300,
+    random_state: int | Generator = 0,
+) -> Sample:
     """A square lattice with heavy atoms that hop in circles: in some blocks clockwise, in others not.
 
     The lattice is divided into blocks of 2 x 2 columns, and one dopant lives in each. From one frame to the

@@ -18,6 +18,7 @@ from atomlens._extras import require
 from atomlens._resources import resource
 from atomlens._sample import Sample
 from atomlens._tiles import even_slices
+from atomlens._types import Generator, Structure
 from atomlens.simulate._frame import calibrated, checked_shape, truth_table, within
 from atomlens.simulate.imaging import FWHM, Instrument, _open, _planted
 
@@ -35,22 +36,22 @@ _NOISE_FREE = 1e5  # e/Å², as in simulate.image
 
 
 def image(
-    structure,
+    structure: Structure,
     *,
-    pixel_size=0.02,
-    shape=None,
-    energy=100.0,
-    convergence=25.0,
-    detector=(60.0, 160.0),
-    defocus=0.0,
-    thickness=4.0,
-    frozen_phonons=(4, 0.007),
-    source=0.06,
-    dose=None,
-    electrons=None,
-    progress=False,
-    random_state=0,
-):
+    pixel_size: float = 0.02,
+    shape: tuple[int, ...] | None = None,
+    energy: float = 100.0,
+    convergence: float = 25.0,
+    detector: tuple[float, ...] = (60.0, 160.0),
+    defocus: float = 0.0,
+    thickness: float = 4.0,
+    frozen_phonons: tuple[int, float] = (4, 0.007),
+    source: float = 0.06,
+    dose: float | None = None,
+    electrons: float | None = None,
+    progress: bool = False,
+    random_state: int | Generator = 0,
+) -> Sample:
     """Image a structure by multislice simulation, with the same table of truth as `simulate.image`.
 
     Parameters
@@ -172,7 +173,9 @@ def image(
     return _recorded(expected, truth, planted, name, parameters, dose, electrons, seed)
 
 
-def sample(name, *, dose=None, electrons=None, random_state=0):
+def sample(
+    name: str, *, dose: float | None = None, electrons: float | None = None, random_state: int | Generator = 0
+) -> Sample:
     """Load a multislice image that ships with atomlens, and count electrons in it.
 
     Parameters

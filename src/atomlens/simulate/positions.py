@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from atomlens._sample import Sample
+from atomlens._types import Any, Callable, Generator, Structure
 
 _ROUND = 4  # decimals, in nm: displacements that agree so well are one variant
 _OFF = 1.23e-5  # nm
@@ -14,7 +15,15 @@ _MOST = 4  # displacements that one domain may have
 _AROUND = 1.6  # of the distance between columns of a sublattice: the neighbours that make an interior
 
 
-def column_positions(structure, *, pixel_size=0.02, noise=0.0, missing=0.0, distortion=None, random_state=0):
+def column_positions(
+    structure: Structure,
+    *,
+    pixel_size: float = 0.02,
+    noise: float = 0.0,
+    missing: float = 0.0,
+    distortion: Callable[..., Any] | None = None,
+    random_state: int | Generator = 0,
+) -> Sample:
     """Positions of the columns of a structure, with errors, and the truth about them.
 
     Parameters

@@ -7,13 +7,16 @@ import pandas as pd
 import xarray as xr
 
 from atomlens._sample import Sample
+from atomlens._types import Generator, Sequence
 
 __all__ = ["cells", "peaks"]
 
 _KINDS = {"perfect": 1.0, "vacancy": 0.0, "dopant": 1.7}  # brightness of the column in the middle
 
 
-def peaks(n=5000, *, n_points=100, noise=0.1, random_state=0):
+def peaks(
+    n: int = 5000, *, n_points: int = 100, noise: float = 0.1, random_state: int | Generator = 0
+) -> Sample:
     """Noisy peaks of varying position and width: the one-dimensional experiment of the shift-VAE.
 
     Positions lie uniformly in [-3, 3], widths (standard deviations) in [0.5, 5], on an axis from -12 to 12.
@@ -66,7 +69,16 @@ def peaks(n=5000, *, n_points=100, noise=0.1, random_state=0):
     return Sample(data, truth, _source("peaks", random_state, n=n, n_points=n_points, noise=noise))
 
 
-def cells(n=2000, *, size=24, period=8.0, shift=3.0, noise=0.1, kinds=tuple(_KINDS), random_state=0):
+def cells(
+    n: int = 2000,
+    *,
+    size: int = 24,
+    period: float = 8.0,
+    shift: float = 3.0,
+    noise: float = 0.1,
+    kinds: Sequence[str] = tuple(_KINDS),
+    random_state: int | Generator = 0,
+) -> Sample:
     """Crops of a square lattice around a column that is as the others, missing, or brighter.
 
     Parameters

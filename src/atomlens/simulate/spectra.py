@@ -15,6 +15,7 @@ import xarray as xr
 from scipy.ndimage import gaussian_filter
 
 from atomlens._sample import Sample
+from atomlens._types import Generator
 from atomlens.simulate._forward import forward, phase_map
 
 __all__ = ["composition_spread", "current_voltage", "eels", "forward", "low_loss", "phase_map"]
@@ -100,19 +101,19 @@ def _plural(energy, spectrum, probability, plasmon=25.0):
 
 
 def eels(
-    n_phases=4,
+    n_phases: int = 4,
     *,
-    shape=(64, 64),
-    counts=5000.0,
-    thickness_ratio=3.0,
-    smallest=0.05,
-    mixing=0.5,
-    spike_fraction=0.02,
-    shift_sd=0.0,
-    n_channels=260,
-    pixel_size=1.0,
-    random_state=0,
-):
+    shape: tuple[int, ...] = (64, 64),
+    counts: float = 5000.0,
+    thickness_ratio: float = 3.0,
+    smallest: float = 0.05,
+    mixing: float = 0.5,
+    spike_fraction: float = 0.02,
+    shift_sd: float = 0.0,
+    n_channels: int = 260,
+    pixel_size: float = 1.0,
+    random_state: int | Generator = 0,
+) -> Sample:
     """Core-loss EELS of oxide grains under a thickness gradient: the hard twin of lesson 01.
 
     Parameters
@@ -200,7 +201,15 @@ def eels(
     return Sample(sample.data, truth.assign_coords(phase=names), sample.source)
 
 
-def low_loss(*, shape=(48, 48), counts=2e4, shift_sd=1.5, mixing=0.5, spike_fraction=0.0, random_state=0):
+def low_loss(
+    *,
+    shape: tuple[int, ...] = (48, 48),
+    counts: float = 2e4,
+    shift_sd: float = 1.5,
+    mixing: float = 0.5,
+    spike_fraction: float = 0.0,
+    random_state: int | Generator = 0,
+) -> Sample:
     """Low-loss EELS: a zero-loss peak that jitters, and three phases told apart by their plasmons.
 
     Parameters
@@ -250,7 +259,14 @@ def low_loss(*, shape=(48, 48), counts=2e4, shift_sd=1.5, mixing=0.5, spike_frac
     )
 
 
-def current_voltage(*, shape=(48, 48), noise=0.03, spike_fraction=0.01, mixing=0.6, random_state=0):
+def current_voltage(
+    *,
+    shape: tuple[int, ...] = (48, 48),
+    noise: float = 0.03,
+    spike_fraction: float = 0.01,
+    mixing: float = 0.6,
+    random_state: int | Generator = 0,
+) -> Sample:
     """Current-voltage curves of a scanning probe over metallic, gapped and rectifying regions.
 
     Parameters
@@ -299,7 +315,9 @@ def current_voltage(*, shape=(48, 48), noise=0.03, spike_fraction=0.01, mixing=0
     return sample
 
 
-def composition_spread(*, n_spots=300, counts=8000.0, random_state=0):
+def composition_spread(
+    *, n_spots: int = 300, counts: float = 8000.0, random_state: int | Generator = 0
+) -> Sample:
     """A combinatorial library: diffraction patterns of a ternary composition spread on scattered spots.
 
     Three structures share the library; between their fields lie two-phase regions, and lattice

@@ -11,6 +11,7 @@ from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from atomlens._render import draw_columns
 from atomlens._sample import Sample
+from atomlens._types import DataFrame, Generator, Structure
 from atomlens.simulate._frame import calibrated, checked_shape, truth_table, within
 from atomlens.simulate._scan import smooth_drift, where_columns_appear
 from atomlens.simulate.imaging import FWHM, Instrument, _open, _planted
@@ -21,22 +22,22 @@ _PM = 1e-3  # nm
 
 
 def image(
-    structure,
+    structure: Structure | DataFrame,
     *,
-    pixel_size=0.03,
-    shape=None,
-    corrugation=30.0,
-    width=0.3,
-    elongation=1.0,
-    elongation_angle=0.0,
-    tilt=(0.0, 0.0),
-    drift=(0.0, 0.0),
-    line_offset=0.0,
-    streaks=0,
-    streak_height=30.0,
-    noise=0.0,
-    random_state=0,
-):
+    pixel_size: float = 0.03,
+    shape: tuple[int, ...] | None = None,
+    corrugation: float = 30.0,
+    width: float = 0.3,
+    elongation: float = 1.0,
+    elongation_angle: float = 0.0,
+    tilt: tuple[float, ...] = (0.0, 0.0),
+    drift: tuple[float, ...] = (0.0, 0.0),
+    line_offset: float = 0.0,
+    streaks: int = 0,
+    streak_height: float = 30.0,
+    noise: float = 0.0,
+    random_state: int | Generator = 0,
+) -> Sample:
     """Topography at constant current of a structure's columns, with the exact position of every one.
 
     Parameters

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from atomlens._types import Any, Callable, Structure
 from atomlens.simulate._structure import MARGIN
 
 __all__ = ["apply", "gradient", "homogeneous"]
@@ -17,7 +18,7 @@ __all__ = ["apply", "gradient", "homogeneous"]
 _RIM = 3.0  # Å: the outermost atoms of the margin, which must stay outside the field of view
 
 
-def apply(structure, field):
+def apply(structure: Structure, field: Callable[..., Any]) -> Structure:
     """Displace all atoms by a field.
 
     Parameters
@@ -72,7 +73,9 @@ def _displacement(field, x, y):
     return shift
 
 
-def homogeneous(structure, *, exx=0.0, eyy=0.0, exy=0.0, rotation=0.0):
+def homogeneous(
+    structure: Structure, *, exx: float = 0.0, eyy: float = 0.0, exy: float = 0.0, rotation: float = 0.0
+) -> Structure:
     """The same strain everywhere, about the centre of the field.
 
     Parameters
@@ -110,7 +113,9 @@ def homogeneous(structure, *, exx=0.0, eyy=0.0, exy=0.0, rotation=0.0):
     return apply(structure, field)
 
 
-def gradient(structure, *, start=-0.01, stop=0.01, angle=0.0):
+def gradient(
+    structure: Structure, *, start: float = -0.01, stop: float = 0.01, angle: float = 0.0
+) -> Structure:
     """Uniaxial strain that changes linearly across the field.
 
     Parameters

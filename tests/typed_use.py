@@ -1,0 +1,63 @@
+"""What those who call atomlens may rely on: `make types` checks this program strictly, and nothing runs it.
+
+It calls every room as the README and the lessons do. A public function without annotations, or one whose
+annotations do not fit such calls, is an error here.
+"""
+
+from pathlib import Path
+
+from numpy.random import default_rng
+from pandas import DataFrame
+from xarray import DataArray
+
+import atomlens as al
+
+
+def spectra(path: Path) -> DataFrame:
+    """Cluster a spectrum image, ask how many clusters there are, and unmix it."""
+    si: DataArray = al.io.read(path, kind="spectrum_image")
+    choice = al.spectra.choose_k(si, range(1, 8), mask=si.sum("energy") > 0)
+    result = al.spectra.cluster(si, choice.recommended)
+    result.export("results")
+    al.spectra.unmix(si, 2)
+    return choice.table
+
+
+def image(path: str) -> DataFrame:
+    """Find and refine columns, tell the sublattices apart, and ask which phase each atom is in."""
+    picture: DataArray = al.io.read(path)
+    columns: DataFrame = al.columns.find(picture, min_score=0.5, refine=True)
+    refined: DataFrame = al.columns.refine(picture, columns)
+    al.columns.precision_limit(refined)
+    told: DataFrame = al.lattice.assign_sublattices(refined)
+    crystal = al.crystallography.LocalCrystallography(n_neighbors=6, n_clusters=2, point_group="6mm")
+    print(crystal.fit(told).verdict_)
+    return al.metrics.match(told, refined, tolerance=2.0).pairs
+
+
+def defects(picture: DataArray) -> None:
+    """Find what is not the crystal, and where domains are."""
+    found = al.defects.detect(picture, false_alarm_rate=1e-3)
+    found.save("defects.csv")
+    bolder: DataFrame = found.at(1e-2)
+    domains: DataArray = al.defects.segment_domains(picture)
+    al.notebook.show(al.plotting.domain_map(picture, domains), alt=f"{len(bolder)} hits")
+
+
+def latent(picture: DataArray) -> None:
+    """Map what varies in the windows of a crystal."""
+    cell = al.lattice.estimate(picture)
+    windows = al.windows.sliding_windows(picture, round(2.2 * cell.lengths.max()), step=6)
+    model = al.shiftvae.ShiftVAE(1, lattice=cell, random_state=0).fit(windows)
+    print(model.latent_map(picture, stride=3), model.summary_)
+
+
+def twins() -> float:
+    """Plant a truth, and score against it."""
+    sheet = al.simulate.structures.transition_metal_dichalcogenide("MoS2", (4.0, 4.0), rotation=12)
+    sheet = al.simulate.defects.vacancies(sheet, fraction=0.05, sublattice="S2", random_state=default_rng(1))
+    sample = al.simulate.image(sheet, electrons=200, instrument=al.simulate.Instrument(probe=0.09))
+    found = al.columns.find_peaks(sample.data, sigma=3.0)
+    listed: DataFrame = al.datasets.list()
+    print(al.datasets.credit(al.datasets.load("mos2_twin")), len(listed))
+    return al.metrics.match(found, sample.truth, tolerance=3).f1
