@@ -437,7 +437,7 @@ pd.concat(verdicts)[["labels", "kind", "n_variants", "asymmetry_pm", "p_value", 
 image, picked = films["pto_sro_haadf"], tables["pto_sro_haadf"]
 shift = crystallography.displacements(picked, center="B", neighbors="A").dropna()
 strain = crystallography.strain_map(picked, sublattice="A", shells=2).dropna()
-figure, (top, below) = plotting.new_figure(2, 1, size=(10.4, 4), sharex=True)
+figure, (top, below) = plotting.new_figure(2, 1, size=(10, 4.4))
 plotting.draw_displacements(top, shift, title="Displacement of B against its four A", image=image)
 turn = {"label": "rotation (°)", "centre": 0, "title": "Rotation of the lattice"}
 plotting.draw_values(below, strain, "rotation_deg", **turn)

@@ -20,15 +20,6 @@ from atomlens.plotting._crystals import (
     phase_limits,
     phases,
 )
-from atomlens.plotting._defects import (
-    alarm_rates,
-    defects_found,
-    detection_curves,
-    domain_map,
-    hit_gallery,
-    knee,
-    window_spread,
-)
 from atomlens.plotting._descriptors import (
     blindness,
     component_maps,
@@ -58,16 +49,23 @@ from atomlens.plotting._figures import (
     method_grid,
 )
 from atomlens.plotting._images import (
+    alarm_rates,
     columns_found,
+    defects_found,
+    detection_curves,
+    domain_map,
     doubtful_columns,
     draw_columns,
     draw_hits,
     draw_lines,
+    hit_gallery,
+    knee,
     lines_against_dose,
     mark_errors,
     overlays,
     scene_grid,
     training_curves,
+    window_spread,
 )
 from atomlens.plotting._latents import (
     against_truth,

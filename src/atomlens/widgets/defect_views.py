@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from matplotlib.axes import Axes
-
 from atomlens import plotting
 from atomlens.defects import DETECTORS
 from atomlens.plotting._descriptors import pixel_of
@@ -19,12 +17,10 @@ class DefectExplorer(LinkedView):
     """Image with hits; for the one that was clicked, its window and Patterson function beside normal ones."""
 
     def __init__(self, model):
-        figure, axes = plotting.new_figure(2, 5, size=(9.4, 4.4), width_ratios=[1, 1, 1, 1, 1])
-        grid = axes[0, 0].get_gridspec()
-        for ax in (*axes[:, 0], *axes[:, 1]):
-            ax.remove()
-        self._image_ax: Axes = figure.add_subplot(grid[:, :2])
-        self._patches, self._functions = axes[0, 2:], axes[1, 2:]
+        mosaic = [["image", "image", *range(3 * row, 3 * row + 3)] for row in range(2)]
+        figure, axes = plotting.new_figure(mosaic, size=(9.6, 4.4))
+        self._image_ax, *small = axes.values()
+        self._patches, self._functions = small[:3], small[3:]
         controls = {
             "detector": dropdown("method", DETECTORS["window"], model.detector),
             "exponent": slider("log10 of the rate", -6, -1, model.exponent),
@@ -67,11 +63,8 @@ class DefectExplorer(LinkedView):
             place = places[n % len(places)]
             if n < len(places):
                 plotting.draw_patch(ax, model.patch(place), step=step, unit=unit, title=titles[n])
-                ax.set_xlabel("")
             else:
                 plotting.draw_patterson(ax, model.patterson(place), step=step, unit=unit)
-            if n % len(places):
-                ax.set_ylabel("")
         self._redraw()
 
     def _on_click(self, event):

@@ -17,11 +17,9 @@ class DescriptorExplorer(LinkedView):
     """Drag a window over an image: what it becomes, and where the like of it is seen again."""
 
     def __init__(self, model):
-        figure = plotting.new_figure(size=(10.4, 4.3))[0]
-        figure.clear()
-        grid = figure.add_gridspec(3, 3, width_ratios=[1.35, 1.35, 0.62])
-        self._image_ax, self._map_ax = (figure.add_subplot(grid[:, k]) for k in range(2))
-        self._small = [figure.add_subplot(grid[k, 2]) for k in range(3)]
+        mosaic = [["image", "map", n] for n in range(3)]
+        figure, axes = plotting.new_figure(mosaic, size=(10.4, 4.3), width_ratios=[1.35, 1.35, 0.62])
+        self._image_ax, self._map_ax, *self._small = axes.values()
         high, wide = model.largest
         controls = {
             "height": slider("height (px)", SMALLEST, high, model.height),

@@ -112,11 +112,9 @@ class LatentExplorer(_LatentView):
     """Image, latent map and cloud: windows marked in one of them are marked in the others, and averaged."""
 
     def __init__(self, model):
-        figure = plotting.new_figure(size=(10.4, 3.6))[0]
-        figure.clear()
-        grid = figure.add_gridspec(3, 4, width_ratios=[1.3, 1.5, 1.3, 0.62])
-        self._image_ax, self._map_ax, self._cloud_ax = (figure.add_subplot(grid[:, k]) for k in range(3))
-        self._small = [figure.add_subplot(grid[k, 3]) for k in range(3)]
+        mosaic = [["image", "map", "cloud", n] for n in range(3)]
+        figure, axes = plotting.new_figure(mosaic, size=(10.4, 3.6), width_ratios=[1.3, 1.5, 1.3, 0.62])
+        self._image_ax, self._map_ax, self._cloud_ax, *self._small = axes.values()
         maps = [(spoken(name), name) for name in model.poses + model.names]
         controls = {
             "shown": dropdown("map", maps, model.shown),
@@ -126,7 +124,6 @@ class LatentExplorer(_LatentView):
         super().__init__(model, figure, controls, hint=hint)
         plotting.draw_image(self._image_ax, model.image, title="Image")
         self._map = plotting.draw_latent_map(self._map_ax, model.maps.sel(latent=model.shown))
-        self._map_ax.set_ylabel(None)
         self._shades = []
         for ax in (self._image_ax, self._map_ax):
             ax.autoscale(False)
