@@ -31,8 +31,8 @@ def image(path: str) -> DataFrame:
     al.columns.precision_limit(refined)
     told: DataFrame = al.lattice.assign_sublattices(refined)
     crystal = al.crystallography.LocalCrystallography(n_neighbors=6, n_clusters=2, point_group="6mm")
-    print(crystal.fit(told).verdict_)
-    return al.metrics.match(told, refined, tolerance=2.0).pairs
+    verdict = crystal.fit(told).verdict_
+    return told.assign(verdict=str(verdict))
 
 
 def defects(picture: DataArray) -> None:
@@ -44,12 +44,13 @@ def defects(picture: DataArray) -> None:
     al.notebook.show(al.plotting.domain_map(picture, domains), alt=f"{len(bolder)} hits")
 
 
-def latent(picture: DataArray) -> None:
+def latent(picture: DataArray) -> DataFrame:
     """Map what varies in the windows of a crystal."""
     cell = al.lattice.estimate(picture)
     windows = al.windows.sliding_windows(picture, round(2.2 * cell.lengths.max()), step=6)
     model = al.shiftvae.ShiftVAE(1, lattice=cell, random_state=0).fit(windows)
-    print(model.latent_map(picture, stride=3), model.summary_)
+    model.latent_map(picture, stride=3)
+    return model.summary_
 
 
 def twins() -> float:
@@ -59,5 +60,5 @@ def twins() -> float:
     sample = al.simulate.image(sheet, electrons=200, instrument=al.simulate.Instrument(probe=0.09))
     found = al.columns.find_peaks(sample.data, sigma=3.0)
     listed: DataFrame = al.datasets.list()
-    print(al.datasets.credit(al.datasets.load("mos2_twin")), len(listed))
+    assert len(listed), al.datasets.credit(al.datasets.load("mos2_twin"))
     return al.metrics.match(found, sample.truth, tolerance=3).f1
