@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import inspect
 from pathlib import Path
 
@@ -42,13 +41,20 @@ def _rooms():
                 yield f"{name}.{inner}", getattr(room, inner)
 
 
-def _write_pages(_app):
+def _at_home(thing, room):
+    """Whether a public name is documented with this room: not a module, nor what another room offers too."""
+    home = getattr(thing, "__module__", f"atomlens.{room}").split(".")[1:2]
+    elsewhere = home and not home[0].startswith("_") and home[0] != room.partition(".")[0]
+    return not inspect.ismodule(thing) and not elsewhere
+
+
+def _write_pages():
     """One page a room: what its docstring says, and a table of its public names."""
     folder = HERE / "api"
     folder.mkdir(exist_ok=True)
     for name, room in _rooms():
         full = f"atomlens.{name}"
-        names = [n for n in getattr(room, "__all__", ()) if not inspect.ismodule(getattr(room, n))]
+        names = [n for n in getattr(room, "__all__", ()) if _at_home(getattr(room, n), name)]
         lines = [full, "=" * len(full), "", f".. automodule:: {full}", "   :no-members:", ""]
         if names:
             lines += [f".. currentmodule:: {full}", "", ".. autosummary::", "   :toctree: objects", ""]
@@ -59,7 +65,13 @@ def _write_pages(_app):
             page.write_text(text, encoding="utf-8")
 
 
-def setup(app):
-    """Write the pages before Sphinx looks for them."""
-    importlib.import_module("matplotlib").use("agg")
-    app.connect("config-inited", lambda app, config: _write_pages(app), priority=100)
+def _copy_pages():
+    """The pages that stand at the root of the repository, their links as seen from here."""
+    for name in ("CONTRIBUTING.md", "CHANGELOG.md"):
+        text = (HERE.parent / name).read_text(encoding="utf-8")
+        text = text.replace("](docs/", "](").replace("](CHANGELOG.md)", "](changelog.md)")
+        (HERE / name.lower()).write_text(text, encoding="utf-8")
+
+
+_copy_pages()
+_write_pages()
