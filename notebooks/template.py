@@ -12,7 +12,11 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 _NAME = re.compile(r"(?P<number>\d\d[a-z]?)_(?P<room>[a-z][a-z0-9_]*)")
-_ROW = re.compile(r"(?m)^\| \[.*\]\(notebooks/.*\n(?!\| \[)")
+# The last row of the table of lessons, in the README and in lesson 00.
+_TABLES = {
+    "README.md": re.compile(r"(?m)^\| \[.*\]\(notebooks/.*\n(?!\| \[)"),
+    "notebooks/00_start_here.py": re.compile(r"(?m)^# \| \[.*\.ipynb\).*\n(?!# \| \[)"),
+}
 
 LESSON = """\
 # %% [markdown]
@@ -173,14 +177,20 @@ def test_wrong_answers_do_not(exercise, wrong):
     assert not exercise.check_number(wrong)
 '''
 
-ROWS = """\
+ROWS = {
+    "README.md": """\
 | [{number} · {title}](notebooks/{name}.ipynb) | Which question does it answer? | 45 min |
 | [Exercises to {number}](notebooks/exercises/{name}.ipynb) | Have I understood it? | 30 min |
-"""
+""",
+    "notebooks/00_start_here.py": """\
+# | [{number} · {title}]({name}.ipynb) | Which question does it answer? | 45 min | lesson 03 |
+# | [Exercises to {number}](exercises/{name}.ipynb) | Have I understood it? | 30 min | lesson {number} |
+""",
+}
 
 
 def write(name, root=ROOT):
-    """Write the files of a new lesson, and its rows in the README.
+    """Write the files of a new lesson, and its rows in the tables of lessons.
 
     Parameters
     ----------
@@ -215,15 +225,16 @@ def write(name, root=ROOT):
     files = {root / place: text.format(**words) for place, text in texts.items()}
     if there := [path for path in files if path.exists()]:
         raise FileExistsError(f"{', '.join(map(str, there))} exists already: choose another name")
-    readme = root / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    table = _ROW.search(text)
-    if table is None:
-        raise ValueError(f"{readme} has no table of lessons to add this one to")
+    for place, last_row in _TABLES.items():
+        text = (root / place).read_text(encoding="utf-8")
+        table = last_row.search(text)
+        if table is None:
+            raise ValueError(f"{place} has no table of lessons to add this one to")
+        rows = ROWS[place].format(**words)
+        files[root / place] = text[: table.end()] + rows + text[table.end() :]
     for path, content in files.items():
         path.write_text(content, encoding="utf-8")
-    readme.write_text(text[: table.end()] + ROWS.format(**words) + text[table.end() :], encoding="utf-8")
-    return [*files, readme]
+    return list(files)
 
 
 if __name__ == "__main__":

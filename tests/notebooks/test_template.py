@@ -33,7 +33,7 @@ def checkout(root, tmp_path):
 @pytest.mark.notebooks
 def test_a_new_lesson_passes_as_it_is(template, checkout):
     written = template.write("77b_new_room", checkout)
-    assert len(written) == 5
+    assert len(written) == 6
     env = {**os.environ, "PYTHONPATH": str(checkout / "src"), "ATOMLENS_BUDGET": "fast"}
 
     def run(*command):
@@ -42,13 +42,14 @@ def test_a_new_lesson_passes_as_it_is(template, checkout):
         return done.stdout
 
     run(sys.executable, "-m", "ruff", "check", ".")
-    run(sys.executable, "-m", "ruff", "format", "--check", *map(str, written[:-1]))
+    run(sys.executable, "-m", "ruff", "format", "--check", *map(str, written[:4]))
     run(sys.executable, "notebooks/build.py", "build", "77b_new_room")
     assert run(sys.executable, "notebooks/build.py", "check", "77b_new_room") == ""
     assert "5 passed" in run(sys.executable, "-m", "pytest", "-q", "tests/course")
-    readme = (checkout / "README.md").read_text(encoding="utf-8")
-    rows = [line for line in readme.splitlines() if line.startswith("| [") and "notebooks/" in line]
-    assert all("77b_new_room" in row for row in rows[-2:])
+    for table in ("README.md", "notebooks/00_start_here.py"):
+        lines = (checkout / table).read_text(encoding="utf-8").splitlines()
+        rows = [line for line in lines if ".ipynb)" in line and line.lstrip("# ").startswith("| [")]
+        assert all("77b_new_room" in row for row in rows[-2:])
 
 
 @pytest.mark.parametrize("name", ["", "defects", "7_defects", "07-defects", "07_Defects", "../07_x"])
