@@ -6,7 +6,7 @@ less. An image is an array or a DataArray of shape (H, W): if it is calibrated, 
 (`atomlens.notebook.show` displays a figure with its alt text).
 """
 
-from atomlens.plotting._crystals import (
+from atomlens.plotting.crystals import (
     cluster_numbers,
     constellations,
     contingencies,
@@ -20,7 +20,7 @@ from atomlens.plotting._crystals import (
     phase_limits,
     phases,
 )
-from atomlens.plotting._descriptors import (
+from atomlens.plotting.descriptors import (
     blindness,
     component_maps,
     draw_fourier,
@@ -31,7 +31,7 @@ from atomlens.plotting._descriptors import (
     pictures,
     window_transforms,
 )
-from atomlens.plotting._draw import (
+from atomlens.plotting.drawing import (
     CLUSTER_COLOURS,
     draw_image,
     draw_labels,
@@ -39,16 +39,7 @@ from atomlens.plotting._draw import (
     draw_spectra,
     new_figure,
 )
-from atomlens.plotting._figures import (
-    abundance_maps,
-    cluster_overview,
-    criteria,
-    draw_criteria,
-    first_look,
-    library,
-    method_grid,
-)
-from atomlens.plotting._images import (
+from atomlens.plotting.images import (
     alarm_rates,
     columns_found,
     defects_found,
@@ -67,7 +58,7 @@ from atomlens.plotting._images import (
     training_curves,
     window_spread,
 )
-from atomlens.plotting._latents import (
+from atomlens.plotting.latents import (
     against_truth,
     crops,
     draw_crop,
@@ -79,6 +70,15 @@ from atomlens.plotting._latents import (
     latent_maps,
     manifold,
     training_history,
+)
+from atomlens.plotting.spectra import (
+    abundance_maps,
+    cluster_overview,
+    criteria,
+    draw_criteria,
+    first_look,
+    library,
+    method_grid,
 )
 
 __all__ = [

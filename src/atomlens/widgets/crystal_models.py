@@ -9,7 +9,7 @@ from scipy.spatial import cKDTree
 
 from atomlens.crystallography import POINT_GROUPS, LocalCrystallography
 from atomlens.crystallography.estimator import METHODS
-from atomlens.plotting._draw import place_columns
+from atomlens.plotting.drawing import place_columns
 
 __all__ = ["CrystalModel"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from atomlens import plotting
 from atomlens.defects import DETECTORS
-from atomlens.plotting._descriptors import pixel_of
+from atomlens.plotting.descriptors import pixel_of
 from atomlens.widgets._linked import LinkedView, dropdown, slider
 from atomlens.widgets.defect_models import DefectModel
 

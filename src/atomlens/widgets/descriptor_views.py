@@ -6,7 +6,7 @@ import numpy as np
 
 from atomlens import plotting
 from atomlens.patterson import patterson
-from atomlens.plotting._descriptors import pixel_of
+from atomlens.plotting.descriptors import pixel_of
 from atomlens.widgets._linked import LinkedView, dropdown, slider
 from atomlens.widgets.descriptor_models import KINDS, SMALLEST, TAPERS, DescriptorModel
 

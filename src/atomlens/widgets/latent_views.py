@@ -8,8 +8,8 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.widgets import LassoSelector
 
 from atomlens import plotting
-from atomlens.plotting._draw import extent_of, grey_limits, styled
-from atomlens.plotting._latents import latent_colours, spoken, with_unit
+from atomlens.plotting.drawing import extent_of, grey_limits, styled
+from atomlens.plotting.latents import latent_colours, spoken, with_unit
 from atomlens.widgets._linked import LinkedView, dropdown, slider, widgets
 from atomlens.widgets.latent_models import LatentModel, ManifoldModel
 

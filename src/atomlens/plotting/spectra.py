@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from atomlens.metrics import adjusted_rand_index, align_labels
-from atomlens.plotting._draw import (
+from atomlens.plotting.drawing import (
     CLUSTER_COLOURS,
     PAGE,
     along,

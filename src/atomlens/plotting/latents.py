@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.collections import LineCollection
 
-from atomlens.plotting._draw import (
+from atomlens.plotting.drawing import (
     BESIDE,
     GREYS,
     SIGNED,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.colors import to_rgba
 
-from atomlens.plotting._draw import (
+from atomlens.plotting.drawing import (
     BELOW,
     BESIDE,
     CLUSTER_COLOURS,
@@ -23,7 +23,7 @@ from atomlens.plotting._draw import (
     show_middle,
     styled,
 )
-from atomlens.plotting._latents import draw_crop
+from atomlens.plotting.latents import draw_crop
 
 _DOUBTFUL = 0.1  # standard deviation of the score
 _MARK, _PLANTED = CLUSTER_COLOURS[5], CLUSTER_COLOURS[4]

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.colors import hsv_to_rgb
 
-from atomlens.plotting._draw import (
+from atomlens.plotting.drawing import (
     BESIDE,
     GREY,
     colour_bar,

@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.patches import Rectangle
 
 from atomlens.patterson import patterson
-from atomlens.plotting._draw import (
+from atomlens.plotting.drawing import (
     PAGE,
     SIGNED,
     along,
@@ -20,7 +20,7 @@ from atomlens.plotting._draw import (
     panels,
     styled,
 )
-from atomlens.plotting._latents import draw_crop
+from atomlens.plotting.latents import draw_crop
 from atomlens.windows import column_windows, taper_window
 
 FRAMES = ("#E69F00", "#56B4E9", "#CC79A7", "#009E73", "#F0E442", "#D55E00")  # seen on grey pictures
