@@ -1,24 +1,36 @@
 """Figures of the lessons: one look, lengths as scale bars, colours that all eyes can tell apart.
 
-Functions named ``draw_...`` draw on axes that they are given; the others return a figure of page width or
-less. An image is an array or a DataArray of shape (H, W): if it is calibrated, places from tables (``x_nm``,
-``y_nm``) are drawn in nanometres, else (``x``, ``y``) in pixels. Nothing is shown or saved here
-(`atomlens.notebook.show` displays a figure with its alt text).
+Functions named ``draw_...`` draw on axes `ax` that they are given; the others return a figure of page width
+or less. What the functions have in common is not explained again in each of them: `image` is an array or a
+DataArray of shape (H, W); if it is calibrated, places from tables (``x_nm``, ``y_nm``) are drawn in
+nanometres, else (``x``, ``y``) in pixels. `title` is a text above the axes, none by default. Nothing is shown
+or saved here (`atomlens.notebook.show` displays a figure with its alt text).
 """
 
-from atomlens.plotting.crystals import (
+from atomlens.plotting.crystallography import (
     cluster_numbers,
     constellations,
     contingencies,
+    first_neighbourhood,
+    phase_limits,
+    phases,
+)
+from atomlens.plotting.crystals import (
     draw_cloud,
     draw_constellation,
     draw_displacements,
     draw_phases,
     draw_spectrum,
     draw_values,
-    first_neighbourhood,
-    phase_limits,
-    phases,
+)
+from atomlens.plotting.defects import (
+    alarm_rates,
+    defects_found,
+    detection_curves,
+    domain_map,
+    hit_gallery,
+    knee,
+    window_spread,
 )
 from atomlens.plotting.descriptors import (
     blindness,
@@ -40,31 +52,21 @@ from atomlens.plotting.drawing import (
     new_figure,
 )
 from atomlens.plotting.images import (
-    alarm_rates,
     columns_found,
-    defects_found,
-    detection_curves,
-    domain_map,
     doubtful_columns,
     draw_columns,
     draw_hits,
     draw_lines,
-    hit_gallery,
-    knee,
     lines_against_dose,
     mark_errors,
     overlays,
     scene_grid,
     training_curves,
-    window_spread,
 )
-from atomlens.plotting.latents import (
+from atomlens.plotting.latents import draw_crop, draw_latent_map, draw_latents, draw_manifold
+from atomlens.plotting.shiftvae import (
     against_truth,
     crops,
-    draw_crop,
-    draw_latent_map,
-    draw_latents,
-    draw_manifold,
     latent_bars,
     latent_cloud,
     latent_maps,
