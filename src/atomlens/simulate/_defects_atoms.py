@@ -84,7 +84,13 @@ def vacancies(
         border=border,
         rng=rng,
     )
-    return emptied(structure, may, rows, single, rng)
+    if not single:
+        return emptied(structure, rows)
+    atoms, gone = structure.atoms.copy(), one_each(structure, may, rows, rng)
+    atoms.arrays["defect"][np.isin(structure.column_of_atom, rows)] = "vacancy"
+    species = np.array(atoms.get_chemical_symbols())[gone]
+    del atoms[gone]
+    return planted(structure, atoms, rows, "vacancy", species)
 
 
 def substitutions(

@@ -81,7 +81,7 @@ def spread(points, order, count, separation, what):
     return order[:count]
 
 
-def chosen(structure, atoms, *, sublattice, n, fraction, at, min_separation, border, rng):
+def chosen(structure, atoms, *, sublattice, n, min_separation, border, rng, fraction=None, at=None):
     """Rows of `structure.columns` to change: columns without a defect yet that hold one of `atoms`."""
     if sum(value is not None for value in (n, fraction, at)) > 1:
         raise ValueError("give only one of n, fraction and at")
@@ -138,18 +138,10 @@ def recorded(structure, atoms, new):
     return replace(structure, atoms=atoms, defects=pd.concat([structure.defects, new], ignore_index=True))
 
 
-def emptied(structure, may, rows, single, rng):
-    """Without one of the atoms of these columns that may go, or without the columns."""
-    atoms, column = structure.atoms.copy(), structure.column_of_atom
-    if single:
-        gone = one_each(structure, may, rows, rng)
-        species = np.array(atoms.get_chemical_symbols())[gone]
-        atoms.arrays["defect"][np.isin(column, rows)] = "vacancy"
-    else:
-        gone = np.flatnonzero(np.isin(column, rows))
-        species = structure.columns.species.iloc[rows].to_numpy()
-    del atoms[gone]
-    return planted(structure, atoms, rows, "vacancy" if single else "column_vacancy", species)
+def emptied(structure, rows):
+    """The structure without these columns."""
+    atoms = structure.atoms[~np.isin(structure.column_of_atom, rows)]
+    return planted(structure, atoms, rows, "column_vacancy", structure.columns.species.iloc[rows].to_numpy())
 
 
 def first_of(value, allowed, name):

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.ndimage import fourier_gaussian
 
 from atomlens._render import draw_columns
-from atomlens._sample import Sample
+from atomlens._sample import Sample, pedigree
 from atomlens._types import DataFrame, Generator, Structure
 from atomlens.simulate._frame import calibrated, checked_shape, truth_table, within
 from atomlens.simulate._scan import add_scars, smooth_drift, where_columns_appear
@@ -244,22 +244,16 @@ def image(
         background=below[row, column],
         scored=scored,
     )
-    seed = random_state if isinstance(random_state, int | np.integer) else None
-    source = {
-        "name": name,
-        "real": False,
-        "random_state": seed,
-        "parameters": {
-            "pixel_size_nm": pixel_size,
-            "dose_e_per_A2": per_weight / (CROSS_SECTION * repeats) if counted else None,
-            "repeats": repeats,
-            **asdict(instrument),
-        },
+    parameters = {
+        "pixel_size_nm": pixel_size,
+        "dose_e_per_A2": per_weight / (CROSS_SECTION * repeats) if counted else None,
+        "repeats": repeats,
+        **asdict(instrument),
     }
     extras = {"expected": data.copy(data=expected).assign_attrs(units="electrons")}
     if planted is not None:
         extras["defects"] = _planted(planted, path, instrument, pixel_size, shape)
-    return Sample(data, truth, source, extras)
+    return Sample(data, truth, pedigree(name, random_state, parameters), extras)
 
 
 def _open(structure):

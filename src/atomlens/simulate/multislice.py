@@ -16,7 +16,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from atomlens._extras import require
 from atomlens._resources import resource
-from atomlens._sample import Sample
+from atomlens._sample import Sample, pedigree
 from atomlens._tiles import even_slices
 from atomlens._types import Generator, Structure
 from atomlens.simulate._frame import calibrated, checked_shape, truth_table, within
@@ -242,12 +242,7 @@ def _recorded(expected, truth, planted, name, parameters, dose, electrons, rando
         "expected": data.copy(data=expected).assign_attrs(units="electrons"),
         "defects": planted,
     }
-    source = {
-        "name": name,
-        "real": False,
-        "random_state": random_state if isinstance(random_state, int | np.integer) else None,
-        "parameters": {**parameters, "dose_e_per_A2": dose},
-    }
+    source = pedigree(name, random_state, {**parameters, "dose_e_per_A2": dose})
     truth = truth.assign(electrons=truth["electrons"] * used, background=truth["background"] * used)
     return Sample(data, truth, source, extras)
 
