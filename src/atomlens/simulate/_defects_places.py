@@ -15,12 +15,11 @@ from atomlens.simulate._defects_sites import (
     eligible,
     emptied,
     first_of,
-    number_of,
     planted,
     recorded,
     spread,
 )
-from atomlens.simulate._structure import KIND, defect_table
+from atomlens.simulate._structure import KIND, defect_table, number_of
 
 
 def interstitials(
@@ -162,15 +161,8 @@ def displaced(
     if not (np.isfinite(distance) and distance > 0):
         raise ValueError(f"distance must be a positive length in nm, got {distance!r}")
     rng = np.random.default_rng(random_state)
-    rows = chosen(
-        structure,
-        np.ones(len(structure.atoms), dtype=bool),
-        sublattice=sublattice,
-        n=n,
-        min_separation=min_separation,
-        border=border,
-        rng=rng,
-    )
+    everything = np.ones(len(structure.atoms), dtype=bool)
+    rows = chosen(structure, everything, rng, sublattice, n, min_separation, border)
     angle = rng.uniform(0, 2 * np.pi, len(rows))
     shift = np.zeros((len(structure.columns), 2))
     shift[rows, 0], shift[rows, 1] = distance * np.cos(angle), distance * np.sin(angle)

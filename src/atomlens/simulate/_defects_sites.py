@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from ase.data import atomic_numbers
 from scipy.spatial import cKDTree
 
-from atomlens.simulate._structure import defect_table
+from atomlens.simulate._structure import defect_table, number_of
 
 _REACH = 0.2  # nm within which a column must lie to be the one that `at` means
 
@@ -27,13 +26,6 @@ def sublattice_index(structure, sublattice):
     if not 0 <= sublattice < len(names):
         raise ValueError(f"sublattice must be a name or an index below {len(names)}, got {sublattice!r}")
     return sublattice
-
-
-def number_of(element):
-    number = atomic_numbers.get(element, 0)
-    if not number:
-        raise ValueError(f"{element!r} is no chemical element")
-    return number
 
 
 def candidates(structure, element):
@@ -81,7 +73,7 @@ def spread(points, order, count, separation, what):
     return order[:count]
 
 
-def chosen(structure, atoms, *, sublattice, n, min_separation, border, rng, fraction=None, at=None):
+def chosen(structure, atoms, rng, sublattice, n, min_separation, border, fraction=None, at=None):
     """Rows of `structure.columns` to change: columns without a defect yet that hold one of `atoms`."""
     if sum(value is not None for value in (n, fraction, at)) > 1:
         raise ValueError("give only one of n, fraction and at")

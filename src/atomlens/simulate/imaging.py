@@ -198,11 +198,7 @@ def image(
     rng = np.random.default_rng(random_state)
     table, planted, size, period, name = _open(structure)
     shape = checked_shape(shape, size, pixel_size)
-    if dose is not None and electrons is not None:
-        raise ValueError("give either `dose` (e/Å²) or `electrons` (of the weakest scored column), not both")
-    for label, value in (("dose", dose), ("electrons", electrons)):
-        if value is not None and not value > 0:
-            raise ValueError(f"{label} must be positive, got {value}")
+    check_dose(dose, electrons)
 
     repeats = max(1, round(instrument.thickness * 10 / period)) if period else 1
     path = smooth_drift(
@@ -337,3 +333,12 @@ def _planted(planted, path, instrument, pixel_size, shape):
     )
     table = planted.assign(x=x, y=y, x_nm=x * pixel_size, y_nm=y * pixel_size)
     return table[within(x, y, shape)].reset_index(drop=True)
+
+
+def check_dose(dose, electrons):
+    """Refuse both ways to say how many electrons there are, and numbers of them that are not positive."""
+    if dose is not None and electrons is not None:
+        raise ValueError("give either `dose` (e/Å²) or `electrons` (of the weakest scored column), not both")
+    for label, value in (("dose", dose), ("electrons", electrons)):
+        if value is not None and not value > 0:
+            raise ValueError(f"{label} must be positive, got {value}")
