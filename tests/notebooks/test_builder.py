@@ -33,6 +33,7 @@ print(budget(full="full run", fast="fast run"), object())
 SOLUTION = '''
 # %%
 import atomlens as al
+import atomlens.course.check
 
 # %%
 # How many?
