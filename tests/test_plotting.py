@@ -7,7 +7,7 @@ from matplotlib.colors import to_hex, to_rgb
 from matplotlib_scalebar.scalebar import ScaleBar
 
 from atomlens import plotting, simulate, spectra
-from atomlens.plotting._draw import PAGE, beside, panels
+from atomlens.plotting.drawing import PAGE, beside, panels
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from matplotlib_scalebar.scalebar import ScaleBar
 
 from atomlens import crystallography, lattice, plotting, simulate
 from atomlens.plotting import CLUSTER_COLOURS
-from atomlens.plotting._crystals import direction_colours
+from atomlens.plotting.crystals import direction_colours
 
 TI = {"center": "Ti", "neighbors": "Sr"}
 

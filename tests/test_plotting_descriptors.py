@@ -11,7 +11,7 @@ from sklearn.decomposition import NMF, PCA
 from atomlens import plotting
 from atomlens.descriptors import WindowDescriptor, look_alikes
 from atomlens.patterson import patterson
-from atomlens.plotting._descriptors import draw_modulus
+from atomlens.plotting.descriptors import draw_modulus
 from atomlens.windows import column_windows
 
 RNG = np.random.default_rng(0)

@@ -10,7 +10,7 @@ from matplotlib_scalebar.scalebar import ScaleBar
 
 from atomlens import plotting
 from atomlens.plotting import CLUSTER_COLOURS
-from atomlens.plotting._latents import plane
+from atomlens.plotting.latents import plane
 
 RNG = np.random.default_rng(0)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from numbers import Integral
 from typing import Any
 
 
@@ -37,3 +38,9 @@ class Sample:
         known = "with truth" if self.truth is not None else "no truth known"
         more = f", extras: {', '.join(self.extras)}" if self.extras else ""
         return f"<Sample {self.source.get('name', '?')!r}: {kind}, {what}, {known}{more}>"
+
+
+def pedigree(name, random_state, parameters):
+    """The source of a simulated sample; a generator leaves no seed that could be told."""
+    seed = random_state if isinstance(random_state, Integral) else None
+    return {"name": name, "real": False, "random_state": seed, "parameters": parameters}

@@ -187,37 +187,11 @@ def test_between_includes_the_ends(answer):
     assert check.between(answer, 0, 1)
 
 
-MAP = xr.DataArray(np.zeros((3, 2)), dims=("y", "x"))
-
-
-@pytest.mark.parametrize(
-    ("answer", "expected", "message"),
-    [
-        (np.zeros((2, 3)), (3, 2), "in another order"),
-        (np.zeros(6), (3, 2), "a reshape is needed"),
-        (np.zeros((3, 2)), {"y": 3, "x": 2}, "expected a DataArray"),
-        (MAP.T, {"y": 3, "x": 2}, "use .transpose('y', 'x')"),
-        (MAP.rename(y="energy"), {"y": 3, "x": 2}, "has dims ('energy', 'x')"),
-        (MAP[:1], {"y": 3, "x": 2}, "has shape (1, 2), expected (3, 2)"),
-    ],
-)
-def test_shape_says_what_is_wrong(answer, expected, message):
-    result = check.shape(answer, expected)
-    assert not result
-    assert message in result.message
-
-
-@pytest.mark.parametrize("expected", [(3, 2), [3, 2], {"y": 3, "x": 2}])
-def test_shape_accepts_what_is_right(expected):
-    assert check.shape(MAP, expected)
-
-
 CALLS = {
     "close": lambda answer: check.close(answer, 1.0),
     "equal": lambda answer: check.equal(answer, 1),
     "labels": lambda answer: check.labels(answer, TWO),
     "between": lambda answer: check.between(answer, 0, 1),
-    "shape": lambda answer: check.shape(answer, (2,)),
 }
 
 

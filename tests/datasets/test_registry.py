@@ -12,6 +12,7 @@ import pytest
 
 from atomlens import Sample, datasets
 from atomlens.datasets.__main__ import page
+from atomlens.datasets._load import _source
 from atomlens.datasets._registry import TWINS, entry_of, registry
 
 ROOT = Path(__file__).parents[2]
@@ -100,8 +101,6 @@ def test_only_the_movie_has_no_twin():
 def test_unknown_names_are_answered_with_the_nearest(wrong, right):
     with pytest.raises(ValueError, match=f"no data set '{wrong}': did you mean .*{right}.*datasets.list"):
         datasets.load(wrong)
-    with pytest.raises(ValueError, match="did you mean"):
-        datasets.info(wrong)
 
 
 def test_a_name_like_no_other():
@@ -130,27 +129,29 @@ def test_collections_list_their_members_without_a_file(cache):
     assert not cache.exists()
 
 
-def test_info():
-    info = datasets.info("lsmo_sto_eels")
-    assert info["kind"] == "line_scan"
-    assert info["shape"] == "10 x 512"
-    assert info["url"].endswith("LSMO_STO_linescan.hspy")
-    assert datasets.info("eels_twin")["real"] is False
-    member = datasets.info("pt_single_atoms/021")
-    assert (member["kind"], member["shape"], len(member["files"])) == ("image", "512 x 512", 2)
+def test_the_list_tells_kind_and_shape():
+    table = datasets.list()
+    assert table.loc["lsmo_sto_eels", ["kind", "shape"]].tolist() == ["line_scan", "10 x 512"]
+    assert not table.loc["eels_twin", "real"]
+    assert table.loc["lsmo_sto_eels", "size_mb"] == pytest.approx(0.05, abs=0.05)
+
+
+def source_of(name):
+    """What `load` puts into a sample, without a file."""
+    return _source(entry_of(name))
 
 
 def test_credit_shows_licence_and_citation():
-    source = {**datasets.info("cuzn_eels")}
+    source = source_of("cuzn_eels")
     text = datasets.credit(Sample(None, None, source))
     assert "Cite: HyperSpy developers" in text
     assert "Licence: none stated" in text
     assert "may not be passed on" in text
-    text = datasets.credit(Sample(None, None, datasets.info("pt_single_atoms")))
+    text = datasets.credit(Sample(None, None, source_of("pt_single_atoms")))
     assert "Licence: MIT" in text
     assert "passed on" not in text
     assert "simulated by atomlens" in datasets.credit(datasets.load("current_voltage_twin"))
-    assert "M. Shiga" in datasets.credit(Sample(None, None, datasets.info("mn3o4_eels_simulated")))
+    assert "M. Shiga" in datasets.credit(Sample(None, None, source_of("mn3o4_eels_simulated")))
 
 
 def test_the_page_of_the_data_folder_is_fresh():
@@ -173,7 +174,7 @@ def test_the_page_has_one_row_a_set():
 
 def test_importing_datasets_is_light():
     code = (
-        "import sys, atomlens.datasets as d; d.info('cuzn_eels');"
+        "import sys, atomlens.datasets as d; d.list();"
         "print([m for m in ('rsciio', 'dask', 'torch', 'scipy', 'requests', 'sklearn') if m in sys.modules])"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

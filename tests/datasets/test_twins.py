@@ -6,7 +6,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from atomlens import datasets
-from atomlens.datasets._registry import TWINS, registry
+from atomlens.datasets._registry import TWINS, entry_of, registry
 
 IMAGES = [name for name, twin in TWINS.items() if twin.kind == "image"]
 
@@ -139,7 +139,7 @@ def resemblance(data):
 )
 def test_a_twin_resembles_the_real_image(mirror, name):
     real = datasets.load(name)
-    twin = datasets.load(datasets.info(name)["twin"])
+    twin = datasets.load(entry_of(name).twin)
     (noise, spacing), (noise_twin, spacing_twin) = resemblance(real.data), resemblance(twin.data)
     assert noise_twin == pytest.approx(noise, rel=0.6, abs=0.04)
     if not registry()[name.partition("/")[0]].calibration.startswith("none") and "pt" not in name:

@@ -33,6 +33,7 @@ print(budget(full="full run", fast="fast run"), object())
 SOLUTION = '''
 # %%
 import atomlens as al
+import atomlens.course.check
 
 # %%
 # How many?
@@ -530,7 +531,7 @@ def copied(root, tmp_path_factory):
         ("defects/_hits.py", "hits_of", "05", "01 04"),
         ("spectra/selection.py", "choose_k", "01", "02 03 04 05 06"),
         ("lattice/estimation.py", "estimate", "04 05 06", "01"),
-        ("plotting/_crystal_figures.py", "contingencies", "04", "00 01 02 03 05 06"),
+        ("plotting/crystallography.py", "contingencies", "04", "00 01 02 03 05 06"),
         ("simulate/spectra.py", "low_loss", "01", "02 03 04 05 06"),  # a twin, named as a text
         ("notebook.py", "show", "00 01 02 03 04 05 06", ""),
     ],

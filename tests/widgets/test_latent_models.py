@@ -97,13 +97,13 @@ def test_movements_are_those_of_the_model(vae, crops):
 
 
 def test_signals_and_a_single_latent():
-    signals = simulate.shifted.peaks(200, n_points=40).data
+    signals = simulate.shifted.peaks(200).data
     vae = trained(signals, 1)
     model = ManifoldModel(vae, signals)
     model.move(0.5, 99.0)  # there is nothing upwards
     assert model.content == (0.5,)
     assert model.place == (0.5, 0.0)
-    assert model.picture.shape == (40,)
+    assert model.picture.shape == (100,)
     assert list(model.movements) == ["shift_x"]
     assert model.limits[0] < model.picture.max() <= model.limits[1] + 0.5
     space = {"model": vae}

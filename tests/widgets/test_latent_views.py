@@ -123,7 +123,7 @@ def test_without_crops_the_plane_is_tiled(vae):
 
 
 def test_signals_are_lines_and_a_single_latent_is_a_row():
-    signals = simulate.shifted.peaks(200, n_points=40).data
+    signals = simulate.shifted.peaks(200).data
     view = widgets.manifold_explorer(trained(signals, 1), signals)
     mouse(view, view._plane_ax, 0.5, 0.1)
     assert view.model.content == (0.5,)

@@ -1,5 +1,6 @@
 """The views: a control moved changes the model and the figure, and the other way round."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +13,9 @@ pytest.importorskip("ipywidgets")  # not ipympl: importing that changes how pypl
 
 @pytest.fixture(scope="module")
 def twin():
-    return simulate.spectra.eels(3, shape=(24, 20), pixel_size=0.5, random_state=0)
+    sample = simulate.spectra.eels(3, shape=(24, 20), random_state=0)
+    halved = {dim: sample.data[dim].copy(data=sample.data[dim] / 2) for dim in ("y", "x")}
+    return replace(sample, data=sample.data.assign_coords(halved))
 
 
 @pytest.fixture

@@ -16,17 +16,16 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from atomlens._shell import shell
-from atomlens._types import Any, ArrayLike, DataArray, DataFrame, Mapping
+from atomlens._types import Any, ArrayLike, DataFrame
 from atomlens.course.diagnose import (
     Praise,
     why_not_between,
     why_not_close,
     why_not_equal,
     why_not_labels,
-    why_not_shape,
 )
 
-__all__ = ["Result", "between", "close", "equal", "judge", "labels", "seed", "shape", "summary"]
+__all__ = ["Result", "between", "close", "equal", "judge", "labels", "seed", "summary"]
 
 _MARK = {"right": "✓", "wrong": "✗", "open": "○"}
 _COLOUR = {"right": "#1a7f37", "wrong": "#b42318", "open": "#57606a"}
@@ -210,36 +209,6 @@ def between(
     ✗ ARI: too large: it should lie between 0 and 1
     """
     return judge(answer, lambda: why_not_between(answer, low, high), name, hint)
-
-
-def shape(
-    answer: ArrayLike | DataArray,
-    expected: tuple[int, ...] | Mapping[Any, Any],
-    *,
-    hint: str | None = None,
-    name: str = "answer",
-) -> Result:
-    """Check the shape of an array, and the names of its dims where it has them.
-
-    Parameters
-    ----------
-    answer : array_like or xarray.DataArray
-        What the student made.
-    expected : tuple of int, or mapping of dim to int
-        ``(50, 40)``, or ``{"y": 50, "x": 40}`` to check the dims of a DataArray as well.
-    hint, name : str
-        As in `close`.
-
-    Returns
-    -------
-    Result
-
-    Examples
-    --------
-    >>> _ = shape([[1, 2, 3], [4, 5, 6]], (3, 2), name="map")
-    ✗ map: has shape (2, 3), expected (3, 2): the axes are in another order (transpose it?)
-    """
-    return judge(answer, lambda: why_not_shape(answer, expected), name, hint)
 
 
 def seed(student: str) -> int:

@@ -11,7 +11,7 @@ from atomlens import simulate
 from atomlens._types import Any
 from atomlens.course import check
 from atomlens.course.answers import numbers, whole, why_not_place
-from atomlens.course.diagnose import kind, why_not_between, why_not_equal, why_not_labels, why_not_shape
+from atomlens.course.diagnose import kind, why_not_between, why_not_equal, why_not_labels
 from atomlens.patterson import patterson, translation_spread
 
 __all__ = ["Exercise"]
@@ -111,8 +111,9 @@ class Exercise:
     def _why_not_domains(self, answer):
         if not isinstance(answer, xr.DataArray):
             return f"expected a DataArray with dims ('y', 'x'), got {kind(answer)}"
-        if wrong := why_not_shape(answer, {dim: answer.sizes.get(dim) for dim in ("y", "x")}):
-            return wrong
+        if answer.dims != ("y", "x"):
+            order = ": use .transpose('y', 'x')" if set(answer.dims) == {"y", "x"} else ""
+            return f"has dims {answer.dims}, expected ('y', 'x'){order}"
         if not {"y", "x"} <= set(answer.coords):
             return f"has shape {answer.shape}, but no coordinates: where each window lies, in nm"
         for dim in ("y", "x"):

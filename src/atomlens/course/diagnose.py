@@ -223,21 +223,6 @@ def why_not_between(answer, low, high):
     return f"too {'large' if got > high else 'small'}: it {target}"
 
 
-def why_not_shape(answer, expected):
-    """A shape, and the names of the dims if `expected` maps them to lengths."""
-    got = tuple(np.shape(answer))
-    if not hasattr(expected, "keys"):
-        return None if got == tuple(expected) else _shapes(got, tuple(expected))
-    dims = getattr(answer, "dims", None)
-    if dims is None:
-        return f"expected a DataArray with dims {tuple(expected)}, got {kind(answer)}"
-    if set(dims) != set(expected):
-        return f"has dims {tuple(dims)}, expected {tuple(expected)}"
-    if tuple(dims) != tuple(expected):
-        return f"has dims {tuple(dims)}, expected {tuple(expected)}: use .transpose{tuple(expected)}"
-    return None if got == tuple(expected.values()) else _shapes(got, tuple(expected.values()))
-
-
 def _shapes(got, expected):
     """What is wrong with a shape, in words."""
     if not got:

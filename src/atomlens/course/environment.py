@@ -180,12 +180,8 @@ def _gpu():
 def _mirror():
     folder = os.environ.get("ATOMLENS_DATA_DIR")
     if not folder:
-        return (
-            "data mirror",
-            "none",
-            "real data is downloaded when asked for; the simulated twins are always here",
-            "",
-        )
+        remark = "real data is downloaded when asked for; the simulated twins are always here"
+        return "data mirror", "none", remark, ""
     if Path(folder).expanduser().is_dir():
         return "data mirror", folder, "ATOMLENS_DATA_DIR", ""
     return "data mirror", folder, "no such folder", "Correct ATOMLENS_DATA_DIR, or unset it."
@@ -197,12 +193,8 @@ def _cache():
     folder = Path(os.environ.get("ATOMLENS_CACHE_DIR") or pooch.os_cache("atomlens")).expanduser()
     if _writable(folder):
         return "cache", str(folder), "", ""
-    return (
-        "cache",
-        str(folder),
-        "cannot be written",
-        "Set ATOMLENS_CACHE_DIR to a folder that you may write to.",
-    )
+    remedy = "Set ATOMLENS_CACHE_DIR to a folder that you may write to."
+    return "cache", str(folder), "cannot be written", remedy
 
 
 def _folder():

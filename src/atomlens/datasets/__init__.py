@@ -8,6 +8,6 @@ Examples
 """
 
 from atomlens.datasets._fetch import ChecksumError, DatasetUnavailableError
-from atomlens.datasets._load import credit, info, list, load, sample_path
+from atomlens.datasets._load import credit, list, load, sample_path
 
-__all__ = ["ChecksumError", "DatasetUnavailableError", "credit", "info", "list", "load", "sample_path"]
+__all__ = ["ChecksumError", "DatasetUnavailableError", "credit", "list", "load", "sample_path"]

@@ -1,4 +1,4 @@
-"""`load`, `info`, `list` and `credit`: named data with truth and pedigree."""
+"""`load`, `list` and `credit`: named data with truth and pedigree."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import partial
 
 from atomlens._resources import resource
 from atomlens._sample import Sample
-from atomlens._types import Any, DataFrame, Path
+from atomlens._types import DataFrame, Path
 from atomlens.datasets import _collections, _fetch, _images, _spectra
 from atomlens.datasets._registry import TWINS, entry_of, registry
 
@@ -92,36 +92,6 @@ def load(name: str, *, random_state: int = 0, or_twin: bool = False) -> Sample:
         print(f"{problem}; that twin is used here.")  # noqa: T201 - asked for: a lesson's reader must see it
         return _simulate(entry.twin, 0)
     return Sample(data, truth, _source(entry), extras)
-
-
-def info(name: str) -> dict[str, Any]:
-    """Return what is registered about a data set, without loading it.
-
-    Parameters
-    ----------
-    name : str
-
-    Returns
-    -------
-    dict
-        The ``source`` that :func:`load` gives, with ``kind``, ``shape``, ``size_mb``, ``status`` and
-        ``twin``.
-
-    Raises
-    ------
-    ValueError
-        If there is no such set.
-
-    Examples
-    --------
-    >>> from atomlens import datasets
-    >>> datasets.info("cuzn_eels")["notes"][1]
-    'Thickness dominates until the background is removed.'
-    """
-    if name in TWINS:
-        return {**_row_of_twin(name), "name": name}
-    entry = entry_of(name)
-    return {**_source(entry), **_row(entry)}
 
 
 def list() -> DataFrame:
@@ -236,35 +206,16 @@ def _source(entry):
 def _row(entry):
     here = all(_fetch.local(file) for file in entry.files.values())
     away = "mirror only" if entry.obtain else "to download"
-    return {
-        "kind": entry.kind,
-        "shape": _times(entry.shape),
-        "size_mb": round(sum(file.bytes for file in entry.files.values()) / 1e6, 2),
-        "licence": entry.licence,
-        "citation": entry.citation,
-        "real": entry.real,
-        "status": "here" if here else away,
-        "lesson": entry.lesson,
-        "twin": entry.twin or "",
-        "about": entry.description,
-    }
+    size, status = sum(file.bytes for file in entry.files.values()), "here" if here else away
+    return _facts(entry, size, entry.licence, entry.citation, entry.real, status, entry.twin or "")
 
 
 def _row_of_twin(name):
     twin = TWINS[name]
-    return {
-        "kind": twin.kind,
-        "shape": _times(twin.shape),
-        "size_mb": 0.0,
-        "licence": "MIT",
-        "citation": "atomlens",
-        "real": False,
-        "status": "here",
-        "lesson": twin.lesson,
-        "twin": "",
-        "about": twin.description,
-    }
+    return _facts(twin, 0, "MIT", "atomlens", False, "here", "")
 
 
-def _times(shape):
-    return " x ".join(map(str, shape))
+def _facts(entry, size, licence, citation, real, status, twin):
+    shape = " x ".join(map(str, entry.shape))
+    facts = (entry.kind, shape, round(size / 1e6, 2), licence, citation, real, status, entry.lesson, twin)
+    return dict(zip(_COLUMNS, (*facts, entry.description), strict=True))

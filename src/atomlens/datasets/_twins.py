@@ -14,7 +14,7 @@ from ase import Atoms
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
-from atomlens._sample import Sample
+from atomlens._sample import Sample, pedigree
 from atomlens.simulate import Instrument, defects, image, stm, strain, structures
 
 
@@ -29,9 +29,7 @@ def mos2(random_state=0):
         probe=0.09, source=0.06, background=2.0, contamination=0.3, contamination_length=0.5,
         drift=(0.1, 0.3), jitter=0.005, gain=0.03, offset=0.05,
     )  # fmt: skip
-    return image(
-        sheet, pixel_size=9 / 512, shape=(512, 512), electrons=60, instrument=microscope, random_state=rng
-    )
+    return _imaged(sheet, 9 / 512, (512, 512), 60, microscope, rng)
 
 
 def mos2_se(random_state=0):
@@ -48,9 +46,7 @@ def mos2_se(random_state=0):
     microscope = Instrument(
         probe=0.1, source=0.06, background=0.4, contamination=0.2, contamination_length=0.3, drift=(0.2, 0.1)
     )
-    return image(
-        sheet, pixel_size=0.0127, shape=(768, 768), electrons=450, instrument=microscope, random_state=rng
-    )
+    return _imaged(sheet, 0.0127, (768, 768), 450, microscope, rng)
 
 
 def ws2_wsse(random_state=0):
@@ -64,9 +60,7 @@ def ws2_wsse(random_state=0):
     microscope = Instrument(
         probe=0.08, source=0.06, background=0.15, tails=0.2, drift=(0.1, -0.1), jitter=0.003, scars=3
     )
-    return image(
-        sheet, pixel_size=0.009, shape=(512, 512), electrons=220, instrument=microscope, random_state=rng
-    )
+    return _imaged(sheet, 0.009, (512, 512), 220, microscope, rng)
 
 
 def graphene_si(random_state=0):
@@ -79,9 +73,7 @@ def graphene_si(random_state=0):
     sheet = defects.vacancies(sheet, at=pair)
     sheet = defects.interstitials(sheet, species="Si", at=[pair.mean(axis=0)])
     microscope = Instrument(probe=0.09, source=0.05, background=3.5, drift=(0.02, 0.05), gain=12, offset=15)
-    return image(
-        sheet, pixel_size=2 / 256, shape=(256, 256), electrons=150, instrument=microscope, random_state=rng
-    )
+    return _imaged(sheet, 2 / 256, (256, 256), 150, microscope, rng)
 
 
 def graphene_boundary(random_state=0):
@@ -90,10 +82,7 @@ def graphene_boundary(random_state=0):
     microscope = Instrument(
         probe=0.07, source=0.05, background=6.0, drift=(0.05, 0.05), gain=0.01, offset=0.01
     )
-    return image(
-        sheet, pixel_size=4 / 512, shape=(512, 512), electrons=350, instrument=microscope,
-        random_state=random_state,
-    )  # fmt: skip
+    return _imaged(sheet, 4 / 512, (512, 512), 350, microscope, random_state)
 
 
 def pto_sro(random_state=0):
@@ -113,10 +102,7 @@ def pto_sro(random_state=0):
         probe=0.11, source=0.09, background=1.0, contamination=0.1, contamination_length=0.6,
         drift=(0.05, 0.05), gain=60, offset=20000,
     )  # fmt: skip
-    return image(
-        cells.column_table(exponent=1.3), pixel_size=0.015, shape=(224, 1312), electrons=5000,
-        instrument=microscope, random_state=random_state,
-    )  # fmt: skip
+    return _imaged(cells.column_table(exponent=1.3), 0.015, (224, 1312), 5000, microscope, random_state)
 
 
 def cdte_boundary(random_state=0):
@@ -126,10 +112,7 @@ def cdte_boundary(random_state=0):
         probe=0.12, source=0.1, background=2.5, contamination=0.12, contamination_length=0.8,
         drift=(0.2, 0.1), jitter=0.006, gain=80, offset=3000,
     )  # fmt: skip
-    return image(
-        crystal, pixel_size=0.0202, shape=(512, 512), electrons=4000, instrument=microscope,
-        random_state=random_state,
-    )  # fmt: skip
+    return _imaged(crystal, 0.0202, (512, 512), 4000, microscope, random_state)
 
 
 def fe_boundary(random_state=0):
@@ -147,10 +130,7 @@ def fe_boundary(random_state=0):
     microscope = Instrument(
         probe=0.1, source=0.08, background=0.1, contamination=0.2, contamination_length=0.6, drift=(0.1, 0.1)
     )
-    return image(
-        crystal, pixel_size=0.0124, shape=(512, 512), electrons=3e5, instrument=microscope,
-        random_state=random_state,
-    )  # fmt: skip
+    return _imaged(crystal, 0.0124, (512, 512), 3e5, microscope, random_state)
 
 
 def si110(random_state=0):
@@ -160,10 +140,7 @@ def si110(random_state=0):
         probe=0.1, source=0.08, background=1.0, contamination=0.12, contamination_length=0.5,
         drift=(0.1, 0.05), jitter=0.018,
     )  # fmt: skip
-    return image(
-        crystal, pixel_size=5 / 512, shape=(512, 512), electrons=12000, instrument=microscope,
-        random_state=random_state,
-    )  # fmt: skip
+    return _imaged(crystal, 5 / 512, (512, 512), 12000, microscope, random_state)
 
 
 def dso110(random_state=0):
@@ -173,10 +150,7 @@ def dso110(random_state=0):
     # Scandium, half a cell further on, lies where the wave is zero.
     crystal = strain.apply(crystal, lambda x, y: (0 * x, 0.015 * np.cos(np.pi * (x - size[0] / 2) / a)))
     microscope = Instrument(probe=0.11, source=0.08, background=0.6, drift=(0.02, -0.1), jitter=0.018)
-    return image(
-        crystal.column_table(exponent=1.3), pixel_size=4 / 512, shape=(512, 512), electrons=6000,
-        instrument=microscope, random_state=random_state,
-    )  # fmt: skip
+    return _imaged(crystal.column_table(exponent=1.3), 4 / 512, (512, 512), 6000, microscope, random_state)
 
 
 def pt_single_atoms(random_state=0):
@@ -190,10 +164,7 @@ def pt_single_atoms(random_state=0):
     places = structures.single_atoms("Pt", (size, size), n=150, random_state=rng).columns
     at = (places[["y_nm", "x_nm"]].to_numpy() * pixels / size).astype(int)
     microscope = Instrument(probe=0.12, source=0.1, background=0.0, gain=8000, offset=170_000)
-    sample = image(
-        places[carbon[tuple(at.T)] > 0.05], pixel_size=size / pixels, shape=x.shape, electrons=700,
-        instrument=microscope, random_state=rng,
-    )  # fmt: skip
+    sample = _imaged(places[carbon[tuple(at.T)] > 0.05], size / pixels, x.shape, 700, microscope, rng)
     support = 60 * carbon
     expected = sample.extras["expected"] + support
     counts = rng.poisson(expected) * microscope.gain + microscope.offset
@@ -248,8 +219,7 @@ def bfo(random_state=0):
     iron = table["label"] == "Fe"
     data = pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1], "label": table["label"]})
     parameters = {"pixel_size_nm": pixel_size, "noise_nm": noise, "polar_pm": 25}
-    seed = random_state if isinstance(random_state, int | np.integer) else None
-    source = {"name": cells.name, "real": False, "random_state": seed, "parameters": parameters}
+    source = pedigree(cells.name, random_state, parameters)
     return Sample(data, truth[iron].reset_index(drop=True), source)
 
 
@@ -262,3 +232,10 @@ def _nearest(structure, place, count):
     """Places of the columns nearest to a place, in nm."""
     points = structure.columns[["x_nm", "y_nm"]].to_numpy()
     return points[np.atleast_1d(cKDTree(points).query(place, k=count)[1])]
+
+
+def _imaged(structure, pixel_size, shape, electrons, microscope, random_state):
+    return image(
+        structure, pixel_size=pixel_size, shape=shape, electrons=electrons, instrument=microscope,
+        random_state=random_state,
+    )  # fmt: skip

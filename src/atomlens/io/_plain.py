@@ -1,6 +1,7 @@
 """Files atomlens reads by itself: png and jpg, npy and npz, and HDF5 that follows no known convention."""
 
 import zipfile
+from functools import partial
 
 import numpy as np
 
@@ -47,18 +48,17 @@ def open_npz(path, *, lazy):
                 shape, dtype = _npy_header(member, path)
             title = entry.removesuffix(".npy")
             attrs = {"reader": "atomlens (npz)", "title": title}
-            signals.append(Signal(title, shape, dtype, bare_axes(shape), _npz_loader(path, title), attrs))
+            signals.append(
+                Signal(title, shape, dtype, bare_axes(shape), partial(_load_npz, path, title), attrs)
+            )
     if not signals:
         raise FormatError(f"{path.name} holds no array")
     return signals
 
 
-def _npz_loader(path, title):
-    def load():
-        with np.load(path, allow_pickle=False) as archive:
-            return _refusing_objects(path, lambda: archive[title])
-
-    return load
+def _load_npz(path, title):
+    with np.load(path, allow_pickle=False) as archive:
+        return _refusing_objects(path, lambda: archive[title])
 
 
 def _npy_header(member, path):
@@ -94,26 +94,24 @@ def open_hdf5(path, *, lazy):
         file.visititems(visit)
     if not found:
         raise FormatError(f"{path.name} is an HDF5 file, but there is no numeric array in it")
-    attrs = {"reader": f"atomlens (h5py {h5py.__version__})"}
-    return [
-        Signal(name, shape, dtype, bare_axes(shape), _hdf5_loader(path, name, lazy), {**attrs, "title": name})
-        for name, shape, dtype in found
-    ]
+    reader = f"atomlens (h5py {h5py.__version__})"
+    signals = []
+    for name, shape, dtype in found:
+        load, attrs = partial(_load_hdf5, path, name, lazy), {"reader": reader, "title": name}
+        signals.append(Signal(name, shape, dtype, bare_axes(shape), load, attrs))
+    return signals
 
 
-def _hdf5_loader(path, name, lazy):
-    def load():
-        import h5py
+def _load_hdf5(path, name, lazy):
+    import h5py
 
-        if lazy:  # the file stays open as long as the Dask array lives
-            import dask.array as da
+    if lazy:  # the file stays open as long as the Dask array lives
+        import dask.array as da
 
-            dataset = h5py.File(path)[name]
-            return da.from_array(dataset, chunks=dataset.chunks or "auto")
-        with h5py.File(path) as file:
-            return file[name][()]
-
-    return load
+        dataset = h5py.File(path)[name]
+        return da.from_array(dataset, chunks=dataset.chunks or "auto")
+    with h5py.File(path) as file:
+        return file[name][()]
 
 
 def hdf5_convention(path):

@@ -126,17 +126,8 @@ def _hyperspy_axis(coord, navigate):
     return axis | {"_type": "UniformDataAxis", "scale": step[0], "offset": step[1]}
 
 
-def write_hspy(array, path, saved):
-    """Write HyperSpy's HDF5 format."""
-    _write("hspy", array, path, saved)
-
-
-def write_zspy(array, path, saved):
-    """Write HyperSpy's zarr format."""
-    _write("zspy", array, path, saved)
-
-
-def _write(module, array, path, saved):
+def write(module, array, path, saved):
+    """Write a format of HyperSpy: "hspy" (HDF5) or "zspy" (zarr)."""
     signal = to_dictionary(array, saved) | {
         "attributes": {"_lazy": array.chunks is not None, "ragged": False},
         "package_info": {"package": "", "package_version": ""},

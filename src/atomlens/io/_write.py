@@ -6,6 +6,7 @@ import shutil
 import tempfile
 import uuid
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +19,8 @@ from atomlens.io._axes import SPACE, kind_of
 _ARRAYS = {
     ".zarr": _stores.write_zarr,
     ".nc": _stores.write_netcdf,
-    ".hspy": _rosetta.write_hspy,
-    ".zspy": _rosetta.write_zspy,
+    ".hspy": partial(_rosetta.write, "hspy"),
+    ".zspy": partial(_rosetta.write, "zspy"),
     ".tif": _tiff.write_tiff,
     ".tiff": _tiff.write_tiff,
 }

@@ -10,10 +10,10 @@ from atomlens.simulate._defects_sites import (
     chosen,
     emptied,
     first_of,
-    number_of,
     one_each,
     planted,
 )
+from atomlens.simulate._structure import number_of
 
 
 def vacancies(
@@ -73,18 +73,14 @@ def vacancies(
     single = first_of(kind, ("single", "column"), "kind")
     rng = np.random.default_rng(random_state)
     may = candidates(structure, element)
-    rows = chosen(
-        structure,
-        may,
-        sublattice=sublattice,
-        n=n,
-        fraction=fraction,
-        at=at,
-        min_separation=min_separation,
-        border=border,
-        rng=rng,
-    )
-    return emptied(structure, may, rows, single, rng)
+    rows = chosen(structure, may, rng, sublattice, n, min_separation, border, fraction, at)
+    if not single:
+        return emptied(structure, rows)
+    atoms, gone = structure.atoms.copy(), one_each(structure, may, rows, rng)
+    atoms.arrays["defect"][np.isin(structure.column_of_atom, rows)] = "vacancy"
+    species = np.array(atoms.get_chemical_symbols())[gone]
+    del atoms[gone]
+    return planted(structure, atoms, rows, "vacancy", species)
 
 
 def substitutions(
@@ -134,17 +130,7 @@ def substitutions(
     rng = np.random.default_rng(random_state)
     number = number_of(species)
     may = candidates(structure, element) & (structure.atoms.numbers != number)
-    rows = chosen(
-        structure,
-        may,
-        sublattice=sublattice,
-        n=n,
-        fraction=fraction,
-        at=at,
-        min_separation=min_separation,
-        border=border,
-        rng=rng,
-    )
+    rows = chosen(structure, may, rng, sublattice, n, min_separation, border, fraction, at)
     changed, within = structure.atoms.copy(), np.isin(structure.column_of_atom, rows)
     changed.numbers[one_each(structure, may, rows, rng) if single else within & may] = number
     changed.arrays["defect"][within] = "substitution"

@@ -15,12 +15,11 @@ from atomlens.simulate._defects_sites import (
     eligible,
     emptied,
     first_of,
-    number_of,
     planted,
     recorded,
     spread,
 )
-from atomlens.simulate._structure import KIND, defect_table
+from atomlens.simulate._structure import KIND, defect_table, number_of
 
 
 def interstitials(
@@ -126,25 +125,20 @@ def displaced(
     structure: Structure,
     *,
     distance: float = 0.03,
-    direction: float | None = None,
-    n: int | None = None,
-    fraction: float | None = None,
-    at: Sequence[tuple[float, float]] | None = None,
+    n: int = 1,
     sublattice: str | int | None = None,
     min_separation: float = 0.0,
     border: float = 0.2,
     random_state: int | Generator = 0,
 ) -> Structure:
-    """Move columns off their sites.
+    """Move columns off their sites, each in a direction of its own.
 
     Parameters
     ----------
     structure : Structure
     distance : float
         How far, in nm.
-    direction : float, optional
-        Angle from x in degrees; default: at random, another one for every column.
-    n, fraction, at, sublattice, min_separation, border, random_state
+    n, sublattice, min_separation, border, random_state
         As for `vacancies`.
 
     Returns
@@ -167,18 +161,9 @@ def displaced(
     if not (np.isfinite(distance) and distance > 0):
         raise ValueError(f"distance must be a positive length in nm, got {distance!r}")
     rng = np.random.default_rng(random_state)
-    rows = chosen(
-        structure,
-        np.ones(len(structure.atoms), dtype=bool),
-        sublattice=sublattice,
-        n=n,
-        fraction=fraction,
-        at=at,
-        min_separation=min_separation,
-        border=border,
-        rng=rng,
-    )
-    angle = rng.uniform(0, 2 * np.pi, len(rows)) if direction is None else np.radians(direction)
+    everything = np.ones(len(structure.atoms), dtype=bool)
+    rows = chosen(structure, everything, rng, sublattice, n, min_separation, border)
+    angle = rng.uniform(0, 2 * np.pi, len(rows))
     shift = np.zeros((len(structure.columns), 2))
     shift[rows, 0], shift[rows, 1] = distance * np.cos(angle), distance * np.sin(angle)
     atoms, column = structure.atoms.copy(), structure.column_of_atom
@@ -198,9 +183,7 @@ def line_defect(
     angle: float = 0.0,
     length: float | None = None,
     sublattice: str | int | None = None,
-    atoms: str = "column",
     shift: float = 0.1,
-    random_state: int | Generator = 0,
 ) -> Structure:
     """A row of vacancies, or a line along which one half of the crystal is shifted.
 
@@ -217,12 +200,8 @@ def line_defect(
         Of a row of vacancies, in nm; default: across the field.
     sublattice : str or int, optional
         Of the vacancies; default: that of the column nearest to the middle.
-    atoms : {"column", "one"}
-        Take whole columns, or one atom of each.
     shift : float
         How far all that lies to the left of the line moves along it, in nm.
-    random_state : int or numpy.random.Generator
-        Which one atom of each column goes.
 
     Returns
     -------
@@ -233,18 +212,17 @@ def line_defect(
     Raises
     ------
     ValueError
-        If `kind` or `atoms` is unknown, the middle lies outside the field, or fewer than two columns are on
+        If `kind` is unknown, the middle lies outside the field, or fewer than two columns are on
         the line.
 
     Examples
     --------
     >>> from atomlens.simulate import structures
     >>> sheet = structures.transition_metal_dichalcogenide("MoS2", (4.0, 4.0))
-    >>> line_defect(sheet, sublattice="S2", atoms="one", length=1.3).defects.kind.value_counts().to_dict()
-    {'vacancy': 5, 'vacancy_line': 1}
+    >>> line_defect(sheet, sublattice="S2", length=1.3).defects.kind.value_counts().to_dict()
+    {'column_vacancy': 5, 'vacancy_line': 1}
     """
     row_of_vacancies = first_of(kind, ("vacancy_line", "shift"), "kind")
-    whole = first_of(atoms, ("column", "one"), "atoms")
     extent = np.array(structure.size)
     middle = extent / 2 if at is None else np.asarray(at, dtype=float)
     if middle.shape != (2,) or not np.all((middle >= 0) & (middle <= extent)):
@@ -272,13 +250,7 @@ def line_defect(
     on = (aside < 0.25 * np.sort(distance)[1]) & (np.abs(position) <= reach)
     if on.sum() < 2:
         raise ValueError(f"a line of {length} nm holds only one column: make it longer")
-    result = emptied(
-        structure,
-        np.ones(len(structure.atoms), dtype=bool),
-        rows[on],
-        not whole,
-        np.random.default_rng(random_state),
-    )
+    result = emptied(structure, rows[on])
     centre = points[rows[on]].mean(axis=0)
     line = defect_table(
         kind=["vacancy_line"],

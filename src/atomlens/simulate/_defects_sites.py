@@ -6,10 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from ase.data import atomic_numbers
 from scipy.spatial import cKDTree
 
-from atomlens.simulate._structure import defect_table
+from atomlens.simulate._structure import defect_table, number_of
 
 _REACH = 0.2  # nm within which a column must lie to be the one that `at` means
 
@@ -27,13 +26,6 @@ def sublattice_index(structure, sublattice):
     if not 0 <= sublattice < len(names):
         raise ValueError(f"sublattice must be a name or an index below {len(names)}, got {sublattice!r}")
     return sublattice
-
-
-def number_of(element):
-    number = atomic_numbers.get(element, 0)
-    if not number:
-        raise ValueError(f"{element!r} is no chemical element")
-    return number
 
 
 def candidates(structure, element):
@@ -81,7 +73,7 @@ def spread(points, order, count, separation, what):
     return order[:count]
 
 
-def chosen(structure, atoms, *, sublattice, n, fraction, at, min_separation, border, rng):
+def chosen(structure, atoms, rng, sublattice, n, min_separation, border, fraction=None, at=None):
     """Rows of `structure.columns` to change: columns without a defect yet that hold one of `atoms`."""
     if sum(value is not None for value in (n, fraction, at)) > 1:
         raise ValueError("give only one of n, fraction and at")
@@ -138,18 +130,10 @@ def recorded(structure, atoms, new):
     return replace(structure, atoms=atoms, defects=pd.concat([structure.defects, new], ignore_index=True))
 
 
-def emptied(structure, may, rows, single, rng):
-    """Without one of the atoms of these columns that may go, or without the columns."""
-    atoms, column = structure.atoms.copy(), structure.column_of_atom
-    if single:
-        gone = one_each(structure, may, rows, rng)
-        species = np.array(atoms.get_chemical_symbols())[gone]
-        atoms.arrays["defect"][np.isin(column, rows)] = "vacancy"
-    else:
-        gone = np.flatnonzero(np.isin(column, rows))
-        species = structure.columns.species.iloc[rows].to_numpy()
-    del atoms[gone]
-    return planted(structure, atoms, rows, "vacancy" if single else "column_vacancy", species)
+def emptied(structure, rows):
+    """The structure without these columns."""
+    atoms = structure.atoms[~np.isin(structure.column_of_atom, rows)]
+    return planted(structure, atoms, rows, "column_vacancy", structure.columns.species.iloc[rows].to_numpy())
 
 
 def first_of(value, allowed, name):

@@ -6,7 +6,7 @@ import numpy as np
 import xarray as xr
 from scipy.ndimage import gaussian_filter
 
-from atomlens._sample import Sample
+from atomlens._sample import Sample, pedigree
 from atomlens._types import Any, ArrayLike, DataArray, Generator, Sequence, ndarray
 
 
@@ -192,8 +192,7 @@ def forward(
             "spikes": on_scan(spikes, long_name="channels hit by a cosmic ray"),
         }
     )
-    seed = random_state if isinstance(random_state, int | np.integer) else None
-    return Sample(data, truth, {"name": "forward", "real": False, "random_state": seed, **(source or {})})
+    return Sample(data, truth, {**pedigree("forward", random_state, {}), **(source or {})})
 
 
 def _shifted_mixture(weights, endmembers, shift):

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 from ase import Atoms
-from ase.data import chemical_symbols
+from ase.data import atomic_numbers, chemical_symbols
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
@@ -358,3 +358,25 @@ def assemble(
         defect_table() if defects is None else defects,
         name,
     )
+
+
+def filled(name, motif, positions, site, *, numbers=None, **more):
+    """`assemble` what `patch` made of a motif, perhaps with other elements; `more` as for `assemble`."""
+    return assemble(
+        name,
+        positions,
+        motif.numbers[site] if numbers is None else numbers,
+        motif.sublattice[site],
+        names=motif.names,
+        visible=motif.visible,
+        period=motif.period,
+        **more,
+    )
+
+
+def number_of(element):
+    """Atomic number of an element."""
+    number = atomic_numbers.get(element, 0)
+    if not number:
+        raise ValueError(f"{element!r} is no chemical element")
+    return number

@@ -9,7 +9,7 @@ from ase.data import atomic_numbers
 from scipy.spatial import Delaunay, cKDTree
 
 from atomlens._types import Any, Generator, Structure
-from atomlens.simulate._structure import KIND, Motif, assemble, defect_table, patch, reach, turned
+from atomlens.simulate._structure import KIND, Motif, assemble, defect_table, filled, patch, reach, turned
 
 _GRAPHENE = 2.46  # Å
 _RINGS = {3: "triangle", 4: "square", 5: "pentagon", 7: "heptagon", 8: "octagon", 9: "nonagon"}
@@ -59,9 +59,7 @@ def graphene(size: tuple[float, ...] = (6.0, 6.0), *, rotation: float = 0.0) -> 
     flat = np.column_stack([corners, [0, 0]])
     motif = Motif(vectors, flat, np.full(2, 6), np.zeros(2, dtype=int), ("C",), (True,))
     positions, site, _ = patch(motif, reach(size))
-    return assemble(
-        "graphene", positions, 6, motif.sublattice[site], size=size, names=motif.names, rotation=rotation
-    )
+    return filled("graphene", motif, positions, site, size=size, rotation=rotation)
 
 
 def graphene_grain_boundary(
@@ -267,15 +265,8 @@ def transition_metal_dichalcogenide(
     positions, site, _ = patch(motif, reach(size))
     numbers = _alloyed(motif.numbers[site], (metal, chalcogen), alloy, random_state)
     mixed = "".join(f" {fraction:g} {element}" for element, fraction in (alloy or {}).items())
-    return assemble(
-        f"{formula} {'monolayer' if layers == 1 else 'bilayer'}{mixed and ' with'}{mixed}",
-        positions,
-        numbers,
-        motif.sublattice[site],
-        size=size,
-        names=motif.names,
-        rotation=rotation,
-    )
+    name = f"{formula} {'monolayer' if layers == 1 else 'bilayer'}{mixed and ' with'}{mixed}"
+    return filled(name, motif, positions, site, numbers=numbers, size=size, rotation=rotation)
 
 
 def _alloyed(numbers, hosts, alloy, random_state):

@@ -9,7 +9,7 @@ from ase.data import atomic_numbers, reference_states
 from scipy.spatial import cKDTree
 
 from atomlens._types import Generator, Structure
-from atomlens.simulate._structure import Motif, assemble, checked_size, patch, reach, turned
+from atomlens.simulate._structure import Motif, assemble, checked_size, filled, patch, reach, turned
 
 # Beam direction -> directions of image x and y, and of the beam, all perpendicular and right-handed.
 _ZONES = {
@@ -209,14 +209,5 @@ def dumbbells(
         domain = (positions[:, 1] > 0).astype(int)
         positions[domain == 1] *= [-1, 1, -1]
         positions[:, 2] %= motif.period
-    return assemble(
-        f"{formula} [110]" + (" twin" if twin else ""),
-        positions,
-        motif.numbers[site],
-        motif.sublattice[site],
-        size=size,
-        names=names,
-        period=motif.period,
-        rotation=rotation,
-        domain=domain,
-    )
+    name = f"{formula} [110]" + (" twin" if twin else "")
+    return filled(name, motif, positions, site, size=size, rotation=rotation, domain=domain)

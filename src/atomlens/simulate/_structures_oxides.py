@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from atomlens._types import Generator, Structure
-from atomlens.simulate._structure import Motif, assemble, patch, reach
+from atomlens.simulate._structure import Motif, filled, patch, reach
 
 # Metal network of the M1 type in Pba2: pentagon (centre, radius, angle of its first corner) and three linking
 # columns in general positions, in Å; two more links lie on the twofold axes. Found by minimising Morse pair
@@ -74,18 +74,8 @@ def zirconia(size: tuple[float, ...] = (6.0, 6.0), *, twin: bool = False, rotati
         positions = np.concatenate([positions[lower], upper])
         domain = np.repeat([0, 1], lower.sum())
         site = np.tile(site[lower], 2)
-    return assemble(
-        "ZrO2 [010]" + (" twin" if twin else ""),
-        positions,
-        motif.numbers[site],
-        motif.sublattice[site],
-        size=size,
-        names=motif.names,
-        visible=motif.visible,
-        period=b,
-        rotation=rotation,
-        domain=domain,
-    )
+    name = "ZrO2 [010]" + (" twin" if twin else "")
+    return filled(name, motif, positions, site, size=size, rotation=rotation, domain=domain)
 
 
 def molybdenum_vanadium_oxide(
@@ -161,16 +151,8 @@ def molybdenum_vanadium_oxide(
         c,
     )
     positions, site, _ = patch(motif, reach(size))
-    numbers, sublattice = motif.numbers[site], sublattice[site]
+    numbers = motif.numbers[site]
     draw = np.random.default_rng(random_state).random(len(site))
-    numbers[(sublattice == 2) & (draw < vanadium)] = 23
-    return assemble(
-        "Mo-V oxide (M1 type) [001]",
-        positions,
-        numbers,
-        sublattice,
-        size=size,
-        names=motif.names,
-        period=c,
-        rotation=rotation,
-    )
+    numbers[(sublattice[site] == 2) & (draw < vanadium)] = 23
+    name = "Mo-V oxide (M1 type) [001]"
+    return filled(name, motif, positions, site, numbers=numbers, size=size, rotation=rotation)

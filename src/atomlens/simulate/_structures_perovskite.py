@@ -7,7 +7,7 @@ from ase.formula import Formula
 from scipy.spatial import cKDTree
 
 from atomlens._types import Any, Callable, Generator, Sequence, Structure
-from atomlens.simulate._structure import assemble, checked_size, patch, reach, turned
+from atomlens.simulate._structure import checked_size, filled, patch, reach, turned
 from atomlens.simulate._structures_crystals import PRIMITIVE, cubic_motif
 
 # Pseudocubic: cube root of the volume of a formula unit at room temperature, in nm.
@@ -123,19 +123,9 @@ def perovskite(
     direction = np.nan_to_num(np.column_stack([np.cos(angles), np.sin(angles)]))
     positions = ideal.copy()
     positions[:, :2] += length[:, None] * direction[domain]
-    return assemble(
-        f"{formula} [{zone}]" + (f", polar {polar:g} pm" if polar else ""),
-        positions,
-        motif.numbers[site],
-        motif.sublattice[site],
-        size=size,
-        names=motif.names,
-        visible=motif.visible,
-        period=motif.period,
-        rotation=rotation,
-        ideal=ideal[:, :2],
-        domain=domain,
-    )
+    name = f"{formula} [{zone}]" + (f", polar {polar:g} pm" if polar else "")
+    about = {"size": size, "rotation": rotation, "ideal": ideal[:, :2], "domain": domain}
+    return filled(name, motif, positions, site, **about)
 
 
 def _displacements(variants):

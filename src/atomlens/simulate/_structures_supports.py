@@ -6,19 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from ase.data import atomic_masses, atomic_numbers
+from ase.data import atomic_masses
 from scipy.constants import Avogadro
 from scipy.spatial import cKDTree
 
 from atomlens._types import Any, Callable, Generator, Structure
-from atomlens.simulate._structure import MARGIN, assemble, checked_size
-
-
-def _number_of(element):
-    number = atomic_numbers.get(element, 0)
-    if not number:
-        raise ValueError(f"{element!r} is no chemical element")
-    return number
+from atomlens.simulate._structure import MARGIN, assemble, checked_size, number_of
 
 
 def _scattered(count, lower, upper, distance, rng):
@@ -85,7 +78,7 @@ def amorphous(
     >>> film.period is None, film.sublattices
     (True, ('C',))
     """
-    number = _number_of(element)
+    number = number_of(element)
     for name, value in (("thickness", thickness), ("density", density), ("min_distance", min_distance)):
         if not (np.isfinite(value) and value > 0):
             raise ValueError(f"{name} must be positive, got {value!r}")
@@ -133,7 +126,7 @@ def single_atoms(
     >>> len(single_atoms("Pt", (3.0, 3.0), n=5).columns)
     5
     """
-    number = _number_of(element)
+    number = number_of(element)
     if n < 1 or n != int(n):
         raise ValueError(f"n must be a number of atoms, 1 or more, got {n!r}")
     if not (np.isfinite(min_distance) and min_distance >= 0):

@@ -13,7 +13,7 @@ import pandas as pd
 from scipy.ndimage import fourier_gaussian
 
 from atomlens._render import draw_columns
-from atomlens._sample import Sample
+from atomlens._sample import Sample, pedigree
 from atomlens._types import DataFrame, Generator, Structure
 from atomlens.simulate._frame import calibrated, checked_shape, truth_table, within
 from atomlens.simulate._scan import add_scars, smooth_drift, where_columns_appear
@@ -198,11 +198,7 @@ def image(
     rng = np.random.default_rng(random_state)
     table, planted, size, period, name = _open(structure)
     shape = checked_shape(shape, size, pixel_size)
-    if dose is not None and electrons is not None:
-        raise ValueError("give either `dose` (e/Å²) or `electrons` (of the weakest scored column), not both")
-    for label, value in (("dose", dose), ("electrons", electrons)):
-        if value is not None and not value > 0:
-            raise ValueError(f"{label} must be positive, got {value}")
+    check_dose(dose, electrons)
 
     repeats = max(1, round(instrument.thickness * 10 / period)) if period else 1
     path = smooth_drift(
@@ -244,22 +240,16 @@ def image(
         background=below[row, column],
         scored=scored,
     )
-    seed = random_state if isinstance(random_state, int | np.integer) else None
-    source = {
-        "name": name,
-        "real": False,
-        "random_state": seed,
-        "parameters": {
-            "pixel_size_nm": pixel_size,
-            "dose_e_per_A2": per_weight / (CROSS_SECTION * repeats) if counted else None,
-            "repeats": repeats,
-            **asdict(instrument),
-        },
+    parameters = {
+        "pixel_size_nm": pixel_size,
+        "dose_e_per_A2": per_weight / (CROSS_SECTION * repeats) if counted else None,
+        "repeats": repeats,
+        **asdict(instrument),
     }
     extras = {"expected": data.copy(data=expected).assign_attrs(units="electrons")}
     if planted is not None:
         extras["defects"] = _planted(planted, path, instrument, pixel_size, shape)
-    return Sample(data, truth, source, extras)
+    return Sample(data, truth, pedigree(name, random_state, parameters), extras)
 
 
 def _open(structure):
@@ -343,3 +333,12 @@ def _planted(planted, path, instrument, pixel_size, shape):
     )
     table = planted.assign(x=x, y=y, x_nm=x * pixel_size, y_nm=y * pixel_size)
     return table[within(x, y, shape)].reset_index(drop=True)
+
+
+def check_dose(dose, electrons):
+    """Refuse both ways to say how many electrons there are, and numbers of them that are not positive."""
+    if dose is not None and electrons is not None:
+        raise ValueError("give either `dose` (e/Å²) or `electrons` (of the weakest scored column), not both")
+    for label, value in (("dose", dose), ("electrons", electrons)):
+        if value is not None and not value > 0:
+            raise ValueError(f"{label} must be positive, got {value}")

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from atomlens._sample import Sample
+from atomlens._sample import Sample, pedigree
 from atomlens._types import Generator
 from atomlens.simulate.imaging import image
 
@@ -90,12 +90,7 @@ def circling_dopants(
     ]  # fmt: skip
     movie = xr.concat(frames, xr.Variable("time", np.arange(n_frames), {"units": "frames"}))
     y, x = 2 * _PIXELS * np.mgrid[:blocks, :blocks].reshape(2, -1) + _PIXELS - 0.5
-    seed = random_state if isinstance(random_state, int | np.integer) else None
-    source = {
-        "name": "circling dopants",
-        "real": False,
-        "random_state": seed,
-        "parameters": {"hop": hop, "electrons": electrons, "pixel_size_nm": _A / _PIXELS},
-    }
+    parameters = {"hop": hop, "electrons": electrons, "pixel_size_nm": _A / _PIXELS}
     truth = pd.DataFrame({"x": x, "y": y, "direction": senses})
+    source = pedigree("circling dopants", random_state, parameters)
     return Sample(movie, truth, source, {"site": site})

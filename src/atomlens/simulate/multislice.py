@@ -16,11 +16,11 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 
 from atomlens._extras import require
 from atomlens._resources import resource
-from atomlens._sample import Sample
+from atomlens._sample import Sample, pedigree
 from atomlens._tiles import even_slices
 from atomlens._types import Generator, Structure
 from atomlens.simulate._frame import calibrated, checked_shape, truth_table, within
-from atomlens.simulate.imaging import FWHM, Instrument, _open, _planted
+from atomlens.simulate.imaging import FWHM, Instrument, _open, _planted, check_dose
 
 __all__ = ["SAMPLES", "image", "sample"]
 
@@ -134,7 +134,7 @@ def image(
             "(a table of columns holds no atoms; `simulate.image` takes one)"
         )
     _check(energy, convergence, detector, thickness, frozen_phonons, source)
-    _check_dose(dose, electrons)
+    check_dose(dose, electrons)
     table, planted, size, period, name = _open(structure)
     shape = checked_shape(shape, size, pixel_size)
     x, y = table[["x_nm", "y_nm"]].to_numpy(dtype=float).T / pixel_size
@@ -205,7 +205,7 @@ def sample(
     """
     if name not in SAMPLES:
         raise ValueError(f"there is no multislice sample {name!r}: choose one of {', '.join(SAMPLES)}")
-    _check_dose(dose, electrons)
+    check_dose(dose, electrons)
     with np.load(resource("samples", "multislice", f"{name}.npz"), allow_pickle=False) as stored:
         record = json.loads(str(stored["record"]))
         expected = stored["image"].astype(float) * record["scale"]
@@ -242,12 +242,7 @@ def _recorded(expected, truth, planted, name, parameters, dose, electrons, rando
         "expected": data.copy(data=expected).assign_attrs(units="electrons"),
         "defects": planted,
     }
-    source = {
-        "name": name,
-        "real": False,
-        "random_state": random_state if isinstance(random_state, int | np.integer) else None,
-        "parameters": {**parameters, "dose_e_per_A2": dose},
-    }
+    source = pedigree(name, random_state, {**parameters, "dose_e_per_A2": dose})
     truth = truth.assign(electrons=truth["electrons"] * used, background=truth["background"] * used)
     return Sample(data, truth, source, extras)
 
@@ -262,14 +257,6 @@ def _check(energy, convergence, detector, thickness, frozen_phonons, source):
         raise ValueError(f"frozen_phonons is (number of snapshots, sigma in nm), got {frozen_phonons!r}")
     if not source >= 0:
         raise ValueError(f"source must not be negative, got {source}")
-
-
-def _check_dose(dose, electrons):
-    if dose is not None and electrons is not None:
-        raise ValueError("give either `dose` (e/Å²) or `electrons` (of the weakest scored column), not both")
-    for label, value in (("dose", dose), ("electrons", electrons)):
-        if value is not None and not value > 0:
-            raise ValueError(f"{label} must be positive, got {value}")
 
 
 class _Optics:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from atomlens._sample import Sample
+from atomlens._sample import Sample, pedigree
 from atomlens._types import Any, Callable, Generator, Structure
 
 _ROUND = 4  # decimals, in nm: displacements that agree so well are one variant
@@ -100,10 +100,8 @@ def column_positions(
             "interior": columns["interior"],
         }
     )
-    seed = random_state if isinstance(random_state, int | np.integer) else None
     parameters = {"pixel_size_nm": pixel_size, "noise_nm": noise, "missing": missing}
-    source = {"name": structure.name, "real": False, "random_state": seed, "parameters": parameters}
-    return Sample(data, truth, source)
+    return Sample(data, truth, pedigree(structure.name, random_state, parameters))
 
 
 def _variants(columns):

@@ -6,29 +6,25 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from atomlens._sample import Sample
-from atomlens._types import Generator, Sequence
+from atomlens._sample import Sample, pedigree
+from atomlens._types import Generator
 
 __all__ = ["cells", "peaks"]
 
 _KINDS = {"perfect": 1.0, "vacancy": 0.0, "dopant": 1.7}  # brightness of the column in the middle
 
 
-def peaks(
-    n: int = 5000, *, n_points: int = 100, noise: float = 0.1, random_state: int | Generator = 0
-) -> Sample:
+def peaks(n: int = 5000, *, random_state: int | Generator = 0) -> Sample:
     """Noisy peaks of varying position and width: the one-dimensional experiment of the shift-VAE.
 
     Positions lie uniformly in [-3, 3], widths (standard deviations) in [0.5, 5], on an axis from -12 to 12.
-    Each signal is scaled to reach from 0 to 1.
+    Noise between 0 and 0.1 of the height is added at each of 100 points; then each signal is scaled to reach
+    from 0 to 1.
 
     Parameters
     ----------
     n : int
         Signals.
-    n_points : int
-    noise : float
-        At each point a number between 0 and this is added, in units of the height of the peak.
     random_state : int or Generator
 
     Returns
@@ -39,7 +35,7 @@ def peaks(
     Raises
     ------
     ValueError
-        If `n` or `n_points` is too small, or `noise` is negative.
+        If there is no signal.
 
     References
     ----------
@@ -51,12 +47,12 @@ def peaks(
     >>> sample.data.shape, list(sample.truth)
     ((3, 100), ['position', 'width'])
     """
-    _check(n, n_points, noise)
+    _check(n)
     rng = np.random.default_rng(random_state)
-    x = np.linspace(-12, 12, n_points)
+    x = np.linspace(-12, 12, 100)
     position, width = rng.uniform(-3, 3, n), rng.uniform(0.5, 5, n)
     values = np.exp(-((x - position[:, None]) ** 2) / (2 * width[:, None] ** 2))
-    values += rng.uniform(0, noise, values.shape)
+    values += rng.uniform(0, 0.1, values.shape)
     low, high = values.min(axis=1, keepdims=True), values.max(axis=1, keepdims=True)
     data = xr.DataArray(
         ((values - low) / (high - low)).astype(np.float32),
@@ -66,7 +62,7 @@ def peaks(
         attrs={"long_name": "height", "units": ""},
     )
     truth = pd.DataFrame({"position": position, "width": width})
-    return Sample(data, truth, _source("peaks", random_state, n=n, n_points=n_points, noise=noise))
+    return Sample(data, truth, pedigree("peaks", random_state, {"n": n}))
 
 
 def cells(
@@ -76,10 +72,9 @@ def cells(
     period: float = 8.0,
     shift: float = 3.0,
     noise: float = 0.1,
-    kinds: Sequence[str] = tuple(_KINDS),
     random_state: int | Generator = 0,
 ) -> Sample:
-    """Crops of a square lattice around a column that is as the others, missing, or brighter.
+    """Crops of a square lattice around a column that is as the others, missing, or brighter, at random.
 
     Parameters
     ----------
@@ -93,20 +88,19 @@ def cells(
         The middle of the cell lies at most so many pixels from the middle of the crop, along each axis.
     noise : float
         Standard deviation of the noise; the pictures without it reach from 0 to 1.
-    kinds : sequence of {"perfect", "vacancy", "dopant"}
-        What is in the middle, in equal shares at random.
     random_state : int or Generator
 
     Returns
     -------
     Sample
-        ``data``: DataArray (crop, y, x); ``truth``: DataFrame with ``kind``, ``shift_x`` and ``shift_y``
+        ``data``: DataArray (crop, y, x); ``truth``: DataFrame with ``kind`` ("perfect",
+        "vacancy" or "dopant"), ``shift_x`` and ``shift_y``
         (pixels, positive to the right and down).
 
     Raises
     ------
     ValueError
-        If a size is too small, `noise` is negative, or a kind is unknown.
+        If there is no crop, a size is too small, or `noise` is negative.
 
     Examples
     --------
@@ -114,15 +108,14 @@ def cells(
     >>> sample.data.shape, list(sample.truth)
     ((4, 24, 24), ['kind', 'shift_x', 'shift_y'])
     """
-    _check(n, size, noise)
-    unknown = set(kinds) - set(_KINDS)
-    if unknown or not kinds:
-        raise ValueError(f"kinds are among {', '.join(map(repr, _KINDS))}, got {kinds!r}")
+    _check(n, size)
+    if not noise >= 0:
+        raise ValueError(f"noise must not be negative, got {noise}")
     if not (period > 0 and shift >= 0):
         raise ValueError(f"period must be positive and shift not negative, got {period} and {shift} pixels")
     rng = np.random.default_rng(random_state)
-    kind, move = rng.integers(0, len(kinds), n), rng.uniform(-shift, shift, (n, 2))
-    brightness = np.array([_KINDS[name] for name in kinds])[kind]
+    kind, move = rng.integers(0, len(_KINDS), n), rng.uniform(-shift, shift, (n, 2))
+    brightness = np.array(list(_KINDS.values()))[kind]
     reach = int(np.ceil((size / 2 + shift) / period)) + 1
     columns = period * np.arange(-reach, reach + 1)
     pixels = np.arange(size) - (size - 1) / 2
@@ -138,17 +131,11 @@ def cells(
     data = xr.DataArray(
         values.astype(np.float32), dims=("crop", "y", "x"), name="intensity", attrs={"units": ""}
     )
-    truth = pd.DataFrame({"kind": np.array(kinds)[kind], "shift_x": move[:, 0], "shift_y": move[:, 1]})
-    told = {"n": n, "size": size, "period": period, "shift": shift, "noise": noise, "kinds": tuple(kinds)}
-    return Sample(data, truth, _source("cells", random_state, **told))
+    truth = pd.DataFrame({"kind": np.array(list(_KINDS))[kind], "shift_x": move[:, 0], "shift_y": move[:, 1]})
+    told = {"n": n, "size": size, "period": period, "shift": shift, "noise": noise}
+    return Sample(data, truth, pedigree("cells", random_state, told))
 
 
-def _check(n, size, noise):
+def _check(n, size=4):
     if n < 1 or size < 4:
         raise ValueError(f"at least one signal or crop, of at least 4 pixels, got {n} of {size}")
-    if not noise >= 0:
-        raise ValueError(f"noise must not be negative, got {noise}")
-
-
-def _source(name, random_state, **parameters):
-    return {"name": name, "real": False, "parameters": parameters, "random_state": random_state}

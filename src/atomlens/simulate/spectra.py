@@ -14,7 +14,7 @@ import numpy as np
 import xarray as xr
 from scipy.ndimage import gaussian_filter
 
-from atomlens._sample import Sample
+from atomlens._sample import Sample, pedigree
 from atomlens._types import Generator
 from atomlens.simulate._forward import forward, phase_map
 
@@ -109,9 +109,7 @@ def eels(
     smallest: float = 0.05,
     mixing: float = 0.5,
     spike_fraction: float = 0.02,
-    shift_sd: float = 0.0,
     n_channels: int = 260,
-    pixel_size: float = 1.0,
     random_state: int | Generator = 0,
 ) -> Sample:
     """Core-loss EELS of oxide grains under a thickness gradient: the hard twin of lesson 01.
@@ -133,18 +131,14 @@ def eels(
         Standard deviation of the probe, in pixels, which mixes phases at interfaces.
     spike_fraction : float
         Fraction of spectra hit by a cosmic ray.
-    shift_sd : float
-        Standard deviation of the energy drift from spectrum to spectrum, in channels.
     n_channels : int
         Channels between 480 and 1000 eV.
-    pixel_size : float
-        Scan step, in nm.
     random_state : int or numpy.random.Generator
 
     Returns
     -------
     Sample
-        ``data`` (y, x, energy) in counts; for ``truth`` see `forward`.
+        ``data`` (y, x, energy) in counts, a step of the scan being 1 nm; for ``truth`` see `forward`.
 
     Raises
     ------
@@ -180,14 +174,13 @@ def eels(
     thin = np.array([_plural(energy, _core_loss(energy, _OXIDES[n]), 0.05) for n in names])
     thick = np.array([_plural(energy, _core_loss(energy, _OXIDES[n]), 0.05 * thickness_ratio) for n in names])
     axis = xr.DataArray(energy, dims="energy", attrs={"units": "eV", "long_name": "energy loss"})
-    mix = _abundances(labels, n_phases, mixing, pixel_size)
+    mix = _abundances(labels, n_phases, mixing, 1.0)
     both = xr.concat([mix * (1 - share)[..., None], mix * share[..., None]], dim="phase")
     sample = forward(
         xr.DataArray(np.concatenate([thin, thick]), dims=("phase", "energy"), coords={"energy": axis}),
         both,
         counts=counts,
         thickness=thickness,
-        shift=rng.normal(0, shift_sd, shape) if shift_sd else None,
         spike_fraction=spike_fraction,
         random_state=rng,
         source=_source("eels_twin", locals()),
@@ -201,35 +194,20 @@ def eels(
     return Sample(sample.data, truth.assign_coords(phase=names), sample.source)
 
 
-def low_loss(
-    *,
-    shape: tuple[int, ...] = (48, 48),
-    counts: float = 2e4,
-    shift_sd: float = 1.5,
-    mixing: float = 0.5,
-    spike_fraction: float = 0.0,
-    random_state: int | Generator = 0,
-) -> Sample:
+def low_loss(*, shape: tuple[int, ...] = (48, 48), random_state: int | Generator = 0) -> Sample:
     """Low-loss EELS: a zero-loss peak that jitters, and three phases told apart by their plasmons.
 
     Parameters
     ----------
     shape : tuple of int
         Scan shape.
-    counts : float
-        Mean detected counts a spectrum.
-    shift_sd : float
-        Standard deviation of the zero-loss position, in channels of 0.25 eV.
-    mixing : float
-        Standard deviation of the probe, in pixels.
-    spike_fraction : float
-        Fraction of spectra hit by a cosmic ray.
     random_state : int or numpy.random.Generator
 
     Returns
     -------
     Sample
-        ``data`` (y, x, energy), -10 to 60 eV; ``truth.shift`` is the planted jitter in channels.
+        ``data`` (y, x, energy), -10 to 60 eV, 20000 counts a spectrum; ``truth.shift`` is the planted jitter,
+        1.5 channels of 0.25 eV in standard deviation.
 
     Examples
     --------
@@ -249,42 +227,29 @@ def low_loss(
     labels = phase_map(shape, [0.5, 0.3, 0.2], random_state=rng)
     return forward(
         xr.DataArray(np.array(ends), dims=("phase", "energy"), coords={"energy": axis}),
-        _abundances(labels, 3, mixing, 0.5),
-        counts=counts,
+        _abundances(labels, 3, 0.5, 0.5),
+        counts=2e4,
         thickness=_wedge(shape, 2.0, rng),
-        shift=rng.normal(0, shift_sd, shape),
-        spike_fraction=spike_fraction,
+        shift=rng.normal(0, 1.5, shape),
         random_state=rng,
         source=_source("low_loss_twin", locals()),
     )
 
 
-def current_voltage(
-    *,
-    shape: tuple[int, ...] = (48, 48),
-    noise: float = 0.03,
-    spike_fraction: float = 0.01,
-    mixing: float = 0.6,
-    random_state: int | Generator = 0,
-) -> Sample:
+def current_voltage(*, shape: tuple[int, ...] = (48, 48), random_state: int | Generator = 0) -> Sample:
     """Current-voltage curves of a scanning probe over metallic, gapped and rectifying regions.
 
     Parameters
     ----------
     shape : tuple of int
         Scan shape.
-    noise : float
-        Standard deviation of the current noise, in nA.
-    spike_fraction : float
-        Fraction of curves with a current spike.
-    mixing : float
-        Standard deviation of the tip's footprint, in pixels.
     random_state : int or numpy.random.Generator
 
     Returns
     -------
     Sample
-        ``data`` (y, x, bias) in nA, with negative values as they should be.
+        ``data`` (y, x, bias) in nA, with negative values as they should be, noise of 0.03 nA, and spikes in
+        one curve of a hundred.
 
     Examples
     --------
@@ -304,9 +269,9 @@ def current_voltage(
     labels = phase_map(shape, [0.55, 0.35, 0.10], random_state=rng)
     sample = forward(
         ends,
-        _abundances(labels, 3, mixing, 0.4).assign_coords(phase=ends.phase),
-        noise=noise,
-        spike_fraction=spike_fraction,
+        _abundances(labels, 3, 0.6, 0.4).assign_coords(phase=ends.phase),
+        noise=0.03,
+        spike_fraction=0.01,
         spike_height=3.0,
         random_state=rng,
         source=_source("current_voltage_twin", locals()),
@@ -315,9 +280,7 @@ def current_voltage(
     return sample
 
 
-def composition_spread(
-    *, n_spots: int = 300, counts: float = 8000.0, random_state: int | Generator = 0
-) -> Sample:
+def composition_spread(*, n_spots: int = 300, random_state: int | Generator = 0) -> Sample:
     """A combinatorial library: diffraction patterns of a ternary composition spread on scattered spots.
 
     Three structures share the library; between their fields lie two-phase regions, and lattice
@@ -327,15 +290,13 @@ def composition_spread(
     ----------
     n_spots : int
         Measured spots, scattered over a wafer of 50 mm radius.
-    counts : float
-        Mean counts a pattern.
     random_state : int or numpy.random.Generator
 
     Returns
     -------
     Sample
         ``data`` (spot, two_theta) with coordinates ``x_mm``, ``y_mm`` and the fractions ``a``, ``b``, ``c``
-        along ``spot``.
+        along ``spot``; 8000 counts a pattern.
 
     References
     ----------
@@ -381,7 +342,7 @@ def composition_spread(
     return forward(
         ends,
         xr.DataArray(abundances, dims=("spot", "phase"), coords=spot),
-        counts=counts,
+        counts=8000.0,
         shift=3.0 * (fractions[:, 0] - fractions[:, 1]),
         random_state=rng,
         source=_source("composition_spread_twin", locals()),
@@ -391,14 +352,6 @@ def composition_spread(
 def _source(name, arguments):
     """Pedigree of a recipe: its own arguments, as they were given."""
     simple = {
-        k: v
-        for k, v in arguments.items()
-        if isinstance(v, int | float | tuple) and k not in ("random_state",)
+        k: v for k, v in arguments.items() if isinstance(v, int | float | tuple) and k != "random_state"
     }
-    seed = arguments["random_state"]
-    return {
-        "name": name,
-        "real": False,
-        "parameters": simple,
-        "random_state": int(seed) if isinstance(seed, int | np.integer) else None,
-    }
+    return pedigree(name, arguments["random_state"], simple)

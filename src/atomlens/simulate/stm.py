@@ -1,6 +1,6 @@
 """Scanning tunnelling images: height maps of a surface, and what tip and scan make of them.
 
-Every atom is a Gaussian bump; then the plane tilts, lines jump, and the tip catches for a moment.
+Every atom is a Gaussian bump; then lines jump, and the tip catches for a moment.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ import pandas as pd
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
 
 from atomlens._render import draw_columns
-from atomlens._sample import Sample
+from atomlens._sample import Sample, pedigree
 from atomlens._types import DataFrame, Generator, Structure
 from atomlens.simulate._frame import calibrated, checked_shape, truth_table, within
-from atomlens.simulate._scan import smooth_drift, where_columns_appear
 from atomlens.simulate.imaging import FWHM, Instrument, _open, _planted
 
 __all__ = ["image"]
@@ -30,8 +29,6 @@ def image(
     width: float = 0.3,
     elongation: float = 1.0,
     elongation_angle: float = 0.0,
-    tilt: tuple[float, ...] = (0.0, 0.0),
-    drift: tuple[float, ...] = (0.0, 0.0),
     line_offset: float = 0.0,
     streaks: int = 0,
     streak_height: float = 30.0,
@@ -60,10 +57,6 @@ def image(
         Length of every bump over its width: a blunt tip.
     elongation_angle : float
         Direction of the elongation, in degrees from x.
-    tilt : tuple of float
-        Slope of the plane along x and y, in nm per nm; the plane is zero in the middle of the image.
-    drift : tuple of float
-        Total (x, y) drift during the frame, in nm.
     line_offset : float
         Standard deviation of the height offset of single scan lines, in pm.
     streaks : int
@@ -78,10 +71,10 @@ def image(
     -------
     Sample
         ``data``: height in nm, dims (y, x), coordinates in nm. ``truth``: one row a column whose centre lies
-        in the image: ``x, y`` (pixels, where the drifting scan sees it), ``x_nm, y_nm``, ``label``,
+        in the image: ``x, y`` (pixels), ``x_nm, y_nm``, ``label``,
         ``species``, ``sigma`` (pixels, mean of both axes), ``height`` (of its bump, in nm), ``scored`` (False
         for columns that have none), and what else the structure's table holds. ``extras``: ``ideal`` (the
-        image before tilt, offsets, streaks and noise; zero on average) and ``defects`` (what was planted, in
+        image before offsets, streaks and noise; zero on average) and ``defects`` (what was planted, in
         pixels and nm).
 
     Raises
@@ -109,8 +102,6 @@ def image(
         "width_nm": width,
         "elongation": elongation,
         "elongation_angle_deg": elongation_angle,
-        "tilt": tilt,
-        "drift_nm": drift,
         "line_offset_pm": line_offset,
         "streaks": streaks,
         "streak_height_pm": streak_height,
@@ -124,10 +115,7 @@ def image(
     shape = checked_shape(shape, size, pixel_size)
     relative = _relative_heights(table)
 
-    path = smooth_drift(shape[0], np.asarray(drift, dtype=float) / pixel_size, 0.0, rng)
-    x, y = where_columns_appear(
-        *(table[["x_nm", "y_nm"]].to_numpy(dtype=float).T / pixel_size), path, 0.0, 1.0
-    )
+    x, y = table[["x_nm", "y_nm"]].to_numpy(dtype=float).T / pixel_size
     scored = relative > 0
     present = np.count_nonzero(scored & within(x, y, shape))
     if not present:
@@ -142,8 +130,7 @@ def image(
     ideal = scale * atoms
     ideal -= ideal.mean()
 
-    measured = ideal + _plane(shape, tilt, pixel_size)
-    measured += line_offset * _PM * rng.standard_normal((shape[0], 1))
+    measured = ideal + line_offset * _PM * rng.standard_normal((shape[0], 1))
     _add_streaks(measured, streaks, streak_height * _PM, rng)
     measured += noise * _PM * rng.standard_normal(shape)
 
@@ -152,10 +139,8 @@ def image(
     truth = truth_table(table, x, y, shape, pixel_size, sigma=sigma, height=relative * scale, scored=scored)
     extras = {"ideal": data.copy(data=ideal)}
     if planted is not None:
-        extras["defects"] = _planted(planted, path, Instrument(), pixel_size, shape)
-    seed = random_state if isinstance(random_state, int | np.integer) else None
-    source = {"name": name, "real": False, "random_state": seed, "parameters": parameters}
-    return Sample(data, truth, source, extras)
+        extras["defects"] = _planted(planted, np.zeros((2, shape[0])), Instrument(), pixel_size, shape)
+    return Sample(data, truth, pedigree(name, random_state, parameters), extras)
 
 
 def _check(parameters):
@@ -167,12 +152,6 @@ def _check(parameters):
             raise ValueError(f"{name.removesuffix('_pm')} must not be negative, got {parameters[name]}")
     if not parameters["elongation"] >= 1:
         raise ValueError(f"elongation is a ratio of 1 or more, got {parameters['elongation']}")
-    for name, meaning in (
-        ("tilt", "(x, y) in nm per nm"),
-        ("drift_nm", "(x, y) in nm"),
-    ):
-        if np.shape(parameters[name]) != (2,) or not np.isfinite(parameters[name]).all():
-            raise ValueError(f"{name.removesuffix('_nm')} is a pair {meaning}, got {parameters[name]!r}")
 
 
 def _relative_heights(table):
@@ -204,12 +183,6 @@ def _raw_corrugation(atoms, window):
             "the bumps of neighbouring atoms merge into a plane without corrugation: choose a smaller width"
         )
     return corrugation
-
-
-def _plane(shape, tilt, pixel_size):
-    """Heights of a tilted plane, zero in the middle."""
-    y, x = (pixel_size * (np.arange(n) - (n - 1) / 2) for n in shape)
-    return tilt[0] * x + tilt[1] * y[:, None]
 
 
 def _add_streaks(heights, count, size, rng):

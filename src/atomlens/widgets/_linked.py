@@ -5,9 +5,12 @@ from __future__ import annotations
 import warnings
 
 import matplotlib
+import numpy as np
 from traitlets import link
 
 from atomlens._extras import require
+from atomlens.plotting.descriptors import pixel_of
+from atomlens.plotting.drawing import along, as_map
 
 _REASON = "the interactive views"
 widgets = require("ipywidgets", reason=_REASON)
@@ -100,25 +103,30 @@ class LinkedView(widgets.VBox):
         self.canvas.draw_idle()
 
 
-def slider(description, low, high, value):
+def _control(kind, description, value, width, **options):
     # Without continuous updates: one clustering a stop, not one a pixel of the drag.
-    return widgets.IntSlider(
-        value=value, min=low, max=high, description=description, continuous_update=False,
-        style={"description_width": "initial"}, layout={"width": "260px"},
-    )  # fmt: skip
-
-
-def dropdown(description, options, value):
-    return widgets.Dropdown(
-        options=options, value=value, description=description,
-        style={"description_width": "initial"}, layout={"width": "200px"},
-    )  # fmt: skip
-
-
-def float_slider(description, low, high, step, value, *, log=False, readout=".2f"):
-    kind = widgets.FloatLogSlider if log else widgets.FloatSlider
-    limits = {"base": 10, "min": low, "max": high} if log else {"min": low, "max": high}
     return kind(
-        value=value, step=step, description=description, continuous_update=False, readout_format=readout,
-        style={"description_width": "initial"}, layout={"width": "290px"}, **limits,
+        value=value, description=description, style={"description_width": "initial"},
+        layout={"width": f"{width}px"}, **options,
     )  # fmt: skip
+
+
+def slider(description, low, high, value):
+    return _control(widgets.IntSlider, description, value, 260, min=low, max=high, continuous_update=False)
+
+
+def dropdown(description, options, value, *, width=200):
+    return _control(widgets.Dropdown, description, value, width, options=options)
+
+
+def float_slider(description, low, high, step, value, *, log=False, readout=".2f", live=False):
+    kind, base = (widgets.FloatLogSlider, {"base": 10}) if log else (widgets.FloatSlider, {})
+    limits = {"min": low, "max": high, "step": step, "readout_format": readout, **base}
+    return _control(kind, description, value, 290, continuous_update=live, **limits)
+
+
+def pixels_under(event, image):
+    """Place (x, y) under the mouse in pixels, in axes that have the unit of the image."""
+    step, _ = pixel_of(image)
+    start = [float(along(as_map(image), dim)[0]) for dim in ("x", "y")]
+    return (np.array([event.xdata, event.ydata]) - start) / step

@@ -21,9 +21,6 @@ class ImagingModel(traitlets.HasTraits):
     structure : Structure
     name : str
         What the structure is called in the code that is shown.
-    pixel_size : float
-        In nm.
-    random_state : int
     **traits
         Initial values of the traits.
 
@@ -43,30 +40,21 @@ class ImagingModel(traitlets.HasTraits):
     found = traitlets.Any(None, allow_none=True, help="Table of the columns found.")
     match = traitlets.Any(None, allow_none=True, help="Found against true columns.")
 
-    def __init__(self, structure, *, name="structure", pixel_size=0.02, random_state=0, **traits):
+    def __init__(self, structure, *, name="structure", **traits):
         self.structure, self.name = structure, name
-        self.pixel_size, self.random_state = pixel_size, random_state
         super().__init__(**traits)
         self._image()
 
     @traitlets.observe("electrons", "defocus", "drift", "jitter")
     def _image(self, _=None):
         instrument = simulate.Instrument(defocus=self.defocus, drift=(self.drift, 0.0), jitter=self.jitter)
-        self.sample = simulate.image(
-            self.structure,
-            pixel_size=self.pixel_size,
-            electrons=self.electrons,
-            instrument=instrument,
-            random_state=self.random_state,
-        )
+        self.sample = simulate.image(self.structure, electrons=self.electrons, instrument=instrument)
         with warnings.catch_warnings():
             # a slider at its end leaves the trained domain; the score says so
             warnings.simplefilter("ignore", columns.OutsideTrainedDomain)
             self.found = columns.find(self.sample.data, refine=False)
-        reach = 0.06 / self.pixel_size
-        self.match = metrics.match(
-            self.found, self.sample.truth, tolerance=reach, border=reach, shape=self.sample.data.shape
-        )
+        shape = self.sample.data.shape
+        self.match = metrics.match(self.found, self.sample.truth, tolerance=3, border=3, shape=shape)
 
     @property
     def code(self):
@@ -78,10 +66,7 @@ class ImagingModel(traitlets.HasTraits):
                 "instrument = simulate.Instrument(",
                 f"    defocus={self.defocus:g}, drift=({self.drift:g}, 0.0), jitter={self.jitter:g}",
                 ")",
-                "sample = simulate.image(",
-                f"    {self.name}, pixel_size={self.pixel_size:g}, electrons={self.electrons:g},",
-                f"    instrument=instrument, random_state={self.random_state},",
-                ")",
+                f"sample = simulate.image({self.name}, electrons={self.electrons:g}, instrument=instrument)",
                 "found = columns.find(sample.data, refine=False)",
             )
         )

@@ -72,7 +72,7 @@ class ColumnFinder(LinkedView):
         self._redraw()
 
 
-def imaging_explorer(structure, *, name="structure", pixel_size=0.02, random_state=0, **settings):
+def imaging_explorer(structure, *, name="structure", **settings):
     """Simulate an image with sliders for dose, defocus, drift and line jitter.
 
     Parameters
@@ -80,9 +80,6 @@ def imaging_explorer(structure, *, name="structure", pixel_size=0.02, random_sta
     structure : Structure
     name : str
         What the structure is called in the code that is shown.
-    pixel_size : float
-        In nm.
-    random_state : int
     **settings
         Initial ``electrons``, ``defocus``, ``drift`` or ``jitter`` (see `ImagingModel`).
 
@@ -103,9 +100,7 @@ def imaging_explorer(structure, *, name="structure", pixel_size=0.02, random_sta
     >>> view.electrons.value
     200.0
     """
-    return ImagingExplorer(
-        ImagingModel(structure, name=name, pixel_size=pixel_size, random_state=random_state, **settings)
-    )
+    return ImagingExplorer(ImagingModel(structure, name=name, **settings))
 
 
 def column_finder(image, *, model="general", name="image"):

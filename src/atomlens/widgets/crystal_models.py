@@ -9,7 +9,8 @@ from scipy.spatial import cKDTree
 
 from atomlens.crystallography import POINT_GROUPS, LocalCrystallography
 from atomlens.crystallography.estimator import METHODS
-from atomlens.plotting._draw import place_columns
+from atomlens.plotting.crystallography import length_unit
+from atomlens.plotting.drawing import place_columns
 
 __all__ = ["CrystalModel"]
 
@@ -92,8 +93,7 @@ class CrystalModel(traitlets.HasTraits):
     @property
     def unit(self):
         """Unit of displacements, and its size in pixels."""
-        pixel = self.result.lattice_.pixel_size_nm
-        return ("pm", 1000 * pixel) if pixel else ("px", 1.0)
+        return length_unit(self.result)
 
     @property
     def cloud(self):

@@ -8,7 +8,7 @@ from matplotlib.widgets import LassoSelector
 from atomlens import plotting
 from atomlens.crystallography import POINT_GROUPS
 from atomlens.crystallography.estimator import METHODS
-from atomlens.plotting import CLUSTER_COLOURS
+from atomlens.plotting.drawing import colour_of
 from atomlens.widgets._linked import LinkedView, dropdown, slider
 from atomlens.widgets.crystal_models import CrystalModel
 
@@ -74,7 +74,7 @@ class CrystalExplorer(LinkedView):
         self._cross.set_data(*model.cloud[row][:, None])
         self._star_ax.clear()
         ideal = result.ideal_ - result.ideal_.mean(axis=0)
-        colour = CLUSTER_COLOURS[label % len(CLUSTER_COLOURS)] if label >= 0 else "#999999"
+        colour = colour_of(label) if label >= 0 else "#999999"
         title = f"Atom {row}, " + (f"label {label}" if label >= 0 else "no label")
         plotting.draw_constellation(
             self._star_ax, ideal, result.vectors_[row], colour=colour, exaggerate=4, title=title
@@ -103,33 +103,16 @@ class CrystalExplorer(LinkedView):
             self.model.select(event.xdata, event.ydata)
 
 
-def crystal_explorer(
-    columns,
-    *,
-    image=None,
-    name="columns",
-    n_neighbors=4,
-    center=None,
-    neighbors=None,
-    random_state=0,
-    **settings,
-):
+def crystal_explorer(columns, **settings):
     """Explore the neighbourhoods of atoms by hand.
 
     Parameters
     ----------
     columns : DataFrame
         As for `atomlens.crystallography.LocalCrystallography.fit`.
-    image : DataArray or array_like of shape (H, W), optional
-        Drawn below the atoms.
-    name : str
-        What the table is called in the code that is shown.
-    n_neighbors : int
-    center, neighbors : optional
-        Sublattices, as for `atomlens.crystallography.LocalCrystallography`.
-    random_state : int
     **settings
-        Initial ``n_clusters``, ``method`` or ``point_group`` (see `CrystalModel`).
+        As for `CrystalModel`: ``image``, ``name``, ``n_neighbors``, ``center``, ``neighbors``,
+        ``random_state``, and initial ``n_clusters``, ``method`` or ``point_group``.
 
     Returns
     -------
@@ -156,8 +139,4 @@ def crystal_explorer(
             f"the explorer shows 1 to {largest} labels, got n_clusters={settings['n_clusters']!r}: "
             "LocalCrystallography takes more"
         )
-    model = CrystalModel(
-        columns, image=image, name=name, n_neighbors=n_neighbors, center=center, neighbors=neighbors,
-        random_state=random_state, **settings,
-    )  # fmt: skip
-    return CrystalExplorer(model)
+    return CrystalExplorer(CrystalModel(columns, **settings))

@@ -10,6 +10,7 @@ from scipy.spatial import cKDTree
 
 from atomlens import descriptors
 from atomlens.defects import DETECTORS, detect
+from atomlens.windows import column_windows
 
 __all__ = ["DefectModel"]
 
@@ -111,10 +112,7 @@ class DefectModel(traitlets.HasTraits):
     def patch(self, place):
         """Pixels of the window nearest to a place, shape (height, width)."""
         describe, _ = self.windows
-        x, y = describe.positions_[["x", "y"]].iloc[self.row(place)]
-        height, width = describe.size_
-        top, left = round(y - (height - 1) / 2), round(x - (width - 1) / 2)
-        return np.asarray(self.image)[top : top + height, left : left + width]
+        return column_windows(self.image, describe.positions_.iloc[[self.row(place)]], describe.size_)[0]
 
     def patterson(self, place):
         """Patterson function of the window nearest to a place, shape (height, width)."""

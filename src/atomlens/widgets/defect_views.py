@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from atomlens import plotting
 from atomlens.defects import DETECTORS
-from atomlens.plotting._descriptors import pixel_of
-from atomlens.widgets._linked import LinkedView, dropdown, slider
+from atomlens.plotting.descriptors import pixel_of
+from atomlens.widgets._linked import LinkedView, dropdown, pixels_under, slider
 from atomlens.widgets.defect_models import DefectModel
 
 __all__ = ["defect_explorer"]
@@ -69,10 +69,7 @@ class DefectExplorer(LinkedView):
 
     def _on_click(self, event):
         if event.inaxes is self._image_ax:
-            step, _ = pixel_of(self.model.image)
-            coords = getattr(self.model.image, "coords", {})
-            start = [float(coords[d][0]) if d in coords else 0.0 for d in ("x", "y")]
-            self.model.select((event.xdata - start[0]) / step, (event.ydata - start[1]) / step)
+            self.model.select(*pixels_under(event, self.model.image))
 
 
 def defect_explorer(image, *, name="image", random_state=0, **settings):

@@ -125,11 +125,8 @@ class DescriptorModel(traitlets.HasTraits):
         x, y : float
             In pixels.
         """
-        self.selected = self._nearest(x, y)
-
-    def _nearest(self, x, y):
         table = self.describe.positions_
-        return int(np.hypot(table["x"] - x, table["y"] - y).to_numpy().argmin())
+        self.selected = int(np.hypot(table["x"] - x, table["y"] - y).to_numpy().argmin())
 
     @property
     def code(self):

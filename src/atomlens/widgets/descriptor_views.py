@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from atomlens import plotting
 from atomlens.patterson import patterson
-from atomlens.plotting._descriptors import pixel_of
-from atomlens.widgets._linked import LinkedView, dropdown, slider
+from atomlens.plotting.descriptors import pixel_of
+from atomlens.widgets._linked import LinkedView, dropdown, pixels_under, slider
 from atomlens.widgets.descriptor_models import KINDS, SMALLEST, TAPERS, DescriptorModel
 
 __all__ = ["descriptor_explorer"]
@@ -30,7 +28,6 @@ class DescriptorExplorer(LinkedView):
         }
         hint = "Click or drag in either picture: the window follows. Dark in the map: much like it."
         super().__init__(model, figure, controls, hint=hint)
-        self._step, self._unit = pixel_of(model.image)
         plotting.draw_image(self._image_ax, model.image)
         self._frames, self._dragging = [], False
         model.observe(self._on_result, "result")
@@ -76,17 +73,11 @@ class DescriptorExplorer(LinkedView):
         """The selected window, its transform and its Patterson function."""
         for ax in self._small:
             ax.clear()
-        scale = {"step": self._step, "unit": self._unit}
+        scale = dict(zip(("step", "unit"), pixel_of(self.model.image), strict=True))
         found = patterson(patch, taper=describe.taper_, blank_center=describe.blank_center_, half=False)
         plotting.draw_patch(self._small[0], patch, title="Window", **scale)
         plotting.draw_fourier(self._small[1], patch, taper=describe.taper_, title="Fourier", **scale)
         plotting.draw_patterson(self._small[2], found, title="Patterson", **scale)
-
-    def _pixels(self, event):
-        """Place under the mouse in pixels: both pictures are drawn in the unit of the image."""
-        image = self.model.image
-        start = [float(image[d][0]) if d in getattr(image, "coords", ()) else 0.0 for d in ("x", "y")]
-        return (np.array([event.xdata, event.ydata]) - start) / self._step
 
     def _on_press(self, event):
         self._dragging = event.inaxes in (self._image_ax, self._map_ax)
@@ -94,7 +85,7 @@ class DescriptorExplorer(LinkedView):
 
     def _on_motion(self, event):
         if self._dragging and event.inaxes in (self._image_ax, self._map_ax):
-            self.model.select(*self._pixels(event))
+            self.model.select(*pixels_under(event, self.model.image))
 
     def _on_release(self, event):
         self._on_motion(event)
@@ -127,6 +118,7 @@ def descriptor_explorer(image, *, name="image", **settings):
 
     Examples
     --------
+    >>> import numpy as np
     >>> y, x = np.mgrid[:120, :120]
     >>> view = descriptor_explorer(np.cos(2 * np.pi * x / 12) + np.cos(2 * np.pi * y / 12), n_alike=2)
     >>> view.height.value, view.n_alike.value

@@ -8,7 +8,7 @@ import traitlets
 from matplotlib.path import Path
 from sklearn.utils.validation import check_is_fitted
 
-from atomlens.plotting._latents import plane
+from atomlens.plotting.latents import plane
 from atomlens.windows import column_windows
 
 __all__ = ["LatentModel", "ManifoldModel"]

@@ -8,9 +8,9 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.widgets import LassoSelector
 
 from atomlens import plotting
-from atomlens.plotting._draw import extent_of, grey_limits, styled
-from atomlens.plotting._latents import latent_colours, spoken, with_unit
-from atomlens.widgets._linked import LinkedView, dropdown, slider, widgets
+from atomlens.plotting.drawing import extent_of, grey_limits, styled
+from atomlens.plotting.latents import latent_colours, spoken, with_unit
+from atomlens.widgets._linked import LinkedView, dropdown, float_slider, slider
 from atomlens.widgets.latent_models import LatentModel, ManifoldModel
 
 __all__ = ["latent_explorer", "manifold_explorer"]
@@ -29,9 +29,8 @@ class _LatentView(LinkedView):
         if model.vae.latent_dim > 2:
             numbers = [(name, n) for n, name in enumerate(model.names)]
             for trait in ("across", "up"):
-                control = controls[trait] = dropdown(trait, numbers, getattr(model, trait))
-                control.layout.width = "120px"
-                self.axes_chosen.append(control)
+                controls[trait] = dropdown(trait, numbers, getattr(model, trait), width=120)
+                self.axes_chosen.append(controls[trait])
         super().__init__(model, figure, controls, hint=hint, verdict=True)
         model.observe(self._on_plane, ("across", "up"))
 
@@ -49,11 +48,9 @@ class ManifoldExplorer(_LatentView):
         self.movements = {}
         for trait, sd in model.movements.items():
             reach = max(2 * sd, abs(getattr(model, trait)) + sd)
-            self.movements[trait] = widgets.FloatSlider(
-                value=getattr(model, trait), min=-reach, max=reach, step=0.1, readout_format=".1f",
-                description=with_unit(trait), style={"description_width": "initial"},
-                layout={"width": "250px"},
-            )  # fmt: skip
+            look = {"readout": ".1f", "live": True}
+            value = getattr(model, trait)
+            self.movements[trait] = float_slider(with_unit(trait), -reach, reach, 0.1, value, **look)
         hint = (
             "Move the mouse over the plane: its picture is decoded. A click holds the place, another lets go."
         )
@@ -236,7 +233,7 @@ def manifold_explorer(model, crops=None, *, name="model", **settings):
     return ManifoldExplorer(ManifoldModel(model, crops, name=name, **settings))
 
 
-def latent_explorer(model, image, *, stride=None, name="image", model_name="model", **settings):
+def latent_explorer(model, image, **settings):
     """Explore the latent maps of an image by hand: mark windows in the map or in the cloud.
 
     Parameters
@@ -244,12 +241,8 @@ def latent_explorer(model, image, *, stride=None, name="image", model_name="mode
     model : ShiftVAE
         Fitted to crops, or to the windows of an image.
     image : DataArray or array_like of shape (H, W)
-    stride : int, optional
-        Pixels from one window to the next; a quarter of the window without it.
-    name, model_name : str
-        What the image and the model are called in the code that is shown.
     **settings
-        Initial ``shown``, ``across`` or ``up`` (see `LatentModel`).
+        As for `LatentModel`: ``stride``, ``name``, ``model_name``; initial ``shown``, ``across``, ``up``.
 
     Returns
     -------
@@ -274,6 +267,4 @@ def latent_explorer(model, image, *, stride=None, name="image", model_name="mode
     >>> view.model.maps.shape
     (4, 22, 22)
     """
-    return LatentExplorer(
-        LatentModel(model, image, stride=stride, name=name, model_name=model_name, **settings)
-    )
+    return LatentExplorer(LatentModel(model, image, **settings))

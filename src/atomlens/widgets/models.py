@@ -69,17 +69,14 @@ class ClusterModel(traitlets.HasTraits):
     @traitlets.validate("region")
     def _check_region(self, proposal):
         """Clip to the scan and put the edges in order, as a drag may run any way."""
-        edges = [int(v) for v in proposal.value]
-        if len(edges) != 2 * len(self.scan_dims):
+        if len(proposal.value) != 2 * len(self.scan_dims):
             raise traitlets.TraitError(
                 f"region needs a first and a past-the-last index along {self.scan_dims}, got {proposal.value}"
             )
-        clipped = []
-        for n, first, last in zip(self.si.shape, edges[::2], edges[1::2], strict=False):
-            low, high = sorted((first, last))
-            low = int(np.clip(low, 0, n - 1))
-            clipped += [low, int(np.clip(high, low + 1, n))]
-        return tuple(clipped)
+        sizes = np.array(self.si.shape[:-1])
+        first, last = np.sort(np.reshape(proposal.value, (-1, 2)).astype(int)).T
+        first = np.clip(first, 0, sizes - 1)
+        return tuple(np.column_stack([first, np.clip(last, first + 1, sizes)]).ravel().tolist())
 
     @traitlets.observe("n_clusters", "method", "normalise")
     def _cluster(self, _=None):

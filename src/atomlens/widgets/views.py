@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from atomlens import plotting
+from atomlens.plotting.drawing import along
 from atomlens.spectra import METHODS
 from atomlens.widgets._linked import LinkedView, dropdown, slider
 from atomlens.widgets.models import NORMALISATIONS, ClusterModel, CockpitModel
@@ -49,7 +50,7 @@ class ClusterExplorer(LinkedView):
         plotting.draw_spectra(self._ax, result.spectra, result.spread)
         (self._box,) = self._map_ax.plot([], [], color="black", linewidth=1.8)
         dim = self.model.si.dims[-1]
-        axis = self.model.si[dim] if dim in self.model.si.coords else np.arange(self.model.si.sizes[dim])
+        axis = along(self.model.si, dim)
         (self._line,) = self._ax.plot(axis, np.full(len(axis), np.nan), color="black", linewidth=1.1)
         self._on_selected()
 
@@ -57,9 +58,7 @@ class ClusterExplorer(LinkedView):
         if self.model.result is None:
             return
         self._line.set_ydata(self.model.selected.values)
-        size = int(
-            np.prod([b - a for a, b in zip(self.model.region[::2], self.model.region[1::2], strict=True)])
-        )
+        size = int(np.prod(np.diff(np.reshape(self.model.region, (-1, 2)))))
         cluster = self.model.selected_cluster
         where = f"mostly in cluster {cluster}" if cluster >= 0 else "left out of all clusters"
         what = "one spectrum" if size == 1 else f"mean of {size} spectra"
@@ -77,9 +76,8 @@ class ClusterExplorer(LinkedView):
 
     def _scale(self, dim):
         """Origin and step of a scan dimension, in the units that the map is drawn in."""
-        n = self.model.si.sizes[dim]
-        values = self.model.si[dim].values if dim in self.model.si.coords else np.arange(n)
-        return float(values[0]), float(values[-1] - values[0]) / max(n - 1, 1) or 1.0
+        values = along(self.model.si, dim).values
+        return float(values[0]), float(values[-1] - values[0]) / max(len(values) - 1, 1) or 1.0
 
     def _edges(self, dim, first, last):
         origin, step = self._scale(dim)
@@ -113,16 +111,14 @@ class KCockpit(LinkedView):
     """Seven criteria and the label map of one k: move the slider and see what each k means."""
 
     def __init__(self, model):
-        figure, axes = plotting.new_figure(2, 6, size=(9.4, 4.2), width_ratios=[1, 1, 1, 1, 0.02, 1.8])
-        grid = axes[0, 5].get_gridspec()
-        for ax in axes[:, 4:].flat:  # the last column becomes one tall panel, the one before it stays free
-            ax.remove()
-        self._map_ax = figure.add_subplot(grid[:, 5])
+        mosaic = [[*range(4), "map"], [*range(4, 8), "map"]]
+        figure, axes = plotting.new_figure(mosaic, size=(9.4, 4.2), width_ratios=[1, 1, 1, 1, 1.8])
+        self._map_ax = axes.pop("map")
         tried = model.choice.table.index
         k = slider("clusters k", int(tried.min()), int(tried.max()), model.k)
         hint = "Orange dots: what each criterion prefers. Blue bars: the k of the map."
         super().__init__(model, figure, {"k": k}, hint=hint)
-        self._marks = plotting.draw_criteria(axes[:, :4].flat, model.choice, current=model.k)
+        self._marks = plotting.draw_criteria(axes.values(), model.choice, current=model.k)
         model.observe(self._on_result, "result")
         self._on_result()
 

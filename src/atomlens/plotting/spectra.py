@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from atomlens.metrics import adjusted_rand_index, align_labels
-from atomlens.plotting._draw import (
+from atomlens.plotting.drawing import (
     CLUSTER_COLOURS,
     PAGE,
     along,
@@ -30,10 +30,6 @@ def first_look(si):
     Parameters
     ----------
     si : DataArray of shape (H, W, L) or (W, L)
-
-    Returns
-    -------
-    Figure
 
     Raises
     ------
@@ -85,10 +81,6 @@ def cluster_overview(result, *, truth=None, title="Clusters", normalise=False):
     normalise : bool
         As for `draw_spectra`.
 
-    Returns
-    -------
-    Figure
-
     Examples
     --------
     >>> from atomlens import simulate, spectra
@@ -122,10 +114,6 @@ def method_grid(results, truth):
     ----------
     results : dict of str to ClusterResult
     truth : DataArray of int
-
-    Returns
-    -------
-    Figure
 
     Examples
     --------
@@ -165,10 +153,6 @@ def criteria(choice):
     ----------
     choice : KChoice
         From `atomlens.spectra.choose_k`.
-
-    Returns
-    -------
-    Figure
 
     Examples
     --------
@@ -240,10 +224,6 @@ def abundance_maps(abundances, endmembers):
     abundances : DataArray of shape (H, W, n)
     endmembers : DataArray of shape (n, L)
 
-    Returns
-    -------
-    Figure
-
     Examples
     --------
     >>> import xarray as xr
@@ -272,10 +252,6 @@ def library(labels, fractions):
         With coordinates ``x_mm`` and ``y_mm``.
     fractions : array_like of shape (N, 3)
         Composition of every spot; rows sum to 1.
-
-    Returns
-    -------
-    Figure
 
     Examples
     --------

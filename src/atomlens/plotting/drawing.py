@@ -145,10 +145,12 @@ def beside(image, rows, columns, *, aspect=1.0, extra=0.0):
 
 
 def colour_of(label):
+    """Colour of a cluster; light grey for what is left out (-1)."""
     return _LEFT_OUT if label < 0 else CLUSTER_COLOURS[label % len(CLUSTER_COLOURS)]
 
 
 def as_map(image):
+    """The image as a DataArray (y, x)."""
     if isinstance(image, xr.DataArray):
         return image
     return xr.DataArray(np.asarray(image), dims=("y", "x"), name="image")
@@ -161,6 +163,7 @@ def place_columns(table, image=None):
 
 
 def axis_label(coordinate):
+    """What a coordinate is, with its unit."""
     name = coordinate.attrs.get("long_name", str(coordinate.name).replace("_", " "))
     return f"{name} ({coordinate.attrs.get('units', 'px') or '1'})"
 
@@ -253,9 +256,7 @@ def draw_map(ax, image, *, title=None, colourbar=True, cmap=None, **limits):
 
     Parameters
     ----------
-    ax : Axes
     image : DataArray of shape (H, W)
-    title : str, optional
     colourbar : bool
     cmap : str, optional
     **limits
@@ -293,12 +294,6 @@ def draw_map(ax, image, *, title=None, colourbar=True, cmap=None, **limits):
 def draw_image(ax, image, *, title=None):
     """Draw an image in grey, between two percentiles, so that a hot pixel does not darken it.
 
-    Parameters
-    ----------
-    ax : Axes
-    image : array_like or DataArray of shape (H, W)
-    title : str, optional
-
     Returns
     -------
     AxesImage
@@ -326,10 +321,8 @@ def draw_labels(ax, labels, *, title=None, n_clusters=None):
 
     Parameters
     ----------
-    ax : Axes
     labels : DataArray of int
         Over (y, x), over one dimension, or over spots with coordinates ``x_mm`` and ``y_mm``.
-    title : str, optional
     n_clusters : int, optional
         Length of the colour table; the largest label without it.
 
@@ -368,12 +361,10 @@ def draw_spectra(ax, spectra, spread=None, *, normalise=False, title=None, names
 
     Parameters
     ----------
-    ax : Axes
     spectra : DataArray of shape (k, L)
     spread : DataArray of shape (k, L), optional
     normalise : bool
         Divide each line (and its band) by its own maximum, to compare shapes.
-    title : str, optional
     names : sequence of str, optional
         Legend entries; "cluster 0" and so on without it.
 

@@ -1,20 +1,17 @@
-"""Figures of atomic images: columns and defects on the picture, domains, precision against dose, rates."""
+"""Atomic images: columns on the picture, precision against dose, training, doubt."""
 
 from __future__ import annotations
 
 import numpy as np
 from matplotlib.colors import to_rgba
 
-from atomlens.plotting._draw import (
+from atomlens.plotting.drawing import (
     BELOW,
     BESIDE,
     CLUSTER_COLOURS,
-    SIGNED,
-    along,
     as_map,
     colour_of,
     draw_image,
-    draw_labels,
     draw_map,
     log_axis,
     new_figure,
@@ -23,10 +20,10 @@ from atomlens.plotting._draw import (
     show_middle,
     styled,
 )
-from atomlens.plotting._latents import draw_crop
+from atomlens.plotting.latents import draw_crop
 
 _DOUBTFUL = 0.1  # standard deviation of the score
-_MARK, _PLANTED = CLUSTER_COLOURS[5], CLUSTER_COLOURS[4]
+MARK, PLANTED = CLUSTER_COLOURS[5], CLUSTER_COLOURS[4]
 
 
 @styled
@@ -35,7 +32,6 @@ def draw_columns(ax, image, table, *, names=None, size=None, colour=None):
 
     Parameters
     ----------
-    ax : Axes
     image : array_like or DataArray of shape (H, W)
         The image below: its calibration decides whether positions are drawn in nm or in pixels.
     table : DataFrame
@@ -83,7 +79,7 @@ def _overlay_colour(label):
 
 
 @styled
-def draw_hits(ax, image, table, *, colour=_MARK, size=None, marker="o", label=None):
+def draw_hits(ax, image, table, *, colour=MARK, size=None, marker="o", label=None):
     """Draw rings around places in an image that is drawn already.
 
     Parameters
@@ -136,7 +132,7 @@ def mark_errors(ax, image, found, truth, match):
     """
     missed, spurious = truth.iloc[match.missed], found.iloc[match.spurious]
     if len(missed):
-        draw_hits(ax, image, missed, colour=_PLANTED, size=9, label=f"missed: {len(missed)}")
+        draw_hits(ax, image, missed, colour=PLANTED, size=9, label=f"missed: {len(missed)}")
     if len(spurious):
         draw_hits(ax, image, spurious, size=7, marker="x", label=f"spurious: {len(spurious)}")
     if len(missed) or len(spurious):
@@ -149,7 +145,6 @@ def columns_found(image, found, *, truth=None, match=None, title="Image", names=
 
     Parameters
     ----------
-    image : array_like or DataArray of shape (H, W)
     found : DataFrame
         From `atomlens.columns.find`.
     truth : DataFrame, optional
@@ -161,10 +156,6 @@ def columns_found(image, found, *, truth=None, match=None, title="Image", names=
         Names of the classes.
     zoom : float, optional
         Show only the middle of the image: this fraction of its sides.
-
-    Returns
-    -------
-    Figure
 
     Examples
     --------
@@ -197,10 +188,6 @@ def overlays(pictures, *, columns=3, zoom=None):
     zoom : float, optional
         Show only the middle of each image: this fraction of its sides.
 
-    Returns
-    -------
-    Figure
-
     Examples
     --------
     >>> import pandas as pd
@@ -227,10 +214,6 @@ def scene_grid(images, targets):
     targets : ndarray of shape (n, C, H, W)
         The classes are added up.
 
-    Returns
-    -------
-    Figure
-
     Examples
     --------
     >>> figure = scene_grid(np.zeros((3, 1, 8, 8)), np.zeros((3, 1, 8, 8)))
@@ -253,7 +236,6 @@ def draw_lines(ax, table, *, xlabel, ylabel, expected=None, mark=None, log=False
 
     Parameters
     ----------
-    ax : Axes
     table : DataFrame
         Numbers over a numerical index.
     xlabel, ylabel : str
@@ -264,7 +246,6 @@ def draw_lines(ax, table, *, xlabel, ylabel, expected=None, mark=None, log=False
         A place on the horizontal axis, and its name.
     log : bool
         Logarithmic horizontal axis.
-    title : str, optional
 
     Returns
     -------
@@ -307,14 +288,9 @@ def lines_against_dose(table, *, ylabel, limit=None, title=None, log=False, ax=N
         What is plotted, with its unit.
     limit : Series, optional
         The bound, over the same index.
-    title : str, optional
     log : bool
         Logarithmic vertical axis.
     ax : Axes, optional
-
-    Returns
-    -------
-    Figure
 
     Examples
     --------
@@ -337,17 +313,12 @@ def doubtful_columns(image, found, uncertainty, *, zoom=None):
 
     Parameters
     ----------
-    image : array_like or DataArray of shape (H, W)
     found : DataFrame
         From `atomlens.columns.find` with an `Ensemble`: has ``score_sd``, which above 0.1 is doubtful.
     uncertainty : ndarray of shape (H, W)
         One class of `atomlens.columns.uncertainty_map`.
     zoom : float, optional
         Show only the middle of the image: this fraction of its sides.
-
-    Returns
-    -------
-    Figure
 
     Examples
     --------
@@ -361,7 +332,7 @@ def doubtful_columns(image, found, uncertainty, *, zoom=None):
     unsure = found[found["score_sd"] > _DOUBTFUL]
     draw_columns(left, image, found, size=5.0 if zoom else None)
     if len(unsure):
-        draw_hits(left, image, unsure, colour=_PLANTED, size=10, label=f"doubtful: {len(unsure)}")
+        draw_hits(left, image, unsure, colour=PLANTED, size=10, label=f"doubtful: {len(unsure)}")
         left.legend(**BELOW)
     about = {"long_name": "standard deviation of the probability", "units": "1"}
     spread = as_map(image).copy(data=uncertainty).assign_attrs(about)
@@ -381,10 +352,6 @@ def training_curves(histories):
         Name -> ``step``, ``loss``, ``f1``, as in ``ColumnModel.history``. As losses may have different
         units, each is shown relative to its first value.
 
-    Returns
-    -------
-    Figure
-
     Examples
     --------
     >>> import pandas as pd
@@ -402,249 +369,4 @@ def training_curves(histories):
     right.set(xlabel="training step", ylabel="F1, held-out scenes", ylim=(-0.02, 1.02))
     if len(histories) > 1:
         right.legend(**BESIDE)
-    return figure
-
-
-@styled
-def defects_found(image, found, *, truth=None):
-    """An image with its hits, what is left without the perfect crystal, and the score.
-
-    The threshold is in the middle of the scale of the score.
-
-    Parameters
-    ----------
-    image : array_like or DataArray of shape (H, W)
-    found : DefectMap
-        From `atomlens.defects.detect` of this image.
-    truth : DataFrame, optional
-        Planted defects, ``x`` and ``y`` in pixels.
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    >>> from atomlens import defects, simulate
-    >>> image = simulate.image(simulate.structures.perovskite((5, 5)), electrons=200).data
-    >>> len(defects_found(image, defects.detect(image)).axes)
-    3
-    """
-    figure, (left, middle, right) = panels(3, height=0.9)
-    draw_image(left, image, title=f"{len(found.defects)} hits")
-    if truth is not None:
-        draw_hits(left, image, truth, colour=_PLANTED, marker="s", size=14, label="planted")
-    draw_hits(left, image, found.defects, label="found")
-    if truth is not None:
-        left.legend(**BELOW)
-    draw_map(middle, found.residual, title="Without the perfect crystal", cmap=SIGNED, vmin=-5, vmax=5)
-    low = float(np.percentile(found.score, 1))
-    high = found.threshold + max(found.threshold - low, 1e-12)
-    draw_map(right, found.score, title="Score", vmin=low, vmax=high)
-    return figure
-
-
-@styled
-def hit_gallery(results):
-    """Images with their hits, two in a row.
-
-    Parameters
-    ----------
-    results : dict
-        (image, DefectMap) by title.
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    >>> from atomlens import defects, simulate
-    >>> image = simulate.image(simulate.structures.perovskite((5, 5)), electrons=200).data
-    >>> len(hit_gallery({"perfect": (image, defects.detect(image))}).axes)
-    1
-    """
-    figure, axes = panels(len(results), per_row=2, width=4.2)
-    for ax, (title, (image, found)) in zip(axes, results.items(), strict=True):
-        draw_image(ax, image, title=f"{title}: {len(found.defects)}")
-        draw_hits(ax, image, found.defects)
-    return figure
-
-
-@styled
-def window_spread(table):
-    """How much the Patterson function depends on where a window is cut: one line a taper, against its size.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Indexed by the side of the window in unit cells; one column a taper.
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> len(window_spread(pd.DataFrame({"none": [0.1, 0.2]}, index=[1.0, 1.5])).axes)
-    1
-    """
-    figure, ax = new_figure(size=(7.4, 4))
-    draw_lines(ax, table, xlabel="side of the window (unit cells)", ylabel="spread over offsets (relative)")
-    log_axis(ax.yaxis)
-    ax.legend(title="taper", **BESIDE)
-    return figure
-
-
-@styled
-def knee(distances, suspects, *, title="Knee"):
-    """Sorted distances to the nearest neighbours, with the rows that were taken for suspects.
-
-    Parameters
-    ----------
-    distances : array_like of shape (N,)
-    suspects : array_like of bool, shape (N,)
-    title : str
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    >>> len(knee([0.1, 0.2, 0.9], [False, False, True]).axes)
-    1
-    """
-    order = np.argsort(distances)
-    values, odd = np.asarray(distances)[order], np.asarray(suspects)[order]
-    figure, ax = new_figure(size=(6.6, 4))
-    rank = np.arange(1, len(values) + 1)
-    for part, name, n in ((~odd, "kept", 0), (odd, "suspects", 5)):
-        ax.plot(rank[part], values[part], ".", ms=8, color=colour_of(n), label=f"{name} ({part.sum()})")
-    ax.set(xlabel="window, sorted", ylabel="mean distance to its neighbours", title=title)
-    ax.legend()
-    return figure
-
-
-@styled
-def detection_curves(curves, *, marks=None):
-    """Receiver operating characteristic and precision-recall curve, one line a method.
-
-    Parameters
-    ----------
-    curves : dict
-        By method: (scores, truth), arrays of shape (N,), truth of bool.
-    marks : dict, optional
-        By method: threshold whose point is marked.
-
-    Returns
-    -------
-    Figure
-        The false-positive rate is on a logarithmic scale, with a place for zero.
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> truth = rng.random(500) < 0.05
-    >>> len(detection_curves({"method": (rng.normal(size=500) + 3 * truth, truth)}).axes)
-    2
-    """
-    from sklearn.metrics import average_precision_score, precision_recall_curve, roc_curve
-
-    figure, (left, right) = new_figure(1, 2, size=(10.4, 3.9))
-    lowest = 1.0
-    for n, (name, (score, truth)) in enumerate(curves.items()):
-        score, truth = np.asarray(score), np.asarray(truth)
-        false, true, _ = roc_curve(truth, score)
-        precision, recall, _ = precision_recall_curve(truth, score)
-        colour = colour_of(n)
-        lowest = min(lowest, 1 / max(np.count_nonzero(~truth), 1))
-        left.plot(np.maximum(false, lowest / 2), true, color=colour)
-        area = average_precision_score(truth, score)
-        right.plot(recall, precision, color=colour, label=f"{name} ({area:.2f})")
-        if marks and name in marks:
-            hit = score > marks[name]
-            found = np.sum(hit & truth)
-            left.plot(max(np.mean(hit[~truth]), lowest / 2), found / np.sum(truth), "o", color=colour, ms=8)
-            if hit.any():
-                right.plot(found / np.sum(truth), found / hit.sum(), "o", color=colour, ms=8)
-    left.set(xscale="log", xlabel="false-positive rate (of cells)", ylabel="recall", title="ROC")
-    # A logarithmic axis has no zero: the lowest tick stands for it.
-    ticks = [n for n in (1e-4, 1e-3, 1e-2, 1e-1, 1.0) if n > 1.5 * lowest]
-    left.set_xticks([lowest / 2, *ticks], ["0", *(f"{n:g}" for n in ticks)])
-    left.minorticks_off()
-    right.set(xlabel="recall", ylabel="precision", title="Precision and recall", ylim=(-0.03, 1.03))
-    right.legend(title="average precision", **BESIDE)
-    return figure
-
-
-@styled
-def alarm_rates(table):
-    """The false-alarm rate that was set against the one that came out, with its 95 % interval.
-
-    Parameters
-    ----------
-    table : DataFrame
-        Indexed by the rate that was set; columns ``alarms`` and ``cells``.
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> len(alarm_rates(pd.DataFrame({"alarms": [9, 100], "cells": [1000, 1000]}, index=[0.01, 0.1])).axes)
-    1
-    """
-    from scipy.stats import beta
-
-    figure, ax = new_figure(size=(6.2, 4.2))
-    alarms, cells = table["alarms"].to_numpy(), table["cells"].to_numpy()
-    low = np.where(alarms > 0, beta.ppf(0.025, np.maximum(alarms, 1), cells - alarms + 1), 0)
-    high = beta.ppf(0.975, alarms + 1, np.maximum(cells - alarms, 1))
-    shown = np.maximum(alarms, 0.3) / cells  # none at all: at the lower end of the scale
-    ax.errorbar(
-        table.index, shown, [np.maximum(shown - np.maximum(low, 0.1 / cells), 0), high - shown],
-        fmt="o", ms=7, color=colour_of(0), capsize=4, label="measured, 95 % interval",
-    )  # fmt: skip
-    ends = [min(table.index), max(table.index)]
-    ax.plot(ends, ends, color="black", lw=1.4, label="as set")
-    ax.set(xlabel="rate set (per unit cell)", ylabel="rate measured")
-    for axis in (ax.xaxis, ax.yaxis):
-        log_axis(axis, subs=(1,))
-    ax.legend(loc="upper left")
-    return figure
-
-
-@styled
-def domain_map(image, domains, *, title=None):
-    """An image with the boundaries of its domains, beside the domains.
-
-    Parameters
-    ----------
-    image : array_like or DataArray of shape (H, W)
-    domains : DataArray of int, shape (H, W)
-        From `atomlens.defects.segment_domains`.
-    title : str, optional
-
-    Returns
-    -------
-    Figure
-
-    Examples
-    --------
-    >>> import xarray as xr
-    >>> halves = xr.DataArray(np.repeat([[0, 1]], 4, axis=0).repeat(3, axis=1), dims=("y", "x"))
-    >>> len(domain_map(np.random.default_rng(0).random((4, 6)), halves).axes)
-    2
-    """
-    figure, (left, right) = panels(2, width=4)
-    image, count = as_map(image), int(domains.max()) + 1
-    draw_image(left, image, title=title or "Image")
-    x, y = (along(image, dim) for dim in ("x", "y"))
-    for label in range(count - 1):
-        left.contour(x, y, np.asarray(domains) > label, [0.5], colors=_MARK, linewidths=2.4)
-    draw_labels(right, domains, title=f"{count} domain{'s' * (count > 1)} found")
     return figure

@@ -8,7 +8,7 @@ import xarray as xr
 from matplotlib.patches import Rectangle
 
 from atomlens.patterson import patterson
-from atomlens.plotting._draw import (
+from atomlens.plotting.drawing import (
     PAGE,
     SIGNED,
     along,
@@ -20,7 +20,7 @@ from atomlens.plotting._draw import (
     panels,
     styled,
 )
-from atomlens.plotting._latents import draw_crop
+from atomlens.plotting.latents import draw_crop
 from atomlens.windows import column_windows, taper_window
 
 FRAMES = ("#E69F00", "#56B4E9", "#CC79A7", "#009E73", "#F0E442", "#D55E00")  # seen on grey pictures
@@ -51,7 +51,6 @@ def draw_windows(ax, image, table, size, *, colours=FRAMES, numbers=False):
 
     Parameters
     ----------
-    ax : Axes
     image : array_like or DataArray of shape (H, W)
         Its calibration decides whether the frames are drawn in nm or in pixels.
     table : DataFrame
@@ -69,7 +68,6 @@ def draw_windows(ax, image, table, size, *, colours=FRAMES, numbers=False):
 
     Examples
     --------
-    >>> import pandas as pd
     >>> from atomlens.plotting import new_figure
     >>> figure, ax = new_figure()
     >>> frames = draw_windows(ax, np.eye(40), pd.DataFrame({"x": [20.0], "y": [9.5]}), (10, 20))
@@ -99,11 +97,9 @@ def draw_patch(ax, patch, *, step=1.0, unit="px", title=None):
 
     Parameters
     ----------
-    ax : Axes
     patch : array_like of shape (h, w)
     step, unit : float, str
         Size of a pixel.
-    title : str, optional
 
     Returns
     -------
@@ -209,17 +205,12 @@ def window_transforms(image, table, size, *, taper="hann", blank_center=0.0):
 
     Parameters
     ----------
-    image : array_like or DataArray of shape (H, W)
     table : DataFrame
         ``x``, ``y`` of the centres of the windows, in pixels.
     size : tuple of int
         (height, width) in pixels.
     taper, blank_center
         As for `atomlens.patterson.patterson`.
-
-    Returns
-    -------
-    Figure
 
     Examples
     --------
@@ -255,10 +246,6 @@ def blindness(tables):
     ----------
     tables : dict of str to dict of str to DataFrame
         Title of the panel -> name of the descriptor -> table of `atomlens.descriptors.blindness`.
-
-    Returns
-    -------
-    Figure
 
     Examples
     --------
@@ -310,10 +297,6 @@ def component_maps(describe, features, model, *, image=None, title="Image"):
     title : str
         Heads the image.
 
-    Returns
-    -------
-    Figure
-
     Examples
     --------
     >>> from atomlens.descriptors import WindowDescriptor
@@ -349,7 +332,6 @@ def look_alikes(image, describe, row, found, distances, *, title="Image"):
 
     Parameters
     ----------
-    image : array_like or DataArray of shape (H, W)
     describe : transformer with ``positions_`` and ``size_``
         Fitted to this image.
     row : int
@@ -357,10 +339,6 @@ def look_alikes(image, describe, row, found, distances, *, title="Image"):
     found, distances : array_like
         From `atomlens.descriptors.look_alikes`.
     title : str
-
-    Returns
-    -------
-    Figure
 
     Examples
     --------
@@ -397,10 +375,6 @@ def pictures(rows, *, columns=None):
         Name of the row -> its pictures, as many in each.
     columns : sequence of str, optional
         Headings.
-
-    Returns
-    -------
-    Figure
 
     Examples
     --------
