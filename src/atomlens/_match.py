@@ -30,9 +30,6 @@ class Match:
         Row numbers in `found` and in `truth`, pair by pair.
     spurious, missed : array of int
         Row numbers in `found` of false alarms, and in `truth` of what was not found, as far as scored.
-    confusion : DataFrame or None
-        Number of positions by true label (rows) and found label (columns), with ``labels=True``; the row
-        ``"none"`` counts spurious detections, the column ``"none"`` missed positions.
     """
 
     precision: float
@@ -46,7 +43,6 @@ class Match:
     pairs: tuple[np.ndarray, np.ndarray] = field(repr=False)
     spurious: np.ndarray = field(repr=False)
     missed: np.ndarray = field(repr=False)
-    confusion: pd.DataFrame | None = field(default=None, repr=False)
 
     def __repr__(self):
         return (
@@ -54,19 +50,6 @@ class Match:
             f"RMSE {self.rmse:.3g} px, {self.n_matched} of {self.n_truth} found, "
             f"{self.n_found - self.n_matched} spurious)"
         )
-
-    @property
-    def per_class(self):
-        """``precision``, ``recall`` and ``f1`` of each label, a wrong label being an error of both."""
-        if self.confusion is None:
-            raise ValueError("labels were not compared: call match(..., labels=True)")
-        classes = [c for c in self.confusion.index if c != "none"]
-        right = np.diag(self.confusion.loc[classes, classes])
-        found = self.confusion[classes].sum(axis=0).to_numpy()
-        true = self.confusion.loc[classes].sum(axis=1).to_numpy()
-        scores = [_ratio(right, found), _ratio(right, true), _ratio(2 * right, found + true)]
-        index = pd.Index(classes, name="label")
-        return pd.DataFrame(dict(zip(("precision", "recall", "f1"), scores, strict=True)), index=index)
 
 
 def _ratio(part, whole):
@@ -123,7 +106,7 @@ def _assign(found, truth, tolerance):
     return pairs[:, np.argsort(pairs[0])]
 
 
-def match(found, truth, *, tolerance, border=None, shape=None, ignore=None, labels=False):
+def match(found, truth, *, tolerance, border=None, shape=None, ignore=None):
     """Pair found positions with true ones and score them.
 
     Pairs are one-to-one and at most `tolerance` apart: as many as possible, and among those the set with
@@ -143,8 +126,6 @@ def match(found, truth, *, tolerance, border=None, shape=None, ignore=None, labe
     ignore : DataFrame or array_like, optional
         Positions that are neither required nor wrong, such as columns too weak to see: a detection left
         without a partner is not scored if it can be paired with one of them.
-    labels : bool
-        Also compare the column ``label`` of both tables.
 
     Returns
     -------
@@ -192,7 +173,6 @@ def match(found, truth, *, tolerance, border=None, shape=None, ignore=None, labe
         pairs=pairs,
         spurious=spurious,
         missed=np.setdiff1d(scored, pairs[1]),
-        confusion=_confusion(found, truth, pairs, spurious, scored) if labels else None,
     )
 
 
@@ -222,22 +202,6 @@ def near_edge(points, border, shape):
     x, y = points.T
     rows, columns = shape
     return np.minimum.reduce([x, y, columns - 1 - x, rows - 1 - y]) + 0.5 < border
-
-
-def _confusion(found, truth, pairs, spurious, scored):
-    for table, name in ((found, "found"), (truth, "truth")):
-        if not isinstance(table, pd.DataFrame) or "label" not in table:
-            raise ValueError(f"{name} lacks the column label, so classes cannot be compared")
-    got, true = (np.asarray(table["label"]).astype(int) for table in (found, truth))
-    missed = np.setdiff1d(scored, pairs[1])
-    classes = np.union1d(got[np.union1d(pairs[0], spurious)], true[scored])
-    # One row and one column more than there are classes, for positions without a partner.
-    table = np.zeros((classes.size + 1, classes.size + 1), dtype=int)
-    np.add.at(table, (np.searchsorted(classes, true[pairs[1]]), np.searchsorted(classes, got[pairs[0]])), 1)
-    np.add.at(table[:, -1], np.searchsorted(classes, true[missed]), 1)
-    np.add.at(table[-1], np.searchsorted(classes, got[spurious]), 1)
-    names = [*classes.tolist(), "none"]
-    return pd.DataFrame(table, index=pd.Index(names, name="truth"), columns=pd.Index(names, name="found"))
 
 
 def match_table(matches, *, name="dose"):
