@@ -214,7 +214,7 @@ CUBE = Lattice(np.array(SQUARE), periodic=True)
         (lambda v: column_windows(v, pd.DataFrame({"a": [1.0]}), 3), "lacks the column x and y"),
         (lambda v: column_windows(v, PLACE * np.nan, 3), "not finite"),
         (lambda v: column_windows(v * np.nan, PLACE, 3), "NaN"),
-        (lambda v: cell_windows(v[:17], CUBE), "no unit cell fits"),
+        (lambda v: cell_windows(v[:, :20], CUBE), "no unit cell fits"),
         (lambda v: cell_windows(v * 0, CUBE), "constant"),
         (lambda v: taper_window((4, 4), "hamming"), "taper must be"),
         (lambda v: taper_window((4, 0)), "shape must be"),
