@@ -225,18 +225,9 @@ def match_table(matches, *, name="dose"):
     >>> table.rmse.to_dict()
     {10: 1.0}
     """
+    columns = ["f1", "precision", "recall", "rmse", "bias_x", "bias_y", "n_matched", "n_found", "n_truth"]
     rows = [
-        {
-            "f1": m.f1,
-            "precision": m.precision,
-            "recall": m.recall,
-            "rmse": m.rmse,
-            "bias_x": m.bias[0],
-            "bias_y": m.bias[1],
-            "n_matched": m.n_matched,
-            "n_found": m.n_found,
-            "n_truth": m.n_truth,
-        }
+        (m.f1, m.precision, m.recall, m.rmse, *m.bias, m.n_matched, m.n_found, m.n_truth)
         for m in matches.values()
     ]
-    return pd.DataFrame(rows, index=pd.Index([*matches], name=name))
+    return pd.DataFrame(rows, index=pd.Index([*matches], name=name), columns=columns)

@@ -4,7 +4,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
 
 from atomlens import lattice, metrics
 from atomlens.crystallography import LocalCrystallography
@@ -147,21 +146,6 @@ def test_one_and_two_neighbours_are_enough_for_small_groups(four):
     assert pair.verdict_[["kind", "n_variants", "orbit_size"]].to_numpy().tolist() == [["ferroic", 4, 4]]
     lone = LocalCrystallography(n_clusters=2, point_group="m").fit(vectors[:, :1])
     np.testing.assert_allclose(lone.replica_labels_.shape, (2, len(vectors)))
-
-
-def test_predict(planted, fitted, four):
-    np.testing.assert_array_equal(fitted.predict(four[0]), fitted.labels_)
-    np.testing.assert_array_equal(fitted.predict(fitted.neighbourhoods_), fitted.labels_)
-    vectors = fitted.neighbourhoods_.vectors
-    # An array: every row for itself.
-    np.testing.assert_array_equal(fitted.predict(vectors), fitted.labels_)
-    np.testing.assert_array_equal(fitted.predict(vectors[40:41]), fitted.labels_[40:41])
-    table, truth = planted(seed=8, drift=-0.02)
-    assert agreement(fitted.predict(table), truth) > 0.95
-    with pytest.raises(ValueError, match="3 neighbours, those of the fit had 4"):
-        fitted.predict(vectors[:, :3])
-    with pytest.raises(NotFittedError):
-        crystal(4).predict(table)
 
 
 def test_replicas_and_contingencies(fitted):

@@ -9,7 +9,7 @@ from atomlens.columns.model import Chain, ColumnModel, Ensemble, load_model, mod
 from atomlens.columns.peaks import best_peaks, find_peaks
 from atomlens.columns.scale import estimate_scale
 from atomlens.columns.scenes import Scenes
-from atomlens.columns.train import train, train_ensemble
+from atomlens.columns.train import train
 
 __all__ = [
     "Chain",
@@ -31,6 +31,5 @@ __all__ = [
     "refine",
     "segmentor",
     "train",
-    "train_ensemble",
     "uncertainty_map",
 ]

@@ -9,13 +9,12 @@ import pandas as pd
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
-from sklearn.utils.validation import check_is_fitted
 
 from atomlens._gap import over_splits, split_halves
 from atomlens._threads import one_thread
 from atomlens.crystallography import _replicas
 from atomlens.crystallography._phases import Evidence, verdict
-from atomlens.crystallography._ready import neighbourhoods_of, vectors_of
+from atomlens.crystallography._ready import neighbourhoods_of
 from atomlens.crystallography.point_groups import POINT_GROUPS, fitting, point_group
 from atomlens.lattice import Neighbourhoods, neighbour_vectors
 from atomlens.lattice.table import sublattice_column
@@ -196,36 +195,6 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         self._replicate(points, whole, group)
         self._judge(points, whole, group)
         return self
-
-    def predict(self, X):
-        """Nearest clusters of other neighbourhoods.
-
-        Parameters
-        ----------
-        X : DataFrame, ndarray of shape (N, k, 2), or Neighbourhoods
-            As for `fit`. A table tells the distortion of its own scan; an array shares that of the fit.
-
-        Returns
-        -------
-        ndarray of int, shape (N,)
-
-        Raises
-        ------
-        ValueError
-            If the atoms have another number of neighbours, or as for `fit`.
-        """
-        check_is_fitted(self)
-        if isinstance(X, pd.DataFrame | Neighbourhoods):
-            hoods = self._neighbourhoods(X)
-            vectors, basis = hoods.vectors, hoods.lattice.basis
-        else:
-            vectors, basis = vectors_of(X), self.lattice_.basis
-        k = self.centroids_.shape[1]
-        if vectors.shape[1] != k:
-            raise ValueError(f"these atoms have {vectors.shape[1]} neighbours, those of the fit had {k}")
-        frame = point_group(self.point_group, basis, mirror=self.mirror).frame
-        points = (vectors @ frame).reshape(len(vectors), -1)
-        return _replicas.nearest_centroid(points, self.centroids_.reshape(len(self.centroids_), -1))[0]
 
     @property
     def phase_labels_(self):

@@ -30,7 +30,7 @@ class NeighbourDescriptor(Descriptor):
 
     Parameters
     ----------
-    n_neighbors, shells, center, neighbors, random_state
+    n_neighbors, center, neighbors, random_state
         As for `atomlens.lattice.neighbour_vectors`.
     lattice : Lattice, optional
         Estimated from each table without it.
@@ -66,11 +66,8 @@ class NeighbourDescriptor(Descriptor):
     prior = "atoms at definite places: what matters of an atom is where its neighbours are"
     blind_to = ("translation", "species", "contrast")
 
-    def __init__(
-        self, *, n_neighbors=4, shells=None, center=None, neighbors=None, lattice=None, random_state=0
-    ):
+    def __init__(self, *, n_neighbors=4, center=None, neighbors=None, lattice=None, random_state=0):
         self.n_neighbors = n_neighbors
-        self.shells = shells
         self.center = center
         self.neighbors = neighbors
         self.lattice = lattice
@@ -81,7 +78,6 @@ class NeighbourDescriptor(Descriptor):
             columns,
             self.lattice,
             n_neighbors=self.n_neighbors,
-            shells=self.shells,
             center=self.center,
             neighbors=self.neighbors,
             random_state=self.random_state,

@@ -12,8 +12,6 @@ from atomlens._threads import one_torch_thread
 from atomlens.shiftvae._polish import polished
 from atomlens.shiftvae._train import reconstruction_loss
 
-__all__ = ["Core", "device"]
-
 _PICTURES = 1024  # decoded together
 _DRAWS = 4  # from the posterior of each crop
 

@@ -8,17 +8,6 @@ import numbers
 import numpy as np
 from scipy.linalg import block_diag
 
-__all__ = [
-    "BLOCK",
-    "LEAST_NOISE",
-    "REACH",
-    "STATE",
-    "check_parameters",
-    "geometry_of",
-    "lattice_vectors",
-    "pose_names",
-]
-
 BLOCK = 5  # windows: side of the blocks from which a smooth map learns
 _MOVEMENTS = {
     None: (),

@@ -16,8 +16,6 @@ from atomlens.shiftvae._networks import AligningEncoder, CanonicalDecoder
 from atomlens.shiftvae._setup import LEAST_NOISE
 from atomlens.shiftvae._smooth import blocks_of_grid, information, roughness
 
-__all__ = ["COLUMNS", "SHARED", "Recipe", "prepare", "reconstruction_loss", "train"]
-
 _WARM_UP = 30  # steps in which the learning rate rises: the first ones of Adam would throw the start away
 _COOLING = 0.4  # of the epochs, in which the learning rate falls to nothing
 _LEAST_COOLING = 5  # epochs

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
-from sklearn.utils.validation import check_is_fitted
 
 from atomlens.spectra._step import SpectralStep
 
@@ -88,7 +87,6 @@ class Despike(OneToOneFeatureMixin, SpectralStep):
         -------
         ndarray of shape (N, L)
         """
-        check_is_fitted(self)
         cleaned = self._validate(X).copy()
         if cleaned.shape[1] < 5:
             return cleaned

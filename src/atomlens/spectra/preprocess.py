@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
-from sklearn.utils.validation import check_is_fitted
 
 from atomlens.spectra._step import SpectralStep
 
@@ -55,7 +54,6 @@ class Crop(SpectralStep):
         -------
         ndarray of shape (N, M)
         """
-        check_is_fitted(self)
         return self._validate(X)[:, self.support_]
 
 
@@ -101,7 +99,6 @@ class Normalise(OneToOneFeatureMixin, SpectralStep):
         -------
         ndarray of shape (N, L)
         """
-        check_is_fitted(self)
         X = self._validate(X)
         if self.method == "none":
             return X
@@ -176,5 +173,4 @@ class PoissonWeight(OneToOneFeatureMixin, SpectralStep):
         -------
         ndarray of shape (N, L)
         """
-        check_is_fitted(self)
         return self._validate(X) * self.weight_

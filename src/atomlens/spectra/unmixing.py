@@ -9,6 +9,7 @@ import xarray as xr
 from scipy.optimize import nnls
 from sklearn.cluster import KMeans
 
+from atomlens.spectra._cluster import _everywhere
 from atomlens.spectra._matrix import as_spectra
 from atomlens.spectra.components import NoiseRankPCA
 from atomlens.spectra.despike import Despike
@@ -119,9 +120,7 @@ def unmix(si, n_endmembers, *, despike=True, mask=None, random_state=0):
     units = {"units": spectra.attrs.get("units", "")}
 
     def everywhere(values, **attrs):
-        full = values if keep is None else np.full((keep.size, *values.shape[1:]), np.nan, dtype=np.float32)
-        if keep is not None:
-            full[keep] = values
+        full = _everywhere(values, keep, np.nan)
         if full.ndim == 1:
             return spectra.on_scan(full, **attrs)
         maps = [spectra.on_scan(full[:, i], **attrs) for i in range(full.shape[1])]
