@@ -160,18 +160,6 @@ def test_border_is_not_scored_but_may_lend_a_partner():
     assert metrics.match(found, truth, tolerance=1).n_truth == 4
 
 
-def test_labels_are_compared_pair_by_pair():
-    truth = pd.DataFrame({"x": [0.0, 10, 20, 30], "y": 0.0, "label": [0, 0, 1, 1]})
-    found = pd.DataFrame({"x": [0.0, 10, 20, 70], "y": 0.0, "label": [0, 1, 1, 1]})
-    result = metrics.match(found, truth, tolerance=1, labels=True)
-    table = result.confusion
-    assert table.loc[0, 0] == table.loc[0, 1] == table.loc[1, 1] == table.loc[1, "none"] == 1
-    assert table.loc["none", 1] == 1
-    assert table.to_numpy().sum() == 5
-    assert result.per_class.loc[0].tolist() == pytest.approx([1, 1 / 2, 2 / 3])
-    assert result.per_class.loc[1].tolist() == pytest.approx([1 / 3, 1 / 2, 2 / 5])
-
-
 @pytest.mark.parametrize("empty", [[], np.empty((0, 2)), pd.DataFrame({"x": [], "y": []})])
 def test_match_of_empty_tables(empty):
     nothing, missed, junk = (
@@ -201,8 +189,6 @@ def test_scores_are_tabulated():
         (lambda: metrics.match([[0, 0, 0]], [[0, 0]], tolerance=1), "found must be a table with x and y"),
         (lambda: metrics.match(pd.DataFrame({"x": [1.0]}), [[0, 0]], tolerance=1), "lacks the column y"),
         (lambda: metrics.match([[0, 0]], [[np.nan, 0]], tolerance=1), "truth holds positions that are not"),
-        (lambda: metrics.match([[0, 0]], [[0, 0]], tolerance=1, labels=True), "found lacks the column label"),
-        (lambda: metrics.match([[0, 0]], [[0, 0]], tolerance=1).per_class, "labels=True"),
     ],
 )
 def test_bad_positions_say_what_to_do(call, message):

@@ -1,11 +1,9 @@
 """The Patterson function, against sums over pairs of pixels."""
 
 import numpy as np
-import pandas as pd
 import pytest
-from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from atomlens.patterson import PattersonTransformer, full_patterson, patterson, translation_spread
+from atomlens.patterson import full_patterson, patterson, translation_spread
 from atomlens.windows import sliding_windows, taper_window
 
 NOISE = np.random.default_rng(0).random((5, 12, 10))
@@ -147,23 +145,6 @@ def test_spread_is_the_mean_distance_from_the_mean():
     assert got == pytest.approx(expected, rel=1e-3)
 
 
-@parametrize_with_checks([PattersonTransformer(), PattersonTransformer(taper="hann")])
-def test_scikit_learn_agrees(estimator, check):
-    check(estimator)
-
-
-def test_transformer_takes_stacks_and_rows():
-    expected = patterson(NOISE, taper="hann", blank_center=2).reshape(5, -1)
-    stack = PattersonTransformer(taper="hann", blank_center=2).fit(NOISE)
-    np.testing.assert_array_equal(stack.transform(NOISE), expected)
-    rows = PattersonTransformer(shape=(12, 10), taper="hann", blank_center=2)
-    np.testing.assert_allclose(rows.fit_transform(NOISE.reshape(5, -1)), expected, atol=1e-6)
-    assert len(rows.get_feature_names_out()) == expected.shape[1]
-    np.testing.assert_allclose(stack.inverse_image(expected), full_patterson(expected.reshape(5, 7, 10), 12))
-    table = PattersonTransformer().set_output(transform="pandas").fit_transform(NOISE)
-    assert isinstance(table, pd.DataFrame)
-
-
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -179,9 +160,6 @@ def test_transformer_takes_stacks_and_rows():
         (lambda v: full_patterson(v, 12), ValueError, "has 7 rows"),
         (lambda v: translation_spread(np.tile(v[0], (3, 3)), 50), ValueError, "does not fit"),
         (lambda v: translation_spread(np.tile(v[0], (3, 3)), 9, n_offsets=1), ValueError, "n_offsets"),
-        (lambda v: PattersonTransformer(shape=(5, 5)).fit(v.reshape(5, -1)), ValueError, "make no patches"),
-        (lambda v: PattersonTransformer(shape=(120,)).fit(v.reshape(5, -1)), ValueError, "make no patches"),
-        (lambda v: PattersonTransformer().fit(v).transform(v[:, 1:]), ValueError, "but fitted to"),
     ],
 )
 def test_bad_input_is_explained(call, error, message):

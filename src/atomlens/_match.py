@@ -32,9 +32,6 @@ class Match:
         Row numbers in `found` and in `truth`, pair by pair.
     spurious, missed : array of int
         Row numbers in `found` of false alarms, and in `truth` of what was not found, as far as scored.
-    confusion : DataFrame or None
-        Number of positions by true label (rows) and found label (columns), with ``labels=True``; the row
-        ``"none"`` counts spurious detections, the column ``"none"`` missed positions.
     """
 
     precision: float
@@ -48,7 +45,6 @@ class Match:
     pairs: tuple[np.ndarray, np.ndarray] = field(repr=False)
     spurious: np.ndarray = field(repr=False)
     missed: np.ndarray = field(repr=False)
-    confusion: pd.DataFrame | None = field(default=None, repr=False)
 
     def __repr__(self):
         return (
@@ -56,19 +52,6 @@ class Match:
             f"RMSE {self.rmse:.3g} px, {self.n_matched} of {self.n_truth} found, "
             f"{self.n_found - self.n_matched} spurious)"
         )
-
-    @property
-    def per_class(self) -> DataFrame:
-        """``precision``, ``recall`` and ``f1`` of each label, a wrong label being an error of both."""
-        if self.confusion is None:
-            raise ValueError("labels were not compared: call match(..., labels=True)")
-        classes = [c for c in self.confusion.index if c != "none"]
-        right = np.diag(self.confusion.loc[classes, classes])
-        found = self.confusion[classes].sum(axis=0).to_numpy()
-        true = self.confusion.loc[classes].sum(axis=1).to_numpy()
-        scores = [_ratio(right, found), _ratio(right, true), _ratio(2 * right, found + true)]
-        index = pd.Index(classes, name="label")
-        return pd.DataFrame(dict(zip(("precision", "recall", "f1"), scores, strict=True)), index=index)
 
 
 def _ratio(part, whole):
@@ -133,7 +116,6 @@ def match(
     border: float | None = None,
     shape: tuple[int, ...] | None = None,
     ignore: DataFrame | ArrayLike | None = None,
-    labels: bool = False,
 ) -> Match:
     """Pair found positions with true ones and score them.
 
@@ -154,8 +136,6 @@ def match(
     ignore : DataFrame or array_like, optional
         Positions that are neither required nor wrong, such as columns too weak to see: a detection left
         without a partner is not scored if it can be paired with one of them.
-    labels : bool
-        Also compare the column ``label`` of both tables.
 
     Returns
     -------
@@ -203,7 +183,6 @@ def match(
         pairs=pairs,
         spurious=spurious,
         missed=np.setdiff1d(scored, pairs[1]),
-        confusion=_confusion(found, truth, pairs, spurious, scored) if labels else None,
     )
 
 
@@ -235,22 +214,6 @@ def near_edge(points, border, shape):
     return np.minimum.reduce([x, y, columns - 1 - x, rows - 1 - y]) + 0.5 < border
 
 
-def _confusion(found, truth, pairs, spurious, scored):
-    for table, name in ((found, "found"), (truth, "truth")):
-        if not isinstance(table, pd.DataFrame) or "label" not in table:
-            raise ValueError(f"{name} lacks the column label, so classes cannot be compared")
-    got, true = (np.asarray(table["label"]).astype(int) for table in (found, truth))
-    missed = np.setdiff1d(scored, pairs[1])
-    classes = np.union1d(got[np.union1d(pairs[0], spurious)], true[scored])
-    # One row and one column more than there are classes, for positions without a partner.
-    table = np.zeros((classes.size + 1, classes.size + 1), dtype=int)
-    np.add.at(table, (np.searchsorted(classes, true[pairs[1]]), np.searchsorted(classes, got[pairs[0]])), 1)
-    np.add.at(table[:, -1], np.searchsorted(classes, true[missed]), 1)
-    np.add.at(table[-1], np.searchsorted(classes, got[spurious]), 1)
-    names = [*classes.tolist(), "none"]
-    return pd.DataFrame(table, index=pd.Index(names, name="truth"), columns=pd.Index(names, name="found"))
-
-
 def match_table(matches: Mapping[Any, Match], *, name: str = "dose") -> DataFrame:
     """Tabulate scores against what was varied.
 
@@ -272,18 +235,9 @@ def match_table(matches: Mapping[Any, Match], *, name: str = "dose") -> DataFram
     >>> table.rmse.to_dict()
     {10: 1.0}
     """
+    columns = ["f1", "precision", "recall", "rmse", "bias_x", "bias_y", "n_matched", "n_found", "n_truth"]
     rows = [
-        {
-            "f1": m.f1,
-            "precision": m.precision,
-            "recall": m.recall,
-            "rmse": m.rmse,
-            "bias_x": m.bias[0],
-            "bias_y": m.bias[1],
-            "n_matched": m.n_matched,
-            "n_found": m.n_found,
-            "n_truth": m.n_truth,
-        }
+        (m.f1, m.precision, m.recall, m.rmse, *m.bias, m.n_matched, m.n_found, m.n_truth)
         for m in matches.values()
     ]
-    return pd.DataFrame(rows, index=pd.Index([*matches], name=name))
+    return pd.DataFrame(rows, index=pd.Index([*matches], name=name), columns=columns)

@@ -18,18 +18,17 @@ from concurrent.futures import ThreadPoolExecutor
 import joblib
 import numpy as np
 from scipy import fft
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from atomlens._image import prepare
 from atomlens.lattice.model import as_lattice
 from atomlens.windows import sliding_windows, taper_window
 
-__all__ = ["PattersonTransformer", "full_patterson", "patterson", "tapered_size", "translation_spread"]
+__all__ = ["full_patterson", "patterson", "tapered_size", "translation_spread"]
 
 _BATCH = 1 << 17  # pixels transformed at a time: stay in the cache of the processor
 # Pixels; FFT is faster for larger patches, and their products would be spread over threads by the library.
 _LARGEST_PRODUCT = 60
+_STEPS = 3  # of the transform between neighbouring peaks, which a taper blurs by one either way
 _WORKERS = joblib.cpu_count()
 
 
@@ -228,7 +227,7 @@ def full_patterson(half, height):
     return np.concatenate([upper, lower], axis=-2)
 
 
-def translation_spread(image, size, *, taper=None, blank_center=0.0, n_offsets=200, random_state=0):
+def translation_spread(image, size, *, taper=None, n_offsets=200, random_state=0):
     """How much the Patterson function of a window depends on where the window is cut.
 
     On a perfect lattice it should not depend on it at all. It does where a window without a taper does not
@@ -242,7 +241,7 @@ def translation_spread(image, size, *, taper=None, blank_center=0.0, n_offsets=2
         A perfect lattice: simulated, or an averaged unit cell repeated.
     size : int or tuple of int
         (height, width) of the window in pixels.
-    taper, blank_center
+    taper
         As for `patterson`.
     n_offsets : int
         Number of windows, cut at random.
@@ -273,12 +272,12 @@ def translation_spread(image, size, *, taper=None, blank_center=0.0, n_offsets=2
     windows = sliding_windows(values, size)
     rng = np.random.default_rng(random_state)
     at = rng.integers(0, windows.shape[:2], (n_offsets, 2))
-    found = patterson(windows[tuple(at.T)], taper=taper, blank_center=blank_center).reshape(n_offsets, -1)
+    found = patterson(windows[tuple(at.T)], taper=taper).reshape(n_offsets, -1)
     mean = found.mean(axis=0)
     return float(np.linalg.norm(found - mean, axis=1).mean() / np.linalg.norm(mean))
 
 
-def tapered_size(lattice, *, cells=3):
+def tapered_size(lattice):
     """Size of the smallest window whose tapered Patterson function does not depend on where it is cut.
 
     A Hann taper blurs each Bragg peak over one step of the transform either way. From three steps between
@@ -287,8 +286,6 @@ def tapered_size(lattice, *, cells=3):
     Parameters
     ----------
     lattice : Lattice
-    cells : float
-        Steps between neighbouring peaks: unit cells along each side, for a rectangular cell.
 
     Returns
     -------
@@ -309,92 +306,10 @@ def tapered_size(lattice, *, cells=3):
     reciprocal = np.linalg.inv(as_lattice(lattice).required().basis).T
     orders = np.stack(np.mgrid[-6:7, -6:7], axis=-1).reshape(-1, 2)
     g_x, g_y = np.abs(orders[orders.any(axis=1)] @ reciprocal).T
-    least = cells * lattice.spacing
-    widths = np.arange(np.rint(least), np.ceil(4 * cells * lattice.lengths.max()) + 1)
+    least = _STEPS * lattice.spacing
+    widths = np.arange(np.rint(least), np.ceil(4 * _STEPS * lattice.lengths.max()) + 1)
     # The height that each width asks for: peaks that are not apart across must be so down.
-    close = g_x * (widths[:, None] + 0.5) < cells
-    heights = np.where(close, cells / np.maximum(g_y, 1e-9), least).max(axis=1)
+    close = g_x * (widths[:, None] + 0.5) < _STEPS
+    heights = np.where(close, _STEPS / np.maximum(g_y, 1e-9), least).max(axis=1)
     best = np.argmin(heights * widths)
     return int(np.ceil(heights[best] - 0.5)), int(widths[best])
-
-
-class PattersonTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
-    """Patterson functions as features, for a scikit-learn pipeline.
-
-    Parameters
-    ----------
-    shape : tuple of int, optional
-        (height, width) of the patches where they come as rows of pixels. Without it squares are assumed, or
-        lines of one pixel height if the number of pixels is no square. Patches that come as arrays of three
-        axes say it themselves.
-    taper, blank_center
-        As for `patterson`.
-
-    Attributes
-    ----------
-    shape_ : tuple of int
-        (height, width) of the patches.
-    n_features_in_ : int
-
-    Raises
-    ------
-    ValueError
-        If the number of pixels and the shape do not go together.
-
-    Examples
-    --------
-    >>> from sklearn.decomposition import PCA
-    >>> from sklearn.pipeline import make_pipeline
-    >>> patches = np.random.default_rng(0).random((50, 12, 10))
-    >>> make_pipeline(PattersonTransformer(taper="hann"), PCA(3)).fit_transform(patches).shape
-    (50, 3)
-    """
-
-    def __init__(self, *, shape=None, taper=None, blank_center=0.0):
-        self.shape = shape
-        self.taper = taper
-        self.blank_center = blank_center
-
-    def fit(self, X, y=None):
-        """Learn the shape of the patches; X has shape (N, height, width) or (N, height * width)."""
-        if getattr(X, "ndim", 2) == 3:
-            self.shape_, self.n_features_in_ = np.shape(X)[1:], math.prod(np.shape(X)[1:])
-            return self
-        X = validate_data(self, X)
-        if self.shape is None:
-            side = round(np.sqrt(X.shape[1]))
-            self.shape_ = (side, side) if side * side == X.shape[1] else (1, X.shape[1])
-        else:
-            self.shape_ = tuple(int(n) for n in self.shape)
-        if len(self.shape_) != 2 or math.prod(self.shape_) != X.shape[1]:
-            raise ValueError(
-                f"{X.shape[1]} pixels make no patches of shape {self.shape_}: give `shape`, (height, width)"
-            )
-        return self
-
-    def transform(self, X):
-        """Return the halves of the Patterson functions as rows: shape (N, (height // 2 + 1) * width)."""
-        check_is_fitted(self)
-        if getattr(X, "ndim", 2) == 3:
-            if np.shape(X)[1:] != self.shape_:
-                raise ValueError(f"patches of {np.shape(X)[1:]} pixels, but fitted to {self.shape_}")
-            patches = np.asarray(X)
-        else:
-            patches = validate_data(self, X, reset=False).reshape(-1, *self.shape_)
-        found = patterson(patches, taper=self.taper, blank_center=self.blank_center)
-        return found.reshape(len(found), -1)
-
-    def inverse_image(self, features):
-        """Return features as whole Patterson functions, shape (N, height, width), to be looked at."""
-        check_is_fitted(self)
-        height, width = self.shape_
-        return full_patterson(np.reshape(features, (-1, height // 2 + 1, width)), height)
-
-    @property
-    def _n_features_out(self):
-        return (self.shape_[0] // 2 + 1) * self.shape_[1]
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags

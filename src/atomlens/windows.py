@@ -134,10 +134,10 @@ def column_windows(image, columns, size):
     return map_coordinates(values, np.broadcast_arrays(rows, places), order=1, mode="mirror")
 
 
-def cell_windows(image, lattice, *, cells=1, shape=None):
-    """Windows that hold whole unit cells: sampled along the lattice vectors, one window a cell.
+def cell_windows(image, lattice):
+    """Windows that hold one unit cell each: sampled along the lattice vectors.
 
-    The window is a parallelogram, stretched to a rectangle. As it holds a whole number of cells, its circular
+    The window is a parallelogram, stretched to a rectangle. As it holds a whole cell, its circular
     autocorrelation needs no taper and does not depend on where in the cell it starts.
 
     Parameters
@@ -145,26 +145,21 @@ def cell_windows(image, lattice, *, cells=1, shape=None):
     image : array_like of shape (H, W), or DataArray
     lattice : Lattice
         Of this image, from `atomlens.lattice.estimate`.
-    cells : int or tuple of int
-        Unit cells along b and along a; one number for both. The windows stand one cell apart: from
-        2 cells on, they overlap.
-    shape : tuple of int, optional
-        Samples along b and along a; about one a pixel without it.
 
     Returns
     -------
     windows : ndarray of float32, shape (N, samples along b, samples along a)
-        Linear interpolation between the pixels.
+        Linear interpolation between the pixels, about one sample a pixel.
     table : DataFrame
-        One row a window: cell ``i``, ``j`` (of its middle, rounded down) and the pixel position of its
-        centre, ``x`` and ``y``. Only windows that lie within the image.
+        One row a window: cell ``i``, ``j`` and the pixel position of its centre, ``x`` and ``y``. Only
+        windows that lie within the image.
 
     Raises
     ------
     NotPeriodicError
         If there is no lattice.
     ValueError
-        If the image is unusable, `cells` or `shape` are below 1, or no window fits into the image.
+        If the image is unusable, or no cell fits into it.
 
     Examples
     --------
@@ -178,12 +173,8 @@ def cell_windows(image, lattice, *, cells=1, shape=None):
     """
     values = prepare(image).pixels
     basis = as_lattice(lattice).required().basis
-    cells = np.array(as_pair(cells, "cells"))
-    lengths = lattice.lengths[::-1] * cells
-    shape = tuple(np.maximum(np.rint(lengths).astype(int), 2)) if shape is None else as_pair(shape, "shape")
-    span = cells[::-1]  # along a, along b
+    shape = tuple(np.maximum(np.rint(lattice.lengths[::-1]).astype(int), 2))
     origin = lattice.origins[0] if len(lattice.sites) else np.zeros(2)
-    # Centre of the window whose first cell is (i, j): origin + (i, j) + half the span
     height, width = values.shape
     corners = np.array([[0, 0], [width - 1, 0], [0, height - 1], [width - 1, height - 1]])
     inverse = np.linalg.inv(basis)
@@ -196,17 +187,14 @@ def cell_windows(image, lattice, *, cells=1, shape=None):
         indexing="xy",
     )
     cell = np.stack([i.ravel(), j.ravel()], axis=1)
-    centre = origin + (cell + span / 2) @ basis
-    half = (np.abs(span[:, None] * basis)).sum(axis=0) / 2
+    centre = origin + (cell + 0.5) @ basis
+    half = np.abs(basis).sum(axis=0) / 2
     inside = (centre >= half).all(axis=1) & (centre + half <= [width - 1, height - 1]).all(axis=1)
     if not inside.any():
-        raise ValueError(
-            f"no window of {cells[0]} x {cells[1]} unit cells fits into {height} x {width} pixels: "
-            "take fewer cells or a larger field of view"
-        )
+        raise ValueError(f"no unit cell fits into {height} x {width} pixels: take a larger field of view")
     cell, centre = cell[inside].astype(int), centre[inside]
     v, u = ((np.arange(n) + 0.5) / n - 0.5 for n in shape)
-    offset = u[None, :, None] * span[0] * basis[0] + v[:, None, None] * span[1] * basis[1]
+    offset = u[None, :, None] * basis[0] + v[:, None, None] * basis[1]
     windows = np.empty((len(centre), *shape), np.float32)
     # The places take four times the memory of the pixels: a batch at a time.
     step = max(1, _BATCH // windows[0].size)
@@ -214,11 +202,11 @@ def cell_windows(image, lattice, *, cells=1, shape=None):
         some = slice(start, start + step)
         x, y = (centre[some, axis, None, None] + offset[..., axis] for axis in (0, 1))
         map_coordinates(values, [y, x], output=windows[some], order=1, mode="mirror")
-    table = pd.DataFrame({"i": cell[:, 0] + (span[0] // 2), "j": cell[:, 1] + (span[1] // 2)})
-    return windows, table.assign(x=centre[:, 0], y=centre[:, 1])
+    table = pd.DataFrame({"i": cell[:, 0], "j": cell[:, 1], "x": centre[:, 0], "y": centre[:, 1]})
+    return windows, table
 
 
-def commensurate_size(lattice, *, cells=1, largest=None):
+def commensurate_size(lattice):
     """Size of a rectangular window, in whole pixels, that the lattice repeats as well as possible.
 
     A window without taper is continued periodically by the Fourier transform. The Patterson function of such
@@ -227,10 +215,6 @@ def commensurate_size(lattice, *, cells=1, largest=None):
     Parameters
     ----------
     lattice : Lattice
-    cells : int or tuple of int
-        Smallest size, in unit cells, down and across.
-    largest : int, optional
-        Longest side in pixels; without it, four times the longer lattice vector and at least `cells` of them.
 
     Returns
     -------
@@ -244,8 +228,6 @@ def commensurate_size(lattice, *, cells=1, largest=None):
     ------
     NotPeriodicError
         If there is no lattice.
-    ValueError
-        If `cells` is below 1, or `largest` leaves no room.
 
     Examples
     --------
@@ -259,17 +241,11 @@ def commensurate_size(lattice, *, cells=1, largest=None):
     """
     basis = as_lattice(lattice).required().basis
     inverse = np.linalg.inv(basis)
+    # Rows or columns of lattice points lie this far apart along an axis, at least.
+    least = max(2, int(np.ceil(0.9 * lattice.spacing)))
+    sides = np.arange(least, int(np.ceil(4 * lattice.lengths.max())) + 1)
     best = []
-    for axis, count in zip((1, 0), as_pair(cells, "cells"), strict=True):
-        # Rows or columns of lattice points lie this far apart along the axis, at least.
-        extent = lattice.lengths.max()
-        least = max(2, int(np.ceil(0.9 * count * lattice.spacing)))
-        most = (
-            max(int(np.ceil(4 * extent)), int(np.ceil((count + 1) * extent))) if largest is None else largest
-        )
-        if most < least:
-            raise ValueError(f"no window of {count} cells is shorter than largest={most} pixels: allow more")
-        sides = np.arange(least, most + 1)
+    for axis in (1, 0):
         vectors = np.zeros((len(sides), 2))
         vectors[:, axis] = sides
         order = vectors @ inverse
@@ -311,7 +287,7 @@ def taper_window(shape, kind="hann"):
     return np.outer(_TAPERS[kind](height), _TAPERS[kind](width)).astype(np.float32)
 
 
-def flatten(image, *, length=None, order=None):
+def flatten(image, *, length=None):
     """Remove a slowly varying background; the mean stays.
 
     Parameters
@@ -319,10 +295,7 @@ def flatten(image, *, length=None, order=None):
     image : array_like of shape (H, W), or DataArray
     length : float, optional
         In pixels: structure smaller than this stays, slower variation goes (standard deviation of a
-        Gaussian). An eighth of the shorter side if neither `length` nor `order` is given.
-    order : int, optional
-        Instead: subtract the best polynomial surface of this order (1 for the tilted plane of a scanning
-        tunnelling image).
+        Gaussian). An eighth of the shorter side if it is not given.
 
     Returns
     -------
@@ -331,37 +304,20 @@ def flatten(image, *, length=None, order=None):
     Raises
     ------
     ValueError
-        If the image is unusable (not two axes, NaN, constant, too small), both options are given, or one is
-        out of range.
+        If the image is unusable (not two axes, NaN, constant, too small), or the length not positive.
 
     Examples
     --------
     >>> y, x = np.mgrid[:64, :64]
-    >>> flat = flatten(np.sin(x) + 0.5 * x, order=1)
-    >>> bool(flat.std() < 0.8)
+    >>> flat = flatten(np.sin(x) + 0.5 * x)
+    >>> bool(flat.std() < 2)
     True
     """
     values = prepare(image).pixels
-    if length is not None and order is not None:
-        raise ValueError("give either `length` or `order`, not both")
-    if order is not None:
-        if order not in (0, 1, 2, 3, 4):
-            raise ValueError(f"order of the surface must be 0 to 4, got {order!r}")
-        background = _surface(values, order)
-    else:
-        length = min(values.shape) / 8 if length is None else length
-        if not length > 0:
-            raise ValueError(f"length must be positive, got {length} pixels")
-        # Divided by the blurred window, so that the border does not pull the background up or down.
-        window = gaussian_filter(np.ones_like(values), length, mode="constant")
-        background = gaussian_filter(values, length, mode="constant") / window
+    length = min(values.shape) / 8 if length is None else length
+    if not length > 0:
+        raise ValueError(f"length must be positive, got {length} pixels")
+    # Divided by the blurred window, so that the border does not pull the background up or down.
+    window = gaussian_filter(np.ones_like(values), length, mode="constant")
+    background = gaussian_filter(values, length, mode="constant") / window
     return like(image, (values - background + background.mean()).astype(np.float32))
-
-
-def _surface(values, order):
-    """Least-squares polynomial surface, of total degree `order`."""
-    y, x = (np.linspace(-1, 1, n) for n in values.shape)
-    terms = [np.outer(y**i, x**j).ravel() for i in range(order + 1) for j in range(order + 1 - i)]
-    basis = np.stack(terms, axis=1)
-    weights = np.linalg.lstsq(basis, values.ravel().astype(float), rcond=None)[0]
-    return (basis @ weights).reshape(values.shape).astype(np.float32)

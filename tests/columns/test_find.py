@@ -19,9 +19,9 @@ from atomlens.columns import (
     find,
     load_model,
     model_names,
-    probability_map,
     uncertainty_map,
 )
+from atomlens.columns._prepare import standardise
 from atomlens.columns.find import _blocks
 from atomlens.columns.model import Spec
 from atomlens.columns.scale import feature_size, typical_size
@@ -168,15 +168,6 @@ def test_pixels_too_coarse_are_said_to_be_so():
     assert any(issubclass(w.category, OutsideTrainedDomain) for w in caught)
 
 
-def test_probability_map_lies_over_the_image(mos2):
-    maps = probability_map(mos2.data)
-    assert maps.shape == (1, *mos2.data.shape)
-    inner = mos2.truth.query("10 < x < 240 and 10 < y < 240")
-    at = maps[0, inner["y"].round().astype(int), inner["x"].round().astype(int)]
-    assert np.median(at) > 0.7
-    assert np.median(maps) < 0.1
-
-
 def test_atoms_on_clouds_are_seen_at_their_own_size():
     """What varies most in such an image is the film; the width of the atoms decides all the same."""
     atoms = structures.single_atoms("Pt", (10, 10), n=60, random_state=1)
@@ -194,10 +185,11 @@ def test_an_ensemble_says_where_its_networks_disagree(mos2):
     ensemble = Ensemble([general, other])
     options = {"feature_size": general.spec.feature_size}  # nothing is resampled
     uncertain = uncertainty_map(mos2.data, model=ensemble, **options)
-    one, two = (probability_map(mos2.data, model=m, **options) for m in (general, other))
+    assert uncertain.shape == (1, *mos2.data.shape)
+    seen = standardise(mos2.data.to_numpy() - mos2.data.to_numpy().min())
+    one, two = (m.probability(seen) for m in (general, other))
     np.testing.assert_allclose(uncertain, np.abs(one - two) / 2, atol=1e-6)
-    together = probability_map(mos2.data, model=ensemble, **options)
-    np.testing.assert_allclose(together, (one + two) / 2, atol=1e-6)
+    np.testing.assert_allclose(ensemble.probability(seen), (one + two) / 2, atol=1e-6)
     found = find(mos2.data, model=ensemble, refine=False, threshold=0.3, **options)
     row, column = (np.rint(found[a]).astype(int) for a in "yx")
     np.testing.assert_allclose(found["score_sd"], uncertain[0, row, column], atol=1e-6)
@@ -219,6 +211,9 @@ def test_models_by_name_path_and_object(mos2, tmp_path):
     assert len(chained) != len(by_path)
 
 
+TEAM = Ensemble([ColumnModel(Spec(filters=2), seed=n) for n in (1, 2)])
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -235,12 +230,12 @@ def test_models_by_name_path_and_object(mos2, tmp_path):
         (lambda v: find(v, threshold=1.0), ValueError, "threshold must lie"),
         (lambda v: find(v, feature_size=-1), ValueError, "feature_size must be positive"),
         (lambda v: find(v, inverted="maybe"), ValueError, "inverted must be"),
-        (lambda v: probability_map(v, inverted="auto"), ValueError, "must be True or False here"),
+        (lambda v: uncertainty_map(v, model=TEAM, inverted="auto"), ValueError, "must be True or False here"),
         (lambda v: find(v, gain=-1, refine=False), ValueError, "gain must be positive"),
         (lambda v: find(v, model=[1, 2]), TypeError, r"not list; several make an `Ensemble"),
         (lambda v: find("my.png"), ValueError, r"not str: .*io\.read"),
         (lambda v: find(np.stack([v, v, v], axis=2)), ValueError, "average its channels"),
-        (lambda v: probability_map(v[0]), ValueError, "two axes"),
+        (lambda v: uncertainty_map(v[0], model=TEAM), ValueError, "two axes"),
         (lambda v: find(xr.DataArray(np.stack([v, v]), dims=("t", "y", "x"))), ValueError, "two axes"),
     ],
 )

@@ -73,9 +73,9 @@ def test_the_oracle_is_never_beaten(intensity, expected_counts, lattice):
     at, shape = lattice(10, 9.0, np.random.default_rng(2))
     truth = pd.DataFrame(at, columns=["x", "y"]).assign(scored=np.arange(100) % 7 > 0)
     image = scene(expected_counts, at, shape, intensity=intensity)
-    scoring = {"tolerance": 3.5, "border": 9, "ignore": [[20.0, 20.0]]}
-    sigmas, ratios = (1.2, 1.8, 2.5), (0.5, 2.0)
-    best = best_peaks(image, truth, sigmas=sigmas, min_distances=ratios, **scoring)
+    scoring = {"tolerance": 3.5, "border": 9}
+    sigmas, ratios = (1.2, 1.8, 2.5), (0.5, 1.0, 1.5, 2.0, 3.0)
+    best = best_peaks(image, truth, sigmas=sigmas, **scoring)
     f1 = metrics.match(best, truth, shape=shape, **scoring).f1
     assert best.attrs["f1"] == f1
     tried = []

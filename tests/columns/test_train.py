@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from atomlens.columns import Chain, Ensemble, Scenes, losses, train, train_ensemble  # noqa: E402
+from atomlens.columns import Chain, Scenes, losses, train  # noqa: E402
 from atomlens.columns.model import spotlight  # noqa: E402
 from atomlens.columns.train import _VALIDATION_SEED, _rate  # noqa: E402
 from atomlens.simulate import defects, structures  # noqa: E402
@@ -142,12 +142,6 @@ def test_networks_losses_and_classes_go_together(architecture, loss):
     assert model.spec.classes == ("Mo", "S2")
     assert model.spec.architecture == architecture
     assert np.isfinite(model.history["loss"]).all()
-
-
-def test_ensemble(graphene):
-    ensemble = train_ensemble(graphene, n_models=2, steps=1, validate_every=1, **TINY)
-    assert isinstance(ensemble, Ensemble)
-    assert ensemble.spread(np.zeros((16, 16), dtype=np.float32))[1].max() > 0
 
 
 def test_learning_rate_rises_and_falls():

@@ -1,7 +1,9 @@
 """The number of labels is that of the planted clouds."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.metrics import silhouette_score
 
 from atomlens.crystallography import LocalCrystallography, choose_n_clusters
@@ -19,6 +21,17 @@ def test_recommended_number(planted, variants, wanted):
     choice = choose_n_clusters(planted(variants, seed=1)[0], range(1, 8), estimator=TI)
     assert choice.recommended == wanted
     assert f"{wanted} labels recommended" in repr(choice)
+
+
+@pytest.mark.parametrize("method", ["kmeans", "gmm"])
+def test_the_seed_is_the_estimators_own(planted, method):
+    table = planted(FOUR, seed=1, size=6, noise=12.0)[0]
+    found = []
+    for seed in (1, 2):
+        np.random.seed(seed)  # noqa: NPY002 - what must not matter
+        estimator = clone(TI).set_params(method=method)
+        found.append(choose_n_clusters(table, range(1, 7), estimator=estimator).table)
+    pd.testing.assert_frame_equal(*found, check_exact=True)
 
 
 def test_table_of_criteria(planted):

@@ -54,8 +54,7 @@ def test_kind_and_number_of_variants(planted, variants, k, wanted, seed):
     verdict = model.verdict_
     assert (verdict["ferroic"] == (verdict["kind"] == "ferroic")).all()
     assert sorted(label for labels in verdict["labels"] for label in labels) == list(range(k))
-    assert model.orbits_ == verdict["labels"].tolist()
-    for phase, labels in enumerate(model.orbits_):
+    for phase, labels in enumerate(model.verdict_["labels"]):
         assert (model.phase_of_label_[list(labels)] == phase).all()
     whole = np.isfinite(model.vectors_).all(axis=(1, 2))
     np.testing.assert_array_equal(np.bincount(model.phase_labels_[whole]), verdict["n"])
@@ -92,9 +91,9 @@ def test_without_noise(planted):
 )
 def test_a_smaller_point_group_joins_fewer_variants(planted, group, mirror, sizes):
     model = crystal(4, point_group=group, mirror=mirror).fit(planted(FOUR, seed=1)[0])
-    assert sorted(len(labels) for labels in model.orbits_) == sizes
+    assert sorted(len(labels) for labels in model.verdict_["labels"]) == sizes
     # Displacements along the mirror, or without any symmetry to break, are not ferroic.
-    for labels, row in zip(model.orbits_, model.verdict_.itertuples(), strict=True):
+    for labels, row in zip(model.verdict_["labels"], model.verdict_.itertuples(), strict=True):
         assert row.ferroic == (len(labels) > 1)
 
 

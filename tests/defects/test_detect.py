@@ -302,7 +302,7 @@ def test_a_semantic_image_hides_a_substitution():
 def test_any_outlier_detector(holes, detector):
     found = detect(holes.data, detector=detector, false_alarm_rate=1e-3)
     assert (found.scheme, found.detector) == ("window", type(detector).__name__)
-    assert found.pipeline.pipeline_["detector"] is not detector
+    assert found.pipeline.detector_ is not detector
     assert score(found, holes.extras["defects"], 1.5 * found.lattice.spacing).recall == 1
     assert not hasattr(detector, "offset_")  # a copy was fitted
 

@@ -5,6 +5,7 @@ import pytest
 from scipy.optimize import minimize_scalar
 from scipy.spatial.distance import cdist, pdist
 from scipy.stats import spearmanr
+from sklearn.svm import OneClassSVM
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from atomlens.defects import NearestNeighbourDetector, OneClassDetector, label_free_parameters
@@ -77,11 +78,13 @@ def test_two_distances_only():
     assert label_free_parameters(X)[1] == pytest.approx(0.5)  # one over the squared distance
 
 
-def test_the_approximate_machine_agrees_with_the_exact_one():
+def test_the_approximate_machine_agrees_with_the_exact_one(monkeypatch):
     X = cloud(n=1500, outliers=30)
-    exact = OneClassDetector(method="exact").fit(X)
-    fast = OneClassDetector(method="approximate").fit(X)
-    assert (exact.method_, fast.method_) == ("exact", "approximate")
+    exact = OneClassDetector().fit(X)
+    monkeypatch.setattr("atomlens.defects.detectors._EXACT", 1000)
+    fast = OneClassDetector().fit(X)
+    assert isinstance(exact.estimator_, OneClassSVM)
+    assert not isinstance(fast.estimator_, OneClassSVM)
     assert (exact.nu_, exact.gamma_) == (fast.nu_, fast.gamma_)
     normal = slice(None, 1500)
     assert spearmanr(exact.score_samples(X[normal]), fast.score_samples(X[normal])).statistic > 0.9
@@ -93,8 +96,8 @@ def test_the_approximate_machine_agrees_with_the_exact_one():
 
 def test_many_rows_take_the_approximate_machine():
     X = np.random.default_rng(0).normal(size=(4001, 3))
-    assert OneClassDetector(nu=0.05, gamma=0.5).fit(X).method_ == "approximate"
-    assert OneClassDetector(nu=0.05, gamma=0.5).fit(X[:4000]).method_ == "exact"
+    assert OneClassDetector(nu=0.05, gamma=0.5).fit(X).estimator_[-1].get_params()["nu"] == 0.05
+    assert isinstance(OneClassDetector(nu=0.05, gamma=0.5).fit(X[:4000]).estimator_, OneClassSVM)
 
 
 def test_scores_are_the_logarithm_of_the_sum_of_kernels():
@@ -131,7 +134,6 @@ def test_parameters_that_are_given_are_taken():
         ({"nu": "many"}, "nu"),
         ({"gamma": 0.0}, "gamma"),
         ({"gamma": "scale"}, "gamma"),
-        ({"method": "quick"}, "method"),
     ],
 )
 def test_machine_parameters_out_of_range(options, words):

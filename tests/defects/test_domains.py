@@ -7,7 +7,7 @@ from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 
 from atomlens import simulate
-from atomlens.defects import NotPeriodicError, domain_boundaries, segment_domains
+from atomlens.defects import NotPeriodicError, segment_domains
 from atomlens.simulate import Instrument, structures
 
 SHAKEN = Instrument(drift=(0.1, 0.2), jitter=0.006, contamination=0.4, contamination_length=2.0)
@@ -54,8 +54,7 @@ def test_twins(make, height, fraction):
     assert accuracy(labels, truth) >= 0.97
     # The larger domain is 0
     assert np.bincount(labels.values.ravel())[1] / labels.size == pytest.approx(fraction, abs=0.08)
-    edge = domain_boundaries(labels)
-    row = np.nonzero(edge.values)[0]
+    row = np.nonzero(np.diff(labels.values, axis=0))[0]
     assert np.median(row) == pytest.approx(fraction * rows, abs=max(labels.attrs["window"]) / 2)
 
 
@@ -80,7 +79,6 @@ def test_one_crystal_is_one_domain(make, instrument):
     labels = segment_domains(imaged(make(), instrument=instrument).data)
     assert labels.attrs["n_domains"] == 1
     assert (labels == 0).all()
-    assert not domain_boundaries(labels).any()
 
 
 def test_more_domains_than_there_are_get_a_warning():
@@ -121,23 +119,6 @@ def test_the_answer_has_the_coordinates_of_the_image():
     window = segment_domains(sample.data, size=70).attrs["window"]
     assert window == (70, 70)
     assert segment_domains(sample.data, size=(60, 80)).attrs["window"] == (60, 80)
-
-
-def test_boundaries_are_pixels_beside_another_label():
-    labels = np.zeros((6, 7), int)
-    labels[2:4, 3:] = 4
-    found = domain_boundaries(labels)
-    expected = np.zeros(labels.shape, bool)
-    for y in range(6):
-        for x in range(7):
-            around = labels[max(0, y - 1) : y + 2, max(0, x - 1) : x + 2]
-            expected[y, x] = (around != labels[y, x]).any()
-    np.testing.assert_array_equal(found, expected)
-    array = xr.DataArray(labels, {"x": np.arange(7.0)}, ("y", "x"), name="domain")
-    drawn = domain_boundaries(array)
-    assert drawn.name == "boundary"
-    np.testing.assert_array_equal(drawn.values, expected)
-    np.testing.assert_array_equal(drawn.x, array.x)
 
 
 def test_a_film_has_no_domains():

@@ -46,18 +46,18 @@ def test_basis_is_reduced_and_right_handed_at_any_rotation(rotation, planted, sa
     assert abs(found.basis[0, 1]) < found.basis[0, 0]
 
 
-def test_origins_and_positions_predict_the_columns(planted):
+def test_origins_and_basis_predict_the_columns(planted):
     table, _ = planted("MoS2", rotation=12)
     indexed = lattice.index(table)
     found = indexed.attrs["lattice"]
-    expected = found.positions(*indexed[["i", "j", "site"]].to_numpy(dtype=int).T)
+    cell, site = indexed[["i", "j"]].to_numpy(dtype=int), indexed["site"].to_numpy(dtype=int)
+    expected = found.origins[site] + cell @ found.basis
     miss = table[["x", "y"]].to_numpy() - expected
     assert miss.std() == pytest.approx(0.15, rel=0.05)  # the planted noise
     assert found.sites.n.sum() == len(table)
     # Mo to S2 is a third of the way along the long diagonal.
-    assert np.linalg.norm(((found.fractional[1] + 0.5) % 1 - 0.5) @ found.basis) == pytest.approx(
-        9.12, abs=0.1
-    )
+    apart = found.sites.loc[1, ["u", "v"]].to_numpy(dtype=float)
+    assert np.linalg.norm(((apart + 0.5) % 1 - 0.5) @ found.basis) == pytest.approx(9.12, abs=0.1)
 
 
 def test_calibration_of_the_table_is_passed_on(planted):

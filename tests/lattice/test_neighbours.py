@@ -6,6 +6,7 @@ import pytest
 from scipy.spatial import cKDTree
 
 from atomlens import lattice
+from atomlens.lattice.neighbours import neighbour_steps
 
 GRID = pd.DataFrame(
     np.stack(np.meshgrid(np.arange(8.0), np.arange(8.0)), axis=-1).reshape(-1, 2) * 20, columns=["x", "y"]
@@ -96,8 +97,7 @@ def test_missing_neighbours_are_masked():
 
 
 def test_order_is_by_sphere_then_by_angle_from_a():
-    hoods = lattice.neighbour_vectors(GRID, shells=3)
-    assert hoods.shells.tolist() == [0] * 4 + [1] * 4 + [2] * 4
+    hoods = lattice.neighbour_vectors(GRID, n_neighbors=12)
     expected = [
         [1, 0],
         [0, 1],
@@ -116,22 +116,23 @@ def test_order_is_by_sphere_then_by_angle_from_a():
 
 
 @pytest.mark.parametrize(
-    ("case", "shells", "counts"),
-    [("MoS2", 3, [6, 6, 6]), ("Au", 2, [4, 4]), ("perovskite 001", 2, [4, 4])],
+    ("case", "shells", "count"), [("MoS2", 3, 18), ("Au", 2, 8), ("perovskite 001", 2, 8)]
 )
-def test_spheres_of_the_same_sublattice(case, shells, counts, planted):
+def test_spheres_of_the_same_sublattice(case, shells, count, planted):
     table, _ = planted(case, rotation=100, drift=0.02)
-    hoods = lattice.neighbour_vectors(table, shells=shells, center=0, neighbors=0)
-    assert np.bincount(hoods.shells).tolist() == counts
+    hoods = lattice.neighbour_vectors(table, n_neighbors=count, center=0, neighbors=0)
+    site = hoods.lattice.sites["label"].tolist().index(0)
+    steps = neighbour_steps(hoods.lattice, site, [site], shells=shells)
+    np.testing.assert_allclose(steps[:, :2] @ hoods.lattice.basis, hoods.ideal[0])
     assert (table.label.to_numpy()[hoods.neighbours[hoods.neighbours >= 0]] == 0).all()
 
 
 def test_spheres_of_the_other_and_of_all_sublattices(planted):
     table, _ = planted("perovskite 001")
-    other = lattice.neighbour_vectors(table, shells=2, center=1, neighbors=0)
-    assert np.bincount(other.shells).tolist() == [4, 8]
-    every = lattice.neighbour_vectors(table, shells=2, center=1)
-    assert np.bincount(every.shells).tolist() == [4, 4]
+    found = lattice.estimate(table)
+    assert len(neighbour_steps(found, 1, [0], shells=2)) == 4 + 8
+    assert len(neighbour_steps(found, 1, [0, 1], shells=2)) == 4 + 4
+    every = lattice.neighbour_vectors(table, n_neighbors=8, center=1)
     both = lattice.neighbour_vectors(table, n_neighbors=4, center=1, neighbors=[0, 1])
     np.testing.assert_array_equal(both.neighbours, every.neighbours[:, :4])
 
@@ -168,8 +169,6 @@ BAD = {
     "more neighbours than columns": ((GRID,), {"n_neighbors": 64}, "64 columns have no 64 neighbours each"),
     "no neighbours": ((GRID,), {"n_neighbors": 0}, "whole number of at least 1, got 0"),
     "a fraction": ((GRID,), {"n_neighbors": 2.5}, "n_neighbors must be a whole number"),
-    "no shells": ((GRID,), {"shells": 0}, "shells must be a whole number of at least 1, got 0"),
-    "shells that merge": ((GRID,), {"shells": 40}, "cannot be told apart: give n_neighbors"),
     "too few columns": ((GRID[:8],), {}, "8 columns are too few"),
     "one sublattice only": (
         (GRID,),
@@ -189,7 +188,6 @@ def test_bad_input(bad):
         lattice.neighbour_vectors(*args, **options)
 
 
-def test_sites_with_different_numbers_of_neighbours_are_refused(planted):
-    table, _ = planted("Mo-V oxide")
-    with pytest.raises(ValueError, match="neighbours in 1 shells: give n_neighbors instead"):
-        lattice.neighbour_vectors(table, shells=1, center=2, neighbors=2)
+def test_spheres_that_merge_are_refused():
+    with pytest.raises(ValueError, match="cannot be told apart: take fewer"):
+        neighbour_steps(lattice.estimate(GRID), 0, [0], shells=40)

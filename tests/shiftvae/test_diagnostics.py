@@ -90,8 +90,6 @@ def test_a_place_needs_a_lattice_and_windows():
 
 
 def test_bad_input(model, cells):
-    with pytest.raises(ValueError, match="held_out"):
-        compare({}, cells.data, held_out=2)
     with pytest.raises(ValueError, match="3 rows of latents, but 2"):
         against_truth(np.zeros((3, 1)), {"a": [1.0, 2.0]})
     vanilla = ShiftVAE(1, invariance=None, max_epochs=1, progress=False).fit(cells.data[:200])

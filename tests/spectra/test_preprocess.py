@@ -10,7 +10,6 @@ from atomlens import simulate
 from atomlens.spectra import (
     AlignZeroLoss,
     Crop,
-    Denoise,
     Despike,
     NoiseRankPCA,
     Normalise,
@@ -60,7 +59,6 @@ _PHYSICAL = dict.fromkeys(
         ),
         (Normalise(method="none"), {}),
         (PoissonWeight(), _PHYSICAL),
-        (Denoise(), {}),
         (NoiseRankPCA(), {}),
     ],
     ids=lambda value: repr(value) if not isinstance(value, dict) else "",
@@ -79,7 +77,7 @@ def test_running_median_agrees_with_scipy_inside():
 
 
 def test_despike_finds_the_planted_spikes_and_little_else(hard_twin):
-    found = Despike().fit(rows(hard_twin.data)).find(rows(hard_twin.data)).any(axis=1)
+    found = (Despike().fit_transform(rows(hard_twin.data)) != rows(hard_twin.data)).any(axis=1)
     planted = hard_twin.truth.spikes.values.ravel() > 0
     assert found[planted].mean() > 0.97
     assert found[~planted].mean() < 0.002
@@ -87,7 +85,7 @@ def test_despike_finds_the_planted_spikes_and_little_else(hard_twin):
 
 def test_despike_keeps_a_sharp_line_of_a_small_phase():
     sample = simulate.spectra.eels(3, counts=1e6, spike_fraction=0.0, random_state=1)
-    spikes = Despike().fit(rows(sample.data)).find(rows(sample.data))
+    spikes = Despike().fit_transform(rows(sample.data)) != rows(sample.data)
     assert spikes.mean() < 1e-5
 
 
@@ -103,7 +101,6 @@ def test_crop_keeps_both_ends_in_units_of_the_axis():
     axis = np.arange(100.0, 200.0, 10.0)
     crop = Crop(low=120, high=150, axis=axis).fit(np.ones((2, 10)))
     np.testing.assert_array_equal(axis[crop.support_], [120, 130, 140, 150])
-    assert list(crop.get_feature_names_out()) == ["x2", "x3", "x4", "x5"]
 
 
 def test_alignment_recovers_the_planted_jitter():
@@ -170,22 +167,6 @@ def test_area_and_weight_make_noise_white():
     assert rows(sample.data).std(axis=0).max() > 1.5 * rows(sample.data).std(axis=0).min()
 
 
-def test_weighting_can_be_undone():
-    spectra = np.random.default_rng(0).uniform(1, 9, (30, 50))
-    weight = PoissonWeight().fit(spectra)
-    np.testing.assert_allclose(weight.inverse_transform(weight.transform(spectra)), spectra)
-
-
-@pytest.mark.parametrize("method", ["pca", "nmf"])
-def test_denoising_brings_spectra_closer_to_the_truth(method):
-    noisy = simulate.spectra.eels(3, spike_fraction=0.0, thickness_ratio=1.0, random_state=0)
-    ideal = noisy.truth.abundances.values @ noisy.truth.endmembers.values
-    ideal = ideal.reshape(-1, ideal.shape[-1])
-    raw = rows(noisy.data)
-    denoised = Denoise(method=method).fit_transform(raw)
-    assert np.mean((denoised - ideal) ** 2) < 0.1 * np.mean((raw - ideal) ** 2)
-
-
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -206,8 +187,6 @@ def test_denoising_brings_spectra_closer_to_the_truth(method):
         (lambda: Normalise().fit_transform(np.zeros((3, 9))), "3 of 3 spectra"),
         (lambda: Normalise(method="snv").fit_transform(np.ones((3, 9))), "constant"),
         (lambda: PoissonWeight().fit(-np.ones((3, 9))), "not counts"),
-        (lambda: Denoise(method="fft").fit(np.ones((3, 9))), '"pca" or "nmf"'),
-        (lambda: Denoise(method="nmf").fit(-np.ones((3, 9))), "without negative"),
         (lambda: NoiseRankPCA(12).fit(np.ones((3, 9))), "between 1 and 3"),
     ],
 )

@@ -2,15 +2,14 @@
 
 from atomlens.columns import losses
 from atomlens.columns._atomai import import_atomai, quiet, segmentor
-from atomlens.columns.correct import align_scan_lines
-from atomlens.columns.find import OutsideTrainedDomain, doubt, find, probability_map, uncertainty_map
+from atomlens.columns.find import OutsideTrainedDomain, doubt, find, uncertainty_map
 from atomlens.columns.fit import refine
 from atomlens.columns.limit import precision_limit
 from atomlens.columns.model import Chain, ColumnModel, Ensemble, load_model, model_names
 from atomlens.columns.peaks import best_peaks, find_peaks
 from atomlens.columns.scale import estimate_scale
 from atomlens.columns.scenes import Scenes
-from atomlens.columns.train import train, train_ensemble
+from atomlens.columns.train import train
 
 __all__ = [
     "Chain",
@@ -18,7 +17,6 @@ __all__ = [
     "Ensemble",
     "OutsideTrainedDomain",
     "Scenes",
-    "align_scan_lines",
     "best_peaks",
     "doubt",
     "estimate_scale",
@@ -29,11 +27,9 @@ __all__ = [
     "losses",
     "model_names",
     "precision_limit",
-    "probability_map",
     "quiet",
     "refine",
     "segmentor",
     "train",
-    "train_ensemble",
     "uncertainty_map",
 ]

@@ -18,6 +18,8 @@ _LARGEST_MOVE, _LARGEST_STRETCH = 0.5, 0.25
 _NARROWEST, _WIDEST = 0.4, 2.5
 # Below this fraction of columns that still move, the work goes on with those only.
 _FEW = 0.5
+# A handful is enough for most columns.
+_ITERATIONS = 40
 # Iterations after which the columns are roughly in place.
 _SETTLED = 3
 # After so many iterations, no more are spent on this fraction of the columns; of them, those whose steps are
@@ -86,7 +88,7 @@ class Summit(NamedTuple):
     gain: float
 
 
-def maximise(scene, data, theta, failed, problem, *, max_iterations, until=None):
+def maximise(scene, data, theta, failed, problem, *, until=None):
     """Climb to the maximum of the joint likelihood.
 
     Only columns that still move are worked on; when none does, all are looked at once more, so that the
@@ -128,7 +130,7 @@ def maximise(scene, data, theta, failed, problem, *, max_iterations, until=None)
     last, pace, gain = np.zeros((n, 5)), np.ones(n), 1.0
     misfit, kept = (np.inf, 0.0), theta.copy()  # of the last step that was an improvement
     information = np.zeros((n, 5, 5))
-    for iteration in range(max_iterations):
+    for iteration in range(_ITERATIONS):
         expected = expect(scene, spots, theta, problem.floor)
         now = _misfit(data, expected, theta, problem)
         # In units of electrons, hence the gain; less than half a unit is let pass.

@@ -17,7 +17,7 @@ from atomlens.columns.fit import refine as refine_columns
 from atomlens.columns.model import Chain, ColumnModel, Ensemble, load_model, model_names
 from atomlens.columns.scale import typical_size
 
-__all__ = ["OutsideTrainedDomain", "doubt", "find", "probability_map", "uncertainty_map"]
+__all__ = ["OutsideTrainedDomain", "doubt", "find", "uncertainty_map"]
 
 _BLOCK = 512  # pixels of the trained scale that go through the network at once, and ...
 _OVERLAP = 32  # ... on each side what is seen but not kept: beyond it the receptive field hardly weighs
@@ -142,38 +142,6 @@ def find(
     return table
 
 
-def probability_map(image, *, model="general", feature_size=None, inverted=False):
-    """What the network sees: the probability of a column for every pixel of the image.
-
-    Parameters
-    ----------
-    image : array_like of shape (H, W), or DataArray
-    model, feature_size
-        As for `find`.
-    inverted : bool
-        Whether columns are dark.
-
-    Returns
-    -------
-    ndarray of float32, shape (C, H, W)
-        One map a class, brought back from the trained scale to the image's pixels.
-
-    Raises
-    ------
-    ValueError
-        As for `find`.
-
-    Examples
-    --------
-    >>> from atomlens import simulate
-    >>> sample = simulate.image(simulate.structures.graphene((2, 2)), electrons=500)
-    >>> probability_map(sample.data).shape
-    (1, 100, 100)
-    """
-    network = _open_model(model)
-    return _mapped(image, network, network.probability, feature_size, inverted)
-
-
 def uncertainty_map(image, *, model, feature_size=None, inverted=False):
     """Where several networks disagree: the standard deviation of their probabilities.
 
@@ -214,22 +182,17 @@ def uncertainty_map(image, *, model, feature_size=None, inverted=False):
         raise TypeError(
             f"disagreement takes several networks: pass an Ensemble(models), not {type(model).__name__}"
         )
-    return _mapped(image, model, lambda prepared: model.spread(prepared)[1], feature_size, inverted)
-
-
-def _mapped(image, network, ask, feature_size, inverted):
-    """What `ask` says of every pixel of the image, block by block: array (C, H, W)."""
     values = prepare(image, remove_hot=True).pixels
     if inverted not in (True, False):
         raise ValueError(f"inverted must be True or False here, got {inverted!r}; `find` can tell (attrs)")
     size = _size_of_features(values, feature_size)
-    zoom = _zoom(network, size if np.isfinite(size) else network.spec.feature_size)
+    zoom = _zoom(model, size if np.isfinite(size) else model.spec.feature_size)
     if inverted:
         values = values.max() - values
-    result = np.empty((len(network.spec.classes), *values.shape), dtype=np.float32)
+    result = np.empty((len(model.spec.classes), *values.shape), dtype=np.float32)
     for inner, outer in _blocks(values.shape, zoom):
         piece = values[outer]
-        maps = ask(_prepare(piece, zoom))
+        maps = model.spread(_prepare(piece, zoom))[1]
         here = tuple(slice(i.start - o.start, i.stop - o.start) for i, o in zip(inner, outer, strict=True))
         for result_map, found in zip(result, maps, strict=True):
             result_map[inner] = resample(found, piece.shape)[here]

@@ -44,7 +44,6 @@ def refine(
     background="local",
     radius=None,
     sigma_spread=0.2,
-    max_iterations=40,
 ):
     """Refine columns to the physical limit: fit a Gaussian to each, all of them jointly.
 
@@ -68,8 +67,6 @@ def refine(
     sigma_spread : float or None
         Relative standard deviation of widths within one image: a weak prior about their median, felt only
         where counts are too few, or neighbours too close, to determine the width. None switches it off.
-    max_iterations : int
-        Of the fit; a handful is enough for most columns.
 
     Returns
     -------
@@ -116,7 +113,7 @@ def refine(
     prepared = prepare(image, smallest=1, allow_nan=True)
     pixels = prepared.pixels
     start = positions(columns, "columns")
-    _check_options(gain, background, radius, sigma_spread, max_iterations)
+    _check_options(gain, background, radius, sigma_spread)
     usable = np.isfinite(pixels)
     lift = max(0.0, -float(np.percentile(pixels[usable], 0.1))) if np.nanmin(pixels) < 0 else 0.0
     # In this unit all numbers are within reach of single precision, whatever the detector's own is.
@@ -133,7 +130,6 @@ def refine(
             background=None if background == "local" else (background + lift) / unit,
             radius=radius,
             spread=sigma_spread,
-            max_iterations=max_iterations,
         )
         gain *= unit
         scale = np.array([1, 1, unit, 1, unit])
@@ -150,17 +146,15 @@ def refine(
     return table
 
 
-def _check_options(gain, background, radius, sigma_spread, max_iterations):
+def _check_options(gain, background, radius, sigma_spread):
     for name, value in (("gain", gain), ("radius", radius), ("sigma_spread", sigma_spread)):
         if value is not None and not value > 0:
             raise ValueError(f"{name} must be positive, got {value}")
     if isinstance(background, str) and background != "local":
         raise ValueError(f"background must be 'local' or a number of counts a pixel, got {background!r}")
-    if max_iterations < 1:
-        raise ValueError(f"max_iterations must be at least 1, got {max_iterations}")
 
 
-def _fit(pixels, usable, start, *, gain, background, radius, spread, max_iterations):
+def _fit(pixels, usable, start, *, gain, background, radius, spread):
     """Parameters (n, 5), their standard errors, which columns failed, and the gain."""
     n = len(start)
     gap = KDTree(start).query(start, k=2)[0][:, 1] if n > 1 else np.full(1, np.inf)
@@ -183,8 +177,7 @@ def _fit(pixels, usable, start, *, gain, background, radius, spread, max_iterati
             return moved > _MOVED or abs(np.median(theta[:, SIGMA]) / sigma - 1) > _CHANGED
 
         until = outgrown if layout < _LAYOUTS - 1 else None
-        options = {"max_iterations": max_iterations}
-        summit = maximise(scene, data, theta, failed, problem, until=until, **options)
+        summit = maximise(scene, data, theta, failed, problem, until=until)
         theta = summit.theta
         if not summit.stopped:
             break
@@ -197,7 +190,7 @@ def _fit(pixels, usable, start, *, gain, background, radius, spread, max_iterati
         failed |= lost
         theta[lost, X], theta[lost, Y] = start[lost].T
         theta[lost, SIGMA] = sigma
-        summit = maximise(scene, data, theta, failed, problem, **options)
+        summit = maximise(scene, data, theta, failed, problem)
         theta = summit.theta
     within = summit.within.copy()
     within[:, SIGMA, SIGMA] += stiffness(summit.gain, problem)

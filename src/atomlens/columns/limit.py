@@ -23,7 +23,6 @@ def precision_limit(
     *,
     background=None,
     gain=1.0,
-    joint=True,
     free=_NUISANCE,
     shape=None,
     radius=None,
@@ -42,8 +41,6 @@ def precision_limit(
         Counts a pixel; if not given, the column ``background``, or none.
     gain : float
         Counts an electron.
-    joint : bool
-        Whether neighbours are there and are fitted too; if False, each column stands alone.
     free : sequence of str
         What is unknown besides the positions: any of ``"intensity", "sigma", "background"``. The default is
         what `refine` fits.
@@ -89,8 +86,8 @@ def precision_limit(
     if len(theta):
         widest = theta[:, SIGMA].max()
         radius = _RADIUS * widest if radius is None else radius
-        theta, usable = (_together if joint else _apart)(theta, shape, int(np.ceil(radius)) + 1)
-        scene = Scene(usable, theta[:, [X, Y]], radius, _REACH * widest if joint else 0)
+        theta, usable = _placed(theta, shape, int(np.ceil(radius)) + 1)
+        scene = Scene(usable, theta[:, [X, Y]], radius, _REACH * widest)
         everything = np.arange(len(theta))
         shapes = scene.factors(theta, everything)
         floor = _FLOOR * np.median(theta[:, INTENSITY] / theta[:, SIGMA] ** 2)
@@ -124,7 +121,7 @@ def _parameters(columns, background):
     return theta
 
 
-def _together(theta, shape, margin):
+def _placed(theta, shape, margin):
     """Columns where they are, in the image or on a field large enough for all of them."""
     if shape is not None:
         return theta, np.ones(shape, dtype=bool)
@@ -132,20 +129,3 @@ def _together(theta, shape, margin):
     theta[:, [X, Y]] -= np.floor(theta[:, [X, Y]].min(axis=0)) - margin
     columns, rows = np.ceil(theta[:, [X, Y]].max(axis=0)).astype(int) + margin + 1
     return theta, np.ones((rows, columns), dtype=bool)
-
-
-def _apart(theta, shape, margin):
-    """Columns far from each other, each at its place in its pixel, the image's edges where they were."""
-    side = int(np.ceil(np.sqrt(len(theta))))
-    size = 2 * margin + 1
-    at = np.rint(theta[:, [X, Y]]).astype(int)
-    cell = np.column_stack(np.divmod(np.arange(len(theta)), side)[::-1])
-    seen = np.ones((side * side, size, size), dtype=bool)
-    if shape is not None:
-        pixel = at[:, :, None] + np.arange(-margin, margin + 1)
-        inside = (pixel >= 0) & (pixel < np.array(shape[::-1])[:, None])
-        seen[: len(theta)] = inside[:, 1, :, None] & inside[:, 0, None]
-    theta = theta.copy()
-    theta[:, [X, Y]] += cell * size + margin - at
-    field = seen.reshape(side, side, size, size).transpose(0, 2, 1, 3).reshape(side * size, side * size)
-    return theta, field

@@ -16,6 +16,7 @@ from atomlens.columns.scale import estimate_scale
 
 __all__ = ["best_peaks", "find_peaks"]
 
+_DISTANCES = (0.5, 1.0, 1.5, 2.0, 3.0)  # between peaks, in widths: what an oracle tries
 _RATIO = 1.6  # of the two Gaussians: closest to the Laplacian (Marr and Hildreth)
 # What the filter leaves of the height of a column as wide as itself.
 _RESPONSE = 1 / 2 - 1 / (1 + _RATIO**2)
@@ -87,9 +88,7 @@ def best_peaks(
     *,
     tolerance,
     border=None,
-    ignore=None,
     sigmas=None,
-    min_distances=(0.5, 1.0, 1.5, 2.0, 3.0),
 ):
     """Find columns with the settings of `find_peaks` that an oracle, who knows the truth, would choose.
 
@@ -100,14 +99,12 @@ def best_peaks(
     ----------
     image : array_like or DataArray of shape (y, x)
     truth : DataFrame or array_like of shape (N, 2)
-        As for `atomlens.metrics.match`, which also explains `tolerance`, `border` and `ignore`.
+        As for `atomlens.metrics.match`, which also explains `tolerance` and `border`.
     tolerance : float
         Largest distance of a pair, in pixels.
-    border, ignore : optional
+    border : float, optional
     sigmas : sequence of float, optional
         Widths to try, in pixels; 0.4 to 2 times the estimated one if not given.
-    min_distances : sequence of float
-        Distances to try, in units of each width.
 
     Returns
     -------
@@ -130,13 +127,13 @@ def best_peaks(
     pixels = prepare(image).pixels
     if sigmas is None:
         sigmas = estimate_scale(pixels)[0] * np.geomspace(0.4, 2.0, 8)
-    scoring = {"border": border, "ignore": ignore, "shape": pixels.shape}
+    scoring = {"border": border, "shape": pixels.shape}
     required, excused = wanted_positions(truth, **scoring)
     best, settings = -1.0, {}
     for sigma in sigmas:
         filtered, scale = _filter(pixels, sigma)
         candidates = None
-        for ratio in sorted(min_distances):
+        for ratio in _DISTANCES:
             # Whatever is highest within a distance is highest within a shorter one too.
             candidates = _maxima(filtered, ratio * sigma, among=candidates)
             order = np.argsort(-filtered[candidates], kind="stable")

@@ -53,6 +53,11 @@ class Scenes:
         Sublattices, by name, that lie under what is looked for: never asked for, and wrong where reported.
         (Other invisible columns, of light atoms say, are neither right nor wrong.)
 
+    Attributes
+    ----------
+    class_names : tuple of str
+        In the order of the network's output.
+
     Raises
     ------
     ValueError
@@ -118,7 +123,7 @@ class Scenes:
         object.__setattr__(self, "_tables", tuple(tables))
         # Found once: there are millions of columns, and every scene needs the names.
         names = [n for _, table, *_ in tables for n in sorted(set(table["class_name"]) - {""})]
-        object.__setattr__(self, "_class_names", tuple(dict.fromkeys(names)))
+        object.__setattr__(self, "class_names", tuple(dict.fromkeys(names)))
         if not names:
             what = (
                 "defect: plant some with `simulate.defects`" if self.classes == "defect" else "visible column"
@@ -139,11 +144,6 @@ class Scenes:
             names = table["defect"]
         under = [i for i, name in enumerate(structure.sublattices) if name in self.support]
         return table.assign(class_name=names, junk=table["label"].isin(under))
-
-    @property
-    def class_names(self):
-        """Names of the classes, in the order of the network's output."""
-        return self._class_names
 
     def batch(self, n, seed):
         """Draw n scenes.

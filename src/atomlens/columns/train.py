@@ -17,10 +17,10 @@ from atomlens import metrics
 from atomlens.columns import losses
 from atomlens.columns._atomai import quiet
 from atomlens.columns._locate import locate
-from atomlens.columns.model import ColumnModel, Ensemble, Spec, spotlight
+from atomlens.columns.model import ColumnModel, Spec, spotlight
 from atomlens.columns.scenes import FEATURE_SIZE, Scenes
 
-__all__ = ["train", "train_ensemble"]
+__all__ = ["train"]
 
 _TOLERANCE = 2.0  # pixels of the trained scale
 _THRESHOLDS = np.arange(10, 75, 5) / 100
@@ -203,25 +203,6 @@ def train(
                 if patience is not None and stale >= patience:
                     break
     return _with_best_threshold(state.best_model(), held_out)
-
-
-def train_ensemble(structures, *, n_models=4, random_state=0, **options):
-    """Train several networks that differ in initial weights and in the scenes they saw.
-
-    Parameters
-    ----------
-    structures
-        As for `train`.
-    n_models : int
-    random_state : int
-    **options
-        Further options of `train`.
-
-    Returns
-    -------
-    Ensemble
-    """
-    return Ensemble([train(structures, random_state=random_state + i, **options) for i in range(n_models)])
 
 
 def _shape(spec):

@@ -12,8 +12,8 @@ from atomlens.lattice.basis import reduced
 _SAME = 1e-6  # of the distance to a neighbour
 
 
-def vectors_of(values):
-    """Ordered neighbour vectors (N, k, 2) as floats, with a clear error for what is none."""
+def neighbourhoods_of(values):
+    """Neighbourhoods of a ready array; its typical neighbourhood tells the lattice."""
     try:
         vectors = np.asarray(values, dtype=float)
     except (TypeError, ValueError):
@@ -25,12 +25,6 @@ def vectors_of(values):
         )
     if np.isinf(vectors).any():
         raise ValueError("a neighbour vector is infinite: put NaN where a neighbour is missing")
-    return vectors
-
-
-def neighbourhoods_of(values):
-    """Neighbourhoods of a ready array; its typical neighbourhood tells the lattice."""
-    vectors = vectors_of(values)
     there = np.isfinite(vectors).all(axis=2)
     if not there.any(axis=0).all():
         raise ValueError("a neighbour is missing everywhere (NaN in all rows): leave it out of the array")
@@ -43,7 +37,7 @@ def neighbourhoods_of(values):
     n = len(vectors)
     return Neighbourhoods(
         vectors, np.where(there, 0, -1), np.arange(n), star[None], np.zeros(n, dtype=int), None,
-        np.zeros(len(star), dtype=int), Lattice(_basis(star), confidence=float(there.mean()), periodic=True),
+        Lattice(_basis(star), confidence=float(there.mean()), periodic=True),
     )  # fmt: skip
 
 

@@ -9,13 +9,12 @@ import pandas as pd
 from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
-from sklearn.utils.validation import check_is_fitted
 
 from atomlens._gap import over_splits, split_halves
 from atomlens._threads import one_thread
 from atomlens.crystallography import _replicas
 from atomlens.crystallography._phases import Evidence, verdict
-from atomlens.crystallography._ready import neighbourhoods_of, vectors_of
+from atomlens.crystallography._ready import neighbourhoods_of
 from atomlens.crystallography.point_groups import POINT_GROUPS, fitting, point_group
 from atomlens.lattice import Neighbourhoods, neighbour_vectors
 from atomlens.lattice.table import sublattice_column
@@ -24,6 +23,7 @@ __all__ = ["METHODS", "LocalCrystallography"]
 
 METHODS = ("kmeans", "gmm")
 _SPLITS = 3
+_TRANSLATIONS = (1, 0), (0, 1), (1, 1)  # of the lattice, that labels are compared along
 _WHOLE = 0.02  # of a lattice vector: what least squares may leave of a whole one
 _MOST_ROWS = 50_000  # rows that clusters are learned from; all others are given to the nearest
 
@@ -35,7 +35,7 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
     dimensions. Clusters of such points are phases, or variants of a phase. Which, the replicas tell: every
     operation of the point group is applied to all neighbourhoods and the neighbours are put back into their
     order. A phase that keeps its label is non-ferroic; labels that change places are the variants of one
-    ferroic phase. Lattice translations do the same for lattice doubling.
+    ferroic phase. The lattice translations a, b and a + b do the same for lattice doubling.
 
     Parameters
     ----------
@@ -55,8 +55,6 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         A lattice direction u a + v b that lies in a mirror line, for groups that have one.
     lattice : Lattice, optional
         Of the table, for example a calibrated one; estimated without it.
-    translations : sequence of (int, int), optional
-        Lattice translations that labels are compared along; by default a, b and a + b.
     alpha : float
         Level of the tests behind the verdict.
     tolerance : float
@@ -91,8 +89,6 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         Hartigan's dip test for every two labels: large where no gap in density parts them.
     phase_of_label_ : ndarray of int, shape (n_clusters,)
         Row of `verdict_` that each label belongs to.
-    orbits_ : list of tuple of int
-        Labels of each phase.
     verdict_ : DataFrame
         One row a phase: ``labels``, ``kind`` ("non-ferroic", "ferroic", "lattice-doubled", or "undecided"
         where the test cannot be made: too few atoms, or nothing that could be asymmetric), ``ferroic``,
@@ -152,7 +148,6 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         point_group="4mm",
         mirror=(1, 0),
         lattice=None,
-        translations=None,
         alpha=0.01,
         tolerance=0.0,
         trust_scan=False,
@@ -166,7 +161,6 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         self.point_group = point_group
         self.mirror = mirror
         self.lattice = lattice
-        self.translations = translations
         self.alpha = alpha
         self.tolerance = tolerance
         self.trust_scan = trust_scan
@@ -202,36 +196,6 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         self._judge(points, whole, group)
         return self
 
-    def predict(self, X):
-        """Nearest clusters of other neighbourhoods.
-
-        Parameters
-        ----------
-        X : DataFrame, ndarray of shape (N, k, 2), or Neighbourhoods
-            As for `fit`. A table tells the distortion of its own scan; an array shares that of the fit.
-
-        Returns
-        -------
-        ndarray of int, shape (N,)
-
-        Raises
-        ------
-        ValueError
-            If the atoms have another number of neighbours, or as for `fit`.
-        """
-        check_is_fitted(self)
-        if isinstance(X, pd.DataFrame | Neighbourhoods):
-            hoods = self._neighbourhoods(X)
-            vectors, basis = hoods.vectors, hoods.lattice.basis
-        else:
-            vectors, basis = vectors_of(X), self.lattice_.basis
-        k = self.centroids_.shape[1]
-        if vectors.shape[1] != k:
-            raise ValueError(f"these atoms have {vectors.shape[1]} neighbours, those of the fit had {k}")
-        frame = point_group(self.point_group, basis, mirror=self.mirror).frame
-        points = (vectors @ frame).reshape(len(vectors), -1)
-        return _replicas.nearest_centroid(points, self.centroids_.reshape(len(self.centroids_), -1))[0]
-
     @property
     def phase_labels_(self):
         """Phase of each atom, -1 where there is no label: ndarray of int, shape (N,)."""
@@ -246,11 +210,6 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
             raise ValueError(f"alpha must lie between 0 and 1, got {self.alpha!r}")
         if not (isinstance(self.tolerance, Real) and 0 <= self.tolerance < np.inf):
             raise ValueError(f"tolerance must be a length in pixels, at least 0, got {self.tolerance!r}")
-        if self.translations is not None and not _are_steps(self.translations):
-            raise ValueError(
-                "translations must be a list of steps along a and b, as in [(1, 0), (0, 2)], whole numbers, "
-                f"got {self.translations!r}"
-            )
 
     def _neighbourhoods(self, X):
         if isinstance(X, Neighbourhoods):
@@ -307,7 +266,12 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
             centroids = model.cluster_centers_
             if self.method == "gmm":
                 # One covariance for all: the columns of every phase are located with the same error.
-                model = GaussianMixture(self.n_clusters, covariance_type="tied", means_init=centroids)
+                model = GaussianMixture(
+                    self.n_clusters,
+                    covariance_type="tied",
+                    means_init=centroids,
+                    random_state=self.random_state,
+                )
                 centroids = model.fit(points[rows] - centre).means_
             labels = model.predict(points[rows] - centre)
             order = np.argsort(-np.bincount(labels, minlength=self.n_clusters), kind="stable")
@@ -333,7 +297,7 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         if len(points) // 2 < k:
             return
         # Each half is judged by what the other one taught.
-        learn = KMeans(k, init=start, n_init=1).fit
+        learn = KMeans(k, init=start, n_init=1, random_state=self.random_state).fit
         with one_thread():
             self.gap_p_values_ = over_splits(split_halves(points, learn, _SPLITS, rng, turns=2))
 
@@ -364,11 +328,7 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         }
 
     def _steps(self):
-        if self.neighbourhoods_.cell is None:
-            return []
-        if self.translations is None:
-            return [(1, 0), (0, 1), (1, 1)]
-        return [(int(i), int(j)) for i, j in self.translations]
+        return () if self.neighbourhoods_.cell is None else _TRANSLATIONS
 
     def _judge(self, points, whole, group):
         """Merge, find orbits and test: the verdict."""
@@ -388,7 +348,6 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         )
         settings = {"alpha": self.alpha, "tolerance": self.tolerance, "trust_scan": self.trust_scan}
         self.verdict_, self.phase_of_label_ = verdict(evidence, **settings)
-        self.orbits_ = self.verdict_["labels"].tolist()
         if self.lattice_.pixel_size_nm:
             pm = 1000 * self.lattice_.pixel_size_nm * self.verdict_["asymmetry_px"]
             self.verdict_.insert(self.verdict_.columns.get_loc("p_value"), "asymmetry_pm", pm)
@@ -407,8 +366,3 @@ def _on_own_site(hoods):
 
 def _whole(value):
     return isinstance(value, int | np.integer) and not isinstance(value, bool)
-
-
-def _are_steps(values):
-    some = list(values) if isinstance(values, list | tuple | np.ndarray) else [None]
-    return all(np.shape(step) == (2,) and all(map(_whole, step)) for step in some)

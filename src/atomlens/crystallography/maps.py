@@ -268,7 +268,7 @@ def _scaled(reference, size):
 def _steps(lattice, shells):
     """Lattice vectors (k, 2) in units of the basis, of so many shells, and not all in one direction."""
     while True:
-        steps = neighbour_steps(lattice, 0, [0], 0, shells)[0][:, :2]
+        steps = neighbour_steps(lattice, 0, [0], shells=shells)[:, :2]
         if np.linalg.matrix_rank(steps) == 2:
             return steps
         shells += 1

@@ -100,7 +100,9 @@ def _criteria(model):
     several = np.unique(labels[some]).size
     with one_thread():
         silhouette = silhouette_score(points[some], labels[some]) if 1 < several < len(some) else np.nan
-        mixture = GaussianMixture(k, covariance_type="tied", means_init=centroids).fit(points[some])
+        mixture = GaussianMixture(
+            k, covariance_type="tied", means_init=centroids, random_state=model.random_state
+        ).fit(points[some])
     weights = model.verdict_["n"]
     return {
         "inertia": float(((points - centroids[labels]) ** 2).sum()),

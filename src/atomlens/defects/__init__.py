@@ -3,7 +3,7 @@
 from atomlens.defects.calibration import Calibration
 from atomlens.defects.detection import DETECTORS, DefectMap, detect
 from atomlens.defects.detectors import NearestNeighbourDetector, OneClassDetector, label_free_parameters
-from atomlens.defects.domains import domain_boundaries, segment_domains
+from atomlens.defects.domains import segment_domains
 from atomlens.lattice import NotPeriodicError
 
 __all__ = [
@@ -14,7 +14,6 @@ __all__ = [
     "NotPeriodicError",
     "OneClassDetector",
     "detect",
-    "domain_boundaries",
     "label_free_parameters",
     "segment_domains",
 ]

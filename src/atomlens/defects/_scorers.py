@@ -9,10 +9,9 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import Delaunay, cKDTree
 from scipy.special import erfcx
 from sklearn.base import BaseEstimator, clone
-from sklearn.pipeline import Pipeline
 
 from atomlens._render import draw_columns
-from atomlens.patterson import PattersonTransformer, tapered_size
+from atomlens.patterson import patterson, tapered_size
 from atomlens.windows import flatten, sliding_windows
 
 _BATCH = 1 << 21  # pixels of windows held at a time
@@ -115,18 +114,27 @@ class PattersonScorer(BaseEstimator):
         if len(chosen) > _TRAIN:
             rng = np.random.default_rng(self.random_state)
             chosen = np.sort(rng.choice(chosen, _TRAIN, replace=False))
-        transform = PattersonTransformer(taper=self._taper, blank_center=self._blank * view.sigma)
-        self.pipeline_ = Pipeline([("patterson", transform), ("detector", clone(self.detector))])
-        self.pipeline_.fit(np.concatenate(list(_batches(windows, chosen))))
+        self.blank_center_ = self._blank * view.sigma
+        self.detector_ = clone(self.detector).fit(
+            self._functions(np.concatenate(list(_batches(windows, chosen))))
+        )
         return self
 
     def score(self, view):
         """Score of every pixel, shape (H, W)."""
         windows, usable = self._windows(view)
         scores = np.full(usable.shape, np.nan, np.float32)
-        found = [-self.pipeline_.score_samples(p) for p in _batches(windows, np.flatnonzero(usable))]
+        found = [
+            -self.detector_.score_samples(self._functions(some))
+            for some in _batches(windows, np.flatnonzero(usable))
+        ]
         scores[usable] = np.concatenate(found)
         return self._to_pixels(view, scores)
+
+    def _functions(self, patches):
+        """Patterson functions as rows."""
+        found = patterson(patches, taper=self._taper, blank_center=self.blank_center_)
+        return found.reshape(len(found), -1)
 
 
 def _batches(windows, chosen):

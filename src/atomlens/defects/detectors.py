@@ -26,6 +26,7 @@ __all__ = ["NearestNeighbourDetector", "OneClassDetector", "label_free_parameter
 _SUBSET = 2000  # rows that are enough to estimate parameters from
 _CACHE = 50  # megabytes
 _EXACT = 4000  # rows up to which the exact machine is quick
+_FEATURES = 300  # of Nystroem, for more rows
 _LEAST = 5  # rows
 
 
@@ -105,7 +106,17 @@ def _knee(rising):
     return rising[at]
 
 
-class OneClassDetector(OutlierMixin, BaseEstimator):
+class _Detector(OutlierMixin, BaseEstimator):
+    def decision_function(self, X):
+        """Return the scores less `offset_`: negative for outliers."""
+        return self.score_samples(X) - self.offset_
+
+    def predict(self, X):
+        """Return 1 for usual rows and -1 for outliers."""
+        return np.where(self.decision_function(X) < 0, -1, 1)
+
+
+class OneClassDetector(_Detector):
     """One-class support vector machine with an RBF kernel whose parameters come from the data.
 
     Parameters
@@ -115,11 +126,6 @@ class OneClassDetector(OutlierMixin, BaseEstimator):
         out, and the machine is fitted to the others with a small nu.
     gamma : "auto" or float
         Width of the kernel exp(-gamma d**2); "auto": see `label_free_parameters`.
-    method : {"auto", "exact", "approximate"}
-        Approximate: Nystroem features and stochastic gradient descent, for many rows. Auto: exact up to
-        4,000.
-    n_components : int
-        Of the Nystroem approximation.
     random_state : int
 
     Attributes
@@ -129,9 +135,9 @@ class OneClassDetector(OutlierMixin, BaseEstimator):
         Rows left out of the fit.
     offset_ : float
         Score below which a row is an outlier.
-    method_ : str
     estimator_ : estimator
-        The fitted machine of scikit-learn.
+        The fitted machine of scikit-learn; from 4,000 rows on with Nystroem features and stochastic gradient
+        descent.
     n_features_in_ : int
 
     Raises
@@ -153,11 +159,9 @@ class OneClassDetector(OutlierMixin, BaseEstimator):
     [-1, -1, -1, -1, -1, -1]
     """
 
-    def __init__(self, *, nu="auto", gamma="auto", method="auto", n_components=300, random_state=0):
+    def __init__(self, *, nu="auto", gamma="auto", random_state=0):
         self.nu = nu
         self.gamma = gamma
-        self.method = method
-        self.n_components = n_components
         self.random_state = random_state
 
     def fit(self, X, y=None):
@@ -167,8 +171,6 @@ class OneClassDetector(OutlierMixin, BaseEstimator):
             value = getattr(self, name)
             if value != "auto" and not (isinstance(value, Real) and 0 < value <= most):
                 raise ValueError(f'{name} must be "auto", or above 0 and at most {most}, got {value!r}')
-        if self.method not in ("auto", "exact", "approximate"):
-            raise ValueError(f'method must be "auto", "exact" or "approximate", got {self.method!r}')
         gamma, suspects = None, np.zeros(len(X), bool)
         if "auto" in (self.nu, self.gamma):
             _, gamma, suspects = label_free_parameters(X, random_state=self.random_state)
@@ -180,15 +182,14 @@ class OneClassDetector(OutlierMixin, BaseEstimator):
         self.gamma_ = float(gamma if self.gamma == "auto" else self.gamma)
         self.suspects_ = suspects
         kept = X[~suspects]
-        exact = self.method == "exact" or (self.method == "auto" and len(kept) <= _EXACT)
-        self.method_ = "exact" if exact else "approximate"
+        exact = len(kept) <= _EXACT
         if exact:
             self.estimator_ = OneClassSVM(nu=self.nu_, gamma=self.gamma_, cache_size=_CACHE).fit(kept)
         else:
             self.estimator_ = make_pipeline(
                 Nystroem(
                     gamma=self.gamma_,
-                    n_components=min(self.n_components, len(kept)),
+                    n_components=min(_FEATURES, len(kept)),
                     random_state=self.random_state,
                 ),
                 SGDOneClassSVM(nu=self.nu_, random_state=self.random_state, tol=1e-5, average=True),
@@ -197,10 +198,6 @@ class OneClassDetector(OutlierMixin, BaseEstimator):
         self.offset_ = float(_log(limit))
         return self
 
-    def decision_function(self, X):
-        """Return the scores less `offset_`: negative for outliers."""
-        return self.score_samples(X) - self.offset_
-
     def score_samples(self, X):
         """Logarithm of the weighted sum of kernels: low for outliers.
 
@@ -208,15 +205,11 @@ class OneClassDetector(OutlierMixin, BaseEstimator):
         """
         check_is_fitted(self)
         X = validate_data(self, X, reset=False)
-        if self.method_ == "approximate":
+        if not isinstance(self.estimator_, OneClassSVM):
             return _log(self.estimator_.score_samples(X))
         # scikit-learn takes the offset away and adds it again, which leaves nothing of a small sum.
         distance = euclidean_distances(X, self.estimator_.support_vectors_, squared=True)
         return logsumexp(np.log(self.estimator_.dual_coef_) - self.gamma_ * distance, axis=1)
-
-    def predict(self, X):
-        """Return 1 for usual rows and -1 for outliers."""
-        return np.where(self.decision_function(X) < 0, -1, 1)
 
 
 def _log(total):
@@ -226,7 +219,7 @@ def _log(total):
 _CLEAN = 0.05  # nu for rows from which the suspects have been taken out
 
 
-class NearestNeighbourDetector(OutlierMixin, BaseEstimator):
+class NearestNeighbourDetector(_Detector):
     """Mean distance to the nearest neighbours: the plainest measure of how unusual a row is.
 
     Parameters
@@ -292,11 +285,3 @@ class NearestNeighbourDetector(OutlierMixin, BaseEstimator):
         own = distance[:, 0] == 0
         total = distance.sum(axis=1) - np.where(own, 0.0, distance[:, -1])
         return -total / max(count - 1, 1)
-
-    def decision_function(self, X):
-        """Return the scores less `offset_`: negative for outliers."""
-        return self.score_samples(X) - self.offset_
-
-    def predict(self, X):
-        """Return 1 for usual rows and -1 for outliers."""
-        return np.where(self.decision_function(X) < 0, -1, 1)

@@ -6,7 +6,7 @@ import warnings
 
 import numpy as np
 import xarray as xr
-from scipy.ndimage import map_coordinates, maximum_filter, minimum_filter, uniform_filter
+from scipy.ndimage import map_coordinates, minimum_filter, uniform_filter
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
@@ -16,7 +16,7 @@ from atomlens.lattice import NotPeriodicError, estimate
 from atomlens.patterson import patterson, tapered_size
 from atomlens.windows import flatten, sliding_windows
 
-__all__ = ["domain_boundaries", "segment_domains"]
+__all__ = ["segment_domains"]
 
 _STEPS = 8  # windows along a window
 _SMALLEST = 8  # pixels, side of a window
@@ -105,29 +105,6 @@ def segment_domains(image, n_domains=None, *, size=None, max_domains=6, alpha=0.
     coords = image.coords if isinstance(image, xr.DataArray) else None
     attrs = {"n_domains": int(whole.max()) + 1, "window": tuple(int(n) for n in size), "long_name": "domain"}
     return xr.DataArray(whole, coords, ("y", "x"), name="domain", attrs=attrs)
-
-
-def domain_boundaries(domains):
-    """Pixels at which one domain ends and another begins.
-
-    Parameters
-    ----------
-    domains : DataArray or array_like of int, shape (H, W)
-
-    Returns
-    -------
-    ndarray of bool, or DataArray, like `domains`
-
-    Examples
-    --------
-    >>> domain_boundaries([[0, 0, 0, 1, 1]]).astype(int)
-    array([[0, 0, 1, 1, 0]])
-    """
-    values = np.asarray(domains)
-    edge = maximum_filter(values, 3, mode="nearest") != minimum_filter(values, 3, mode="nearest")
-    if isinstance(domains, xr.DataArray):
-        return domains.copy(data=edge).assign_attrs(long_name="boundary").rename("boundary")
-    return edge
 
 
 def _as_size(size):

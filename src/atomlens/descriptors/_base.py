@@ -39,27 +39,14 @@ class Descriptor(TransformerMixin, BaseEstimator):
         self.positions_ = self._places(X)
         return self._describe(X)
 
-    def get_feature_names_out(self, input_features=None):
-        """Return the names of the features: ndarray of str."""
-        check_is_fitted(self)
-        return np.array(self._names(), dtype=object)
-
-    def feature_image(self, index):
-        """Return what one feature means, to be drawn; negative numbers count from the end."""
-        check_is_fitted(self)
-        count = len(self._names())
-        if not (isinstance(index, int | np.integer) and -count <= index < count):
-            raise ValueError(f"index must be a whole number below {count}, the number of features: {index!r}")
-        return self._meaning(int(index) % count)
-
-    def _rows(self, features):
-        """One row of features or several, as an array of two axes."""
+    def _pictures(self, features):
+        """One row of features or several, in the shape that they had."""
         check_is_fitted(self)
         features = np.atleast_2d(np.asarray(features, dtype=np.float32))
-        count = len(self._names())
-        if features.ndim != 2 or features.shape[1] != count:
-            raise ValueError(f"expected rows of {count} features, got shape {features.shape}")
-        return features
+        shape = self._shape()
+        if features.ndim != 2 or features.shape[1] != np.prod(shape):
+            raise ValueError(f"expected rows of {np.prod(shape)} features, got shape {features.shape}")
+        return features.reshape(-1, *shape)
 
 
 def look_alikes(features, index, n=8, *, positions=None, apart=0.0):

@@ -7,6 +7,7 @@ import pandas as pd
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 from scipy.spatial.distance import cdist
+from sklearn.utils.validation import check_is_fitted
 
 from atomlens._image import prepare
 from atomlens._match import positions
@@ -29,7 +30,7 @@ class NeighbourDescriptor(Descriptor):
 
     Parameters
     ----------
-    n_neighbors, shells, center, neighbors, random_state
+    n_neighbors, center, neighbors, random_state
         As for `atomlens.lattice.neighbour_vectors`.
     lattice : Lattice, optional
         Estimated from each table without it.
@@ -58,18 +59,15 @@ class NeighbourDescriptor(Descriptor):
     >>> features = describe.fit_transform(pd.DataFrame({"x": 20.0 * x, "y": 20.0 * y}))
     >>> features.shape
     (16, 8)
-    >>> features[0].tolist(), describe.get_feature_names_out()[:3].tolist()
-    ([20.0, 0.0, 0.0, 20.0, -20.0, 0.0, 0.0, -20.0], ['dx0', 'dy0', 'dx1'])
+    >>> features[0].tolist()
+    [20.0, 0.0, 0.0, 20.0, -20.0, 0.0, 0.0, -20.0]
     """
 
     prior = "atoms at definite places: what matters of an atom is where its neighbours are"
     blind_to = ("translation", "species", "contrast")
 
-    def __init__(
-        self, *, n_neighbors=4, shells=None, center=None, neighbors=None, lattice=None, random_state=0
-    ):
+    def __init__(self, *, n_neighbors=4, center=None, neighbors=None, lattice=None, random_state=0):
         self.n_neighbors = n_neighbors
-        self.shells = shells
         self.center = center
         self.neighbors = neighbors
         self.lattice = lattice
@@ -80,7 +78,6 @@ class NeighbourDescriptor(Descriptor):
             columns,
             self.lattice,
             n_neighbors=self.n_neighbors,
-            shells=self.shells,
             center=self.center,
             neighbors=self.neighbors,
             random_state=self.random_state,
@@ -106,7 +103,7 @@ class NeighbourDescriptor(Descriptor):
 
     def transform(self, X):
         """Describe a table of columns: ndarray of float32, shape (N, 2 * k), in pixels."""
-        self.get_feature_names_out()  # is it fitted?
+        check_is_fitted(self)
         hoods = self._hoods(X)
         if hoods.vectors.shape[1:] != self.ideal_.shape:
             raise ValueError(f"{hoods.vectors.shape[1]} neighbours, but fitted to {len(self.ideal_)}")
@@ -125,41 +122,6 @@ class NeighbourDescriptor(Descriptor):
         found = [linear_sum_assignment(cost) for cost in costs]
         return min(zip(costs, found, strict=True), key=lambda pair: pair[0][pair[1]].sum())[1][1]
 
-    def _names(self):
-        return [f"d{axis}{k}" for k in range(len(self.ideal_)) for axis in "xy"]
-
-    def _meaning(self, index):
-        """Table of arrows: the neighbourhood that was fitted, and the direction in which a feature acts."""
-        arrows = self._arrows(self.ideal_)
-        arrows[["u", "v"]] = 0.0
-        arrows.loc[index // 2, "uv"[index % 2]] = 1.0
-        return arrows
-
-    def inverse_image(self, features):
-        """Draw rows of features: a table of arrows for each.
-
-        Parameters
-        ----------
-        features : array_like of shape (d,) or (n, d)
-            Also means over clusters.
-
-        Returns
-        -------
-        list of DataFrame
-            ``x``, ``y`` where the neighbours are, relative to the centre and in pixels, and ``u``, ``v``: by
-            how much they are displaced from the mean neighbourhood.
-        """
-        vectors = self._rows(features).reshape(-1, *self.ideal_.shape)
-        return [
-            self._arrows(v).assign(u=v[:, 0] - m[0], v=v[:, 1] - m[1])
-            for v in vectors
-            for m in [self.ideal_.T]
-        ]
-
-    @staticmethod
-    def _arrows(vectors):
-        return pd.DataFrame(vectors, columns=["x", "y"], index=pd.RangeIndex(len(vectors), name="neighbour"))
-
 
 class SubImageDescriptor(Descriptor):
     """The picture around every atomic column.
@@ -167,15 +129,14 @@ class SubImageDescriptor(Descriptor):
     Prior: the specimen is made of atoms, and what matters of an atom is what is seen around it, whatever
     that is: no lattice is needed.
 
-    Blind to translation, and (normalised) to brightness and contrast. Not to rotation, inversion or species;
+    Blind to translation, and to brightness and contrast: the mean of each picture is subtracted, and what is
+    left divided by its length. Not to rotation, inversion or species;
     `atomlens.crystallography.patch_invariants` makes features of the pictures that are blind to rotation.
 
     Parameters
     ----------
     size : int or tuple of int, optional
         (height, width) in pixels; 2.5 times the typical distance to the nearest column, and odd, without it.
-    normalize : bool
-        Subtract the mean of each picture, and divide by its length.
 
     Attributes
     ----------
@@ -206,9 +167,8 @@ class SubImageDescriptor(Descriptor):
     prior = "atoms: what matters of an atom is what is seen around it"
     blind_to = ("translation", "contrast")
 
-    def __init__(self, size=None, *, normalize=True):
+    def __init__(self, size=None):
         self.size = size
-        self.normalize = normalize
 
     @staticmethod
     def _pair(data):
@@ -226,7 +186,7 @@ class SubImageDescriptor(Descriptor):
 
     def transform(self, X):
         """Describe the columns of (image, columns) or an image: float32, shape (N, height * width)."""
-        self.get_feature_names_out()  # is it fitted?
+        check_is_fitted(self)
         return self._describe(self._pair(X))
 
     def fit_transform(self, X, y=None):
@@ -264,20 +224,14 @@ class SubImageDescriptor(Descriptor):
         image, columns = pair
         self.positions_ = self._within(image, columns)
         found = column_windows(image, self.positions_, self.size_).reshape(len(self.positions_), -1)
-        if self.normalize:
-            found = found - found.mean(axis=1, keepdims=True)
-            length = np.linalg.norm(found, axis=1, keepdims=True)
-            found /= np.where(length > 0, length, 1)
+        found = found - found.mean(axis=1, keepdims=True)
+        length = np.linalg.norm(found, axis=1, keepdims=True)
+        found /= np.where(length > 0, length, 1)
         return found.astype(np.float32)
 
-    def _names(self):
-        height, width = self.size_
-        return [f"pixel({x},{y})" for y in range(height) for x in range(width)]
-
-    def _meaning(self, index):
-        """Picture with one pixel lit."""
-        return np.eye(1, self.size_[0] * self.size_[1], index, dtype=np.float32).reshape(self.size_)
+    def _shape(self):
+        return self.size_
 
     def inverse_image(self, features):
         """Draw rows of features as pictures: ndarray of float32, shape (n, height, width)."""
-        return self._rows(features).reshape(-1, *self.size_)
+        return self._pictures(features)

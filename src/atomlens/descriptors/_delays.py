@@ -129,19 +129,12 @@ class TimeDelayDescriptor(Descriptor):
         found[...] = stacks
         return found.reshape(len(self.positions_), -1)
 
-    def _names(self):
-        height, width = self.size_
-        late = [-(self.delays - 1 - k) * self.spacing for k in range(self.delays)]
-        return [f"t{t:+d}({x},{y})" for t in late for y in range(height) for x in range(width)]
-
-    def _meaning(self, index):
-        """Stack of frames, the oldest first, with one pixel lit."""
-        shape = (self.delays, *self.size_)
-        return np.eye(1, int(np.prod(shape)), index, dtype=np.float32).reshape(shape)
+    def _shape(self):
+        return (self.delays, *self.size_)
 
     def inverse_image(self, features):
         """Draw rows of features as stacks of frames: ndarray of float32, (n, delays, height, width)."""
-        return self._rows(features).reshape(-1, self.delays, *self.size_)
+        return self._pictures(features)
 
     def map(self, values):
         """Arrange one value a stack, or several, as a movie over the one seen last.

@@ -154,30 +154,9 @@ class WindowDescriptor(Descriptor):
         height, width = self.size_
         return np.hypot(np.arange(height)[:, None] - height // 2, np.arange(width // 2 + 1))
 
-    def _vectors(self):
-        """What the features stand for: (x, y) in pixels, or in periods per window."""
+    def _shape(self):
         height, width = self.size_
-        if self.kind == "patterson":
-            y, x = np.arange(height // 2 + 1), np.arange(width) - width // 2
-        else:
-            y, x = np.arange(height) - height // 2, np.arange(width // 2 + 1)
-        return np.stack(np.meshgrid(x, y), axis=-1).reshape(-1, 2)
-
-    def _names(self):
-        letter = "r" if self.kind == "patterson" else "k"
-        return [f"{letter}({x},{y})" for x, y in self._vectors()]
-
-    def _meaning(self, index):
-        """Two points that the vector joins, or the wave: ndarray of the size of the window."""
-        height, width = self.size_
-        x, y = self._vectors()[index]
-        down, across = np.mgrid[:height, :width]
-        if self.kind != "patterson":
-            return np.cos(2 * np.pi * (x * across / width + y * down / height)).astype(np.float32)
-        picture = np.zeros(self.size_, np.float32)
-        top, left = (height - y) // 2, (width - x) // 2
-        picture[[top % height, (top + y) % height], [left % width, (left + x) % width]] = 1
-        return picture
+        return (height // 2 + 1, width) if self.kind == "patterson" else (height, width // 2 + 1)
 
     def inverse_image(self, features):
         """Draw rows of features: whole Patterson functions, or whole transforms with k = 0 in the middle.
@@ -191,15 +170,14 @@ class WindowDescriptor(Descriptor):
         -------
         ndarray of float32, shape (n, height, width)
         """
-        rows = self._rows(features)
-        height, width = self.size_
+        half = self._pictures(features)
+        height = self.size_[0]
         if self.kind == "patterson":
-            return full_patterson(rows.reshape(-1, height // 2 + 1, width), height)
-        right = rows.reshape(-1, height, width // 2 + 1)
+            return full_patterson(half, height)
         # The value at k is also that at -k.
         k_y, k_x = (np.arange(n) - n // 2 for n in self.size_)
         turn = np.where(k_x < 0, -1, 1)
-        return right[:, (turn * k_y[:, None] + height // 2) % height, np.abs(k_x)[None, :]]
+        return half[:, (turn * k_y[:, None] + height // 2) % height, np.abs(k_x)[None, :]]
 
     def map(self, values):
         """Arrange one value a window, or several, as a picture over the image seen last.

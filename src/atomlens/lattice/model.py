@@ -90,27 +90,6 @@ class Lattice:
         """Places of the sites in the cell (0, 0): ndarray of shape (sites, 2), (x, y) in pixels."""
         return self.sites[["origin_x", "origin_y"]].to_numpy(dtype=float)
 
-    @property
-    def fractional(self):
-        """Sites in units of the basis, relative to the first: ndarray of shape (sites, 2)."""
-        return self.sites[["u", "v"]].to_numpy(dtype=float)
-
-    def positions(self, i, j, site=0):
-        """Where the lattice expects the columns of these cells.
-
-        Parameters
-        ----------
-        i, j : array_like of int
-        site : array_like of int
-
-        Returns
-        -------
-        ndarray of shape (..., 2)
-            (x, y) in pixels.
-        """
-        i, j, site = np.broadcast_arrays(i, j, site)
-        return self.origins[site] + np.stack([i, j], axis=-1) @ self.basis
-
     def required(self):
         """Return the lattice itself if there is one.
 

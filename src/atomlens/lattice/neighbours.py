@@ -34,8 +34,6 @@ class Neighbourhoods:
         Which row of `ideal` belongs to each centre; -1 for centres that are on no site.
     cell : ndarray of int, shape (N, 2)
         Unit cell of each centre.
-    shells : ndarray of int, shape (k,)
-        Coordination sphere of each entry, from 0 on (of the first site).
     lattice : Lattice
 
     Examples
@@ -52,7 +50,6 @@ class Neighbourhoods:
     ideal: np.ndarray = field(repr=False)
     kind: np.ndarray = field(repr=False)
     cell: np.ndarray = field(repr=False)
-    shells: np.ndarray = field(repr=False)
     lattice: Lattice = field(repr=False)
 
     def __repr__(self):
@@ -66,9 +63,7 @@ class Neighbourhoods:
         return (self.neighbours >= 0).all(axis=1)
 
 
-def neighbour_vectors(
-    columns, lattice=None, *, n_neighbors=4, shells=None, center=None, neighbors=None, random_state=0
-):
+def neighbour_vectors(columns, lattice=None, *, n_neighbors=4, center=None, neighbors=None, random_state=0):
     """Vectors from every column of a sublattice to its neighbours, ordered by lattice vector.
 
     Sorting neighbours by angle jumps where an angle passes 180 degrees. Here a neighbour is known by the
@@ -82,8 +77,6 @@ def neighbour_vectors(
         Estimated without it.
     n_neighbors : int
         Number of neighbours, nearest first; by angle from lattice vector a within a coordination sphere.
-    shells : int, optional
-        Whole coordination spheres instead of a number of neighbours.
     center, neighbors : optional
         Sublattice of the centres and of their neighbours (several: a list). All of them without it.
     random_state : int
@@ -111,32 +104,23 @@ def neighbour_vectors(
     >>> neighbour_vectors(columns, center="Fe", neighbors="Bi").vectors.shape[1:]
     (4, 2)
     """
-    if shells is None and not (isinstance(n_neighbors, int | np.integer) and n_neighbors >= 1):
+    if not (isinstance(n_neighbors, int | np.integer) and n_neighbors >= 1):
         raise ValueError(f"n_neighbors must be a whole number of at least 1, got {n_neighbors!r}")
-    if shells is not None and not (isinstance(shells, int | np.integer) and shells >= 1):
-        raise ValueError(f"shells must be a whole number of at least 1, got {shells!r}")
-    wanted = n_neighbors if shells is None else 1
-    if len(columns) <= wanted:
+    if len(columns) <= n_neighbors:
         raise ValueError(
-            f"{len(columns)} columns have no {wanted} neighbours each: ask for fewer, or add columns"
+            f"{len(columns)} columns have no {n_neighbors} neighbours each: ask for fewer, or add columns"
         )
     lattice, cell, site = _indexed(columns, lattice, random_state)
     lattice.required()
     labels = lattice.sites["label"].tolist()
     centres = _sites_of(labels, center, "center")
     partners = _sites_of(labels, neighbors, "neighbors")
-    stars = [neighbour_steps(lattice, s, partners, n_neighbors, shells) for s in centres]
-    size = {len(star) for star, _ in stars}
-    if len(size) > 1:
-        raise ValueError(
-            f"the sites of sublattice {center!r} have {' and '.join(map(str, sorted(size)))} neighbours in "
-            f"{shells} shells: give n_neighbors instead"
-        )
+    stars = [neighbour_steps(lattice, s, partners, n_neighbors) for s in centres]
     row_of = row_finder(cell, site, len(labels))
     own = _rows_of(columns, lattice, center)
     kind = np.full(len(own), -1)
-    near = np.full((len(own), size.pop()), -1)
-    for number, (s, (star, _)) in enumerate(zip(centres, stars, strict=True)):
+    near = np.full((len(own), n_neighbors), -1)
+    for number, (s, star) in enumerate(zip(centres, stars, strict=True)):
         mine = site[own] == s
         kind[mine] = number
         for slot, (di, dj, partner) in enumerate(star):
@@ -144,8 +128,8 @@ def neighbour_vectors(
     xy = np.asarray(columns[["x", "y"]] if isinstance(columns, pd.DataFrame) else columns, dtype=float)
     vectors = xy[near] - xy[own][:, None]
     vectors[near < 0] = np.nan
-    ideal = np.array([_ideal(lattice, s, star) for s, (star, _) in zip(centres, stars, strict=True)])
-    return Neighbourhoods(vectors, near, own, ideal, kind, cell[own], stars[0][1], lattice)
+    ideal = np.array([_ideal(lattice, s, star) for s, star in zip(centres, stars, strict=True)])
+    return Neighbourhoods(vectors, near, own, ideal, kind, cell[own], lattice)
 
 
 def _sites_of(labels, wanted, name):
@@ -181,8 +165,8 @@ def _rows_of(columns, lattice, center):
     return np.flatnonzero(columns[name].isin(several))
 
 
-def neighbour_steps(lattice, site, partners, n_neighbors, shells):
-    """Steps (di, dj, site) to the neighbours of a site, in order, and the shell of each."""
+def neighbour_steps(lattice, site, partners, n_neighbors=0, shells=None):
+    """Steps (di, dj, site) to so many neighbours of a site, or all of some shells, in order."""
     reach = 2
     while True:
         i, j = np.meshgrid(*[np.arange(-reach, reach + 1)] * 2, indexing="ij")
@@ -198,9 +182,7 @@ def neighbour_steps(lattice, site, partners, n_neighbors, shells):
         count = (shell < shells).sum() if shells is not None else n_neighbors
         needed = np.flatnonzero(shell <= shell[min(count, len(shell)) - 1])
         if reach > _FURTHEST:
-            raise ValueError(
-                f"the first {shells} coordination spheres cannot be told apart: give n_neighbors instead"
-            )
+            raise ValueError(f"the first {shells} coordination spheres cannot be told apart: take fewer")
         if count <= len(steps) and needed[-1] + 1 < len(steps) and complete[needed[-1] + 1]:
             break
         reach *= 2
@@ -208,7 +190,7 @@ def neighbour_steps(lattice, site, partners, n_neighbors, shells):
     # A hair below zero is zero: a neighbour along a comes first.
     angle = np.mod(angle + 0.1, 2 * np.pi)
     order = np.lexsort((angle, shell))[:count]
-    return steps[order], shell[order]
+    return steps[order]
 
 
 def _shells(length):

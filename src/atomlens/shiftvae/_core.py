@@ -12,9 +12,8 @@ from atomlens._threads import one_torch_thread
 from atomlens.shiftvae._polish import polished
 from atomlens.shiftvae._train import reconstruction_loss
 
-__all__ = ["Core", "device"]
-
 _PICTURES = 1024  # decoded together
+_DRAWS = 4  # from the posterior of each crop
 
 
 def device():
@@ -98,7 +97,7 @@ class Core:
                 pose[some] = polished(decoder, batch, pose[some], content[some], self.noise, self._link)
         return self.geometry.pose(self.geometry.latents(pose))
 
-    def evidence(self, crops, *, n_samples, random_state):
+    def evidence(self, crops, *, random_state):
         """Evidence lower bound, mean over the crops, in nats; of densities in the units of the data."""
         generator = torch.Generator(self.device).manual_seed(random_state)
         total = 0.0
@@ -106,7 +105,7 @@ class Core:
             for batch in self._batches(crops):
                 mean, log_sd = self.networks["encoder"](batch)
                 total -= float(self.geometry.divergence(mean, log_sd).sum())
-                for _ in range(n_samples):
+                for _ in range(_DRAWS):
                     draw = torch.randn(mean.shape, generator=generator, device=mean.device)
                     latents = mean + log_sd.exp() * draw
                     decoded = self.networks["decoder"](
@@ -115,7 +114,7 @@ class Core:
                     loss = reconstruction_loss(
                         decoded, batch, likelihood=self.likelihood, noise_sd=self.noise
                     )
-                    total -= float(loss) * len(batch) / n_samples
+                    total -= float(loss) * len(batch) / _DRAWS
         return total / len(crops) - math.prod(self.geometry.shape) * math.log(self.range)
 
     def divergence(self, mean, sd):

@@ -17,8 +17,6 @@ class Crops:
     Parameters
     ----------
     values : array_like
-    grid_shape : tuple of int, optional
-        Rows and columns of the grid on which signals or crops were taken, if they were.
 
     Attributes
     ----------
@@ -27,9 +25,10 @@ class Crops:
     signal : bool
         Whether these are signals.
     grid : tuple of int or None
+        Rows and columns of the windows of an image.
     """
 
-    def __init__(self, values, *, grid_shape=None):
+    def __init__(self, values):
         values = np.asarray(values)
         if values.ndim not in (2, 3, 4) or 0 in values.shape:
             raise ValueError(
@@ -43,21 +42,12 @@ class Crops:
         self.values = values
         self.signal = values.ndim == 2
         self.shape = (1, values.shape[1]) if self.signal else values.shape[-2:]
-        if values.ndim == 4:
-            if grid_shape is not None and tuple(grid_shape) != values.shape[:2]:
-                raise ValueError(f"grid_shape is {tuple(grid_shape)}, the windows stand {values.shape[:2]}")
-            grid_shape = values.shape[:2]
-        elif grid_shape is not None and (len(grid_shape) != 2 or np.prod(grid_shape) != len(values)):
-            raise ValueError(
-                f"grid_shape {tuple(grid_shape)} does not hold {len(values)} crops: give (rows, columns), "
-                "the crops in the order of reading"
-            )
-        self.grid = None if grid_shape is None else tuple(int(n) for n in grid_shape)
+        self.grid = values.shape[:2] if values.ndim == 4 else None
         if min(self.shape[self.signal :]) < 4:
             raise ValueError(f"crops of {self.size_text} are too small: 4 pixels along each axis at least")
 
     def __len__(self):
-        return int(np.prod(self.values.shape[:2])) if self.values.ndim == 4 else len(self.values)
+        return len(self.values) if self.grid is None else int(np.prod(self.grid))
 
     @property
     def size_text(self):
@@ -67,7 +57,7 @@ class Crops:
     def take(self, index):
         """Crops of these numbers: ndarray of float32, shape (n, H, W)."""
         index = np.asarray(index)
-        if self.values.ndim == 4:
+        if self.grid is not None:
             row, column = np.divmod(index, self.values.shape[1])
             chosen = self.values[row, column]
         else:

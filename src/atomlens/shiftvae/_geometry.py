@@ -14,8 +14,6 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-__all__ = ["UNIFORM_SD", "Geometry", "explained"]
-
 # Standard deviation of a normal distribution with the entropy of a uniform one over a period.
 UNIFORM_SD = 1 / math.sqrt(2 * math.pi * math.e)
 _TRUSTED = (1.0, 0.1)  # pixels, radians

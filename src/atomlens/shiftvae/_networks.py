@@ -10,8 +10,6 @@ from torch import nn
 
 from atomlens.shiftvae._geometry import UNIFORM_SD, explained
 
-__all__ = ["CanonicalDecoder", "build"]
-
 _ENCODER = (128, 128)  # units of its layers
 _CONTENT_ENCODER = (64, 64)
 # Beyond e^-7 of the prior nothing is gained, and e^log_sd could overflow in a run that goes astray.

@@ -8,8 +8,6 @@ import xarray as xr
 from atomlens._image import check_axes
 from atomlens.windows import sliding_windows
 
-__all__ = ["Pictures"]
-
 
 class Pictures:
     """The part of `ShiftVAE` that draws."""

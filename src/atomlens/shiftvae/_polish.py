@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import torch
 
-__all__ = ["polished"]
-
 _STEPS = 3
 _DIFFERENCE = (0.5, 0.02)  # pixels, radians
 

@@ -20,8 +20,6 @@ from atomlens._maxima import vertex
 from atomlens.shiftvae._geometry import explained
 from atomlens.shiftvae._setup import LEAST_NOISE, REACH
 
-__all__ = ["first_guess"]
-
 _PIXELS = 6_000_000  # of all frames together: what is registered fits into a few hundred megabytes
 _MOST = 2000  # crops
 _TRIAL = 300  # crops with which the components are found, and several templates are tried

@@ -8,17 +8,6 @@ import numbers
 import numpy as np
 from scipy.linalg import block_diag
 
-__all__ = [
-    "BLOCK",
-    "LEAST_NOISE",
-    "REACH",
-    "STATE",
-    "check_parameters",
-    "geometry_of",
-    "lattice_vectors",
-    "pose_names",
-]
-
 BLOCK = 5  # windows: side of the blocks from which a smooth map learns
 _MOVEMENTS = {
     None: (),
@@ -72,19 +61,18 @@ def check_parameters(model, crops):
             f"{len(crops)} crops are fewer than a batch of {model.batch_size}: cut more of them, or lower "
             "batch_size"
         )
-    if model.smoothness or model.penalty is not None:
+    if model.smoothness:
         _check_grid(model, crops)
 
 
 def _check_grid(model, crops):
     if crops.grid is None:
         raise ValueError(
-            "a condition on the content maps needs crops on a grid: pass the windows as they come from "
-            "sliding_windows, or grid_shape=(rows, columns)"
+            "smoothness needs crops on a grid: pass the windows as they come from sliding_windows"
         )
     if min(crops.grid) < BLOCK or model.batch_size < BLOCK**2:
         raise ValueError(
-            f"a condition on the content maps looks at blocks of {BLOCK} x {BLOCK} windows: a grid of "
+            f"smoothness looks at blocks of {BLOCK} x {BLOCK} windows: a grid of "
             f"{crops.grid[0]} x {crops.grid[1]}, or a batch of {model.batch_size}, is too small"
         )
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-__all__ = ["blocks_of_grid", "information", "roughness"]
-
 
 def blocks_of_grid(grid, block, steps, batch_size, rng):
     """Batches of square blocks of the grid: arrays of crop numbers, block after block, row after row.

@@ -16,8 +16,6 @@ from atomlens.shiftvae._networks import AligningEncoder, CanonicalDecoder
 from atomlens.shiftvae._setup import LEAST_NOISE
 from atomlens.shiftvae._smooth import blocks_of_grid, information, roughness
 
-__all__ = ["COLUMNS", "SHARED", "Recipe", "prepare", "reconstruction_loss", "train"]
-
 _WARM_UP = 30  # steps in which the learning rate rises: the first ones of Adam would throw the start away
 _COOLING = 0.4  # of the epochs, in which the learning rate falls to nothing
 _LEAST_COOLING = 5  # epochs
@@ -38,7 +36,7 @@ COLUMNS = [
 _PARTS = COLUMNS[1:6]
 # Parameters of `ShiftVAE` that say how to train.
 SHARED = [
-    *("likelihood", "beta", "smoothness", "penalty", "batch_size"),
+    *("likelihood", "beta", "smoothness", "batch_size"),
     *("learning_rate", "max_epochs", "random_state", "progress"),
 ]
 _HALF_LOG_TWO_PI = math.log(2 * math.pi) / 2
@@ -52,7 +50,6 @@ class Recipe:
     noise_sd: float | None  # of the scaled data; None to learn it
     beta: float
     smoothness: float
-    penalty: object
     block: int
     batch_size: int
     learning_rate: float
@@ -147,7 +144,7 @@ def train(networks, crops, n_crops, grid, recipe, noise_sd):
     device = next(networks.parameters()).device
     generator = torch.Generator(device).manual_seed(recipe.random_state)
     optimiser = torch.optim.Adam(networks.parameters(), lr=recipe.learning_rate, fused=True)
-    smooth = recipe.smoothness > 0 or recipe.penalty is not None
+    smooth = recipe.smoothness > 0
     steps = n_crops // recipe.batch_size
     n_pixels = math.prod(networks["decoder"].geometry.shape)
     schedule = _Schedule(recipe, steps, max(_LEAST_GAIN, _PER_PIXEL * n_pixels))
@@ -210,13 +207,10 @@ def _terms(networks, batch, recipe, noise_sd, generator, smooth):
     penalty = loss.new_zeros(())
     if smooth:
         maps = mean[:, n_pose:].view(-1, recipe.block, recipe.block, mean.shape[1] - n_pose)
-        if recipe.smoothness:
-            penalty = penalty + recipe.smoothness * roughness(maps, kl[n_pose:].detach())
-            # A map of nothing is smooth: the content must not be given up for it.
-            says = information(mean[:, n_pose:], log_sd[:, n_pose:])
-            penalty = penalty + _FLOOR_WEIGHT * functional.relu(_FLOOR - says)
-        if recipe.penalty is not None:
-            penalty = penalty + recipe.penalty(maps)
+        penalty = recipe.smoothness * roughness(maps, kl[n_pose:].detach())
+        # A map of nothing is smooth: the content must not be given up for it.
+        says = information(mean[:, n_pose:], log_sd[:, n_pose:])
+        penalty = penalty + _FLOOR_WEIGHT * functional.relu(_FLOOR - says)
     terms["penalty"] = penalty
     terms["loss"] = loss + recipe.beta * kl.sum() + penalty
     return terms

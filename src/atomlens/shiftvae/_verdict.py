@@ -8,8 +8,6 @@ from sklearn.exceptions import ConvergenceWarning
 
 from atomlens.shiftvae._setup import REACH
 
-__all__ = ["SeparationWarning", "warn"]
-
 _MANY = 0.05  # of the crops
 _PLAIN = 1.8  # nats: the noise that windows share was seen to look like 1.4
 

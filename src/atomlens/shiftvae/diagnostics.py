@@ -15,6 +15,7 @@ from atomlens.shiftvae._setup import lattice_vectors
 
 __all__ = ["against_truth", "compare", "explained_by_place", "leakage"]
 
+_HELD_OUT = 0.2  # share of the crops that is kept for judging
 _MOST = 3000  # crops for an estimate of mutual information, which takes time with the square of them
 
 
@@ -185,7 +186,7 @@ def against_truth(latents, truth, *, random_state=0):
     return pd.DataFrame(rows)
 
 
-def compare(models, crops, *, held_out=0.2, random_state=0):
+def compare(models, crops, *, random_state=0):
     """Train several models on a part of their crops and judge them on the rest.
 
     For what has to be chosen: the window, `shift_scale`, the number of latents, the likelihood.
@@ -196,8 +197,6 @@ def compare(models, crops, *, held_out=0.2, random_state=0):
         As they would be trained; they are not changed.
     crops : array_like, or mapping of str to array_like
         For all of them, or for each by its name (windows of different sizes).
-    held_out : float
-        Share of the crops that is kept for judging.
     random_state : int
 
     Returns
@@ -211,7 +210,7 @@ def compare(models, crops, *, held_out=0.2, random_state=0):
     Raises
     ------
     ValueError
-        If `held_out` is no share, or crops are missing for a model.
+        If crops are missing for a model.
 
     Examples
     --------
@@ -223,8 +222,6 @@ def compare(models, crops, *, held_out=0.2, random_state=0):
     >>> bool(table.at_edge[0.02] > 0.5 > table.at_edge[0.15])
     True
     """
-    if not 0 < held_out < 1:
-        raise ValueError(f"held_out must be a share between 0 and 1, got {held_out}")
     by_name = isinstance(crops, dict)
     if by_name and set(models) - set(crops):
         raise ValueError(f"no crops for {', '.join(map(str, set(models) - set(crops)))}")
@@ -234,7 +231,7 @@ def compare(models, crops, *, held_out=0.2, random_state=0):
         if values.ndim == 4:
             values = values.reshape(-1, *values.shape[2:])
         order = np.random.default_rng(random_state).permutation(len(values))
-        kept = max(1, round(held_out * len(values)))
+        kept = max(1, round(_HELD_OUT * len(values)))
         start = time.perf_counter()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what they would say stands in the table

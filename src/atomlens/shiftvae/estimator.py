@@ -58,10 +58,7 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
         Weight of the divergence from the prior (beta-VAE); 1 is the evidence lower bound.
     smoothness : float
         Weight, in nats a crop, of the mean squared difference between neighbouring values of the standardised
-        content maps. Needs crops on a grid.
-    penalty : callable, optional
-        A further condition on the content maps: from a tensor of shape (blocks, k, k, latent_dim) to a
-        number, in nats a crop, differentiable. Needs crops on a grid.
+        content maps. Needs the windows of an image.
     batch_size : int
         Crops a step.
     learning_rate : float
@@ -143,7 +140,6 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
         noise_sd=None,
         beta=1.0,
         smoothness=0.0,
-        penalty=None,
         batch_size=100,
         learning_rate=2e-3,
         max_epochs=50,
@@ -161,14 +157,13 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
         self.noise_sd = noise_sd
         self.beta = beta
         self.smoothness = smoothness
-        self.penalty = penalty
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.max_epochs = max_epochs
         self.progress = progress
         self.random_state = random_state
 
-    def fit(self, X, y=None, *, grid_shape=None):
+    def fit(self, X, y=None):
         """Train on crops.
 
         Parameters
@@ -177,8 +172,6 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
             Signals, crops, or the windows of an image as from `atomlens.windows.sliding_windows`.
         y : None
             Ignored.
-        grid_shape : tuple of int, optional
-            (rows, columns) of the grid on which signals or crops were taken, in the order of reading.
 
         Returns
         -------
@@ -188,8 +181,7 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
         ------
         ValueError
             If the data are unusable (wrong dims, NaN, constant crops, fewer crops than a batch, values
-            outside [0, 1] with Bernoulli), a parameter is out of range, or a condition on the maps lacks a
-            grid.
+            outside [0, 1] with Bernoulli), a parameter is out of range, or smoothness lacks a grid.
         ImportError
             If torch is not installed.
 
@@ -204,7 +196,7 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
         require("torch", reason="the shift-VAE")
         from atomlens.shiftvae import _register, _train
 
-        crops = Crops(X, grid_shape=grid_shape)
+        crops = Crops(X)
         check_parameters(self, crops)
         crops.check(unit_interval=self.likelihood == "bernoulli")
         offset, extent = (0.0, 1.0) if self.likelihood == "bernoulli" else crops.span()
@@ -288,23 +280,6 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
         mean, _ = self.core_.encode(self._crops(X))
         return np.split(mean, [self.core_.geometry.n_pose], axis=1)
 
-    def posterior_sd(self, X):
-        """Standard deviation of the posterior of every latent of crops, in units of the prior.
-
-        One that is close to 1 has collapsed: the crop says nothing about it.
-
-        Parameters
-        ----------
-        X : array_like
-            As for `transform`.
-
-        Returns
-        -------
-        DataFrame
-            N rows, one column a latent (`latent_names_`).
-        """
-        return pd.DataFrame(self.core_.encode(self._crops(X))[1], columns=self.latent_names_)
-
     def shifts(self, X, *, polish=True):
         """How far the crops are shifted from the frame that they share.
 
@@ -335,15 +310,13 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
             raise ValueError(f"a model with invariance={self.invariance!r} knows no shifts")
         return self.core_.poses(crops, polish=polish)[:, : self.core_.geometry.axes]
 
-    def rotations(self, X, *, polish=True):
+    def rotations(self, X):
         """How far the crops are turned against the frame that they share.
 
         Parameters
         ----------
         X : array_like
             As for `transform`.
-        polish : bool
-            As for `shifts`.
 
         Returns
         -------
@@ -358,9 +331,9 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
         crops = self._crops(X)
         if not self.core_.geometry.rotates:
             raise ValueError(f"a model with invariance={self.invariance!r} knows no rotations")
-        return np.degrees(self.core_.poses(crops, polish=polish)[:, -1])
+        return np.degrees(self.core_.poses(crops, polish=True)[:, -1])
 
-    def score(self, X, y=None, *, n_samples=4):
+    def score(self, X, y=None):
         """Evidence lower bound: what is to be maximised, on any crops.
 
         Parameters
@@ -369,16 +342,13 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
             As for `transform`.
         y : None
             Ignored.
-        n_samples : int
-            Draws from the posterior of each crop.
 
         Returns
         -------
         float
             Mean over the crops, in nats; of densities in the units of the data.
         """
-        crops = self._crops(X)
-        return self.core_.evidence(crops, n_samples=n_samples, random_state=self.random_state)
+        return self.core_.evidence(self._crops(X), random_state=self.random_state)
 
     def summary(self, X):
         """What each latent says about crops.
@@ -448,8 +418,6 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
 
     def _described(self):
         core, parameters = self.core_, self.get_params()
-        # A function cannot be stored as data; it served the training, and the trained model does not need it.
-        del parameters["penalty"]
         if self.lattice is not None:
             parameters["lattice"] = np.asarray(getattr(self.lattice, "basis", self.lattice)).tolist()
         return {

@@ -9,8 +9,8 @@ from atomlens.spectra.clusterer import METHODS, SpectralClusterer
 from atomlens.spectra.components import NoiseRankPCA
 from atomlens.spectra.despike import Despike
 from atomlens.spectra.energy_loss import AlignZeroLoss, RemoveBackground
-from atomlens.spectra.pipelines import guess_noise, recommended_pipeline
-from atomlens.spectra.preprocess import Crop, Denoise, Normalise, PoissonWeight
+from atomlens.spectra.pipelines import recommended_pipeline
+from atomlens.spectra.preprocess import Crop, Normalise, PoissonWeight
 from atomlens.spectra.selection import KChoice, choose_k
 from atomlens.spectra.unmixing import Unmixing, unmix
 
@@ -19,7 +19,6 @@ __all__ = [
     "AlignZeroLoss",
     "ClusterResult",
     "Crop",
-    "Denoise",
     "Despike",
     "KChoice",
     "NoiseRankPCA",
@@ -30,7 +29,6 @@ __all__ = [
     "Unmixing",
     "choose_k",
     "cluster",
-    "guess_noise",
     "recommended_pipeline",
     "unmix",
 ]

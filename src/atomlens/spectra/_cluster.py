@@ -17,8 +17,6 @@ from atomlens.spectra.clusterer import SpectralClusterer
 from atomlens.spectra.despike import Despike
 from atomlens.spectra.pipelines import recommended_pipeline
 
-__all__ = ["ClusterResult", "cluster"]
-
 _SCORED_POINTS = 2000  # the silhouette compares all pairs
 
 
@@ -35,7 +33,7 @@ class ClusterResult:
     spread : DataArray of shape (cluster, L)
         Standard deviation inside each cluster, channel by channel.
     pipeline : sklearn.pipeline.Pipeline
-        Every fitted step; ``pipeline.predict(spectra)`` labels new spectra.
+        Every fitted step.
     scores : pandas.Series
         ``n_clusters``, ``n_components``, ``silhouette`` and ``calinski_harabasz`` in the space of the
         components, and ``smallest_share``, the smallest cluster's part of the scan.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 
 class SpectralStep(TransformerMixin, BaseEstimator):
@@ -13,6 +13,8 @@ class SpectralStep(TransformerMixin, BaseEstimator):
     _needs_positive = False
 
     def _validate(self, X, *, reset=False):
+        if not reset:
+            check_is_fitted(self)
         return validate_data(self, X, reset=reset, dtype=[np.float32, np.float64], force_writeable=False)
 
     def fit(self, X, y=None):

@@ -9,6 +9,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 __all__ = ["NoiseRankPCA"]
 
+_MOST = 30  # components above the noise that are kept
 _LARGEST_EXACT = 4096  # above this, an eigen-decomposition costs more than randomised passes over the data
 
 
@@ -43,9 +44,7 @@ class NoiseRankPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     Parameters
     ----------
     n_components : int or "auto"
-        ``"auto"`` keeps the components above the noise, at least one and at most `max_components`.
-    max_components : int
-        Upper limit for ``"auto"``.
+        ``"auto"`` keeps the components above the noise, at least one and at most 30.
     random_state : int
         Used only above 4096 spectra and channels, where the decomposition is randomised.
 
@@ -79,9 +78,8 @@ class NoiseRankPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     2
     """
 
-    def __init__(self, n_components="auto", *, max_components=30, random_state=0):
+    def __init__(self, n_components="auto", *, random_state=0):
         self.n_components = n_components
-        self.max_components = max_components
         self.random_state = random_state
 
     def fit(self, X, y=None):
@@ -111,9 +109,7 @@ class NoiseRankPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
                 np.linalg.norm(rows, axis=1, keepdims=True), np.finfo(X.dtype).tiny
             )
         else:
-            wanted = (
-                min(2 * self.max_components, *X.shape) if self.n_components == "auto" else self.n_components
-            )
+            wanted = min(2 * _MOST, *X.shape) if self.n_components == "auto" else self.n_components
             _, singular, components = randomized_svd(centred, wanted, random_state=self.random_state)
             # The median singular value is out of sight: get the noise from what the components leave.
             left = (centred.astype(np.float64) ** 2).sum() - (singular.astype(np.float64) ** 2).sum()
@@ -165,7 +161,7 @@ class NoiseRankPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         self.n_above_noise_ = int(np.count_nonzero(informative > max(cut, 1e-6 * informative[0])))
         if self.n_components != "auto":
             return int(self.n_components)
-        return int(np.clip(self.n_above_noise_, 1, min(self.max_components, singular.size)))
+        return int(np.clip(self.n_above_noise_, 1, min(_MOST, singular.size)))
 
     def _store(self, mean, components, variance):
         # Signs are arbitrary: make the largest loading positive, so that maps keep their colours.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
-from sklearn.utils.validation import check_is_fitted
 
 from atomlens.spectra._step import SpectralStep
 
@@ -77,30 +76,6 @@ class Despike(OneToOneFeatureMixin, SpectralStep):
         if self.noise == "gaussian":
             self.limit_ = np.maximum(self.limit_, self.threshold * np.median(deviation) / 0.6745)
 
-    def find(self, X):
-        """Mark the spikes.
-
-        Parameters
-        ----------
-        X : array_like of shape (N, L)
-
-        Returns
-        -------
-        ndarray of bool, shape (N, L)
-        """
-        check_is_fitted(self)
-        X = self._validate(X)
-        if X.shape[1] < 5:
-            return np.zeros(X.shape, dtype=bool)
-        return self._spikes(X, _median_of_five(X))
-
-    def _spikes(self, X, median):
-        deviation = np.abs(X - median)
-        spikes = deviation > self.limit_
-        if self.noise == "poisson":
-            spikes &= deviation > self.threshold * np.sqrt(np.maximum(median, 1))
-        return spikes
-
     def transform(self, X):
         """Replace the spikes.
 
@@ -112,7 +87,6 @@ class Despike(OneToOneFeatureMixin, SpectralStep):
         -------
         ndarray of shape (N, L)
         """
-        check_is_fitted(self)
         cleaned = self._validate(X).copy()
         if cleaned.shape[1] < 5:
             return cleaned
@@ -121,6 +95,9 @@ class Despike(OneToOneFeatureMixin, SpectralStep):
         for start in range(0, len(cleaned), rows):
             block = cleaned[start : start + rows]
             median = _median_of_five(block)
-            spikes = self._spikes(block, median)
+            deviation = np.abs(block - median)
+            spikes = deviation > self.limit_
+            if self.noise == "poisson":
+                spikes &= deviation > self.threshold * np.sqrt(np.maximum(median, 1))
             block[spikes] = median[spikes]
         return cleaned

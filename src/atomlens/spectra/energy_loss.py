@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
-from sklearn.utils.validation import check_is_fitted
 
 from atomlens.spectra._step import SpectralStep
 
@@ -56,7 +55,6 @@ class AlignZeroLoss(OneToOneFeatureMixin, SpectralStep):
         ndarray of shape (N,)
             In units of `axis`.
         """
-        check_is_fitted(self)
         X = self._validate(X)
         inside = self._inside(*self.window, "the zero-loss window from")
         axis, peak = self._channels()[inside], X[:, inside].astype(float)
@@ -86,7 +84,6 @@ class AlignZeroLoss(OneToOneFeatureMixin, SpectralStep):
         -------
         ndarray of shape (N, L)
         """
-        check_is_fitted(self)
         X = self._validate(X)
         axis = self._channels()
         step = self.shifts(X) / (axis[1] - axis[0]) if axis.size > 1 else np.zeros(len(X))
@@ -168,7 +165,6 @@ class RemoveBackground(OneToOneFeatureMixin, SpectralStep):
         -------
         ndarray of shape (N, L)
         """
-        check_is_fitted(self)
         X = self._validate(X).astype(float)
         axis, (first, second) = self._windows()
         if second.size == 0:
@@ -206,6 +202,5 @@ class RemoveBackground(OneToOneFeatureMixin, SpectralStep):
         ndarray of shape (N, L)
             Zero on average before the edge; noise makes it negative in places.
         """
-        check_is_fitted(self)
         X = self._validate(X)
         return (X - self.background(X)).astype(X.dtype)

@@ -11,28 +11,7 @@ from atomlens.spectra.despike import Despike
 from atomlens.spectra.energy_loss import AlignZeroLoss, RemoveBackground
 from atomlens.spectra.preprocess import Crop, Normalise, PoissonWeight
 
-__all__ = ["guess_noise", "recommended_pipeline"]
-
-
-def guess_noise(si):
-    """Tell counts from other signals.
-
-    Parameters
-    ----------
-    si : DataArray or array_like of shape (..., L)
-
-    Returns
-    -------
-    {"poisson", "gaussian"}
-        Poisson when the mean of no channel and hardly a value is negative: counts, perhaps with a little
-        read-out noise. Gaussian otherwise, as for current-voltage curves.
-
-    Examples
-    --------
-    >>> guess_noise(np.ones((4, 4, 8))), guess_noise(-np.ones((4, 4, 8)))
-    ('poisson', 'gaussian')
-    """
-    return _noise_of(_a_few(as_spectra(si, check_finite=False)))
+__all__ = ["recommended_pipeline"]
 
 
 def _a_few(spectra, limit=2000):
@@ -79,7 +58,9 @@ def recommended_pipeline(
     normalise : {"auto", "area", "max", "l2", "snv", "none"}
         ``"auto"``: by area for counts, so that thickness drops out; not at all for other signals.
     noise : {"auto", "poisson", "gaussian"}
-        Decides on the weights; ``"auto"`` asks `guess_noise`.
+        Decides on the weights. ``"auto"``: Poisson when the mean of no channel and hardly a value is
+        negative, as of counts, perhaps with a little read-out noise; Gaussian otherwise, as of
+        current-voltage curves.
     n_components : int or "auto"
         Principal components to keep.
 

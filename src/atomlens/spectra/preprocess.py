@@ -8,13 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
-from sklearn.decomposition import NMF
-from sklearn.utils.validation import check_is_fitted
 
 from atomlens.spectra._step import SpectralStep
-from atomlens.spectra.components import NoiseRankPCA
 
-__all__ = ["Crop", "Denoise", "Normalise", "PoissonWeight"]
+__all__ = ["Crop", "Normalise", "PoissonWeight"]
 
 
 class Crop(SpectralStep):
@@ -57,22 +54,7 @@ class Crop(SpectralStep):
         -------
         ndarray of shape (N, M)
         """
-        check_is_fitted(self)
         return self._validate(X)[:, self.support_]
-
-    def get_feature_names_out(self, input_features=None):
-        """Names of the kept channels.
-
-        Parameters
-        ----------
-        input_features : array_like of str, optional
-
-        Returns
-        -------
-        ndarray of str
-        """
-        names = [f"x{i}" for i in range(self.n_features_in_)] if input_features is None else input_features
-        return np.asarray(names, dtype=object)[self.support_]
 
 
 class Normalise(OneToOneFeatureMixin, SpectralStep):
@@ -117,7 +99,6 @@ class Normalise(OneToOneFeatureMixin, SpectralStep):
         -------
         ndarray of shape (N, L)
         """
-        check_is_fitted(self)
         X = self._validate(X)
         if self.method == "none":
             return X
@@ -192,85 +173,4 @@ class PoissonWeight(OneToOneFeatureMixin, SpectralStep):
         -------
         ndarray of shape (N, L)
         """
-        check_is_fitted(self)
         return self._validate(X) * self.weight_
-
-    def inverse_transform(self, X):
-        """Undo the weighting.
-
-        Parameters
-        ----------
-        X : array_like of shape (N, L)
-
-        Returns
-        -------
-        ndarray of shape (N, L)
-        """
-        check_is_fitted(self)
-        return np.asarray(X) / self.weight_
-
-
-class Denoise(OneToOneFeatureMixin, SpectralStep):
-    """Keep what a few components explain, in the units of the data.
-
-    Parameters
-    ----------
-    n_components : int or "auto"
-        ``"auto"`` counts the components above the noise (see `NoiseRankPCA`).
-    method : {"pca", "nmf"}
-        NMF keeps spectra positive; it needs input that is.
-    random_state : int
-
-    Raises
-    ------
-    ValueError
-        If the method is unknown, or NMF meets negative values.
-
-    Examples
-    --------
-    >>> noisy = np.outer(np.arange(1, 101), [1.0, 2.0, 3.0])
-    >>> noisy += np.random.default_rng(0).normal(0, 0.1, (100, 3))
-    >>> clean = Denoise(n_components=1).fit_transform(noisy)
-    >>> bool(abs(clean[50, 2] / clean[50, 0] - 3) < 0.05)
-    True
-    """
-
-    def __init__(self, *, n_components="auto", method="pca", random_state=0):
-        self.n_components = n_components
-        self.method = method
-        self.random_state = random_state
-
-    def _fit(self, X):
-        pca = NoiseRankPCA(n_components=self.n_components).fit(X)
-        if self.method == "pca":
-            self.model_ = pca
-        elif self.method == "nmf":
-            if X.min() < 0:
-                raise ValueError(
-                    "NMF needs spectra without negative values: clip them at zero, or use method='pca'"
-                )
-            # PCA spends no component on the mean, NMF does.
-            rank = (
-                min(pca.components_.shape[0] + 1, *X.shape)
-                if self.n_components == "auto"
-                else self.n_components
-            )
-            self.model_ = NMF(
-                rank, init="nndsvda", max_iter=400, tol=1e-3, random_state=self.random_state
-            ).fit(X)
-        else:
-            raise ValueError(f'method must be "pca" or "nmf", got {self.method!r}')
-
-    def transform(self, X):
-        """Project on the components and back.
-
-        Parameters
-        ----------
-        X : array_like of shape (N, L)
-
-        Returns
-        -------
-        ndarray of shape (N, L)
-        """
-        check_is_fitted(self)
-        return self.model_.inverse_transform(self.model_.transform(self._validate(X)))

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 import xarray as xr
 from scipy.optimize import nnls
 from sklearn.cluster import KMeans
-from sklearn.decomposition import NMF
-from sklearn.exceptions import ConvergenceWarning
 
+from atomlens.spectra._cluster import _everywhere
 from atomlens.spectra._matrix import as_spectra
 from atomlens.spectra.components import NoiseRankPCA
 from atomlens.spectra.despike import Despike
@@ -48,8 +46,11 @@ class Unmixing:
         return f"<Unmixing: {self.endmembers.shape[0]} endmembers, mean abundances {shares}>"
 
 
-def unmix(si, n_endmembers, *, method="vca", despike=True, mask=None, random_state=0):
+def unmix(si, n_endmembers, *, despike=True, mask=None, random_state=0):
     """Describe every spectrum as a mixture of a few endmembers.
+
+    Vertex component analysis takes the corners of the data cloud as endmembers, so somewhere in the scan each
+    should be nearly pure.
 
     Parameters
     ----------
@@ -57,10 +58,6 @@ def unmix(si, n_endmembers, *, method="vca", despike=True, mask=None, random_sta
         Counts or any signal without negative values.
     n_endmembers : int
         At least 2.
-    method : {"vca", "nmf"}
-        Vertex component analysis takes the corners of the data cloud, so somewhere in the scan each
-        endmember should be nearly pure. NMF starts there and lets the spectra move; it needs no pure
-        spectrum, but its answer is not unique.
     despike : bool
         Replace cosmic-ray spikes first.
     mask : array_like of bool over the scan, optional
@@ -74,12 +71,12 @@ def unmix(si, n_endmembers, *, method="vca", despike=True, mask=None, random_sta
     Raises
     ------
     ValueError
-        If a channel's mean is negative, there are fewer spectra than endmembers, or the method is unknown.
+        If a channel's mean is negative, or there are fewer spectra than endmembers.
 
     References
     ----------
     Nascimento and Bioucas Dias, IEEE Trans. Geosci. Remote Sens. 43, 898 (2005), vertex component
-    analysis; Lee and Seung, Nature 401, 788 (1999), NMF; Keenan and Kotula, Surf. Interface Anal. 36, 203
+    analysis; Keenan and Kotula, Surf. Interface Anal. 36, 203
     (2004), weights.
 
     Examples
@@ -90,8 +87,6 @@ def unmix(si, n_endmembers, *, method="vca", despike=True, mask=None, random_sta
     >>> bool(np.allclose(found.abundances.sum("endmember"), 1))
     True
     """
-    if method not in ("vca", "nmf"):
-        raise ValueError(f'method must be "vca" or "nmf", got {method!r}')
     spectra = as_spectra(si.compute() if hasattr(si, "compute") else si, mask)
     keep = spectra.keep
     matrix = spectra.matrix if keep is None else spectra.matrix[keep]
@@ -111,14 +106,6 @@ def unmix(si, n_endmembers, *, method="vca", despike=True, mask=None, random_sta
     weight = 1 / np.sqrt(np.maximum(matrix.mean(axis=0), 1e-3 * matrix.mean(axis=0).max()))
     shapes = matrix[some] / area[some, None] * weight
     corners = _corners(shapes, n_endmembers, random_state)
-    if method == "nmf":
-        model = NMF(n_endmembers, init="custom", max_iter=300, random_state=random_state)
-        start = _mixing(shapes, corners)
-        with warnings.catch_warnings():
-            # The fit settles within a few steps, the factors drift on: that is the lack of uniqueness.
-            warnings.simplefilter("ignore", ConvergenceWarning)
-            model.fit_transform(shapes, W=start, H=corners)
-        corners = model.components_.astype(np.float32)
     # Endmembers of unit area, so that the coefficients are the counts each contributes.
     ends = corners / weight
     ends /= ends.sum(axis=1, keepdims=True)
@@ -133,9 +120,7 @@ def unmix(si, n_endmembers, *, method="vca", despike=True, mask=None, random_sta
     units = {"units": spectra.attrs.get("units", "")}
 
     def everywhere(values, **attrs):
-        full = values if keep is None else np.full((keep.size, *values.shape[1:]), np.nan, dtype=np.float32)
-        if keep is not None:
-            full[keep] = values
+        full = _everywhere(values, keep, np.nan)
         if full.ndim == 1:
             return spectra.on_scan(full, **attrs)
         maps = [spectra.on_scan(full[:, i], **attrs) for i in range(full.shape[1])]
