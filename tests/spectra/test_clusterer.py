@@ -30,6 +30,14 @@ def test_every_method_finds_separated_blobs_and_orders_them_by_size(blobs, metho
     assert model.n_clusters_ == 3
 
 
+@pytest.mark.parametrize("method", METHODS)
+def test_prediction_repeats_the_labels_and_extends_to_new_points(blobs, method):
+    points, _ = blobs
+    model = SpectralClusterer(3, method=method).fit(points)
+    np.testing.assert_array_equal(model.predict(points), model.labels_)
+    assert model.predict([[9.0, 0.1]])[0] == 1
+
+
 @pytest.mark.parametrize("method", ["ward", "spectral", "hdbscan"])
 def test_pairwise_methods_learn_from_a_subset_of_many_points(blobs, method):
     points, truth = blobs

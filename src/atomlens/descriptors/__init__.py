@@ -1,8 +1,8 @@
 """Descriptors: four ways to turn data into rows of numbers, and what each of them cannot see.
 
-Every descriptor is a scikit-learn transformer. The rows of its features belong to the rows of its table
-`positions_`; `inverse_image` draws a row of features, where that is a picture; `prior` and `blind_to` say what it
-assumes and what it does not see, and `blindness` measures the latter.
+Every descriptor is a scikit-learn transformer. The rows of its features belong to the rows of its
+table `positions_`; `inverse_image` draws a row of features, where that is a picture; `prior` and `blind_to`
+say what it assumes and what it does not see, and `blindness` measures the latter.
 """
 
 from atomlens.descriptors._base import look_alikes

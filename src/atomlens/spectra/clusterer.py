@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from functools import partial
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClusterMixin
@@ -11,7 +10,7 @@ from sklearn.cluster import HDBSCAN, AgglomerativeClustering, KMeans, MiniBatchK
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.neighbors import KNeighborsClassifier
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from atomlens._threads import threads_for
 
@@ -81,20 +80,22 @@ class SpectralClusterer(ClusterMixin, BaseEstimator):
         """
         X = validate_data(self, X, dtype=[np.float32, np.float64], ensure_min_samples=2)
         self._check(len(X))
+        self.model_dtype_ = X.dtype  # k-means predicts only in the precision it was fitted in
         # Only these three compare all pairs.
         few = self.method in ("ward", "spectral", "hdbscan") and len(X) > self.max_points
         rng = np.random.default_rng(self.random_state)
         chosen = np.sort(rng.choice(len(X), self.max_points, replace=False)) if few else slice(None)
         with threads_for(len(X)):
-            raw = self._found(X[chosen])
+            raw = self._fit_model(X[chosen])
         if few:
             raw = KNeighborsClassifier(1).fit(X[chosen], raw).predict(X)
         sizes = np.bincount(raw[raw >= 0])
-        order = np.empty(sizes.size, dtype=int)
-        order[np.argsort(-sizes, kind="stable")] = np.arange(sizes.size)
-        self.labels_ = np.full(raw.shape, -1)
-        self.labels_[raw >= 0] = order[raw[raw >= 0]]
+        self.order_ = np.empty(sizes.size, dtype=int)
+        self.order_[np.argsort(-sizes, kind="stable")] = np.arange(sizes.size)
+        self.labels_ = self._ordered(raw)
         self.n_clusters_ = int(np.count_nonzero(sizes))
+        if self.method not in ("kmeans", "gmm"):
+            self.model_ = KNeighborsClassifier(1).fit(X[chosen], self.labels_[chosen])
         return self
 
     def _check(self, n_points):
@@ -111,21 +112,24 @@ class SpectralClusterer(ClusterMixin, BaseEstimator):
                 f"n_clusters={self.n_clusters} is more than the {n_points} spectra there are: ask for fewer"
             )
 
-    def _found(self, X):
-        """Labels in any order."""
+    def _fit_model(self, X):
         k, seed = self.n_clusters, self.random_state
         if self.method == "hdbscan":
             # A cluster is worth naming from one per cent of the points on.
             smallest = min(max(5, len(X) // 100), len(X))
             return HDBSCAN(min_cluster_size=smallest, min_samples=min(5, len(X)), copy=True).fit_predict(X)
         if k == 1:
+            self.model_ = KMeans(1, n_init=1, random_state=seed).fit(X)
             return np.zeros(len(X), dtype=int)
         if self.method == "kmeans":
-            many = len(X) > _MINI_BATCH_ABOVE
-            machine = partial(MiniBatchKMeans, batch_size=8192) if many else KMeans
-            return machine(k, n_init=10, random_state=seed).fit(X).labels_.astype(int)
+            if len(X) > _MINI_BATCH_ABOVE:
+                self.model_ = MiniBatchKMeans(k, n_init=10, batch_size=8192, random_state=seed).fit(X)
+            else:
+                self.model_ = KMeans(k, n_init=10, random_state=seed).fit(X)
+            return self.model_.labels_.astype(int)
         if self.method == "gmm":
-            return _fit_mixture(X, k, seed)[1]
+            self.model_, raw = _fit_mixture(X, k, seed)
+            return raw
         if self.method == "ward":
             return AgglomerativeClustering(k, linkage="ward").fit_predict(X)
         neighbours = min(10, len(X) - 1)
@@ -133,6 +137,30 @@ class SpectralClusterer(ClusterMixin, BaseEstimator):
             k, affinity="nearest_neighbors", n_neighbors=neighbours, assign_labels="kmeans", random_state=seed
         )
         return _without_graph_warning(graph.fit_predict, X).astype(int)
+
+    def _ordered(self, raw):
+        ordered = np.full(raw.shape, -1)
+        ordered[raw >= 0] = self.order_[raw[raw >= 0]]
+        return ordered
+
+    def predict(self, X):
+        """Labels of new points.
+
+        Parameters
+        ----------
+        X : array_like of shape (M, n)
+
+        Returns
+        -------
+        ndarray of int, shape (M,)
+            k-means and mixtures use their own rule, the other methods the nearest fitted point.
+        """
+        check_is_fitted(self, "labels_")
+        X = validate_data(self, X, reset=False, dtype=[np.float32, np.float64])
+        if isinstance(self.model_, GaussianMixture):
+            return self._ordered(self.model_.predict(X.astype(np.float64)))
+        raw = np.asarray(self.model_.predict(X.astype(self.model_dtype_, copy=False)))
+        return raw if isinstance(self.model_, KNeighborsClassifier) else self._ordered(raw)
 
 
 def _fit_mixture(X, k, seed):
