@@ -20,11 +20,9 @@ def test_peaks_stand_where_they_were_planted():
 
 
 def test_crops_are_one_picture_moved():
-    sample = cells(50, noise=0.0, period=9.0)
-    vacancy = (sample.truth.kind == "vacancy").to_numpy()
-    values, places = sample.data.values[vacancy], sample.truth[vacancy]
-    first, here = values[0], places.iloc[0]
-    for crop, truth in zip(values[1:10], places.iloc[1:10].itertuples(), strict=True):
+    sample = cells(50, kinds=("vacancy",), noise=0.0, period=9.0)
+    first, here = sample.data.values[0], sample.truth.iloc[0]
+    for crop, truth in zip(sample.data.values[1:10], sample.truth.iloc[1:10].itertuples(), strict=True):
         by = truth.shift_y - here.shift_y, truth.shift_x - here.shift_x
         inner = slice(8, -8), slice(8, -8)
         np.testing.assert_allclose(move(first, by, order=3)[inner], crop[inner], atol=0.02)
@@ -50,6 +48,7 @@ def test_the_noise_is_as_asked_and_the_range_one():
         (lambda: peaks(0), "at least one signal"),
         (lambda: cells(noise=-1), "noise must not be negative"),
         (lambda: cells(size=2), "at least 4 pixels"),
+        (lambda: cells(kinds=("screw",)), "kinds are among"),
         (lambda: cells(period=0.0), "period must be positive"),
     ],
 )

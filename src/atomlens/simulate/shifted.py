@@ -7,7 +7,7 @@ import pandas as pd
 import xarray as xr
 
 from atomlens._sample import Sample, pedigree
-from atomlens._types import Generator
+from atomlens._types import Generator, Sequence
 
 __all__ = ["cells", "peaks"]
 
@@ -72,9 +72,10 @@ def cells(
     period: float = 8.0,
     shift: float = 3.0,
     noise: float = 0.1,
+    kinds: Sequence[str] = tuple(_KINDS),
     random_state: int | Generator = 0,
 ) -> Sample:
-    """Crops of a square lattice around a column that is as the others, missing, or brighter, at random.
+    """Crops of a square lattice around a column that is as the others, missing, or brighter.
 
     Parameters
     ----------
@@ -88,19 +89,20 @@ def cells(
         The middle of the cell lies at most so many pixels from the middle of the crop, along each axis.
     noise : float
         Standard deviation of the noise; the pictures without it reach from 0 to 1.
+    kinds : sequence of {"perfect", "vacancy", "dopant"}
+        What is in the middle, in equal shares at random.
     random_state : int or Generator
 
     Returns
     -------
     Sample
-        ``data``: DataArray (crop, y, x); ``truth``: DataFrame with ``kind`` ("perfect",
-        "vacancy" or "dopant"), ``shift_x`` and ``shift_y``
+        ``data``: DataArray (crop, y, x); ``truth``: DataFrame with ``kind``, ``shift_x`` and ``shift_y``
         (pixels, positive to the right and down).
 
     Raises
     ------
     ValueError
-        If there is no crop, a size is too small, or `noise` is negative.
+        If there is no crop, a size is too small, `noise` is negative, or a kind is unknown.
 
     Examples
     --------
@@ -111,11 +113,14 @@ def cells(
     _check(n, size)
     if not noise >= 0:
         raise ValueError(f"noise must not be negative, got {noise}")
+    unknown = set(kinds) - set(_KINDS)
+    if unknown or not kinds:
+        raise ValueError(f"kinds are among {', '.join(map(repr, _KINDS))}, got {kinds!r}")
     if not (period > 0 and shift >= 0):
         raise ValueError(f"period must be positive and shift not negative, got {period} and {shift} pixels")
     rng = np.random.default_rng(random_state)
-    kind, move = rng.integers(0, len(_KINDS), n), rng.uniform(-shift, shift, (n, 2))
-    brightness = np.array(list(_KINDS.values()))[kind]
+    kind, move = rng.integers(0, len(kinds), n), rng.uniform(-shift, shift, (n, 2))
+    brightness = np.array([_KINDS[name] for name in kinds])[kind]
     reach = int(np.ceil((size / 2 + shift) / period)) + 1
     columns = period * np.arange(-reach, reach + 1)
     pixels = np.arange(size) - (size - 1) / 2
@@ -131,8 +136,8 @@ def cells(
     data = xr.DataArray(
         values.astype(np.float32), dims=("crop", "y", "x"), name="intensity", attrs={"units": ""}
     )
-    truth = pd.DataFrame({"kind": np.array(list(_KINDS))[kind], "shift_x": move[:, 0], "shift_y": move[:, 1]})
-    told = {"n": n, "size": size, "period": period, "shift": shift, "noise": noise}
+    truth = pd.DataFrame({"kind": np.array(kinds)[kind], "shift_x": move[:, 0], "shift_y": move[:, 1]})
+    told = {"n": n, "size": size, "period": period, "shift": shift, "noise": noise, "kinds": tuple(kinds)}
     return Sample(data, truth, pedigree("cells", random_state, told))
 
 
