@@ -1,6 +1,7 @@
 """The package as others get it: light to import, complete when it is installed away from its checkout."""
 
 import ast
+import inspect
 import json
 import re
 import subprocess
@@ -117,6 +118,39 @@ def test_no_room_uses_the_private_parts_of_another(root):
 )
 def test_private_imports_are_seen(code, found):
     assert private_imports(f"def f():\n    {code}", "columns") == found
+
+
+def public_functions():
+    """Every function and class that a face offers, and the public methods of the classes."""
+    for room in map(atomlens.__getattr__, sorted(set(atomlens.__all__) - {"Sample"})):
+        modules = [room, *(m for m in vars(room).values() if inspect.ismodule(m) and m.__name__ in OPEN)]
+        for module in modules:
+            for name in getattr(module, "__all__", ()):
+                thing = getattr(module, name)
+                if inspect.isfunction(thing):
+                    yield f"{module.__name__}.{name}", thing
+                elif inspect.isclass(thing):
+                    for method, function in inspect.getmembers(thing, inspect.isfunction):
+                        home = inspect.unwrap(function).__module__
+                        if home.startswith("atomlens.") and (method == "__init__" or method[0] != "_"):
+                            yield f"{module.__name__}.{name}.{method}", function
+
+
+# Modules that a face opens as such: al.simulate.spectra.eels
+OPEN = {
+    f"atomlens.simulate.{name}"
+    for name in ("defects", "movies", "multislice", "shifted", "spectra", "stm", "strain", "structures")
+} | {"atomlens.columns.losses"}
+
+
+def test_public_functions_say_their_types():
+    silent = []
+    for name, function in public_functions():
+        signature = inspect.signature(function)
+        kinds = [p.annotation for p in signature.parameters.values() if p.name not in ("self", "cls")]
+        if inspect.Parameter.empty in (*kinds, signature.return_annotation):
+            silent.append(name)
+    assert silent == []
 
 
 def test_one_version_everywhere(root):

@@ -26,7 +26,7 @@ def spectra(path: Path) -> DataFrame:
 def image(path: str) -> DataFrame:
     """Find and refine columns, tell the sublattices apart, and ask which phase each atom is in."""
     picture: DataArray = al.io.read(path)
-    columns: DataFrame = al.columns.find(picture, min_score=0.5, refine=True)
+    columns: DataFrame = al.columns.find(picture, threshold=0.5, refine=True)
     refined: DataFrame = al.columns.refine(picture, columns)
     al.columns.precision_limit(refined)
     told: DataFrame = al.lattice.assign_sublattices(refined)
@@ -39,7 +39,7 @@ def defects(picture: DataArray) -> None:
     """Find what is not the crystal, and where domains are."""
     found = al.defects.detect(picture, false_alarm_rate=1e-3)
     found.save("defects.csv")
-    bolder: DataFrame = found.at(1e-2)
+    bolder: DataFrame = found.at(1e-2).defects
     domains: DataArray = al.defects.segment_domains(picture)
     al.notebook.show(al.plotting.domain_map(picture, domains), alt=f"{len(bolder)} hits")
 
@@ -50,7 +50,7 @@ def latent(picture: DataArray) -> DataFrame:
     windows = al.windows.sliding_windows(picture, round(2.2 * cell.lengths.max()), step=6)
     model = al.shiftvae.ShiftVAE(1, lattice=cell, random_state=0).fit(windows)
     model.latent_map(picture, stride=3)
-    return model.summary_
+    return model.summary(windows)
 
 
 def twins() -> float:

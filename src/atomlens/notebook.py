@@ -9,6 +9,7 @@ import os
 import sys
 
 from atomlens._shell import shell
+from atomlens._types import Any, DataFrame, Figure
 
 __all__ = ["budget", "show", "stored_table"]
 
@@ -16,7 +17,7 @@ _CSS_DPI, _DENSITY = 96, 2
 _LEAN = 270_000  # bytes; a third more once they are text
 
 
-def budget(*, full, fast):
+def budget(*, full: Any, fast: Any) -> Any:
     """Choose between the value for a full run and the one for a quick test.
 
     The environment variable ``ATOMLENS_BUDGET`` decides: ``full`` (also when it is not set) or
@@ -48,7 +49,7 @@ def budget(*, full, fast):
     return full if choice == "full" else fast
 
 
-def show(figure, *, alt):
+def show(figure: Figure, *, alt: str) -> None:
     """Display a figure, sharp on any screen, with its description, and close it.
 
     An inch is displayed as 96 CSS pixels, so that text of 9 points is 12 pixels high, and stored with twice
@@ -88,7 +89,7 @@ def show(figure, *, alt):
     _close(figure)
 
 
-def stored_table(name):
+def stored_table(name: str) -> DataFrame:
     """Return a table that a benchmark stored, for what would take too long in a lesson.
 
     Parameters

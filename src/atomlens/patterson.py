@@ -20,6 +20,7 @@ import numpy as np
 from scipy import fft
 
 from atomlens._image import prepare
+from atomlens._types import Any, ArrayLike, Lattice, ndarray
 from atomlens.lattice.model import as_lattice
 from atomlens.windows import sliding_windows, taper_window
 
@@ -32,7 +33,14 @@ _STEPS = 3  # of the transform between neighbouring peaks, which a taper blurs b
 _WORKERS = joblib.cpu_count()
 
 
-def patterson(patches, *, taper=None, blank_center=0.0, half=True, normalize=True):
+def patterson(
+    patches: ArrayLike,
+    *,
+    taper: str | None = None,
+    blank_center: float = 0.0,
+    half: bool = True,
+    normalize: bool = True,
+) -> Any:
     """Patterson functions of many patches at once.
 
     The mean of each patch is subtracted, and P = IFFT(abs(FFT(patch))**2).
@@ -187,7 +195,7 @@ def _radius(height, width, half):
     return np.hypot(y[:, None], np.arange(width) - width // 2)
 
 
-def full_patterson(half, height):
+def full_patterson(half: ArrayLike, height: int) -> ndarray:
     """Return whole Patterson functions from their halves, to be looked at.
 
     Parameters
@@ -227,7 +235,14 @@ def full_patterson(half, height):
     return np.concatenate([upper, lower], axis=-2)
 
 
-def translation_spread(image, size, *, taper=None, n_offsets=200, random_state=0):
+def translation_spread(
+    image: ArrayLike,
+    size: int | tuple[int, ...],
+    *,
+    taper: str | None = None,
+    n_offsets: int = 200,
+    random_state: int = 0,
+) -> float:
     """How much the Patterson function of a window depends on where the window is cut.
 
     On a perfect lattice it should not depend on it at all. It does where a window without a taper does not
@@ -277,7 +292,7 @@ def translation_spread(image, size, *, taper=None, n_offsets=200, random_state=0
     return float(np.linalg.norm(found - mean, axis=1).mean() / np.linalg.norm(mean))
 
 
-def tapered_size(lattice):
+def tapered_size(lattice: Lattice) -> tuple[int, ...]:
     """Size of the smallest window whose tapered Patterson function does not depend on where it is cut.
 
     A Hann taper blurs each Bragg peak over one step of the transform either way. From three steps between

@@ -19,6 +19,7 @@ from scipy.ndimage import gaussian_filter, map_coordinates
 from atomlens._image import check_axes, like, prepare
 from atomlens._match import positions
 from atomlens._tiles import as_pair
+from atomlens._types import ArrayLike, DataArray, DataFrame, Lattice, ndarray
 from atomlens.lattice.model import as_lattice
 
 __all__ = [
@@ -34,7 +35,9 @@ _BATCH = 1 << 20  # pixels interpolated at a time
 _TAPERS = {None: np.ones, "hann": lambda n: np.hanning(n + 2)[1:-1]}
 
 
-def sliding_windows(image, size, *, step=1):
+def sliding_windows(
+    image: ArrayLike, size: int | tuple[int, ...], *, step: int | tuple[int, ...] = 1
+) -> ndarray:
     """Windows at regular steps over an image, as views: no pixel is copied.
 
     Parameters
@@ -93,7 +96,7 @@ def sliding_windows(image, size, *, step=1):
     return xr.DataArray(windows, coords, dims, attrs=image.attrs).rename(image.name)
 
 
-def column_windows(image, columns, size):
+def column_windows(image: ArrayLike, columns: DataFrame, size: int | tuple[int, ...]) -> ndarray:
     """Windows centred on columns, at sub-pixel precision.
 
     Parameters
@@ -134,7 +137,7 @@ def column_windows(image, columns, size):
     return map_coordinates(values, np.broadcast_arrays(rows, places), order=1, mode="mirror")
 
 
-def cell_windows(image, lattice):
+def cell_windows(image: ArrayLike, lattice: Lattice) -> tuple[ndarray, DataFrame]:
     """Windows that hold one unit cell each: sampled along the lattice vectors.
 
     The window is a parallelogram, stretched to a rectangle. As it holds a whole cell, its circular
@@ -206,7 +209,7 @@ def cell_windows(image, lattice):
     return windows, table
 
 
-def commensurate_size(lattice):
+def commensurate_size(lattice: Lattice) -> tuple[tuple[int, ...], float]:
     """Size of a rectangular window, in whole pixels, that the lattice repeats as well as possible.
 
     A window without taper is continued periodically by the Fourier transform. The Patterson function of such
@@ -257,7 +260,7 @@ def commensurate_size(lattice):
     return (height, width), max(one, other)
 
 
-def taper_window(shape, kind="hann"):
+def taper_window(shape: tuple[int, ...], kind: str | None = "hann") -> ndarray:
     """Weights that fade a window out towards its border.
 
     Parameters
@@ -287,7 +290,7 @@ def taper_window(shape, kind="hann"):
     return np.outer(_TAPERS[kind](height), _TAPERS[kind](width)).astype(np.float32)
 
 
-def flatten(image, *, length=None):
+def flatten(image: ArrayLike, *, length: float | None = None) -> ndarray | DataArray:
     """Remove a slowly varying background; the mean stays.
 
     Parameters

@@ -10,6 +10,7 @@ from functools import cache
 from atomlens._extras import require
 from atomlens._threads import one_torch_thread
 from atomlens._torch import keep_random_state
+from atomlens._types import Any
 
 _OPERATORS = {
     "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
@@ -68,7 +69,7 @@ def _forget(package):
 
 
 @contextlib.contextmanager
-def quiet():
+def quiet() -> None:
     """Silence AtomAI's bare prints and its warnings, keep the random state, and stay on one thread."""
     silence = contextlib.redirect_stdout(io.StringIO())
     with warnings.catch_warnings(), keep_random_state(), one_torch_thread(), silence:
@@ -76,7 +77,7 @@ def quiet():
         yield
 
 
-def segmentor(architecture, n_classes, filters, *, seed=1):
+def segmentor(architecture: str, n_classes: int, filters: int, *, seed: int = 1) -> Any:
     """Build an AtomAI `Segmentor` whose weights depend on the seed alone.
 
     Parameters

@@ -11,6 +11,7 @@ import pandas as pd
 
 from atomlens._image import prepare
 from atomlens._tiles import even_slices
+from atomlens._types import Any, ArrayLike, DataFrame
 from atomlens.columns._locate import locate, strongest
 from atomlens.columns._prepare import resample, standardise
 from atomlens.columns.fit import refine as refine_columns
@@ -33,15 +34,15 @@ class OutsideTrainedDomain(UserWarning):
 
 
 def find(
-    image,
+    image: ArrayLike,
     *,
-    model="general",
-    refine=True,
-    threshold=None,
-    feature_size=None,
-    inverted="auto",
-    gain=None,
-):
+    model: str | ColumnModel | Ensemble | Chain = "general",
+    refine: bool = True,
+    threshold: float | None = None,
+    feature_size: float | None = None,
+    inverted: bool | str = "auto",
+    gain: float | None = None,
+) -> DataFrame:
     """Find atomic columns, whatever the lattice, the pixel size and the size of the image.
 
     Hot pixels are removed, the image is brought to the scale on which the network was trained, and goes
@@ -142,7 +143,9 @@ def find(
     return table
 
 
-def uncertainty_map(image, *, model, feature_size=None, inverted=False):
+def uncertainty_map(
+    image: ArrayLike, *, model: Ensemble, feature_size: float | None = None, inverted: bool = False
+) -> Any:
     """Where several networks disagree: the standard deviation of their probabilities.
 
     Parameters
@@ -315,7 +318,7 @@ def _refined(values, table, size, gain):
     return fitted
 
 
-def doubt(table, model_threshold=None):
+def doubt(table: DataFrame, model_threshold: float | None = None) -> str:
     """What speaks against a table of columns, in a sentence; an empty one if nothing does.
 
     Parameters

@@ -8,6 +8,7 @@ from scipy.spatial import KDTree
 
 from atomlens._image import prepare
 from atomlens._match import positions
+from atomlens._types import ArrayLike, DataArray, DataFrame
 from atomlens.columns._gaussians import BACKGROUND, INTENSITY, SIGMA, Scene, X, Y
 from atomlens.columns._likelihood import (
     Problem,
@@ -37,14 +38,14 @@ _FEWEST_PIXELS = 10
 
 
 def refine(
-    image,
-    columns,
+    image: ArrayLike | DataArray,
+    columns: DataFrame,
     *,
-    gain=None,
-    background="local",
-    radius=None,
-    sigma_spread=0.2,
-):
+    gain: float | None = None,
+    background: str | float | None = "local",
+    radius: float | None = None,
+    sigma_spread: float | None = 0.2,
+) -> DataFrame:
     """Refine columns to the physical limit: fit a Gaussian to each, all of them jointly.
 
     The expected image is a sum of round Gaussians, integrated over the pixels, on a background that is

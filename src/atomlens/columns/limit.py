@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from atomlens._match import positions
+from atomlens._types import DataFrame, Sequence
 from atomlens.columns._gaussians import BACKGROUND, INTENSITY, PARAMETERS, SIGMA, Scene, X, Y
 from atomlens.columns._likelihood import expect, standard_errors
 
@@ -19,14 +20,14 @@ _NUISANCE = PARAMETERS[2:]
 
 
 def precision_limit(
-    columns,
+    columns: DataFrame,
     *,
-    background=None,
-    gain=1.0,
-    free=_NUISANCE,
-    shape=None,
-    radius=None,
-):
+    background: float | None = None,
+    gain: float = 1.0,
+    free: Sequence[str] = _NUISANCE,
+    shape: tuple[int, ...] | None = None,
+    radius: float | None = None,
+) -> DataFrame:
     """Smallest standard errors that any unbiased estimate can have, given the electrons that were counted.
 
     The inverse of the Poisson Fisher information of round Gaussians, integrated over the pixels, on a

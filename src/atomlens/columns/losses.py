@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from atomlens._types import Any
+
 __all__ = ["cross_entropy", "focal"]
 
 
@@ -15,7 +17,7 @@ def _mean(values, weight):
     return values.mean() if weight is None else (values * weight).sum() / weight.sum().clamp(min=1)
 
 
-def cross_entropy(logits, target, weight=None):
+def cross_entropy(logits: Any, target: Any, weight: Any = None) -> Any:
     """Binary cross entropy, averaged over pixels.
 
     Parameters
@@ -39,7 +41,7 @@ def cross_entropy(logits, target, weight=None):
     return _mean(_pixelwise(logits, target), weight)
 
 
-def focal(logits, target, weight=None, *, gamma=2.0, alpha=0.25):
+def focal(logits: Any, target: Any, weight: Any = None, *, gamma: float = 2.0, alpha: float = 0.25) -> Any:
     r"""Focal loss: every pixel is focused, then the sum is divided by what there is to find.
 
     Parameters

@@ -11,6 +11,7 @@ from scipy.ndimage import gaussian_filter, maximum_filter
 from atomlens import _weights
 from atomlens._resources import resource
 from atomlens._threads import one_torch_thread
+from atomlens._types import Any, Path, Sequence, ndarray
 from atomlens.columns._atomai import segmentor
 
 __all__ = ["Chain", "ColumnModel", "Ensemble", "load_model", "model_names"]
@@ -50,7 +51,7 @@ class ColumnModel:
         One row a validation: ``step``, ``loss``, ``f1``, ``seconds``.
     """
 
-    def __init__(self, spec, *, seed=1):
+    def __init__(self, spec: Any, *, seed: int = 1) -> None:
         built = segmentor(spec.architecture, len(spec.classes), spec.filters, seed=seed)
         self._hold(spec, built)
 
@@ -63,7 +64,9 @@ class ColumnModel:
         self.history = pd.DataFrame({"step": [], "loss": [], "f1": [], "seconds": []})
 
     @classmethod
-    def from_segmentor(cls, trained, *, classes=("column",), threshold=0.5):
+    def from_segmentor(
+        cls, trained: Any, *, classes: Sequence[str] = ("column",), threshold: float = 0.5
+    ) -> ColumnModel:
         """Take over a `Segmentor` that was trained with AtomAI's own calls on images of `Scenes`.
 
         Parameters
@@ -99,7 +102,7 @@ class ColumnModel:
             f"<ColumnModel: {self.spec.architecture}, {n:,} weights, classes {', '.join(self.spec.classes)}>"
         )
 
-    def probability(self, prepared):
+    def probability(self, prepared: ndarray) -> ndarray:
         """Probability of a column, for every pixel and class.
 
         Parameters
@@ -124,7 +127,14 @@ class ColumnModel:
             logits = self.net(batch)[0, :, _BORDER : _BORDER + height, _BORDER : _BORDER + width]
             return torch.sigmoid(logits).numpy()
 
-    def save(self, path, *, overwrite=False, card=None, half=False):
+    def save(
+        self,
+        path: str | Path,
+        *,
+        overwrite: bool = False,
+        card: dict[str, Any] | None = None,
+        half: bool = False,
+    ) -> None:
         """Write the weights as a plain state dict, and beside them what they are (json).
 
         Parameters
@@ -169,16 +179,16 @@ class Ensemble:
             raise ValueError("the models of an ensemble must have the same classes")
 
     @property
-    def spec(self):
+    def spec(self) -> Any:
         """Specification of the first model, with the median threshold of all."""
         threshold = float(np.median([model.spec.threshold for model in self.models]))
         return replace(self.models[0].spec, threshold=threshold)
 
-    def probability(self, prepared):
+    def probability(self, prepared: ndarray) -> ndarray:
         """Mean probability of the models; as for `ColumnModel.probability`."""
         return self.spread(prepared)[0]
 
-    def spread(self, prepared):
+    def spread(self, prepared: ndarray) -> ndarray:
         """Mean and standard deviation of the models' probabilities, each of shape (C, H, W)."""
         every = np.stack([model.probability(prepared) for model in self.models])
         return every.mean(axis=0), every.std(axis=0)
@@ -203,11 +213,11 @@ class Chain:
         _check_models((self.first, self.second), "a chain")
 
     @property
-    def spec(self):
+    def spec(self) -> Any:
         """Specification of the second model, whose classes the chain has."""
         return self.second.spec
 
-    def probability(self, prepared):
+    def probability(self, prepared: ndarray) -> ndarray:
         """Probability of the second model's classes; as for `ColumnModel.probability`."""
         return self.second.probability(spotlight(self.first, prepared))
 
@@ -230,7 +240,7 @@ def spotlight(model, prepared):
     return prepared * gaussian_filter(maximum_filter(found, 5), 1.0)
 
 
-def model_names():
+def model_names() -> list[str]:
     """Names of the models that come with the package.
 
     Examples
@@ -241,7 +251,7 @@ def model_names():
     return sorted(path.stem for path in resource("weights").glob("*.pt"))
 
 
-def load_model(path):
+def load_model(path: str | Path) -> ColumnModel:
     """Load a network that comes with atomlens, or one saved by `ColumnModel.save`.
 
     Parameters

@@ -12,6 +12,7 @@ from atomlens import metrics
 from atomlens._image import prepare
 from atomlens._match import near_edge, wanted_positions
 from atomlens._maxima import local_maxima, vertex
+from atomlens._types import ArrayLike, DataArray, DataFrame, Sequence
 from atomlens.columns.scale import estimate_scale
 
 __all__ = ["best_peaks", "find_peaks"]
@@ -22,7 +23,13 @@ _RATIO = 1.6  # of the two Gaussians: closest to the Laplacian (Marr and Hildret
 _RESPONSE = 1 / 2 - 1 / (1 + _RATIO**2)
 
 
-def find_peaks(image, *, sigma=None, threshold=None, min_distance=None):
+def find_peaks(
+    image: ArrayLike | DataArray,
+    *,
+    sigma: float | None = None,
+    threshold: float | None = None,
+    min_distance: float | None = None,
+) -> DataFrame:
     """Find atomic columns without a network: difference of Gaussians, local maxima, parabola.
 
     Parameters
@@ -83,13 +90,13 @@ def find_peaks(image, *, sigma=None, threshold=None, min_distance=None):
 
 
 def best_peaks(
-    image,
-    truth,
+    image: ArrayLike | DataArray,
+    truth: DataFrame | ArrayLike,
     *,
-    tolerance,
-    border=None,
-    sigmas=None,
-):
+    tolerance: float,
+    border: float | None = None,
+    sigmas: Sequence[float] | None = None,
+) -> DataFrame:
     """Find columns with the settings of `find_peaks` that an oracle, who knows the truth, would choose.
 
     For each width and distance the filter runs once, and the threshold with the highest F1 among all

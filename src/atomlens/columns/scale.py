@@ -8,6 +8,7 @@ from scipy.ndimage import uniform_filter
 from atomlens._image import prepare
 from atomlens._maxima import local_maxima
 from atomlens._tiles import samples
+from atomlens._types import ArrayLike, DataArray
 
 __all__ = ["estimate_scale"]
 
@@ -20,7 +21,7 @@ _CLOUDS, _WIDEST_LATTICE = 1.3, 15.0
 _SIGNIFICANT, _FAINTEST = 4.0, 0.03
 
 
-def estimate_scale(image):
+def estimate_scale(image: ArrayLike | DataArray) -> tuple[float, float]:
     """Estimate the width of atomic columns and the distance between neighbours.
 
     Gaussian columns of width `sigma`, wherever they are, multiply the power spectrum by

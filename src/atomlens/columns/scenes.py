@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from atomlens._image import remove_hot_pixels
+from atomlens._types import DataFrame, Sequence, ndarray
 from atomlens.columns._prepare import resample, standardise
 from atomlens.columns.scale import feature_size
 from atomlens.simulate.imaging import FWHM, Instrument, image
@@ -145,7 +146,7 @@ class Scenes:
         under = [i for i, name in enumerate(structure.sublattices) if name in self.support]
         return table.assign(class_name=names, junk=table["label"].isin(under))
 
-    def batch(self, n, seed):
+    def batch(self, n: int, seed: int | Sequence[int]) -> tuple[ndarray, ndarray, ndarray]:
         """Draw n scenes.
 
         Parameters
@@ -167,7 +168,7 @@ class Scenes:
         drawn = [self.draw(rng) for _ in range(n)]
         return tuple(np.stack([scene[i] for scene in drawn]) for i in range(3))
 
-    def draw(self, random_state):
+    def draw(self, random_state: int) -> tuple[ndarray, ndarray, ndarray, DataFrame]:
         """Draw one scene: image, targets, weights (as in `batch`, without its first axis) and truth.
 
         The truth is a table with ``x``, ``y`` in pixels of the scene, ``label`` (class), ``scored`` and

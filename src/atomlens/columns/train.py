@@ -14,6 +14,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from atomlens import metrics
+from atomlens._types import Any, Callable, Path, Sequence, Structure
 from atomlens.columns import losses
 from atomlens.columns._atomai import quiet
 from atomlens.columns._locate import locate
@@ -30,27 +31,27 @@ _LOSSES = {"ce": losses.cross_entropy, "focal": losses.focal}
 
 
 def train(
-    structures,
+    structures: Structure | Sequence[Structure] | Scenes,
     *,
-    architecture="Unet",
-    filters=8,
-    classes="column",
-    loss="ce",
-    steps=300,
-    batch_size=16,
-    learning_rate=3e-3,
-    validate_every=50,
-    n_validation=16,
-    patience=None,
-    start=None,
-    prior_start=True,
-    after=None,
-    workers=0,
-    progress=True,
-    checkpoint=None,
-    random_state=0,
-    **scenes,
-):
+    architecture: str = "Unet",
+    filters: int = 8,
+    classes: str = "column",
+    loss: str | Callable[..., Any] = "ce",
+    steps: int = 300,
+    batch_size: int = 16,
+    learning_rate: float = 3e-3,
+    validate_every: int = 50,
+    n_validation: int = 16,
+    patience: int | None = None,
+    start: ColumnModel | None = None,
+    prior_start: bool = True,
+    after: ColumnModel | None = None,
+    workers: int = 0,
+    progress: bool = True,
+    checkpoint: str | Path | None = None,
+    random_state: int = 0,
+    **scenes: Any,
+) -> ColumnModel:
     """Train a column finder on the fly.
 
     Parameters

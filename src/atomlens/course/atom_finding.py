@@ -61,37 +61,37 @@ class Exercise:
         self.secret = self._hidden.data
         self.noise = np.random.default_rng(self.seed).poisson(6.0, (200, 200))
 
-    def check_number(self, answer: Any) -> None:
+    def check_number(self, answer: Any) -> check.Result:
         """Judge the number of scored columns in the truth."""
         hint = "the truth is a table; its column `scored` is True for columns that are asked for"
         return check.equal(answer, int(self.sample.truth.scored.sum()), name="number of columns", hint=hint)
 
-    def check_contrast(self, answer: Any) -> None:
+    def check_contrast(self, answer: Any) -> check.Result:
         """Judge the ratio of the strongest to the weakest scored column."""
         electrons = self.sample.truth.loc[self.sample.truth.scored, "electrons"]
         hint = "divide the largest by the smallest of the column `electrons`, over the scored rows"
         return check.close(answer, electrons.max() / electrons.min(), rtol=1e-3, name="contrast", hint=hint)
 
-    def check_found(self, answer: Any) -> None:
+    def check_found(self, answer: Any) -> check.Result:
         """Judge a table of columns found in the secret image."""
         return self._judge_table(answer, self._hidden, self._f1, 0.95, 1.0, "F1 on the secret image")
 
-    def check_f1(self, answer: Any) -> None:
+    def check_f1(self, answer: Any) -> check.Result:
         """Judge F1 computed by hand from 90 right out of 96 reported, where 100 were planted."""
         hint = "precision is 90/96, recall 90/100; F1 is their harmonic mean"
         return check.close(answer, 2 * 90 / (96 + 100), rtol=2e-3, name="F1 by hand", hint=hint)
 
-    def check_bound(self, answer: Any) -> None:
+    def check_bound(self, answer: Any) -> check.Result:
         """Judge the Cramér-Rao bound of an isolated column with 400 electrons, 2 px wide."""
         return check.close(
             answer, 2 / np.sqrt(400), rtol=1e-3, name="Cramér-Rao bound", hint="equation (3.3), in pixels"
         )
 
-    def check_refined(self, answer: Any) -> None:
+    def check_refined(self, answer: Any) -> check.Result:
         """Judge refined positions in the bright image: their error must come down to the bound."""
         return self._judge_table(answer, self.bright, self._error, 0.5, 1.3, "error over the bound")
 
-    def check_noise(self, answer: Any) -> None:
+    def check_noise(self, answer: Any) -> check.Result:
         """Judge the number of columns found in pure noise."""
         return check.equal(answer, 0, name="columns in noise", hint="`columns.find` on `exercise.noise`")
 

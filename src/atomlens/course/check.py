@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from atomlens._shell import shell
-from atomlens._types import Any, ArrayLike, DataFrame
+from atomlens._types import Any, ArrayLike, Callable, DataFrame
 from atomlens.course.diagnose import (
     Praise,
     why_not_between,
@@ -256,7 +256,7 @@ def summary() -> DataFrame:
     return pd.DataFrame({"check": list(_latest), "verdict": verdicts})
 
 
-def judge(answer: Any, why_not: Any, name: Any, hint: Any) -> None:
+def judge(answer: Any, why_not: Callable[[], str | None], name: str, hint: str | None) -> Result:
     """Show and return the verdict; `why_not` says what is wrong, or None, or a `Praise`."""
     if answer is None or answer is Ellipsis:
         result = Result(name, "open", "not answered yet")

@@ -81,7 +81,7 @@ class Exercise:
         self._told[truth.groupby("direction").head(2).index] = True
         self.blocks = truth.assign(direction=truth.direction.where(self._told, 0))
 
-    def check_patterson(self, answer: Any) -> None:
+    def check_patterson(self, answer: Any) -> check.Result:
         """Judge the whole Patterson function of `patch`: no taper, not normalised, origin in the middle."""
         expected = patterson(self.patch, half=False, normalize=False)
         hint = (
@@ -91,7 +91,7 @@ class Exercise:
         tolerance = 1e-4 * float(np.abs(expected).max())
         return check.close(answer, expected, rtol=0, atol=tolerance, name="Patterson function", hint=hint)
 
-    def check_size(self, answer: Any) -> None:
+    def check_size(self, answer: Any) -> check.Result:
         """Judge which of `sizes` may be used without a taper: its number, counted from 0."""
         spread = [translation_spread(self.perfect, size, n_offsets=60) for size in self.sizes]
         hint = "`translation_spread` without a taper is smallest for it; count from 0"
@@ -100,7 +100,7 @@ class Exercise:
             answer, lambda: why_not_place(answer, right, len(self.sizes)), "window that fits", hint
         )
 
-    def check_domains(self, answer: Any) -> None:
+    def check_domains(self, answer: Any) -> check.Result:
         """Judge a map of the halves of `twin`: a DataArray of whole numbers over y and x in nm."""
         hint = (
             "`describe.map(labels)` makes a DataArray of the labels of all windows; two clusters of their "
@@ -127,7 +127,7 @@ class Exercise:
         nearest = cKDTree(truth[["x_nm", "y_nm"]]).query(np.column_stack([x, y]))[1]
         return why_not_labels(answer.values.ravel(), truth.domain.to_numpy()[nearest], 0.9)
 
-    def check_changes(self, answer: Any) -> None:
+    def check_changes(self, answer: Any) -> check.Result:
         """Judge what was done to each of `records`: a dict from "A", ... to the name of the change."""
         hint = (
             "no descriptor sees a translation or the contrast, but a plain mean does see one of them; what "
@@ -147,7 +147,7 @@ class Exercise:
         wrong = [name for name, change in self._changes.items() if words[name] != change]
         return f"{len(wrong)} of {len(words)} are wrong, among them {wrong[0]!r}" if wrong else None
 
-    def check_dopants(self, answer: Any) -> None:
+    def check_dopants(self, answer: Any) -> check.Result:
         """Judge the rows of `columns` that are dopants, without the one that is known."""
         hint = (
             "rows of `exercise.columns`, by `positions_.index`, since columns near the border have no picture"
@@ -160,7 +160,7 @@ class Exercise:
             return "rows of the table are whole numbers; these are not"
         return why_not_equal(set(rows.ravel().tolist()), set(self._dopants[1:].tolist()))
 
-    def check_directions(self, answer: Any) -> None:
+    def check_directions(self, answer: Any) -> check.Result:
         """Judge the directions of the blocks that are not told, 1 or -1, in the order of `blocks`."""
         hint = "1 or -1 for each block whose direction is 0 in the table; a single frame tells nothing"
         name = "share of directions that are right"

@@ -82,20 +82,20 @@ class Exercise:
         self.wave, self._q = _wave(rngs[7])
         self.film, self.domain, self.mixture = self._film.data, self._domain.data, self._mixture.data
 
-    def check_lengths(self, answer: Any) -> None:
+    def check_lengths(self, answer: Any) -> check.Result:
         """Judge the lattice parameters a and b of `strained`, in nm."""
         hint = "`lengths` of a lattice are in pixels; its `pixel_size_nm` says how large these are"
         expected = np.linalg.norm(self._basis, axis=1)
         return check.close(answer, expected, rtol=2e-3, name="lattice parameters", hint=hint)
 
-    def check_gamma(self, answer: Any) -> None:
+    def check_gamma(self, answer: Any) -> check.Result:
         """Judge the angle between a and b of `strained`, in degrees."""
         a, b = self._basis
         expected = np.degrees(np.arccos(a @ b / np.linalg.norm(a) / np.linalg.norm(b)))
         hint = "in degrees, from a to b; the lattice knows it"
         return check.close(answer, expected, rtol=0, atol=0.3, name="lattice angle", hint=hint)
 
-    def check_labels(self, answer: Any) -> None:
+    def check_labels(self, answer: Any) -> check.Result:
         """Judge labels of the titanium atoms of `film`."""
         truth, scored = _titanium(self._film)
         truth, labels = truth.variant.to_numpy(), numbers(answer, scored.shape)
@@ -107,13 +107,13 @@ class Exercise:
             answer, truth = labels[scored], truth[scored]
         return check.labels(answer, truth, min_ari=0.95, name="labels of titanium", hint=hint)
 
-    def check_displacement(self, answer: Any) -> None:
+    def check_displacement(self, answer: Any) -> check.Result:
         """Judge the length of the displacement in `domain`, in pm."""
         hint = "the mean of the lengths is not the length of the mean: noise makes nearly all of them longer"
         expected = np.hypot(*self._planted())
         return check.close(answer, expected, rtol=0, atol=1, name="displacement in pm", hint=hint)
 
-    def check_direction(self, answer: Any) -> None:
+    def check_direction(self, answer: Any) -> check.Result:
         """Judge the direction of the displacement in `domain`, in degrees; whole turns do not matter."""
         dx, dy = self._planted()
         expected = np.degrees(np.arctan2(dy, dx))
@@ -123,7 +123,7 @@ class Exercise:
         hint = "the direction of the mean displacement, from +x towards +y, in degrees"
         return check.close(answer, expected, rtol=0, atol=6, name="direction in degrees", hint=hint)
 
-    def check_turned(self, answer: Any) -> None:
+    def check_turned(self, answer: Any) -> check.Result:
         """Judge `vectors` turned by 90 degrees, the neighbours in their order."""
         kind = np.zeros(len(self.vectors), dtype=int)
         expected = point_group("4").replicas(self.vectors, kind, 1000 * _CORNERS[None])[1]
@@ -133,17 +133,17 @@ class Exercise:
         )
         return check.close(answer, expected, rtol=0, atol=0.2, name="turned neighbours", hint=hint)
 
-    def check_n_labels(self, answer: Any) -> None:
+    def check_n_labels(self, answer: Any) -> check.Result:
         """Judge the number of labels in `mixture`."""
         hint = "the largest number whose labels are all parted by gaps; try more if it is the last one tried"
         return check.equal(answer, self._n_variants + self._has_other, name="number of labels", hint=hint)
 
-    def check_n_variants(self, answer: Any) -> None:
+    def check_n_variants(self, answer: Any) -> check.Result:
         """Judge the number of variants of the ferroic phase in `mixture`."""
         hint = "see the row of `verdict_` that is ferroic; what is not displaced is no variant"
         return check.equal(answer, self._n_variants, name="number of variants", hint=hint)
 
-    def check_undisplaced(self, answer: Any) -> None:
+    def check_undisplaced(self, answer: Any) -> check.Result:
         """Judge which titanium atoms of `mixture` are in a phase that is not ferroic."""
         truth, scored = _titanium(self._mixture)
         other = truth.domain.to_numpy() == self._n_variants  # the last of the domains, if it is there
@@ -156,7 +156,7 @@ class Exercise:
             answer = np.nan
         return check.between(answer, 0.95, 1, name=name, hint=hint)
 
-    def check_p_values(self, answer: Any) -> None:
+    def check_p_values(self, answer: Any) -> check.Result:
         """Judge the p-values of the suspects: small where there is a displacement, and only there."""
         values = numbers(answer, (len(self.suspects),))
         name = "p-values of the suspects"
@@ -167,17 +167,17 @@ class Exercise:
         right = (values >= 0) & (values <= 1) & ((values <= _ALPHA) == ferroic)
         return check.equal(right.tolist(), [True] * len(right), name=name, hint=hint)
 
-    def check_suspects(self, answer: Any) -> None:
+    def check_suspects(self, answer: Any) -> check.Result:
         """Judge the numbers of polar variants of the suspects, 0 for none."""
         hint = "0 where `verdict_` says non-ferroic, else its `n_variants`; there may be fewer than labels"
         return check.equal(answer, self._n_polar, name="variants of the suspects", hint=hint)
 
-    def check_vacancies(self, answer: Any) -> None:
+    def check_vacancies(self, answer: Any) -> check.Result:
         """Judge the numbers of vacancies of `vacant`, lead first."""
         hint = "two whole numbers, Pb and Ti. `site` of an empty place is a row of the lattice's `sites`"
         return check.equal(answer, self._n_vacancies, name="vacancies of Pb and Ti", hint=hint)
 
-    def check_wave(self, answer: Any) -> None:
+    def check_wave(self, answer: Any) -> check.Result:
         """Judge the wave vector of `wave`, in cycles per cell; its sign does not matter."""
         q, given = self._q, numbers(answer, (2,))
         if given is not None and np.isfinite(given).all():
@@ -187,7 +187,7 @@ class Exercise:
         hint = "q_a and q_b, in this order, of the row of `superlattices` with the smallest p-value"
         return check.close(answer, q, rtol=0, atol=0.02, name="wave vector", hint=hint)
 
-    def check_multiple(self, answer: Any) -> None:
+    def check_multiple(self, answer: Any) -> check.Result:
         """Judge how many of the old cells the new one holds."""
         hint = (
             "count the cells that differ: how many phases, i q_a + j q_b without the whole cycles, are there?"

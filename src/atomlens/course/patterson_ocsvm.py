@@ -61,7 +61,7 @@ class Exercise:
         self.suspects, self._perfect = _suspects(rngs[3])
         self.twin, self._share = _twin(rngs[4])
 
-    def check_size(self, answer: Any) -> None:
+    def check_size(self, answer: Any) -> check.Result:
         """Judge (height, width) of the window that needs no taper."""
         hint = "for each size, `translation_spread(exercise.crystal, size)`: the smallest wins"
         return check.judge(answer, lambda: self._why_not_size(answer), "window that fits", hint)
@@ -76,7 +76,7 @@ class Exercise:
             return "height and width are exchanged"
         return "it is another one" if tuple(size) in self.sizes else "it is none of `exercise.sizes`"
 
-    def check_gamma(self, answer: Any) -> None:
+    def check_gamma(self, answer: Any) -> check.Result:
         """Judge the width of the kernel for the closest and the farthest two rows of `features`."""
         near, far = np.sort(pdist(self.features))[[0, -1]]
         expected = 2 * np.log(far / near) / (far**2 - near**2)
@@ -86,12 +86,12 @@ class Exercise:
         )
         return check.close(answer, expected, rtol=0.01, name="gamma", hint=hint)
 
-    def check_count(self, answer: Any) -> None:
+    def check_count(self, answer: Any) -> check.Result:
         """Judge the number of missing columns in `film`."""
         hint = "`defects.detect(exercise.film).defects` has one row a hit"
         return check.equal(answer, self._count, name="number of vacancies", hint=hint)
 
-    def check_perfect(self, answer: Any) -> None:
+    def check_perfect(self, answer: Any) -> check.Result:
         """Judge which of the suspects has no defect: 0, 1 or 2."""
         hint = "one of them gives no hit at the default rate; look at the p-values of the others"
         count = len(self.suspects)
@@ -99,7 +99,7 @@ class Exercise:
             answer, lambda: why_not_place(answer, self._perfect, count), "perfect crystal", hint
         )
 
-    def check_share(self, answer: Any) -> None:
+    def check_share(self, answer: Any) -> check.Result:
         """Judge the fraction of `twin` that the smaller domain covers, between 0 and 0.5."""
         hint = "`defects.segment_domains(exercise.twin)` numbers the domains, the largest 0"
         return check.judge(answer, lambda: self._why_not_share(answer), "smaller twin", hint)

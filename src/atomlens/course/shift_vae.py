@@ -99,7 +99,7 @@ class Exercise:
             model.fit(sliding_windows(crystal, self.window, step=self.stride))
         return model, crystal
 
-    def check_crop(self, answer: Any) -> None:
+    def check_crop(self, answer: Any) -> check.Result:
         """Judge a crop of 24 x 24 pixels from the middle of `frame`, shifted by `shift`."""
         hint = (
             "the middle of the crop samples the middle of the frame, minus the shift; "
@@ -131,7 +131,7 @@ class Exercise:
             return "it is shifted, but cut from the corner of the frame and not from its middle"
         return next((slip for slip, shift in slips.items() if is_(shift)), "other values are expected")
 
-    def check_divergence(self, answer: Any) -> None:
+    def check_divergence(self, answer: Any) -> check.Result:
         """Judge the mean divergence of each of the three latents, in nats."""
         hint = "(μ² + σ² − 1) / 2 − ln σ for each signal, then the mean over the signals"
         return check.judge(answer, lambda: self._why_not_divergence(answer), "divergences", hint)
@@ -152,7 +152,7 @@ class Exercise:
                 return slip
         return why_not_close(answer, expected, 2e-3, 0)
 
-    def check_collapsed(self, answer: Any) -> None:
+    def check_collapsed(self, answer: Any) -> check.Result:
         """Judge the name of the latent that has collapsed."""
         hint = (
             "a collapsed latent has the posterior of its prior, whatever the signal: look at its divergence"
@@ -170,7 +170,7 @@ class Exercise:
             )
         return "it is another one"
 
-    def check_scale(self, answer: Any) -> None:
+    def check_scale(self, answer: Any) -> check.Result:
         """Judge the `shift_scale` that fits `crops`."""
         hint = (
             "shifts from −L to L have a standard deviation of L/√3; for pixels 0 to n − 1, half the width of "
@@ -198,12 +198,12 @@ class Exercise:
             return "a standard deviation is positive"
         return "too large" if got > expected else "too small"
 
-    def check_kinds(self, answer: Any) -> None:
+    def check_kinds(self, answer: Any) -> check.Result:
         """Judge a label for each of `crops`."""
         hint = "try the `shift_scale` from above; a mixture of three Gaussians gives the content its labels"
         return check.judge(answer, lambda: why_not_labels(answer, self._kinds, _ARI), "three kinds", hint)
 
-    def check_map(self, answer: Any) -> None:
+    def check_map(self, answer: Any) -> check.Result:
         """Judge a map of the content of the windows of `crystal`."""
         hint = (
             "a shift in a crystal has no ends: `ShiftVAE(1, lattice=...)` wants its two lattice vectors, "
@@ -226,7 +226,7 @@ class Exercise:
             return "x and y are exchanged: the first axis of a map is y"
         return f"|correlation| with what was planted {straight:.2f}, at least {_CORRELATION} is needed"
 
-    def check_real(self, answer: Any) -> None:
+    def check_real(self, answer: Any) -> check.Result:
         """Judge which of the suspects shows something that is in the crystal: 0, 1 or 2."""
         hint = (
             "what is in the crystal does not know where in the cell a window was cut: take the map at every "

@@ -70,27 +70,27 @@ class Exercise:
     def _result(self):
         return spectra.cluster(self.sample.data, self.n_planted)
 
-    def check_mean_counts(self, answer: Any) -> None:
+    def check_mean_counts(self, answer: Any) -> check.Result:
         """Judge the mean number of counts in a spectrum."""
         expected = float(self.sample.data.sum("energy").mean())
         hint = "`.sum('energy')` gives a map of counts; take the mean of that"
         return check.close(answer, expected, rtol=1e-3, name="mean counts", hint=hint)
 
-    def check_number(self, answer: Any) -> None:
+    def check_number(self, answer: Any) -> check.Result:
         """Judge the number of phases."""
         hint = "`choose_k` returns an object with an attribute `recommended`"
         return check.equal(answer, self.n_planted, name="number of phases", hint=hint)
 
-    def check_bic(self, answer: Any) -> None:
+    def check_bic(self, answer: Any) -> check.Result:
         """Judge the k that BIC prefers."""
         hint = "`choice.reasons.k['bic']`"
         return check.equal(answer, int(self._choice.reasons.k["bic"]), name="BIC's k", hint=hint)
 
-    def check_labels(self, answer: Any) -> None:
+    def check_labels(self, answer: Any) -> check.Result:
         """Judge the label map of the sample."""
         return check.labels(answer, self.sample.truth.labels, min_ari=0.95, name="label map", hint=_LABELS)
 
-    def check_strongest(self, answer: Any) -> None:
+    def check_strongest(self, answer: Any) -> check.Result:
         """Judge the energy at which the smallest cluster exceeds the mean of all most, in eV."""
         found = self._result.spectra
         expected = float((found[-1] - found.mean("cluster")).idxmax("energy"))
@@ -99,18 +99,18 @@ class Exercise:
         )
         return check.close(answer, expected, rtol=0, atol=4.0, name="strongest energy (eV)", hint=hint)
 
-    def check_repaired(self, answer: Any) -> None:
+    def check_repaired(self, answer: Any) -> check.Result:
         """Judge the label map of the wedge."""
         hint = f"which step of the pipeline divides out the thickness? {_LABELS}"
         return check.labels(answer, self.wedge.truth.labels, min_ari=0.95, name="repaired map", hint=hint)
 
-    def check_silhouette(self, answer: Any) -> None:
+    def check_silhouette(self, answer: Any) -> check.Result:
         """Judge the k that the silhouette prefers for a single phase."""
         expected = int(spectra.choose_k(self.single.data, range(1, 7)).reasons.k["silhouette"])
         hint = "`.reasons.k['silhouette']` of `choose_k(..., range(1, 7))`"
         return check.equal(answer, expected, name="silhouette's k", hint=hint)
 
-    def check_single(self, answer: Any) -> None:
+    def check_single(self, answer: Any) -> check.Result:
         """Judge the recommended number of clusters for a single phase."""
         return check.equal(answer, 1, name="recommended k", hint="the attribute `recommended`")
 
@@ -119,7 +119,7 @@ class Exercise:
         found = (spectra.cluster(self.at_dose(dose).data, self.n_planted).labels for dose in _DOSES)
         return [adjusted_rand_index(labels, self.sample.truth.labels) for labels in found]
 
-    def check_doses(self, answer: Any) -> None:
+    def check_doses(self, answer: Any) -> check.Result:
         """Judge scores against dose: a dictionary of counts to adjusted Rand index."""
         name, hint = (
             "score against dose",

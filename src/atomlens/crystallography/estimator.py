@@ -12,6 +12,7 @@ from sklearn.mixture import GaussianMixture
 
 from atomlens._gap import over_splits, split_halves
 from atomlens._threads import one_thread
+from atomlens._types import Any, DataFrame, Lattice, Self, Sequence, ndarray
 from atomlens.crystallography import _replicas
 from atomlens.crystallography._phases import Evidence, verdict
 from atomlens.crystallography._ready import neighbourhoods_of
@@ -139,20 +140,20 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
 
     def __init__(
         self,
-        n_neighbors=4,
-        n_clusters=4,
+        n_neighbors: int = 4,
+        n_clusters: int = 4,
         *,
-        center=None,
-        neighbors=None,
-        method="kmeans",
-        point_group="4mm",
-        mirror=(1, 0),
-        lattice=None,
-        alpha=0.01,
-        tolerance=0.0,
-        trust_scan=False,
-        random_state=0,
-    ):
+        center: str | int | None = None,
+        neighbors: str | int | None = None,
+        method: str = "kmeans",
+        point_group: str = "4mm",
+        mirror: Sequence[float] = (1, 0),
+        lattice: Lattice | None = None,
+        alpha: float = 0.01,
+        tolerance: float = 0.0,
+        trust_scan: bool = False,
+        random_state: int = 0,
+    ) -> None:
         self.n_neighbors = n_neighbors
         self.n_clusters = n_clusters
         self.center = center
@@ -166,7 +167,7 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         self.trust_scan = trust_scan
         self.random_state = random_state
 
-    def fit(self, X, y=None):
+    def fit(self, X: DataFrame | ndarray, y: Any = None) -> Self:
         """Cluster neighbourhoods and judge the phases.
 
         Parameters
@@ -197,7 +198,7 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         return self
 
     @property
-    def phase_labels_(self):
+    def phase_labels_(self) -> ndarray:
         """Phase of each atom, -1 where there is no label: ndarray of int, shape (N,)."""
         return np.where(self.labels_ >= 0, self.phase_of_label_[self.labels_], -1)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.sparse import csr_array
 
+from atomlens._types import ArrayLike, ndarray
 from atomlens.crystallography._ready import neighbourhoods_of
 from atomlens.crystallography.point_groups import point_group
 from atomlens.lattice import Neighbourhoods
@@ -14,7 +15,7 @@ __all__ = ["patch_invariants", "rotation_invariants"]
 _FOLDS = (1, 2, 3, 4, 6)
 
 
-def rotation_invariants(vectors, n_fold=4):
+def rotation_invariants(vectors: Neighbourhoods | ArrayLike, n_fold: int = 4) -> ndarray:
     """Descriptors of neighbourhoods that rotations of the crystal leave as they are.
 
     A rotation by 360°/n turns the vectors and exchanges the neighbours. The projection of a neighbourhood x
@@ -81,7 +82,7 @@ def rotation_invariants(vectors, n_fold=4):
     return out
 
 
-def patch_invariants(patches, *, n_angles=32, n_radii=None):
+def patch_invariants(patches: ArrayLike, *, n_angles: int = 32, n_radii: int | None = None) -> ndarray:
     """Descriptors of sub-images that rotations about their centre leave nearly as they are.
 
     Each sub-image is sampled on rings around its centre, by linear interpolation. A rotation shifts the

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from sklearn.decomposition import PCA
 
+from atomlens._types import Any, ArrayLike, DataFrame, Lattice
 from atomlens.lattice import index, neighbour_vectors
 from atomlens.lattice.neighbours import neighbour_steps, row_finder
 from atomlens.lattice.table import pixel_size, sublattice_column
@@ -23,7 +24,13 @@ _UC_PER_CM2 = 1.602176634e-2  # e pm / nm³ in µC/cm²
 
 
 def displacements(
-    columns, lattice=None, *, n_neighbors=4, center=None, neighbors=None, random_state=0
+    columns: DataFrame | ArrayLike,
+    lattice: Lattice | None = None,
+    *,
+    n_neighbors: int = 4,
+    center: str | int | None = None,
+    neighbors: str | int | None = None,
+    random_state: int = 0,
 ) -> pd.DataFrame:
     """Displacement of every column from the middle of its neighbours.
 
@@ -96,7 +103,7 @@ def displacements(
     return table
 
 
-def polarisation(displacements, *, charge, cell_volume) -> pd.DataFrame:
+def polarisation(displacements: DataFrame, *, charge: float, cell_volume: float) -> pd.DataFrame:
     """Polarisation that displacements make: P = e Z* u / V.
 
     Parameters
@@ -149,7 +156,13 @@ def polarisation(displacements, *, charge, cell_volume) -> pd.DataFrame:
 
 
 def strain_map(
-    columns, lattice=None, *, sublattice=None, shells=1, reference=None, random_state=0
+    columns: DataFrame | ArrayLike,
+    lattice: Lattice | None = None,
+    *,
+    sublattice: Any = None,
+    shells: int = 1,
+    reference: Lattice | None = None,
+    random_state: int = 0,
 ) -> pd.DataFrame:
     """Strain, rotation and lattice parameters around every column.
 
@@ -332,7 +345,7 @@ class Components:
     explained: np.ndarray
 
 
-def components(vectors, n_components=4):
+def components(vectors: ArrayLike, n_components: int = 4) -> Components:
     """Principal components of neighbour vectors: the ways in which neighbourhoods differ.
 
     Parameters

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.spatial import cKDTree
 
+from atomlens._types import Any, ArrayLike, Sequence, ndarray
+
 __all__ = ["POINT_GROUPS", "PointGroup", "point_group"]
 
 _ORDERS = {"1": 1, "2": 2, "m": 1, "2mm": 2, "3": 3, "3m": 3, "4": 4, "4mm": 4, "6": 6, "6mm": 6}
@@ -52,7 +54,7 @@ class PointGroup:
     def __len__(self):
         return len(self.matrices)
 
-    def permutations(self, ideal):
+    def permutations(self, ideal: ndarray) -> tuple[ndarray, ndarray]:
         """How the operations permute ordered neighbours.
 
         Parameters
@@ -95,7 +97,7 @@ class PointGroup:
             "of the structure without its displacements, or another mirror direction"
         )
 
-    def replicas(self, vectors, kind, ideal):
+    def replicas(self, vectors: ndarray, kind: Any, ideal: ndarray) -> ndarray:
         """Apply every operation to ordered neighbour vectors, and put the neighbours back into their order.
 
         Parameters
@@ -119,7 +121,9 @@ class PointGroup:
         return out
 
 
-def point_group(symbol, basis=None, *, mirror=(1, 0)):
+def point_group(
+    symbol: str, basis: ArrayLike | None = None, *, mirror: Sequence[float] = (1, 0)
+) -> PointGroup:
     """Point group of the plane, adapted to a lattice.
 
     Parameters

@@ -12,6 +12,7 @@ from sklearn.metrics import silhouette_score
 from sklearn.mixture import GaussianMixture
 
 from atomlens._threads import one_thread
+from atomlens._types import DataFrame, ndarray
 from atomlens.crystallography.estimator import LocalCrystallography
 
 __all__ = ["ClusterChoice", "choose_n_clusters"]
@@ -41,7 +42,12 @@ class ClusterChoice:
         return f"<ClusterChoice: {self.recommended} labels recommended; see .table>"
 
 
-def choose_n_clusters(X, k_range=range(1, 10), *, estimator=None):
+def choose_n_clusters(
+    X: DataFrame | ndarray,
+    k_range: Iterable[int] = range(1, 10),
+    *,
+    estimator: LocalCrystallography | None = None,
+) -> ClusterChoice:
     """Compare numbers of labels.
 
     Parameters

@@ -8,6 +8,7 @@ import xarray as xr
 from scipy.ndimage import median_filter
 
 from atomlens._maxima import local_maxima
+from atomlens._types import DataArray, DataFrame
 from atomlens.lattice import Neighbourhoods
 
 __all__ = ["superlattices", "wave_spectrum"]
@@ -20,7 +21,7 @@ _STREAK = 1.5  # wave vectors from an axis
 _COLUMNS = ("q_a", "q_b", "amplitude_px", "p_value")
 
 
-def superlattices(hoods, *, alpha=0.01):
+def superlattices(hoods: Neighbourhoods, *, alpha: float = 0.01) -> DataFrame:
     """Find waves in the neighbourhoods, such as a doubled or quadrupled lattice.
 
     Labels exchange under a translation only where a displacement is larger than the noise of single atoms. A
@@ -95,7 +96,7 @@ def superlattices(hoods, *, alpha=0.01):
     return table
 
 
-def wave_spectrum(hoods):
+def wave_spectrum(hoods: Neighbourhoods) -> DataArray:
     """Power of the waves in neighbourhoods, over all wave vectors.
 
     Parameters

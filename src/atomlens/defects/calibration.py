@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from atomlens._types import ArrayLike, ndarray
+
 __all__ = ["Calibration"]
 
 _TAIL = 0.1  # of the scores: those to which the tail is fitted
@@ -53,7 +55,7 @@ class Calibration:
     width: float
 
     @classmethod
-    def fit(cls, null, observed=None):
+    def fit(cls, null: ArrayLike, observed: ArrayLike | None = None) -> Calibration:
         """Learn from scores of defect-free cells.
 
         Parameters
@@ -84,7 +86,7 @@ class Calibration:
         shape, width = _pareto(excess) if len(np.unique(excess)) >= _DISTINCT else (0.0, 0.0)
         return cls(null, scale, offset, start, shape, width)
 
-    def p_value(self, scores):
+    def p_value(self, scores: ArrayLike) -> ndarray:
         """Probability that a cell without a defect scores at least so high.
 
         Parameters
@@ -110,7 +112,7 @@ class Calibration:
         # A bounded tail has an end; that nothing lies beyond it is more than so many cells can tell.
         return np.where(s > self.tail_start, np.maximum(_TAIL * tail, _SMALLEST), body)
 
-    def threshold(self, probability):
+    def threshold(self, probability: float) -> float:
         """Score that a cell without a defect exceeds with this probability.
 
         Parameters

@@ -13,6 +13,7 @@ from scipy.ndimage import maximum, minimum
 from sklearn.ensemble import IsolationForest
 
 from atomlens._image import prepare
+from atomlens._types import ArrayLike, DataArray, DataFrame, Lattice, Path
 from atomlens.defects._hits import hits_of
 from atomlens.defects._scorers import (
     CycleScorer,
@@ -84,21 +85,21 @@ class DefectMap:
         )
 
     @property
-    def expected(self):
+    def expected(self) -> DataArray:
         """Image of the perfect crystal that the image was compared with, as a DataArray."""
         offset, unit = self._unit
         values = offset + unit * self._view.expected.astype(float)
         return self.score.copy(data=values).rename("expected").assign_attrs(long_name="expected")
 
     @property
-    def residual(self):
+    def residual(self) -> DataArray:
         """Image less `expected`, in standard deviations of the noise, as a DataArray."""
         values = (self._view.pixels - self._view.expected) / self._view.noise
         attrs = {"long_name": "residual", "units": "standard deviations"}
         return self.score.copy(data=values).rename("residual").assign_attrs(attrs)
 
     @property
-    def groups(self):
+    def groups(self) -> DataFrame:
         """One row a group of touching hits: mean position, ``n_hits``, ``area``, ``score``, ``p_value``."""
         table = self.defects.groupby("group", as_index=False)
         kinds = {c: (c, "mean") for c in ("x", "y", "x_nm", "y_nm") if c in self.defects}
@@ -111,7 +112,7 @@ class DefectMap:
         )
 
     @property
-    def cells(self):
+    def cells(self) -> Any:
         """One row a whole unit cell: ``i``, ``j``, centre ``x``, ``y``, highest ``score``, ``p_value``."""
         number, ij, whole = self._view.frame.cells
         kept = np.flatnonzero(whole)
@@ -120,7 +121,7 @@ class DefectMap:
         table = pd.DataFrame({"i": ij[kept, 0], "j": ij[kept, 1], "x": x, "y": y, "score": highest})
         return table.assign(p_value=self._p_value(highest))
 
-    def at(self, false_alarm_rate):
+    def at(self, false_alarm_rate: float) -> DefectMap:
         """Return the same map with the hits at another false-alarm rate; nothing is computed again but these.
 
         Parameters
@@ -145,7 +146,7 @@ class DefectMap:
     def _p_value(self, score):
         return -np.expm1(self._parts * np.log1p(-np.minimum(self.calibration.p_value(score), 1 - 1e-12)))
 
-    def save(self, path, *, overwrite=False):
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Path:
         """Write the table of hits (``.csv``) or the score map (``.tif``, and what else `io.write` knows).
 
         Parameters
@@ -200,15 +201,15 @@ DETECTORS = {scheme: tuple(methods) for scheme, methods in _METHODS.items()}
 
 
 def detect(
-    image,
+    image: ArrayLike,
     *,
-    scheme="auto",
-    detector="auto",
-    false_alarm_rate=1e-4,
-    lattice=None,
-    reference=None,
-    random_state=0,
-):
+    scheme: str = "auto",
+    detector: str = "auto",
+    false_alarm_rate: float = 1e-4,
+    lattice: Lattice | None = None,
+    reference: Any = None,
+    random_state: int | None = 0,
+) -> DefectMap:
     """Find what breaks the periodicity of a lattice image, without labels.
 
     Parameters

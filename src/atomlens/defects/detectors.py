@@ -21,6 +21,8 @@ from sklearn.svm import OneClassSVM
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from atomlens._types import Any, ArrayLike, Self, ndarray
+
 __all__ = ["NearestNeighbourDetector", "OneClassDetector", "label_free_parameters"]
 
 _SUBSET = 2000  # rows that are enough to estimate parameters from
@@ -30,7 +32,9 @@ _FEATURES = 300  # of Nystroem, for more rows
 _LEAST = 5  # rows
 
 
-def label_free_parameters(X, *, n_neighbors=None, random_state=0):
+def label_free_parameters(
+    X: ArrayLike, *, n_neighbors: int | None = None, random_state: int = 0
+) -> tuple[float, float, Any]:
     """Parameters of a one-class support vector machine with an RBF kernel, estimated without labels.
 
     Rows whose mean distance to their K nearest neighbours lies above the knee of the sorted distances are
@@ -159,12 +163,14 @@ class OneClassDetector(_Detector):
     [-1, -1, -1, -1, -1, -1]
     """
 
-    def __init__(self, *, nu="auto", gamma="auto", random_state=0):
+    def __init__(
+        self, *, nu: float | str = "auto", gamma: float | str = "auto", random_state: int = 0
+    ) -> None:
         self.nu = nu
         self.gamma = gamma
         self.random_state = random_state
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Learn what is usual from the rows of X, some of which may be outliers."""
         X = validate_data(self, X, ensure_min_samples=2)
         for name, most in (("nu", 1), ("gamma", np.inf)):
@@ -198,7 +204,7 @@ class OneClassDetector(_Detector):
         self.offset_ = float(_log(limit))
         return self
 
-    def score_samples(self, X):
+    def score_samples(self, X: ArrayLike) -> ndarray:
         """Logarithm of the weighted sum of kernels: low for outliers.
 
         The sum itself tends to zero far out, where it no longer tells the odd from the odder.
@@ -255,13 +261,20 @@ class NearestNeighbourDetector(_Detector):
     [-1, -1, -1, -1, -1, -1]
     """
 
-    def __init__(self, *, n_neighbors=None, contamination=0.01, n_reference=4000, random_state=0):
+    def __init__(
+        self,
+        *,
+        n_neighbors: int | None = None,
+        contamination: float = 0.01,
+        n_reference: int = 4000,
+        random_state: int = 0,
+    ) -> None:
         self.n_neighbors = n_neighbors
         self.contamination = contamination
         self.n_reference = n_reference
         self.random_state = random_state
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Keep the rows of X, or so many of them, as what is usual."""
         X = validate_data(self, X, ensure_min_samples=2)
         if not 0 < self.contamination <= 0.5:
@@ -275,7 +288,7 @@ class NearestNeighbourDetector(_Detector):
         self.offset_ = float(np.quantile(self.score_samples(X), self.contamination))
         return self
 
-    def score_samples(self, X):
+    def score_samples(self, X: ArrayLike) -> ndarray:
         """Minus the mean distance to the nearest rows of the fit, a row itself not counted."""
         check_is_fitted(self)
         X = validate_data(self, X, reset=False)

@@ -12,6 +12,7 @@ from sklearn.decomposition import PCA
 
 from atomlens._gap import Fold, gap_p_values
 from atomlens._image import prepare
+from atomlens._types import Any, ArrayLike
 from atomlens.lattice import NotPeriodicError, estimate
 from atomlens.patterson import patterson, tapered_size
 from atomlens.windows import flatten, sliding_windows
@@ -27,7 +28,15 @@ _WIDEST_WALL = 1.25  # windows
 _APART = 4.0  # standard deviations of the noise between domains
 
 
-def segment_domains(image, n_domains=None, *, size=None, max_domains=6, alpha=0.01, random_state=0):
+def segment_domains(
+    image: ArrayLike,
+    n_domains: int | None = None,
+    *,
+    size: int | tuple[int, ...] | None = None,
+    max_domains: int = 6,
+    alpha: float = 0.01,
+    random_state: int = 0,
+) -> Any:
     """Divide an image into domains: grains, twins, phases.
 
     The Patterson functions of tapered windows are clustered. One cluster is divided in two as long as a

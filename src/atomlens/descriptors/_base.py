@@ -7,6 +7,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from atomlens._match import positions as places_of
+from atomlens._types import ArrayLike, DataFrame, ndarray
 
 _BATCH = 1 << 22  # features compared at a time
 
@@ -49,7 +50,14 @@ class Descriptor(TransformerMixin, BaseEstimator):
         return features.reshape(-1, *shape)
 
 
-def look_alikes(features, index, n=8, *, positions=None, apart=0.0):
+def look_alikes(
+    features: ArrayLike,
+    index: int,
+    n: int = 8,
+    *,
+    positions: DataFrame | ArrayLike | None = None,
+    apart: float = 0.0,
+) -> tuple[ndarray, ndarray]:
     """Find the rows of features that are most similar to one of them.
 
     Parameters

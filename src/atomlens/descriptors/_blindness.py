@@ -8,8 +8,18 @@ from scipy.spatial.distance import cdist
 from scipy.stats import rankdata
 from sklearn.base import clone
 
+from atomlens._types import Any, DataFrame
 
-def blindness(descriptor, original, repeat, changed, *, n_rows=500, random_state=0):
+
+def blindness(
+    descriptor: Any,
+    original: Any,
+    repeat: Any,
+    changed: dict[str, Any],
+    *,
+    n_rows: int = 500,
+    random_state: int = 0,
+) -> DataFrame:
     """Measure which changes of the specimen a descriptor does not see.
 
     Every row of features of the changed specimen is compared with the nearest one of the original. A second

@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from atomlens._image import prepare
 from atomlens._match import positions
 from atomlens._tiles import as_pair
+from atomlens._types import Any, ArrayLike, Lattice, Self, ndarray
 from atomlens.columns import find_peaks
 from atomlens.descriptors._base import Descriptor
 from atomlens.lattice import neighbour_vectors
@@ -66,7 +67,15 @@ class NeighbourDescriptor(Descriptor):
     prior = "atoms at definite places: what matters of an atom is where its neighbours are"
     blind_to = ("translation", "species", "contrast")
 
-    def __init__(self, *, n_neighbors=4, center=None, neighbors=None, lattice=None, random_state=0):
+    def __init__(
+        self,
+        *,
+        n_neighbors: Any = 4,
+        center: str | int | None = None,
+        neighbors: str | int | None = None,
+        lattice: Lattice | None = None,
+        random_state: int = 0,
+    ) -> None:
         self.n_neighbors = n_neighbors
         self.center = center
         self.neighbors = neighbors
@@ -89,19 +98,19 @@ class NeighbourDescriptor(Descriptor):
             )
         return hoods
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: ArrayLike, y: Any = None) -> ndarray:
         """Describe a table of columns: ndarray of float32, shape (N, 2 * k), in pixels."""
         hoods = self._hoods(X)
         self.ideal_ = hoods.vectors[hoods.complete].mean(axis=0)
         self.stars_ = hoods.ideal
         return self._seen(X, hoods)
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Learn the mean neighbourhood of a table of columns."""
         self.fit_transform(X)
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> ndarray:
         """Describe a table of columns: ndarray of float32, shape (N, 2 * k), in pixels."""
         check_is_fitted(self)
         hoods = self._hoods(X)
@@ -167,7 +176,7 @@ class SubImageDescriptor(Descriptor):
     prior = "atoms: what matters of an atom is what is seen around it"
     blind_to = ("translation", "contrast")
 
-    def __init__(self, size=None):
+    def __init__(self, size: int | tuple[int, ...] | None = None) -> None:
         self.size = size
 
     @staticmethod
@@ -179,17 +188,17 @@ class SubImageDescriptor(Descriptor):
             return data
         return data, find_peaks(data)
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Learn the size of the pictures from (image, columns) or an image."""
         self._learn(self._pair(X))
         return self
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> ndarray:
         """Describe the columns of (image, columns) or an image: float32, shape (N, height * width)."""
         check_is_fitted(self)
         return self._describe(self._pair(X))
 
-    def fit_transform(self, X, y=None):
+    def fit_transform(self, X: ArrayLike, y: Any = None) -> ndarray:
         """Do both, and find the columns only once."""
         pair = self._pair(X)
         self._learn(pair)
@@ -232,6 +241,6 @@ class SubImageDescriptor(Descriptor):
     def _shape(self):
         return self.size_
 
-    def inverse_image(self, features):
+    def inverse_image(self, features: ArrayLike) -> ndarray:
         """Draw rows of features as pictures: ndarray of float32, shape (n, height, width)."""
         return self._pictures(features)

@@ -9,6 +9,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from atomlens._image import calibration_of, with_nm
 from atomlens._tiles import as_pair
+from atomlens._types import ArrayLike, DataArray, ndarray
 from atomlens.descriptors._base import Descriptor
 from atomlens.descriptors._windows import on_grid
 
@@ -66,7 +67,14 @@ class TimeDelayDescriptor(Descriptor):
     prior = "dynamics: what happens next depends on what happened just before, at any time"
     blind_to = ("time", "translation")
 
-    def __init__(self, delays=3, *, spacing=1, size=1, step=None):
+    def __init__(
+        self,
+        delays: int = 3,
+        *,
+        spacing: int = 1,
+        size: int | tuple[int, ...] = 1,
+        step: int | tuple[int, ...] | None = None,
+    ) -> None:
         self.delays = delays
         self.spacing = spacing
         self.size = size
@@ -132,11 +140,11 @@ class TimeDelayDescriptor(Descriptor):
     def _shape(self):
         return (self.delays, *self.size_)
 
-    def inverse_image(self, features):
+    def inverse_image(self, features: ArrayLike) -> ndarray:
         """Draw rows of features as stacks of frames: ndarray of float32, (n, delays, height, width)."""
         return self._pictures(features)
 
-    def map(self, values):
+    def map(self, values: ArrayLike) -> DataArray:
         """Arrange one value a stack, or several, as a movie over the one seen last.
 
         Parameters

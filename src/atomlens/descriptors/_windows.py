@@ -9,6 +9,7 @@ from scipy import fft
 
 from atomlens._image import prepare
 from atomlens._tiles import as_pair
+from atomlens._types import Any, ArrayLike, DataArray
 from atomlens.descriptors._base import Descriptor
 from atomlens.lattice import estimate
 from atomlens.patterson import full_patterson, patterson, tapered_size
@@ -80,7 +81,15 @@ class WindowDescriptor(Descriptor):
     prior = "continuous translational symmetry: the specimen repeats within a window"
     blind_to = ("translation", "inversion", "contrast")
 
-    def __init__(self, size=None, *, step=None, kind="patterson", taper="auto", blank_center="auto"):
+    def __init__(
+        self,
+        size: int | tuple[int, ...] | None = None,
+        *,
+        step: int | tuple[int, ...] | None = None,
+        kind: str = "patterson",
+        taper: str | None = "auto",
+        blank_center: float | str = "auto",
+    ) -> None:
         self.size = size
         self.step = step
         self.kind = kind
@@ -158,7 +167,7 @@ class WindowDescriptor(Descriptor):
         height, width = self.size_
         return (height // 2 + 1, width) if self.kind == "patterson" else (height, width // 2 + 1)
 
-    def inverse_image(self, features):
+    def inverse_image(self, features: ArrayLike) -> Any:
         """Draw rows of features: whole Patterson functions, or whole transforms with k = 0 in the middle.
 
         Parameters
@@ -179,7 +188,7 @@ class WindowDescriptor(Descriptor):
         turn = np.where(k_x < 0, -1, 1)
         return half[:, (turn * k_y[:, None] + height // 2) % height, np.abs(k_x)[None, :]]
 
-    def map(self, values):
+    def map(self, values: ArrayLike) -> DataArray:
         """Arrange one value a window, or several, as a picture over the image seen last.
 
         Parameters

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
+from atomlens._types import ArrayLike, DataFrame
 from atomlens.lattice._bragg import basis_of_image
 from atomlens.lattice._indexing import index_points
 from atomlens.lattice.basis import find_basis
@@ -17,7 +18,7 @@ _AROUND = 25  # columns that make the surroundings of one, in brightness
 __all__ = ["assign_sublattices", "estimate", "index"]
 
 
-def estimate(data, *, random_state=0):
+def estimate(data: DataFrame | ArrayLike, *, random_state: int = 0) -> Lattice:
     """Estimate the lattice of a table of columns, or of an image.
 
     From a table: vectors that carry columns to columns of the same sublattice are candidates; of the pairs
@@ -62,7 +63,9 @@ def estimate(data, *, random_state=0):
     return _indexed(data, None, random_state)[0]
 
 
-def index(columns, lattice=None, *, random_state=0):
+def index(
+    columns: DataFrame | ArrayLike, lattice: Lattice | None = None, *, random_state: int = 0
+) -> DataFrame:
     """Find the unit cell and the site of every column.
 
     Neighbours a lattice vector apart are linked, and the indices are carried along the links that fit best:
@@ -146,7 +149,9 @@ def _none(count):
     return np.zeros((count, 2), dtype=np.int64), np.full(count, -1)
 
 
-def assign_sublattices(columns, *, by="intensity", n_sublattices=2, random_state=0):
+def assign_sublattices(
+    columns: DataFrame, *, by: str = "intensity", n_sublattices: int = 2, random_state: int = 0
+) -> DataFrame:
     """Tell sublattices apart by a property of their columns, with the lattice as a guide.
 
     A threshold on the intensity fails where thickness or composition change over the field. A sublattice is a

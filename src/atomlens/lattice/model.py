@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from atomlens._types import ndarray
+
 __all__ = ["Lattice", "NotPeriodicError"]
 
 
@@ -65,32 +67,32 @@ class Lattice:
         return f"<Lattice: a = {a}, b = {b}, {self.angle:.1f}°, {count}, confidence {self.confidence:.2f}>"
 
     @property
-    def lengths(self):
+    def lengths(self) -> ndarray:
         """Lengths of a and b, in pixels."""
         return np.linalg.norm(self.basis, axis=1)
 
     @property
-    def lengths_nm(self):
+    def lengths_nm(self) -> ndarray | None:
         """Lengths of a and b, in nm; None where the pixels are not calibrated."""
         return None if self.pixel_size_nm is None else self.lengths * self.pixel_size_nm
 
     @property
-    def angle(self):
+    def angle(self) -> float:
         """Angle from a to b, in degrees."""
         a, b = self.basis
         return float(np.degrees(np.arctan2(a[0] * b[1] - a[1] * b[0], a @ b)))
 
     @property
-    def spacing(self):
+    def spacing(self) -> ndarray:
         """Length of the shortest lattice vector, in pixels."""
         return float(self.lengths.min())
 
     @property
-    def origins(self):
+    def origins(self) -> ndarray:
         """Places of the sites in the cell (0, 0): ndarray of shape (sites, 2), (x, y) in pixels."""
         return self.sites[["origin_x", "origin_y"]].to_numpy(dtype=float)
 
-    def required(self):
+    def required(self) -> Lattice:
         """Return the lattice itself if there is one.
 
         Raises
@@ -104,7 +106,7 @@ class Lattice:
             )
         return self
 
-    def calibrated(self, a, b=None):
+    def calibrated(self, a: float, b: float | None = None) -> Lattice:
         """Calibrate the pixels from known lattice parameters.
 
         Parameters

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from atomlens._types import ArrayLike, DataFrame, ndarray
 from atomlens.lattice.estimation import _indexed
 from atomlens.lattice.model import Lattice
 
@@ -58,12 +59,20 @@ class Neighbourhoods:
         return f"<Neighbourhoods: {n} centres with {k} neighbours each, {complete} complete>"
 
     @property
-    def complete(self):
+    def complete(self) -> ndarray:
         """Whether each centre has all its neighbours: ndarray of bool, shape (N,)."""
         return (self.neighbours >= 0).all(axis=1)
 
 
-def neighbour_vectors(columns, lattice=None, *, n_neighbors=4, center=None, neighbors=None, random_state=0):
+def neighbour_vectors(
+    columns: DataFrame | ArrayLike,
+    lattice: Lattice | None = None,
+    *,
+    n_neighbors: int = 4,
+    center: str | int | None = None,
+    neighbors: str | int | None = None,
+    random_state: int = 0,
+) -> Neighbourhoods:
     """Vectors from every column of a sublattice to its neighbours, ordered by lattice vector.
 
     Sorting neighbours by angle jumps where an angle passes 180 degrees. Here a neighbour is known by the

@@ -7,13 +7,15 @@ from itertools import product
 import numpy as np
 import pandas as pd
 
+from atomlens._types import DataFrame
+
 __all__ = ["empty_sites"]
 
 _AROUND = [step for step in product((-1, 0, 1), repeat=2) if step != (0, 0)]
 _LEAST = 6  # of the eight cells around that must be occupied: fewer are an edge, or a hole
 
 
-def empty_sites(indexed):
+def empty_sites(indexed: DataFrame) -> DataFrame:
     """Find the cells within the field whose column is missing.
 
     Parameters

@@ -11,6 +11,7 @@ from scipy.stats import pearsonr, spearmanr
 from sklearn.base import clone
 from sklearn.feature_selection import mutual_info_classif, mutual_info_regression
 
+from atomlens._types import Any, ArrayLike, DataFrame, Lattice, Mapping, Series, ShiftVAE
 from atomlens.shiftvae._setup import lattice_vectors
 
 __all__ = ["against_truth", "compare", "explained_by_place", "leakage"]
@@ -19,7 +20,7 @@ _HELD_OUT = 0.2  # share of the crops that is kept for judging
 _MOST = 3000  # crops for an estimate of mutual information, which takes time with the square of them
 
 
-def leakage(model, X, *, random_state=0):
+def leakage(model: ShiftVAE, X: ArrayLike, *, random_state: int = 0) -> DataFrame:
     """Mutual information between content and pose: none, if movement and content are told apart.
 
     Parameters
@@ -72,7 +73,14 @@ def leakage(model, X, *, random_state=0):
     return result.assign(by_chance=chance.max(axis=1))
 
 
-def explained_by_place(model, image, *, lattice=None, stride=1, bins=6):
+def explained_by_place(
+    model: ShiftVAE,
+    image: ArrayLike,
+    *,
+    lattice: Lattice | ArrayLike | None = None,
+    stride: int = 1,
+    bins: int = 6,
+) -> Series:
     """Share of the variance of content maps that the place of the window in the unit cell explains.
 
     What is in a crystal does not know where in a cell a window was cut. Content that does is mending the
@@ -136,7 +144,9 @@ def explained_by_place(model, image, *, lattice=None, stride=1, bins=6):
     return (1 - unexplained).clip(lower=0.0).rename("explained_by_place")
 
 
-def against_truth(latents, truth, *, random_state=0):
+def against_truth(
+    latents: ArrayLike, truth: DataFrame | Mapping[Any, Any], *, random_state: int = 0
+) -> DataFrame:
     """How much each latent says about what was planted.
 
     Parameters
@@ -186,7 +196,9 @@ def against_truth(latents, truth, *, random_state=0):
     return pd.DataFrame(rows)
 
 
-def compare(models, crops, *, random_state=0):
+def compare(
+    models: Mapping[Any, Any], crops: ArrayLike | Mapping[Any, Any], *, random_state: int = 0
+) -> DataFrame:
     """Train several models on a part of their crops and judge them on the rest.
 
     For what has to be chosen: the window, `shift_scale`, the number of latents, the likelihood.

@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 from atomlens import _weights
 from atomlens._extras import require
 from atomlens._threads import one_torch_thread
+from atomlens._types import ArrayLike, DataFrame, Lattice, Path, ndarray
 from atomlens.shiftvae import _verdict
 from atomlens.shiftvae._crops import Crops
 from atomlens.shiftvae._pictures import Pictures
@@ -128,24 +129,24 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
 
     def __init__(
         self,
-        latent_dim=2,
+        latent_dim: int = 2,
         *,
-        invariance="shift",
-        shift_scale=0.2,
-        lattice=None,
-        rotation_scale=10.0,
-        decoder="canonical",
-        decoder_units=None,
-        likelihood="gaussian",
-        noise_sd=None,
-        beta=1.0,
-        smoothness=0.0,
-        batch_size=100,
-        learning_rate=2e-3,
-        max_epochs=50,
-        progress=True,
-        random_state=0,
-    ):
+        invariance: str | None = "shift",
+        shift_scale: float = 0.2,
+        lattice: Lattice | ArrayLike | None = None,
+        rotation_scale: float = 10.0,
+        decoder: str = "canonical",
+        decoder_units: int | None = None,
+        likelihood: str = "gaussian",
+        noise_sd: float | None = None,
+        beta: float = 1.0,
+        smoothness: float = 0.0,
+        batch_size: int = 100,
+        learning_rate: float = 2e-3,
+        max_epochs: int = 50,
+        progress: bool = True,
+        random_state: int = 0,
+    ) -> None:
         self.latent_dim = latent_dim
         self.invariance = invariance
         self.shift_scale = shift_scale
@@ -163,7 +164,7 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
         self.progress = progress
         self.random_state = random_state
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: None = None) -> ShiftVAE:
         """Train on crops.
 
         Parameters
@@ -243,11 +244,11 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
         return self.core_
 
     @property
-    def noise_sd_(self):
+    def noise_sd_(self) -> ndarray:
         """Standard deviation of the Gaussian likelihood, in the units of the data."""
         return self.core_.noise * self.core_.range
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> ndarray:
         """Content of crops: the means of the posterior.
 
         Parameters
@@ -262,7 +263,7 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
         """
         return self.latents(X)[1]
 
-    def latents(self, X):
+    def latents(self, X: ArrayLike) -> tuple[ndarray, ndarray]:
         """Pose and content of crops: the means of the posterior, in units of the prior.
 
         Parameters
@@ -280,7 +281,7 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
         mean, _ = self.core_.encode(self._crops(X))
         return np.split(mean, [self.core_.geometry.n_pose], axis=1)
 
-    def shifts(self, X, *, polish=True):
+    def shifts(self, X: ArrayLike, *, polish: bool = True) -> ndarray:
         """How far the crops are shifted from the frame that they share.
 
         Positive shifts say that what the crop shows lies further right and further down:
@@ -310,7 +311,7 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
             raise ValueError(f"a model with invariance={self.invariance!r} knows no shifts")
         return self.core_.poses(crops, polish=polish)[:, : self.core_.geometry.axes]
 
-    def rotations(self, X):
+    def rotations(self, X: ArrayLike) -> ndarray:
         """How far the crops are turned against the frame that they share.
 
         Parameters
@@ -333,7 +334,7 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
             raise ValueError(f"a model with invariance={self.invariance!r} knows no rotations")
         return np.degrees(self.core_.poses(crops, polish=True)[:, -1])
 
-    def score(self, X, y=None):
+    def score(self, X: ArrayLike, y: None = None) -> float:
         """Evidence lower bound: what is to be maximised, on any crops.
 
         Parameters
@@ -350,7 +351,7 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
         """
         return self.core_.evidence(self._crops(X), random_state=self.random_state)
 
-    def summary(self, X):
+    def summary(self, X: ArrayLike) -> DataFrame:
         """What each latent says about crops.
 
         Parameters
@@ -377,7 +378,7 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
         }
         return pd.DataFrame(table, index=self.latent_names_)
 
-    def at_edge(self, X):
+    def at_edge(self, X: ArrayLike) -> float:
         """Share of crops moved by more than 2.5 times what the prior expects: few, if it is wide enough.
 
         Parameters
@@ -397,7 +398,7 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
         bounded = np.abs(latents[:, geometry.n_phases : geometry.n_pose])
         return float((bounded > REACH).any(axis=1).mean())
 
-    def save(self, path, *, overwrite=False):
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
         """Write the weights as a plain state dict, and beside them what they are (json).
 
         Parameters

@@ -6,13 +6,14 @@ import numpy as np
 import pandas as pd
 
 from atomlens import _weights
+from atomlens._types import Path
 from atomlens.shiftvae._setup import STATE
 from atomlens.shiftvae.estimator import ShiftVAE
 
 __all__ = ["load_model"]
 
 
-def load_model(path):
+def load_model(path: str | Path) -> ShiftVAE:
     """Load a model saved by `ShiftVAE.save`.
 
     Parameters

@@ -12,6 +12,7 @@ import xarray as xr
 from sklearn.metrics import calinski_harabasz_score, silhouette_score
 from sklearn.pipeline import Pipeline
 
+from atomlens._types import Any, ArrayLike, DataArray, DataFrame
 from atomlens.spectra._matrix import as_spectra
 from atomlens.spectra.clusterer import SpectralClusterer
 from atomlens.spectra.despike import Despike
@@ -54,7 +55,7 @@ class ClusterResult:
         shares = ", ".join(f"{size / self.labels.size:.1%}" for size in sizes)
         return f"<ClusterResult: {len(sizes)} clusters on {shape} points ({shares})>"
 
-    def table(self):
+    def table(self) -> DataFrame:
         """Cluster spectra as a table.
 
         Returns
@@ -78,7 +79,7 @@ class ClusterResult:
             columns[f"sd_{k}"] = self.spread.values[k]
         return pd.DataFrame(columns)
 
-    def export(self, folder, *, overwrite=False):
+    def export(self, folder: str | Path, *, overwrite: bool = False) -> list[Path]:
         """Write the result for other programs: CSV, TIFF and hspy.
 
         Parameters
@@ -130,16 +131,16 @@ class ClusterResult:
 
 
 def cluster(
-    si,
-    n_clusters=None,
-    method="kmeans",
+    si: DataArray | ArrayLike,
+    n_clusters: int | None = None,
+    method: str = "kmeans",
     *,
-    preprocess="recommended",
-    mask=None,
-    max_points=4000,
-    random_state=0,
-    progress=True,
-):
+    preprocess: Any = "recommended",
+    mask: ArrayLike | None = None,
+    max_points: int = 4000,
+    random_state: int = 0,
+    progress: bool = True,
+) -> ClusterResult:
     """Cluster the spectra of an image, a line scan or a library.
 
     Parameters

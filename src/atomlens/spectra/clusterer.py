@@ -13,6 +13,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from atomlens._threads import threads_for
+from atomlens._types import Any, ArrayLike, Self, ndarray
 
 __all__ = ["METHODS", "SpectralClusterer"]
 
@@ -60,13 +61,20 @@ class SpectralClusterer(ClusterMixin, BaseEstimator):
     [0, 0, 0, 1, 1]
     """
 
-    def __init__(self, n_clusters=2, *, method="kmeans", max_points=4000, random_state=0):
+    def __init__(
+        self,
+        n_clusters: int | None = 2,
+        *,
+        method: str = "kmeans",
+        max_points: int = 4000,
+        random_state: int = 0,
+    ) -> None:
         self.n_clusters = n_clusters
         self.method = method
         self.max_points = max_points
         self.random_state = random_state
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Find the clusters.
 
         Parameters
@@ -143,7 +151,7 @@ class SpectralClusterer(ClusterMixin, BaseEstimator):
         ordered[raw >= 0] = self.order_[raw[raw >= 0]]
         return ordered
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> ndarray:
         """Labels of new points.
 
         Parameters

@@ -7,6 +7,8 @@ from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, Transfo
 from sklearn.utils.extmath import randomized_svd
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from atomlens._types import Any, ArrayLike, Iterable, Self, ndarray
+
 __all__ = ["NoiseRankPCA"]
 
 _MOST = 30  # components above the noise that are kept
@@ -78,11 +80,11 @@ class NoiseRankPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     2
     """
 
-    def __init__(self, n_components="auto", *, random_state=0):
+    def __init__(self, n_components: int | str = "auto", *, random_state: int = 0) -> None:
         self.n_components = n_components
         self.random_state = random_state
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Find the components.
 
         Parameters
@@ -118,7 +120,7 @@ class NoiseRankPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
             components = components[:rank]
         return self._store(mean, components, singular[:rank] ** 2 / X.shape[0])
 
-    def fit_blocks(self, blocks):
+    def fit_blocks(self, blocks: Iterable[Any] | ndarray) -> Self:
         """Find the components of data that arrive in blocks.
 
         Parameters
@@ -177,7 +179,7 @@ class NoiseRankPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
     def _n_features_out(self):
         return len(self.components_)
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> ndarray:
         """Scores of the spectra.
 
         Parameters
@@ -192,7 +194,7 @@ class NoiseRankPCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstima
         X = validate_data(self, X, reset=False, dtype=[np.float32, np.float64])
         return X @ self.components_.T.astype(X.dtype) - (self.mean_ @ self.components_.T).astype(X.dtype)
 
-    def inverse_transform(self, X):
+    def inverse_transform(self, X: ArrayLike) -> ndarray:
         """Spectra from scores.
 
         Parameters

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
 
+from atomlens._types import ArrayLike, ndarray
 from atomlens.spectra._step import SpectralStep
 
 __all__ = ["Despike"]
@@ -55,7 +56,7 @@ class Despike(OneToOneFeatureMixin, SpectralStep):
     True
     """
 
-    def __init__(self, *, threshold=6.0, noise="poisson"):
+    def __init__(self, *, threshold: float = 6.0, noise: str = "poisson") -> None:
         self.threshold = threshold
         self.noise = noise
 
@@ -76,7 +77,7 @@ class Despike(OneToOneFeatureMixin, SpectralStep):
         if self.noise == "gaussian":
             self.limit_ = np.maximum(self.limit_, self.threshold * np.median(deviation) / 0.6745)
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> ndarray:
         """Replace the spikes.
 
         Parameters

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
 
+from atomlens._types import ArrayLike, ndarray
 from atomlens.spectra._step import SpectralStep
 
 __all__ = ["AlignZeroLoss", "RemoveBackground"]
@@ -36,14 +37,14 @@ class AlignZeroLoss(OneToOneFeatureMixin, SpectralStep):
     2.0
     """
 
-    def __init__(self, *, window=(-5.0, 5.0), axis=None):
+    def __init__(self, *, window: tuple[float, float] = (-5.0, 5.0), axis: ArrayLike | None = None) -> None:
         self.window = window
         self.axis = axis
 
     def _fit(self, X):
         self._inside(*self.window, "the zero-loss window from")
 
-    def shifts(self, X):
+    def shifts(self, X: ArrayLike) -> ndarray:
         """Distance of every zero-loss peak from zero.
 
         Parameters
@@ -73,7 +74,7 @@ class AlignZeroLoss(OneToOneFeatureMixin, SpectralStep):
         weight[(steps >= right) | (steps <= left)] = 0
         return weight @ axis / weight.sum(axis=1)
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> ndarray:
         """Shift the spectra.
 
         Parameters
@@ -127,7 +128,7 @@ class RemoveBackground(OneToOneFeatureMixin, SpectralStep):
     True
     """
 
-    def __init__(self, *, window=None, axis=None):
+    def __init__(self, *, window: tuple[float, float] | None = None, axis: ArrayLike | None = None) -> None:
         self.window = window
         self.axis = axis
 
@@ -154,7 +155,7 @@ class RemoveBackground(OneToOneFeatureMixin, SpectralStep):
     def _fit(self, X):
         self._windows()
 
-    def background(self, X):
+    def background(self, X: ArrayLike) -> ndarray:
         """The fitted background.
 
         Parameters
@@ -190,7 +191,7 @@ class RemoveBackground(OneToOneFeatureMixin, SpectralStep):
         law = axis ** -exponent[:, None]
         return law * (X[:, both].sum(axis=1) / law[:, both].sum(axis=1))[:, None]
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> ndarray:
         """Subtract the background.
 
         Parameters

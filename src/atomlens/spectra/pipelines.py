@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.pipeline import Pipeline
 
+from atomlens._types import ArrayLike, DataArray
 from atomlens.spectra._matrix import as_spectra
 from atomlens.spectra.components import NoiseRankPCA
 from atomlens.spectra.despike import Despike
@@ -28,16 +29,16 @@ def _noise_of(matrix):
 
 
 def recommended_pipeline(
-    si,
+    si: DataArray | ArrayLike,
     *,
-    crop=None,
-    despike=True,
-    align=None,
-    background=None,
-    normalise="auto",
-    noise="auto",
-    n_components="auto",
-):
+    crop: tuple[float, float] | None = None,
+    despike: bool = True,
+    align: tuple[float, float] | None = None,
+    background: tuple[float, float] | None = None,
+    normalise: str = "auto",
+    noise: str = "auto",
+    n_components: int | str = "auto",
+) -> Pipeline:
     """The steps before clustering, as an unfitted scikit-learn `Pipeline`.
 
     Despike, align on the zero-loss peak, crop, normalise, remove the background, weight for Poisson

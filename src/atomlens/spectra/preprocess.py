@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.base import OneToOneFeatureMixin
 
+from atomlens._types import ArrayLike, ndarray
 from atomlens.spectra._step import SpectralStep
 
 __all__ = ["Crop", "Normalise", "PoissonWeight"]
@@ -35,7 +36,9 @@ class Crop(SpectralStep):
     array([[6., 7.]], dtype=float32)
     """
 
-    def __init__(self, *, low=None, high=None, axis=None):
+    def __init__(
+        self, *, low: float | None = None, high: float | None = None, axis: ArrayLike | None = None
+    ) -> None:
         self.low = low
         self.high = high
         self.axis = axis
@@ -43,7 +46,7 @@ class Crop(SpectralStep):
     def _fit(self, X):
         self.support_ = self._inside(self.low, self.high, "the crop from")
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> ndarray:
         """Select the channels.
 
         Parameters
@@ -81,14 +84,14 @@ class Normalise(OneToOneFeatureMixin, SpectralStep):
     array([[0.25, 0.75]], dtype=float32)
     """
 
-    def __init__(self, *, method="area"):
+    def __init__(self, *, method: str = "area") -> None:
         self.method = method
 
     def _fit(self, X):
         if self.method not in ("area", "max", "l2", "snv", "none"):
             raise ValueError(f'method must be "area", "max", "l2", "snv" or "none", got {self.method!r}')
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> ndarray:
         """Normalise the spectra.
 
         Parameters
@@ -162,7 +165,7 @@ class PoissonWeight(OneToOneFeatureMixin, SpectralStep):
         floor = max(mean.max(), np.finfo(float).tiny) * 1e-3
         self.weight_ = (1 / np.sqrt(np.maximum(mean, floor))).astype(X.dtype)
 
-    def transform(self, X):
+    def transform(self, X: ArrayLike) -> ndarray:
         """Weight the channels.
 
         Parameters

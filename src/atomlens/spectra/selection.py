@@ -14,6 +14,7 @@ from sklearn.pipeline import Pipeline
 
 from atomlens._gap import Fold, gap_p_values, over_splits, split_halves
 from atomlens._threads import one_thread
+from atomlens._types import Any, ArrayLike, DataArray, Iterable
 from atomlens.spectra._cluster import _everywhere, _steps
 from atomlens.spectra._interfaces import has_interface_cluster
 from atomlens.spectra._matrix import as_spectra
@@ -53,16 +54,16 @@ class KChoice:
 
 
 def choose_k(
-    si,
-    k_range=None,
+    si: DataArray | ArrayLike,
+    k_range: Iterable[int] | None = None,
     *,
-    preprocess="recommended",
-    mask=None,
-    alpha=0.05,
-    n_resamples=8,
-    max_points=3000,
-    random_state=0,
-):
+    preprocess: Any = "recommended",
+    mask: ArrayLike | DataArray | None = None,
+    alpha: float = 0.05,
+    n_resamples: int = 8,
+    max_points: int = 3000,
+    random_state: int = 0,
+) -> KChoice:
     """Compare numbers of clusters by seven criteria, and recommend one by a test.
 
     Parameters

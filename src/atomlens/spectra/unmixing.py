@@ -9,6 +9,7 @@ import xarray as xr
 from scipy.optimize import nnls
 from sklearn.cluster import KMeans
 
+from atomlens._types import ArrayLike, DataArray
 from atomlens.spectra._cluster import _everywhere
 from atomlens.spectra._matrix import as_spectra
 from atomlens.spectra.components import NoiseRankPCA
@@ -46,7 +47,14 @@ class Unmixing:
         return f"<Unmixing: {self.endmembers.shape[0]} endmembers, mean abundances {shares}>"
 
 
-def unmix(si, n_endmembers, *, despike=True, mask=None, random_state=0):
+def unmix(
+    si: DataArray | ArrayLike,
+    n_endmembers: int,
+    *,
+    despike: bool = True,
+    mask: ArrayLike | None = None,
+    random_state: int = 0,
+) -> Unmixing:
     """Describe every spectrum as a mixture of a few endmembers.
 
     Vertex component analysis takes the corners of the data cloud as endmembers, so somewhere in the scan each
