@@ -4,6 +4,7 @@ Each lesson has a module here. It computes a student's sample from the seed of t
 from the sample, so that nothing is stored and every student has their own.
 """
 
+from atomlens.course import check
 from atomlens.course.environment import environment_report
 
-__all__ = ["environment_report"]
+__all__ = ["check", "environment_report"]

@@ -111,11 +111,11 @@ def _knee(rising):
 
 
 class _Detector(OutlierMixin, BaseEstimator):
-    def decision_function(self, X):
+    def decision_function(self, X: ArrayLike) -> ndarray:
         """Return the scores less `offset_`: negative for outliers."""
         return self.score_samples(X) - self.offset_
 
-    def predict(self, X):
+    def predict(self, X: ArrayLike) -> ndarray:
         """Return 1 for usual rows and -1 for outliers."""
         return np.where(self.decision_function(X) < 0, -1, 1)
 

@@ -7,7 +7,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from atomlens._match import positions as places_of
-from atomlens._types import ArrayLike, DataFrame, ndarray
+from atomlens._types import Any, ArrayLike, DataFrame, Self, ndarray
 
 _BATCH = 1 << 22  # features compared at a time
 
@@ -28,13 +28,13 @@ class Descriptor(TransformerMixin, BaseEstimator):
     prior: str
     blind_to: tuple[str, ...]
 
-    def fit(self, X, y=None):
+    def fit(self, X: Any, y: Any = None) -> Self:
         """Learn from data what is not given: sizes, the lattice."""
         self._learn(X)
         self.positions_ = self._places(X)
         return self
 
-    def transform(self, X):
+    def transform(self, X: Any) -> ndarray:
         """Describe data of the same kind; `positions_` then belongs to them."""
         check_is_fitted(self)
         self.positions_ = self._places(X)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from atomlens._types import ArrayLike, ClusterChoice, DataFrame, Figure, LocalCrystallography, Neighbourhoods
 from atomlens.plotting.crystals import draw_cloud, draw_constellation, draw_phases
 from atomlens.plotting.drawing import BESIDE, GREY, colour_of, new_figure, panels, styled
 
@@ -15,7 +16,7 @@ _EXAGGERATE = 4
 
 
 @styled
-def first_neighbourhood(table, hoods, row):
+def first_neighbourhood(table: DataFrame, hoods: Neighbourhoods, row: int) -> Figure:
     """One atom and its ordered neighbours: the idea of local crystallography in one picture.
 
     Parameters
@@ -67,7 +68,7 @@ def first_neighbourhood(table, hoods, row):
 
 
 @styled
-def phases(table, truth, labels):
+def phases(table: DataFrame, truth: ArrayLike, labels: ArrayLike) -> Figure:
     """Planted and found labels on the same atoms, side by side.
 
     Parameters
@@ -88,7 +89,7 @@ def phases(table, truth, labels):
 
 
 @styled
-def constellations(model):
+def constellations(model: LocalCrystallography) -> Figure:
     """Mean neighbourhood of every label, displacements enlarged; and the cloud of displacements behind them.
 
     Parameters
@@ -134,7 +135,7 @@ def length_unit(model):
 
 
 @styled
-def contingencies(model):
+def contingencies(model: LocalCrystallography) -> Figure:
     """What every operation but the identity makes of the labels.
 
     Parameters
@@ -172,7 +173,7 @@ def _operation_name(name):
 
 
 @styled
-def cluster_numbers(choice):
+def cluster_numbers(choice: ClusterChoice) -> Figure:
     """Criteria for the number of labels, side by side.
 
     Parameters
@@ -206,7 +207,7 @@ def cluster_numbers(choice):
 
 
 @styled
-def phase_limits(table):
+def phase_limits(table: DataFrame) -> Figure:
     """Agreement of the labels with the truth against the displacement, one colour a noise.
 
     Parameters

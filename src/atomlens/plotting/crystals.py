@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.colors import hsv_to_rgb
 
+from atomlens._types import Any, ArrayLike, Axes, DataArray, DataFrame, Sequence, ndarray
 from atomlens.plotting.drawing import (
     GREY,
     colour_bar,
@@ -33,7 +34,15 @@ def _below(ax, table, image, title, fill):
 
 
 @styled
-def draw_phases(ax, table, labels, *, image=None, title=None, size=None):
+def draw_phases(
+    ax: Axes,
+    table: DataFrame,
+    labels: ArrayLike,
+    *,
+    image: DataArray | ArrayLike | None = None,
+    title: str | None = None,
+    size: float | None = None,
+) -> Any:
     """Draw atoms coloured by label, over the image if there is one.
 
     Parameters
@@ -64,7 +73,15 @@ def draw_phases(ax, table, labels, *, image=None, title=None, size=None):
 
 
 @styled
-def draw_constellation(ax, ideal, vectors, *, colour="#0072B2", exaggerate=1.0, title=None):
+def draw_constellation(
+    ax: Axes,
+    ideal: ArrayLike,
+    vectors: ArrayLike,
+    *,
+    colour: str = "#0072B2",
+    exaggerate: float = 1.0,
+    title: str | None = None,
+) -> None:
     """Draw a neighbourhood: the ideal neighbours as rings, and where they are as dots.
 
     Parameters
@@ -95,7 +112,17 @@ def draw_constellation(ax, ideal, vectors, *, colour="#0072B2", exaggerate=1.0, 
 
 
 @styled
-def draw_cloud(ax, points, labels, *, centroids=None, title=None, names=("x", "y"), unit="px", shuffle=True):
+def draw_cloud(
+    ax: Axes,
+    points: ndarray,
+    labels: ArrayLike,
+    *,
+    centroids: ndarray | None = None,
+    title: str | None = None,
+    names: Sequence[str] = ("x", "y"),
+    unit: str = "px",
+    shuffle: bool = True,
+) -> Any:
     """Draw neighbourhoods as a cloud of points, coloured by label.
 
     Parameters
@@ -135,7 +162,9 @@ def draw_cloud(ax, points, labels, *, centroids=None, title=None, names=("x", "y
 
 
 @styled
-def draw_displacements(ax, table, *, title=None, image=None):
+def draw_displacements(
+    ax: Axes, table: DataFrame, *, title: str | None = None, image: DataArray | ArrayLike | None = None
+) -> Any:
     """Draw displacements as arrows, coloured by their direction; the longer ones span a spacing.
 
     Parameters
@@ -178,7 +207,15 @@ def direction_colours(x, y):
 
 
 @styled
-def draw_values(ax, table, column, *, label=None, title=None, centre=None):
+def draw_values(
+    ax: Axes,
+    table: DataFrame,
+    column: str,
+    *,
+    label: str | None = None,
+    title: str | None = None,
+    centre: float | None = None,
+) -> Any:
     """Draw atoms coloured by a quantity.
 
     Parameters
@@ -214,7 +251,7 @@ def draw_values(ax, table, column, *, label=None, title=None, centre=None):
 
 
 @styled
-def draw_spectrum(ax, spectrum, *, title=None):
+def draw_spectrum(ax: Axes, spectrum: DataArray, *, title: str | None = None) -> Any:
     """Draw the power of waves over their wave vectors, on a logarithmic scale.
 
     Parameters

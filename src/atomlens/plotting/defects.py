@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from atomlens._types import Any, ArrayLike, DataArray, DataFrame, DefectMap, Figure
 from atomlens.plotting.drawing import (
     BELOW,
     BESIDE,
@@ -23,7 +24,9 @@ from atomlens.plotting.images import MARK, PLANTED, draw_hits, draw_lines
 
 
 @styled
-def defects_found(image, found, *, truth=None):
+def defects_found(
+    image: DataArray | ArrayLike, found: DefectMap, *, truth: DataFrame | None = None
+) -> Figure:
     """An image with its hits, what is left without the perfect crystal, and the score.
 
     The threshold is in the middle of the scale of the score.
@@ -57,7 +60,7 @@ def defects_found(image, found, *, truth=None):
 
 
 @styled
-def hit_gallery(results):
+def hit_gallery(results: dict[str, Any]) -> Figure:
     """Images with their hits, two in a row.
 
     Parameters
@@ -80,7 +83,7 @@ def hit_gallery(results):
 
 
 @styled
-def window_spread(table):
+def window_spread(table: DataFrame) -> Figure:
     """How much the Patterson function depends on where a window is cut: one line a taper, against its size.
 
     Parameters
@@ -102,7 +105,7 @@ def window_spread(table):
 
 
 @styled
-def knee(distances, suspects, *, title="Knee"):
+def knee(distances: ArrayLike, suspects: ArrayLike, *, title: str = "Knee") -> Figure:
     """Sorted distances to the nearest neighbours, with the rows that were taken for suspects.
 
     Parameters
@@ -128,7 +131,7 @@ def knee(distances, suspects, *, title="Knee"):
 
 
 @styled
-def detection_curves(curves, *, marks=None):
+def detection_curves(curves: dict[str, Any], *, marks: dict[str, Any] | None = None) -> Figure:
     """Receiver operating characteristic and precision-recall curve, one line a method.
 
     Parameters
@@ -180,7 +183,7 @@ def detection_curves(curves, *, marks=None):
 
 
 @styled
-def alarm_rates(table):
+def alarm_rates(table: DataFrame) -> Figure:
     """The false-alarm rate that was set against the one that came out, with its 95 % interval.
 
     Parameters
@@ -215,7 +218,7 @@ def alarm_rates(table):
 
 
 @styled
-def domain_map(image, domains, *, title=None):
+def domain_map(image: DataArray | ArrayLike, domains: DataArray, *, title: str | None = None) -> Figure:
     """An image with the boundaries of its domains, beside the domains.
 
     Parameters

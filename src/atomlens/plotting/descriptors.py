@@ -7,6 +7,7 @@ import pandas as pd
 import xarray as xr
 from matplotlib.patches import Rectangle
 
+from atomlens._types import Any, ArrayLike, Axes, DataArray, DataFrame, Figure, Sequence, WindowDescriptor
 from atomlens.patterson import patterson
 from atomlens.plotting.drawing import (
     PAGE,
@@ -46,7 +47,15 @@ def _centred(values, step, unit, name="{}"):
 
 
 @styled
-def draw_windows(ax, image, table, size, *, colours=FRAMES, numbers=False):
+def draw_windows(
+    ax: Axes,
+    image: ArrayLike | DataArray,
+    table: DataFrame,
+    size: tuple[int, ...],
+    *,
+    colours: Sequence[str] = FRAMES,
+    numbers: bool = False,
+) -> list[Any]:
     """Frame windows in an image that is drawn already.
 
     Parameters
@@ -92,7 +101,9 @@ def draw_windows(ax, image, table, size, *, colours=FRAMES, numbers=False):
 
 
 @styled
-def draw_patch(ax, patch, *, step=1.0, unit="px", title=None):
+def draw_patch(
+    ax: Axes, patch: ArrayLike, *, step: float = 1.0, unit: str = "px", title: str | None = None
+) -> Any:
     """Draw the pixels of a window.
 
     Parameters
@@ -116,7 +127,15 @@ def draw_patch(ax, patch, *, step=1.0, unit="px", title=None):
 
 
 @styled
-def draw_fourier(ax, patch, *, taper="hann", step=1.0, unit="px", title=None):
+def draw_fourier(
+    ax: Axes,
+    patch: ArrayLike,
+    *,
+    taper: str | None = "hann",
+    step: float = 1.0,
+    unit: str = "px",
+    title: str | None = None,
+) -> Any:
     """Draw the modulus of the Fourier transform of a window, as its logarithm, to a sixth of a cycle a pixel.
 
     Parameters
@@ -145,7 +164,9 @@ def draw_fourier(ax, patch, *, taper="hann", step=1.0, unit="px", title=None):
 
 
 @styled
-def draw_patterson(ax, function, *, step=1.0, unit="px", title=None):
+def draw_patterson(
+    ax: Axes, function: ArrayLike, *, step: float = 1.0, unit: str = "px", title: str | None = None
+) -> Any:
     """Draw a Patterson function or a part of one: red where it is positive, blue where negative.
 
     Parameters
@@ -200,7 +221,14 @@ def _frame(ax, n):
 
 
 @styled
-def window_transforms(image, table, size, *, taper="hann", blank_center=0.0):
+def window_transforms(
+    image: DataArray | ArrayLike,
+    table: DataFrame,
+    size: tuple[int, ...],
+    *,
+    taper: str | None = "hann",
+    blank_center: float = 0.0,
+) -> Figure:
     """Windows framed in an image; beside it each one, its Fourier transform and its Patterson function.
 
     Parameters
@@ -237,7 +265,7 @@ def window_transforms(image, table, size, *, taper="hann", blank_center=0.0):
 
 
 @styled
-def blindness(tables):
+def blindness(tables: dict[str, Any]) -> Figure:
     """What descriptors see of changes: one panel a specimen, grey where they are blind.
 
     In every cell the visibility of the change, and below it the ratio of the distances.
@@ -282,7 +310,14 @@ def blindness(tables):
 
 
 @styled
-def component_maps(describe, features, model, *, image=None, title="Image"):
+def component_maps(
+    describe: WindowDescriptor,
+    features: ArrayLike,
+    model: Any,
+    *,
+    image: DataArray | ArrayLike | None = None,
+    title: str = "Image",
+) -> Figure:
     """Maps of components over an image, and below each what the component looks like as a feature.
 
     Parameters
@@ -327,7 +362,15 @@ def component_maps(describe, features, model, *, image=None, title="Image"):
 
 
 @styled
-def look_alikes(image, describe, row, found, distances, *, title="Image"):
+def look_alikes(
+    image: DataArray | ArrayLike,
+    describe: Any,
+    row: int,
+    found: ArrayLike,
+    distances: ArrayLike,
+    *,
+    title: str = "Image",
+) -> Figure:
     """A window and those that are most like it, framed in the image, and side by side.
 
     Parameters
@@ -366,7 +409,7 @@ def look_alikes(image, describe, row, found, distances, *, title="Image"):
 
 
 @styled
-def pictures(rows, *, columns=None):
+def pictures(rows: dict[str, Any], *, columns: Sequence[str] | None = None) -> Figure:
     """Rows of small pictures on one grey scale: mean sub-images, stacks of frames.
 
     Parameters

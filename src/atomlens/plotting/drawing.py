@@ -10,6 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator
 from matplotlib_scalebar.scalebar import ScaleBar
 
+from atomlens._types import Any, ArrayLike, Axes, DataArray, Sequence
+
 #: Okabe and Ito's palette, reordered so that neighbours differ in brightness too; black closes it.
 CLUSTER_COLOURS = (
     "#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#F0E442",
@@ -59,7 +61,13 @@ _PERCENTILES = (0.5, 99.7)
 
 
 @styled
-def new_figure(rows=1, columns=1, *, size=None, **layout):
+def new_figure(
+    rows: int | Sequence[Sequence[Any]] = 1,
+    columns: int = 1,
+    *,
+    size: tuple[float, float] | None = None,
+    **layout: Any,
+) -> Any:
     """A figure in the house style, laid out so that nothing overlaps.
 
     Parameters
@@ -251,7 +259,15 @@ def _measure(ax, image):
 
 
 @styled
-def draw_map(ax, image, *, title=None, colourbar=True, cmap=None, **limits):
+def draw_map(
+    ax: Axes,
+    image: DataArray,
+    *,
+    title: str | None = None,
+    colourbar: bool = True,
+    cmap: str | None = None,
+    **limits: Any,
+) -> Any:
     """Draw one map, with a scale bar where both axes are lengths in the same unit.
 
     Parameters
@@ -291,7 +307,7 @@ def draw_map(ax, image, *, title=None, colourbar=True, cmap=None, **limits):
 
 
 @styled
-def draw_image(ax, image, *, title=None):
+def draw_image(ax: Axes, image: DataArray | ArrayLike, *, title: str | None = None) -> Any:
     """Draw an image in grey, between two percentiles, so that a hot pixel does not darken it.
 
     Returns
@@ -316,7 +332,9 @@ def show_middle(ax, part):
 
 
 @styled
-def draw_labels(ax, labels, *, title=None, n_clusters=None):
+def draw_labels(
+    ax: Axes, labels: DataArray, *, title: str | None = None, n_clusters: int | None = None
+) -> Any:
     """Draw cluster labels: an image for a map, a coloured strip for a line scan, dots for a library.
 
     Parameters
@@ -356,7 +374,15 @@ def draw_labels(ax, labels, *, title=None, n_clusters=None):
 
 
 @styled
-def draw_spectra(ax, spectra, spread=None, *, normalise=False, title=None, names=None):
+def draw_spectra(
+    ax: Axes,
+    spectra: DataArray,
+    spread: DataArray | None = None,
+    *,
+    normalise: bool = False,
+    title: str | None = None,
+    names: Sequence[str] | None = None,
+) -> list[Any]:
     """Draw one line a cluster, with a band of one standard deviation.
 
     Parameters

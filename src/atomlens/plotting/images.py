@@ -5,6 +5,18 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.colors import to_rgba
 
+from atomlens._types import (
+    Any,
+    ArrayLike,
+    Axes,
+    DataArray,
+    DataFrame,
+    Figure,
+    Match,
+    Sequence,
+    Series,
+    ndarray,
+)
 from atomlens.plotting.drawing import (
     BELOW,
     BESIDE,
@@ -27,7 +39,15 @@ MARK, PLANTED = CLUSTER_COLOURS[5], CLUSTER_COLOURS[4]
 
 
 @styled
-def draw_columns(ax, image, table, *, names=None, size=None, colour=None):
+def draw_columns(
+    ax: Axes,
+    image: ArrayLike | DataArray,
+    table: DataFrame,
+    *,
+    names: Sequence[str] | None = None,
+    size: float | None = None,
+    colour: str | None = None,
+) -> list[Any]:
     """Draw found columns over an image that is drawn already.
 
     Parameters
@@ -79,7 +99,16 @@ def _overlay_colour(label):
 
 
 @styled
-def draw_hits(ax, image, table, *, colour=MARK, size=None, marker="o", label=None):
+def draw_hits(
+    ax: Axes,
+    image: DataArray | ArrayLike,
+    table: DataFrame,
+    *,
+    colour: str = MARK,
+    size: float | None = None,
+    marker: str = "o",
+    label: str | None = None,
+) -> Any:
     """Draw rings around places in an image that is drawn already.
 
     Parameters
@@ -111,7 +140,9 @@ def draw_hits(ax, image, table, *, colour=MARK, size=None, marker="o", label=Non
 
 
 @styled
-def mark_errors(ax, image, found, truth, match):
+def mark_errors(
+    ax: Axes, image: DataArray | ArrayLike, found: DataFrame, truth: DataFrame, match: Match
+) -> None:
     """Draw rings around what was missed (blue) and crosses on what is spurious (red).
 
     Parameters
@@ -140,7 +171,16 @@ def mark_errors(ax, image, found, truth, match):
 
 
 @styled
-def columns_found(image, found, *, truth=None, match=None, title="Image", names=None, zoom=None):
+def columns_found(
+    image: DataArray | ArrayLike,
+    found: DataFrame,
+    *,
+    truth: DataFrame | None = None,
+    match: Match | None = None,
+    title: str = "Image",
+    names: Sequence[str] | None = None,
+    zoom: float | None = None,
+) -> Figure:
     """An image beside the columns found in it; with a truth, what was missed and what is spurious.
 
     Parameters
@@ -176,7 +216,7 @@ def columns_found(image, found, *, truth=None, match=None, title="Image", names=
 
 
 @styled
-def overlays(pictures, *, columns=3, zoom=None):
+def overlays(pictures: dict[str, Any], *, columns: int = 3, zoom: float | None = None) -> Figure:
     """Several images with the columns found in them.
 
     Parameters
@@ -205,7 +245,7 @@ def overlays(pictures, *, columns=3, zoom=None):
 
 
 @styled
-def scene_grid(images, targets):
+def scene_grid(images: ndarray, targets: ndarray) -> Figure:
     """Training images over the answers that the network shall give.
 
     Parameters
@@ -231,7 +271,17 @@ def scene_grid(images, targets):
 
 
 @styled
-def draw_lines(ax, table, *, xlabel, ylabel, expected=None, mark=None, log=False, title=None):
+def draw_lines(
+    ax: Axes,
+    table: DataFrame,
+    *,
+    xlabel: str,
+    ylabel: str,
+    expected: Series | None = None,
+    mark: Any = None,
+    log: bool = False,
+    title: str | None = None,
+) -> list[Any]:
     """Draw one line a column against the index.
 
     Parameters
@@ -277,7 +327,15 @@ def draw_lines(ax, table, *, xlabel, ylabel, expected=None, mark=None, log=False
 
 
 @styled
-def lines_against_dose(table, *, ylabel, limit=None, title=None, log=False, ax=None):
+def lines_against_dose(
+    table: DataFrame,
+    *,
+    ylabel: str,
+    limit: Series | None = None,
+    title: str | None = None,
+    log: bool = False,
+    ax: Axes | None = None,
+) -> Figure:
     """One line a method against detected electrons; the physical limit, if given, in black.
 
     Parameters
@@ -308,7 +366,9 @@ def lines_against_dose(table, *, ylabel, limit=None, title=None, log=False, ax=N
 
 
 @styled
-def doubtful_columns(image, found, uncertainty, *, zoom=None):
+def doubtful_columns(
+    image: DataArray | ArrayLike, found: DataFrame, uncertainty: ndarray, *, zoom: float | None = None
+) -> Figure:
     """An image with the columns that an ensemble found, the doubtful ones ringed, and its disagreement.
 
     Parameters
@@ -343,7 +403,7 @@ def doubtful_columns(image, found, uncertainty, *, zoom=None):
 
 
 @styled
-def training_curves(histories):
+def training_curves(histories: dict[str, Any]) -> Figure:
     """Loss and F1 of one or several trainings, against the step.
 
     Parameters

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.collections import LineCollection
 
+from atomlens._types import Any, ArrayLike, Axes, DataArray, Sequence
 from atomlens.plotting.drawing import (
     BESIDE,
     GREYS,
@@ -34,7 +35,7 @@ def with_unit(name):
 
 
 @styled
-def draw_crop(ax, crop, *, limits=None, title=None):
+def draw_crop(ax: Axes, crop: ArrayLike, *, limits: Any = None, title: str | None = None) -> Any:
     """Draw a crop in grey or a signal as a line, without axes.
 
     Parameters
@@ -77,17 +78,17 @@ def faint(count, *, least, most):
 
 @styled
 def draw_latents(
-    ax,
-    points,
-    labels=None,
+    ax: Axes,
+    points: ArrayLike,
+    labels: ArrayLike | None = None,
     *,
-    names=("z1", "z2"),
-    label=None,
-    title=None,
-    shuffle=True,
-    legend=True,
-    **limits,
-):
+    names: Sequence[str] = ("z1", "z2"),
+    label: str | None = None,
+    title: str | None = None,
+    shuffle: bool = True,
+    legend: bool = True,
+    **limits: Any,
+) -> Any:
     """Draw crops as points in the plane of two latents.
 
     Parameters
@@ -151,7 +152,7 @@ def _reach(values):
 
 
 @styled
-def draw_manifold(ax, decoded, *, names=("z1", "z2")):
+def draw_manifold(ax: Axes, decoded: DataArray, *, names: Sequence[str] = ("z1", "z2")) -> Any:
     """Draw decoded pictures side by side, each where its latents are; larger values to the right and up.
 
     Parameters
@@ -233,7 +234,7 @@ def _some(values):
 
 
 @styled
-def draw_latent_map(ax, latent, *, title=None):
+def draw_latent_map(ax: Axes, latent: DataArray, *, title: str | None = None) -> Any:
     """Draw the map of one latent.
 
     Content and rotation: red and blue about zero. A shift jumps from one end of the lattice vector to the

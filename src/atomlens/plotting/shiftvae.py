@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from atomlens._types import Any, ArrayLike, DataArray, DataFrame, Figure, Mapping, Sequence
 from atomlens.plotting.drawing import SIGNED, colour_of, draw_map, grey_limits, new_figure, panels, styled
 from atomlens.plotting.latents import (
     as_manifold,
@@ -23,7 +24,7 @@ _SETTLED = 0.15  # of the epochs, at the beginning: their losses would take the 
 
 
 @styled
-def training_history(history):
+def training_history(history: DataFrame) -> Figure:
     """The loss of a training and the term that dominates it; beside them, enlarged, what the latents cost.
 
     Parameters
@@ -59,7 +60,7 @@ def training_history(history):
 
 
 @styled
-def latent_bars(summary):
+def latent_bars(summary: DataFrame) -> Figure:
     """How much every latent says: its divergence from the prior, and how sharply it is known.
 
     Latents that have collapsed are grey and hatched; their posterior is as wide as the prior (dashed line).
@@ -98,7 +99,7 @@ def latent_bars(summary):
 
 
 @styled
-def manifold(decoded):
+def manifold(decoded: DataArray) -> Figure:
     """Pictures that a model decodes over the plane of two latents.
 
     Parameters
@@ -129,7 +130,7 @@ def manifold(decoded):
 
 
 @styled
-def latent_cloud(content, labels=None, *, title=None):
+def latent_cloud(content: ArrayLike, labels: ArrayLike | None = None, *, title: str | None = None) -> Figure:
     """Crops as points in the plane of the first two content latents.
 
     Parameters
@@ -159,7 +160,9 @@ def latent_cloud(content, labels=None, *, title=None):
 
 
 @styled
-def latent_maps(maps, *, names=None, truth=None):
+def latent_maps(
+    maps: DataArray, *, names: Sequence[str] | None = None, truth: Mapping[Any, Any] | None = None
+) -> Figure:
     """Maps of latents over an image, and what was planted there.
 
     Parameters
@@ -199,7 +202,7 @@ def latent_maps(maps, *, names=None, truth=None):
 
 
 @styled
-def against_truth(pairs):
+def against_truth(pairs: Mapping[Any, Any]) -> Figure:
     """What was found against what was planted, one panel a quantity, with their correlation.
 
     In the same unit, the title has the coefficient of Pearson, and a line of slope 1 is drawn through the
@@ -245,7 +248,7 @@ def against_truth(pairs):
 
 
 @styled
-def crops(crops, *, titles=None, columns=8):
+def crops(crops: ArrayLike, *, titles: Sequence[str] | None = None, columns: int = 8) -> Figure:
     """A gallery of crops on one grey scale, or of signals on one axis.
 
     Parameters

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from atomlens._types import Any, ArrayLike, Axes, ClusterResult, DataArray, Figure, Iterable, KChoice
 from atomlens.metrics import adjusted_rand_index, align_labels
 from atomlens.plotting.drawing import (
     CLUSTER_COLOURS,
@@ -24,7 +25,7 @@ from atomlens.plotting.drawing import (
 
 
 @styled
-def first_look(si):
+def first_look(si: DataArray) -> Figure:
     """A spectrum image before any analysis: total signal, and the spectra of three points across it.
 
     Parameters
@@ -67,7 +68,9 @@ def first_look(si):
 
 
 @styled
-def cluster_overview(result, *, truth=None, title="Clusters", normalise=False):
+def cluster_overview(
+    result: ClusterResult, *, truth: DataArray | None = None, title: str = "Clusters", normalise: bool = False
+) -> Figure:
     """Label map beside cluster spectra, and the planted truth where there is one.
 
     Parameters
@@ -107,7 +110,7 @@ def cluster_overview(result, *, truth=None, title="Clusters", normalise=False):
 
 
 @styled
-def method_grid(results, truth):
+def method_grid(results: dict[str, Any], truth: DataArray) -> Figure:
     """Label maps of several methods beside the planted one, in matching colours, with their scores.
 
     Parameters
@@ -146,7 +149,7 @@ _CRITERIA = {
 
 
 @styled
-def criteria(choice):
+def criteria(choice: KChoice) -> Figure:
     """The k cockpit: seven criteria, what each prefers, and what is recommended.
 
     Parameters
@@ -167,7 +170,7 @@ def criteria(choice):
 
 
 @styled
-def draw_criteria(axes, choice, *, current=None):
+def draw_criteria(axes: Iterable[Axes], choice: KChoice, *, current: int | None = None) -> list[Any]:
     """Draw the criteria on eight axes.
 
     Parameters
@@ -216,7 +219,7 @@ def draw_criteria(axes, choice, *, current=None):
 
 
 @styled
-def abundance_maps(abundances, endmembers):
+def abundance_maps(abundances: DataArray, endmembers: DataArray) -> Figure:
     """One map an endmember, all on the scale from 0 to 1, and beside them their spectra.
 
     Parameters
@@ -243,7 +246,7 @@ def abundance_maps(abundances, endmembers):
 
 
 @styled
-def library(labels, fractions):
+def library(labels: DataArray, fractions: ArrayLike) -> Figure:
     """Clusters of a combinatorial library: on the wafer, and in the composition triangle.
 
     Parameters

@@ -6,13 +6,14 @@ import numpy as np
 import xarray as xr
 
 from atomlens._image import check_axes
+from atomlens._types import ArrayLike, DataArray, ndarray
 from atomlens.windows import sliding_windows
 
 
 class Pictures:
     """The part of `ShiftVAE` that draws."""
 
-    def reconstruct(self, X):
+    def reconstruct(self, X: ArrayLike) -> ndarray:
         """Crops as the model sees them: decoded from the means of their posterior, without noise.
 
         Parameters
@@ -26,7 +27,9 @@ class Pictures:
         """
         return self._pictures(*self._split(X))
 
-    def decode(self, content, *, shift=None, rotation=None):
+    def decode(
+        self, content: ArrayLike, *, shift: ArrayLike | None = None, rotation: ArrayLike | None = None
+    ) -> ndarray:
         """Draw crops.
 
         Parameters
@@ -83,7 +86,7 @@ class Pictures:
                 pose[:, -1:] = np.radians(value)
         return self._pictures(pose, content)
 
-    def manifold(self, n=9, *, extent=2.0, axes=(0, 1)):
+    def manifold(self, n: int = 9, *, extent: float = 2.0, axes: tuple[int, int] = (0, 1)) -> ndarray:
         """Decoded pictures over a grid of content, without shift.
 
         Parameters
@@ -116,7 +119,7 @@ class Pictures:
         names = ["x"] if self.signal_ else ["y", "x"]
         return xr.DataArray(values, dict.fromkeys(dims, along), [*dims, *names])
 
-    def latent_map(self, image, *, stride=1):
+    def latent_map(self, image: ArrayLike, *, stride: int = 1) -> DataArray:
         """Latents of the windows of an image, as maps.
 
         Parameters

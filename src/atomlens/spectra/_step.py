@@ -6,6 +6,8 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from atomlens._types import Any, ArrayLike, Self
+
 
 class SpectralStep(TransformerMixin, BaseEstimator):
     """What the steps share: validation in float32, and the axis in physical units."""
@@ -17,7 +19,7 @@ class SpectralStep(TransformerMixin, BaseEstimator):
             check_is_fitted(self)
         return validate_data(self, X, reset=reset, dtype=[np.float32, np.float64], force_writeable=False)
 
-    def fit(self, X, y=None):
+    def fit(self, X: ArrayLike, y: Any = None) -> Self:
         """Check the spectra and remember how many channels they have.
 
         Parameters

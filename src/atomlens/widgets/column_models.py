@@ -7,6 +7,7 @@ import warnings
 import traitlets
 
 from atomlens import columns, metrics, simulate
+from atomlens._types import Any, ArrayLike, Chain, ColumnModel, Ensemble, Structure
 
 __all__ = ["FinderModel", "ImagingModel"]
 
@@ -40,7 +41,7 @@ class ImagingModel(traitlets.HasTraits):
     found = traitlets.Any(None, allow_none=True, help="Table of the columns found.")
     match = traitlets.Any(None, allow_none=True, help="Found against true columns.")
 
-    def __init__(self, structure, *, name="structure", **traits):
+    def __init__(self, structure: Structure, *, name: str = "structure", **traits: Any) -> None:
         self.structure, self.name = structure, name
         super().__init__(**traits)
         self._image()
@@ -57,7 +58,7 @@ class ImagingModel(traitlets.HasTraits):
         self.match = metrics.match(self.found, self.sample.truth, tolerance=3, border=3, shape=shape)
 
     @property
-    def code(self):
+    def code(self) -> str:
         """Calls that repeat the view, to be pasted into a cell."""
         return "\n".join(
             (
@@ -100,7 +101,13 @@ class FinderModel(traitlets.HasTraits):
     shown = traitlets.Any(help="Table of the columns that are shown.")
     error = traitlets.Unicode("", help="What the network warned of, or nothing.")
 
-    def __init__(self, image, *, model="general", name="image"):
+    def __init__(
+        self,
+        image: ArrayLike,
+        *,
+        model: str | ColumnModel | Ensemble | Chain = "general",
+        name: str = "image",
+    ) -> None:
         self.image, self.model, self.name = image, model, name
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -119,7 +126,7 @@ class FinderModel(traitlets.HasTraits):
         self.shown = self.every[keep]
 
     @property
-    def code(self):
+    def code(self) -> str:
         """Calls that repeat the view, to be pasted into a cell."""
         model = repr(self.model) if isinstance(self.model, str) else "model"
         lines = [

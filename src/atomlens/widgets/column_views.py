@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from atomlens import plotting
+from atomlens._types import Any, ArrayLike, Chain, ColumnModel, Ensemble, Structure
 from atomlens.widgets._linked import LinkedView, float_slider, widgets
 from atomlens.widgets.column_models import FinderModel, ImagingModel
 
@@ -72,7 +73,7 @@ class ColumnFinder(LinkedView):
         self._redraw()
 
 
-def imaging_explorer(structure, *, name="structure", **settings):
+def imaging_explorer(structure: Structure, *, name: str = "structure", **settings: Any) -> Any:
     """Simulate an image with sliders for dose, defocus, drift and line jitter.
 
     Parameters
@@ -103,7 +104,9 @@ def imaging_explorer(structure, *, name="structure", **settings):
     return ImagingExplorer(ImagingModel(structure, name=name, **settings))
 
 
-def column_finder(image, *, model="general", name="image"):
+def column_finder(
+    image: ArrayLike, *, model: str | ColumnModel | Ensemble | Chain = "general", name: str = "image"
+) -> Any:
     """Look at the columns that a network finds in an image of one's own.
 
     Parameters

@@ -7,6 +7,7 @@ import traitlets
 from matplotlib.path import Path
 from scipy.spatial import cKDTree
 
+from atomlens._types import Any, ArrayLike, DataArray, DataFrame, Sequence
 from atomlens.crystallography import POINT_GROUPS, LocalCrystallography
 from atomlens.crystallography.estimator import METHODS
 from atomlens.plotting.crystallography import length_unit
@@ -48,9 +49,17 @@ class CrystalModel(traitlets.HasTraits):
     error = traitlets.Unicode("", help="What went wrong, or nothing.")
 
     def __init__(
-        self, columns, *, image=None, name="columns", n_neighbors=4, center=None, neighbors=None,
-        random_state=0, **traits,
-    ):  # fmt: skip
+        self,
+        columns: DataFrame,
+        *,
+        image: DataArray | ArrayLike | None = None,
+        name: str = "columns",
+        n_neighbors: Any = 4,
+        center: str | int | None = None,
+        neighbors: str | int | None = None,
+        random_state: int = 0,
+        **traits: Any,
+    ) -> None:
         self.columns, self.image, self.name = columns, image, name
         self.settings = {"n_neighbors": n_neighbors, "center": center, "neighbors": neighbors}
         self.random_state = random_state
@@ -81,26 +90,26 @@ class CrystalModel(traitlets.HasTraits):
         self.result = result
 
     @property
-    def atoms(self):
+    def atoms(self) -> Any:
         """Rows of the table that are centres."""
         return self.columns.iloc[self.result.centers_]
 
     @property
-    def axes(self):
+    def axes(self) -> Any:
         """Columns of the table that the map is drawn along."""
         return place_columns(self.columns, self.image)
 
     @property
-    def unit(self):
+    def unit(self) -> Any:
         """Unit of displacements, and its size in pixels."""
         return length_unit(self.result)
 
     @property
-    def cloud(self):
+    def cloud(self) -> Any:
         """Displacement of every atom against the mean of its neighbours, in `unit`: shape (N, 2)."""
         return -self.result.vectors_.mean(axis=1) * self.unit[1]
 
-    def select(self, x, y):
+    def select(self, x: float, y: float) -> None:
         """Select the atom nearest to a place.
 
         Parameters
@@ -111,7 +120,7 @@ class CrystalModel(traitlets.HasTraits):
         places = self.atoms[list(self.axes)].to_numpy()
         self.selected = int(cKDTree(places).query([x, y])[1])
 
-    def brush(self, outline):
+    def brush(self, outline: Sequence[Any]) -> None:
         """Mark the atoms whose points lie inside an outline in the cloud.
 
         Parameters
@@ -126,7 +135,7 @@ class CrystalModel(traitlets.HasTraits):
         self.brushed = inside if inside.size else None
 
     @property
-    def code(self):
+    def code(self) -> str:
         """Calls that repeat the view, to be pasted into a cell."""
         lines = [
             "from atomlens.crystallography import LocalCrystallography",

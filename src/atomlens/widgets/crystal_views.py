@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.widgets import LassoSelector
 
 from atomlens import plotting
+from atomlens._types import Any, DataFrame
 from atomlens.crystallography import POINT_GROUPS
 from atomlens.crystallography.estimator import METHODS
 from atomlens.plotting.drawing import colour_of
@@ -103,7 +104,7 @@ class CrystalExplorer(LinkedView):
             self.model.select(event.xdata, event.ydata)
 
 
-def crystal_explorer(columns, **settings):
+def crystal_explorer(columns: DataFrame, **settings: Any) -> Any:
     """Explore the neighbourhoods of atoms by hand.
 
     Parameters

@@ -9,6 +9,7 @@ from scipy.ndimage import maximum_filter
 from scipy.spatial import cKDTree
 
 from atomlens import descriptors
+from atomlens._types import Any, ArrayLike, DataFrame
 from atomlens.defects import DETECTORS, detect
 from atomlens.windows import column_windows
 
@@ -50,7 +51,9 @@ class DefectModel(traitlets.HasTraits):
     place = traitlets.Tuple(default_value=(0.0, 0.0), help="Place (x, y) in pixels that is looked at.")
     error = traitlets.Unicode("", help="What went wrong, or nothing.")
 
-    def __init__(self, image, *, name="image", random_state=0, **traits):
+    def __init__(
+        self, image: ArrayLike, *, name: str = "image", random_state: int = 0, **traits: Any
+    ) -> None:
         self.image, self.name, self.random_state = image, name, random_state
         self._maps, self._describe, self._features = {}, None, None
         super().__init__(**traits)
@@ -58,7 +61,7 @@ class DefectModel(traitlets.HasTraits):
         self._go_to_strongest()
 
     @property
-    def rate(self):
+    def rate(self) -> Any:
         """False-alarm rate per unit cell."""
         return 10.0**self.exponent
 
@@ -87,7 +90,7 @@ class DefectModel(traitlets.HasTraits):
             height, width = np.shape(self.image)
             self.place = ((width - 1) / 2, (height - 1) / 2)
 
-    def select(self, x, y):
+    def select(self, x: Any, y: Any) -> None:
         """Look at the hit nearest to a place in pixels; at the place itself if none is within two cells."""
         hits = self.found.defects[["x", "y"]].to_numpy()
         if len(hits):
@@ -97,29 +100,29 @@ class DefectModel(traitlets.HasTraits):
         self.place = (float(x), float(y))
 
     @property
-    def windows(self):
+    def windows(self) -> Any:
         """Fitted `atomlens.descriptors.WindowDescriptor` of the image, and its features; computed once."""
         if self._describe is None:
             self._describe = descriptors.WindowDescriptor()
             self._features = self._describe.fit_transform(self.image)
         return self._describe, self._features
 
-    def row(self, place):
+    def row(self, place: Any) -> Any:
         """Window whose centre is nearest to a place in pixels."""
         centres = self.windows[0].positions_[["x", "y"]].to_numpy()
         return int(cKDTree(centres).query(place)[1])
 
-    def patch(self, place):
+    def patch(self, place: Any) -> Any:
         """Pixels of the window nearest to a place, shape (height, width)."""
         describe, _ = self.windows
         return column_windows(self.image, describe.positions_.iloc[[self.row(place)]], describe.size_)[0]
 
-    def patterson(self, place):
+    def patterson(self, place: Any) -> Any:
         """Patterson function of the window nearest to a place, shape (height, width)."""
         describe, features = self.windows
         return describe.inverse_image(features[[self.row(place)]])[0]
 
-    def normal(self, n=3):
+    def normal(self, n: int = 3) -> DataFrame:
         """Places of the windows most like the one looked at, among the half of them that hold nothing odd.
 
         Parameters
@@ -145,7 +148,7 @@ class DefectModel(traitlets.HasTraits):
         return pd.DataFrame({"x": chosen["x"].to_numpy(), "y": chosen["y"].to_numpy(), "distance": distance})
 
     @property
-    def code(self):
+    def code(self) -> str:
         """Calls that repeat the view, to be pasted into a cell."""
         return "\n".join(
             [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from atomlens import plotting
+from atomlens._types import Any, ArrayLike
 from atomlens.defects import DETECTORS
 from atomlens.plotting.descriptors import pixel_of
 from atomlens.widgets._linked import LinkedView, dropdown, pixels_under, slider
@@ -72,7 +73,7 @@ class DefectExplorer(LinkedView):
             self.model.select(*pixels_under(event, self.model.image))
 
 
-def defect_explorer(image, *, name="image", random_state=0, **settings):
+def defect_explorer(image: ArrayLike, *, name: str = "image", random_state: int = 0, **settings: Any) -> Any:
     """Explore the defects of an image by hand.
 
     Parameters

@@ -6,6 +6,7 @@ import numpy as np
 import traitlets
 
 from atomlens._image import prepare
+from atomlens._types import Any, ArrayLike, DataArray
 from atomlens.descriptors import WindowDescriptor, look_alikes
 from atomlens.lattice import estimate
 from atomlens.patterson import tapered_size
@@ -49,7 +50,7 @@ class DescriptorModel(traitlets.HasTraits):
     alike = traitlets.Any(None, allow_none=True, help="The windows most like it: positions and distance.")
     error = traitlets.Unicode("", help="What went wrong, or nothing.")
 
-    def __init__(self, image, *, name="image", **traits):
+    def __init__(self, image: DataArray | ArrayLike, *, name: str = "image", **traits: Any) -> None:
         values = prepare(image).pixels
         self.image, self.name = image, name
         self.largest = tuple(max(SMALLEST, n // 2) for n in values.shape)
@@ -101,23 +102,23 @@ class DescriptorModel(traitlets.HasTraits):
         self.alike = table.iloc[found].assign(distance=distances)
 
     @property
-    def place(self):
+    def place(self) -> Any:
         """Centre (x, y) of the selected window, in pixels."""
         return tuple(self.describe.positions_[["x", "y"]].iloc[self.selected])
 
     @property
-    def patch(self):
+    def patch(self) -> Any:
         """The selected window: ndarray of shape (height, width)."""
         here = self.describe.positions_.iloc[[self.selected]]
         return column_windows(self.image, here, self.describe.size_)[0]
 
     @property
-    def likeness(self):
+    def likeness(self) -> Any:
         """Distance of every window from the selected one, as a map: DataArray."""
         apart = np.linalg.norm(self.result - self.result[self.selected], axis=1)
         return self.describe.map(apart).assign_attrs(long_name="distance of the features", units="1")
 
-    def select(self, x, y):
+    def select(self, x: float, y: float) -> None:
         """Select the window whose centre is nearest to a place.
 
         Parameters
@@ -129,7 +130,7 @@ class DescriptorModel(traitlets.HasTraits):
         self.selected = int(np.hypot(table["x"] - x, table["y"] - y).to_numpy().argmin())
 
     @property
-    def code(self):
+    def code(self) -> str:
         """Calls that repeat the view, to be pasted into a cell."""
         taper = None if self.taper == "none" else self.taper
         lines = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from atomlens import plotting
+from atomlens._types import Any, ArrayLike, DataArray
 from atomlens.patterson import patterson
 from atomlens.plotting.descriptors import pixel_of
 from atomlens.widgets._linked import LinkedView, dropdown, pixels_under, slider
@@ -92,7 +93,7 @@ class DescriptorExplorer(LinkedView):
         self._dragging = False
 
 
-def descriptor_explorer(image, *, name="image", **settings):
+def descriptor_explorer(image: DataArray | ArrayLike, *, name: str = "image", **settings: Any) -> Any:
     """Drag a window over an image, and see what becomes of it and where it is seen again.
 
     Parameters

@@ -8,6 +8,7 @@ import traitlets
 from matplotlib.path import Path
 from sklearn.utils.validation import check_is_fitted
 
+from atomlens._types import Any, ArrayLike, DataArray, Sequence, ShiftVAE, ndarray
 from atomlens.plotting.latents import plane
 from atomlens.windows import column_windows
 
@@ -92,7 +93,9 @@ class ManifoldModel(_Plane):
     rotation = traitlets.Float(0.0, help="Degrees.")
     picture = traitlets.Any(None, allow_none=True, help="What is decoded: shape (H, W) or (length,).")
 
-    def __init__(self, vae, crops=None, *, name="model", **traits):
+    def __init__(
+        self, vae: ShiftVAE, crops: ArrayLike | None = None, *, name: str = "model", **traits: Any
+    ) -> None:
         check_is_fitted(vae, "latent_names_")
         self.vae, self.name = vae, name
         names = self.poses
@@ -118,16 +121,16 @@ class ManifoldModel(_Plane):
         self.limits = float(reached.min()), float(reached.max())
 
     @property
-    def points(self):
+    def points(self) -> Any:
         """Content of the crops in the plane: shape (N, 2); None without crops."""
         return None if self.known is None else plane(self.known, self.axes)
 
     @property
-    def place(self):
+    def place(self) -> Any:
         """Where the content lies in the plane."""
         return (self.content[0], 0.0) if self.single else (self.content[self.across], self.content[self.up])
 
-    def move(self, across, up):
+    def move(self, across: Any, up: Any) -> None:
         """Go to a place in the plane; latents that are not shown stay as they are."""
         content = list(self.content)
         for axis, value in zip(self.axes, (across, up), strict=False):
@@ -135,7 +138,7 @@ class ManifoldModel(_Plane):
         self.content = tuple(content)
 
     @property
-    def pose(self):
+    def pose(self) -> Any:
         """Movements as `ShiftVAE.decode` takes them."""
         known, pose = self.movements, {}
         if "shift_x" in known:
@@ -155,7 +158,7 @@ class ManifoldModel(_Plane):
         self.error = ""
 
     @property
-    def code(self):
+    def code(self) -> str:
         """Calls that repeat the view, to be pasted into a cell."""
         pose = "".join(f", {name}={value}" for name, value in self.pose.items())
         return f"picture = {self.name}.decode([{list(self.content)}]{pose})[0]"
@@ -203,7 +206,16 @@ class LatentModel(_Plane):
         None, allow_none=True, help="Windows inside the loop: bool of shape (N,), or None."
     )
 
-    def __init__(self, vae, image, *, stride=None, name="image", model_name="model", **traits):
+    def __init__(
+        self,
+        vae: ShiftVAE,
+        image: DataArray | ArrayLike,
+        *,
+        stride: int | None = None,
+        name: str = "image",
+        model_name: str = "model",
+        **traits: Any,
+    ) -> None:
         check_is_fitted(vae, "latent_names_")
         self.vae, self.image, self.name, self.model_name = vae, image, name, model_name
         #: (height, width) of the windows, in pixels.
@@ -230,27 +242,27 @@ class LatentModel(_Plane):
         self._choose()
 
     @property
-    def latents(self):
+    def latents(self) -> Any:
         """Latents of all windows, row by row: shape (N, number of latents)."""
         return self.maps.values.reshape(len(self.maps.latent), -1).T
 
     @property
-    def content(self):
+    def content(self) -> Any:
         """Content of all windows: shape (N, latent_dim)."""
         return self.latents[:, len(self.poses) :]
 
     @property
-    def points(self):
+    def points(self) -> Any:
         """Windows in the cloud: shape (N, 2)."""
         return plane(self.content, self.axes)
 
     @property
-    def positions(self):
+    def positions(self) -> Any:
         """Centres of the windows as the map is drawn: x, y, shape (N, 2)."""
         x, y = np.meshgrid(self.maps.x, self.maps.y)
         return np.column_stack([x.ravel(), y.ravel()])
 
-    def brush(self, where, outline):
+    def brush(self, where: str, outline: Sequence[Any]) -> None:
         """Mark the windows inside a loop, or those next to a click; a loop round nothing ends the selection.
 
         Parameters
@@ -291,7 +303,7 @@ class LatentModel(_Plane):
             self.error = "no window lies inside the loop"
         self.chosen = inside if inside.any() else None
 
-    def mean_crop(self, chosen=None):
+    def mean_crop(self, chosen: Any = None) -> ndarray:
         """Mean of windows, their shifts taken out.
 
         Parameters
@@ -313,7 +325,7 @@ class LatentModel(_Plane):
         return column_windows(self.image, pd.DataFrame({"x": x, "y": y}), (height, width)).mean(axis=0)
 
     @property
-    def code(self):
+    def code(self) -> str:
         """Calls that repeat the view, to be pasted into a cell."""
         maps = f"maps = {self.model_name}.latent_map({self.name}, stride={self.stride})"
         if self.chosen is None:

@@ -8,6 +8,7 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.widgets import LassoSelector
 
 from atomlens import plotting
+from atomlens._types import Any, ArrayLike, DataArray, ShiftVAE
 from atomlens.plotting.drawing import extent_of, grey_limits, styled
 from atomlens.plotting.latents import latent_colours, spoken, with_unit
 from atomlens.widgets._linked import LinkedView, dropdown, float_slider, slider
@@ -196,7 +197,9 @@ class LatentExplorer(_LatentView):
         self._redraw()
 
 
-def manifold_explorer(model, crops=None, *, name="model", **settings):
+def manifold_explorer(
+    model: ShiftVAE, crops: ArrayLike | None = None, *, name: str = "model", **settings: Any
+) -> Any:
     """Move through the space of latents with the mouse, and see what is decoded there.
 
     Parameters
@@ -233,7 +236,7 @@ def manifold_explorer(model, crops=None, *, name="model", **settings):
     return ManifoldExplorer(ManifoldModel(model, crops, name=name, **settings))
 
 
-def latent_explorer(model, image, **settings):
+def latent_explorer(model: ShiftVAE, image: DataArray | ArrayLike, **settings: Any) -> Any:
     """Explore the latent maps of an image by hand: mark windows in the map or in the cloud.
 
     Parameters

@@ -7,6 +7,7 @@ import traitlets
 import xarray as xr
 
 from atomlens import spectra
+from atomlens._types import Any, DataArray, KChoice
 
 __all__ = ["ClusterModel", "CockpitModel"]
 
@@ -50,7 +51,7 @@ class ClusterModel(traitlets.HasTraits):
     selected = traitlets.Any(None, allow_none=True, help="Mean spectrum of the region.")
     error = traitlets.Unicode("", help="What went wrong, or nothing.")
 
-    def __init__(self, si, *, name="si", random_state=0, **traits):
+    def __init__(self, si: DataArray, *, name: str = "si", random_state: int = 0, **traits: Any) -> None:
         if not isinstance(si, xr.DataArray) or si.ndim not in (2, 3):
             raise ValueError(
                 "the explorer shows maps (y, x, energy) and line scans (x, energy) as DataArrays"
@@ -102,14 +103,14 @@ class ClusterModel(traitlets.HasTraits):
         return {dim: slice(low, high) for dim, low, high in pairs}
 
     @property
-    def selected_cluster(self):
+    def selected_cluster(self) -> Any:
         """The cluster that most points of the region belong to; -1 when they are all left out."""
         labels = self.result.labels.isel(self._slices()).values
         inside = labels[labels >= 0]
         return int(np.bincount(inside).argmax()) if inside.size else -1
 
     @property
-    def code(self):
+    def code(self) -> str:
         """Calls that repeat the view, to be pasted into a cell."""
         k = "None" if self.method == "hdbscan" else self.n_clusters
         slices = ", ".join(f"{d}=slice({s.start}, {s.stop})" for d, s in self._slices().items())
@@ -152,7 +153,9 @@ class CockpitModel(traitlets.HasTraits):
     k = traitlets.Int(help="Number of clusters under inspection.")
     result = traitlets.Any(None, allow_none=True, help="ClusterResult for this k.")
 
-    def __init__(self, si, choice=None, *, name="si", random_state=0):
+    def __init__(
+        self, si: DataArray, choice: KChoice | None = None, *, name: str = "si", random_state: int = 0
+    ) -> None:
         self.si = si
         self.choice = spectra.choose_k(si, random_state=random_state) if choice is None else choice
         self.name = name
@@ -172,7 +175,7 @@ class CockpitModel(traitlets.HasTraits):
         self.result = spectra.cluster(self.si, self.k, random_state=self.random_state)
 
     @property
-    def code(self):
+    def code(self) -> str:
         """Calls that repeat the view, to be pasted into a cell."""
         tried = self.choice.table.index
         return "\n".join(

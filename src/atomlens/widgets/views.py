@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from atomlens import plotting
+from atomlens._types import Any, DataArray, KChoice
 from atomlens.plotting.drawing import along
 from atomlens.spectra import METHODS
 from atomlens.widgets._linked import LinkedView, dropdown, slider
@@ -131,7 +132,7 @@ class KCockpit(LinkedView):
         self._redraw()
 
 
-def cluster_explorer(si, *, name="si", random_state=0, **settings):
+def cluster_explorer(si: DataArray, *, name: str = "si", random_state: int = 0, **settings: Any) -> Any:
     """Explore the clusters of a spectrum image or line scan by hand.
 
     Parameters
@@ -163,7 +164,9 @@ def cluster_explorer(si, *, name="si", random_state=0, **settings):
     return ClusterExplorer(ClusterModel(si, name=name, random_state=random_state, **settings))
 
 
-def k_cockpit(si, choice=None, *, name="si", random_state=0):
+def k_cockpit(
+    si: DataArray, choice: KChoice | None = None, *, name: str = "si", random_state: int = 0
+) -> Any:
     """Compare numbers of clusters by hand.
 
     Parameters
