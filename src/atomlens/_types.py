@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
     from typing import Self
 
@@ -16,8 +16,7 @@ if TYPE_CHECKING:
     from numpy.random import Generator
     from numpy.typing import ArrayLike
     from pandas import DataFrame, Series
-    from sklearn.pipeline import Pipeline
-    from xarray import DataArray, Dataset
+    from xarray import DataArray
 
     from atomlens._match import Match
     from atomlens._sample import Sample

@@ -62,10 +62,10 @@ def focal(logits: Any, target: Any, weight: Any = None, *, gamma: float = 2.0, a
 
     Notes
     -----
-    :math:`FL = -\alpha_t (1 - p_t)^\gamma \log p_t`, summed and divided by the sum of the targets: a mean
-    over pixels would vanish with the rarity of what is asked for. Targets between 0 and 1 (soft edges) are
-    focused by :math:`|y - p|^\gamma`, which is the same thing for 0 and 1. AtomAI 0.8's loss of this name
-    averages the cross entropy over the batch *before* it forms :math:`p_t`, which leaves a rescaled cross
+    FL = -alpha_t (1 - p_t)**gamma log p_t, summed and divided by the sum of the targets: a mean over pixels
+    would vanish with the rarity of what is asked for. Targets between 0 and 1 (soft edges) are focused by
+    abs(y - p)**gamma, which is the same thing for 0 and 1. AtomAI 0.8's loss of this name averages the cross
+    entropy over the batch *before* it forms p_t, which leaves a rescaled cross
     entropy without any focus.
 
     References

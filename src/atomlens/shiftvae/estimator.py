@@ -87,11 +87,9 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
 
     Notes
     -----
-    The evidence lower bound of a crop :math:`x`, maximised over both networks, is
-
-    .. math:: \mathbb{E}_{q(t, z|x)} \log p(x | t, z) - \beta\,\mathrm{KL}(q(t, z|x)\,\|\,\mathcal{N}(0, I)),
-
-    where :math:`t` is the pose in units of its prior. Three things are not as in the paper:
+    The evidence lower bound of a crop x, maximised over both networks, is the mean over q(t, z | x) of
+    log p(x | t, z), minus beta times the Kullback-Leibler divergence of q(t, z | x) from a standard normal
+    distribution, where t is the pose in units of its prior. Three things are not as in the paper:
 
     * The start. Crops are registered to their mean and to the principal components of what registration
       leaves over, and the networks are fitted to that by least squares. From random weights, training can end
