@@ -41,7 +41,7 @@ def code_lines(text):
 
 def room_of(parts):
     """The room of a module, given the parts of its path below the package."""
-    return parts[0].removesuffix(".py")
+    return parts[0].partition(".")[0]
 
 
 def private_imports():
@@ -62,7 +62,7 @@ def private_imports():
 def main():
     print("| room | modules | lines of code |\n| --- | --- | --- |")
     rooms = {}
-    for path in sorted(SOURCE.rglob("*.py")):
+    for path in sorted([*SOURCE.rglob("*.py"), *SOURCE.rglob("*.pyi")]):
         modules, lines = rooms.get(room := room_of(path.relative_to(SOURCE).parts), (0, 0))
         rooms[room] = modules + 1, lines + code_lines(path.read_text(encoding="utf-8"))
     for room, (modules, lines) in sorted(rooms.items(), key=lambda item: -item[1][1]):
