@@ -60,6 +60,47 @@ def test_the_corrugation_is_the_one_asked_for(width):
     np.testing.assert_allclose(np.diff(drawn), np.diff(values) * sample.truth["height"][0], atol=2.5e-4)
 
 
+def test_the_fourier_transform_of_a_standing_wave_is_a_ring():
+    sample = stm.image(
+        square(90), pixel_size=0.05, shape=(512, 512), width=0.2, standing_wave=40, wavelength=1.3,
+        decay=8.0, scatterers=[(12.8, 12.8)],
+    )  # fmt: skip
+    wave = sample.extras["standing_wave"].values
+    assert wave[256, 256] == pytest.approx(-0.04)
+    power = np.abs(np.fft.rfft2(wave)) ** 2
+    radius = np.hypot(np.fft.fftfreq(512, 0.05)[:, None], np.fft.rfftfreq(512, 0.05))
+    rings = np.arange(0.2, 2.0, 0.02)
+    total = [power[(radius >= r) & (radius < r + 0.02)].mean() for r in rings]
+    assert rings[np.argmax(total)] + 0.01 == pytest.approx(1 / 1.3, abs=0.02)
+    crests = [i for i in range(257, 480) if wave[256, i - 1] < wave[256, i] > wave[256, i + 1]]
+    np.testing.assert_allclose(np.diff(crests[1:]) * 0.05, 1.3, rtol=0.05)
+
+
+def test_waves_run_around_the_point_defects_and_add_up():
+    sheet = structures.graphene((5.0, 5.0))
+    broken = defects.vacancies(sheet, n=3, border=0.8, random_state=4)
+    options = {"width": 0.14, "standing_wave": 30, "wavelength": 0.7, "decay": 1.0}
+    wave = stm.image(broken, **options).extras["standing_wave"]
+    apart = [
+        stm.image(sheet, scatterers=place, **options).extras["standing_wave"]
+        for place in broken.defects[["x_nm", "y_nm"]].to_numpy()
+    ]
+    np.testing.assert_allclose(wave, sum(apart), atol=1e-12)
+    # it reaches the image, not only the extra
+    flat = stm.image(broken, width=0.14).extras["ideal"]
+    np.testing.assert_allclose(
+        stm.image(broken, **options).extras["ideal"] - flat, wave - wave.mean(), atol=1e-12
+    )
+
+
+def test_a_line_defect_scatters_at_its_vacancies_only():
+    sheet = structures.transition_metal_dichalcogenide("MoS2", (5.0, 5.0))
+    lined = defects.line_defect(sheet, sublattice="S2", length=1.3)
+    found = stm.image(lined, standing_wave=10).source["parameters"]["scatterers_nm"]
+    vacancies = lined.defects.query("kind == 'column_vacancy'")
+    np.testing.assert_allclose(found, vacancies[["x_nm", "y_nm"]])
+
+
 def test_a_vacancy_is_dark():
     surface = structures.metal("Cu", (6.0, 6.0), zone="001")
     broken = defects.vacancies(surface, n=6, kind="column", min_separation=0.8, border=0.6, random_state=3)
@@ -159,6 +200,8 @@ def test_data_and_truth_follow_the_conventions_of_the_other_images():
         (lambda: stm.image(one(x=99.0), shape=(50, 50)), "no visible column"),
         (lambda: stm.image(one(visible=[False]), shape=(90, 90)), "no visible column"),
         (lambda: stm.image(square(), shape=(90, 90), width=1.5), "merge into a plane.*smaller width"),
+        (lambda: stm.image(square(), shape=(90, 90), standing_wave=5), "no point defect.*scatterers="),
+        (lambda: stm.image(one(), shape=(90, 90), scatterers=[1.0, 2.0, 3.0]), r"list of \(x, y\) in nm"),
     ],
 )  # fmt: skip
 def test_bad_input_is_explained(call, message):
@@ -172,6 +215,8 @@ def test_bad_input_is_explained(call, message):
         ({"pixel_size": 0}, "pixel_size must be positive"),
         ({"corrugation": 0}, "corrugation must be positive"),
         ({"width": -1}, "width must be positive"),
+        ({"wavelength": np.nan}, "wavelength must be positive"),
+        ({"decay": 0}, "decay must be positive"),
         ({"line_offset": -1}, "line_offset must not be negative"),
         ({"streaks": -1}, "streaks must not be negative"),
         ({"streak_height": -1}, "streak_height must not be negative"),

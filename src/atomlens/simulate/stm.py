@@ -1,6 +1,7 @@
 """Scanning tunnelling images: height maps of a surface, and what tip and scan make of them.
 
-Every atom is a Gaussian bump; then lines jump, and the tip catches for a moment.
+Every atom is a Gaussian bump, standing waves run round point defects; then lines jump, and the tip catches for a
+moment.
 """
 
 from __future__ import annotations
@@ -8,15 +9,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from scipy.ndimage import maximum_filter1d, minimum_filter1d
+from scipy.special import j0
 
 from atomlens._render import draw_columns
 from atomlens._sample import Sample, pedigree
-from atomlens._types import DataFrame, Generator, Structure
+from atomlens._types import ArrayLike, DataFrame, Generator, Structure
 from atomlens.simulate._frame import calibrated, checked_shape, truth_table, within
 from atomlens.simulate.imaging import FWHM, Instrument, _open, _planted
 
 __all__ = ["image"]
 
+_LINES = ("vacancy_line", "shift")  # planted, but no point that scatters
 _PM = 1e-3  # nm
 
 
@@ -27,6 +30,10 @@ def image(
     shape: tuple[int, ...] | None = None,
     corrugation: float = 30.0,
     width: float = 0.3,
+    standing_wave: float = 0.0,
+    wavelength: float = 1.5,
+    decay: float = 2.0,
+    scatterers: ArrayLike | None = None,
     elongation: float = 1.0,
     elongation_angle: float = 0.0,
     line_offset: float = 0.0,
@@ -53,6 +60,14 @@ def image(
         Full width at half maximum of the bump of one atom, in nm. The closer it comes to the distance of the
         atoms, the deeper a vacancy is beside the corrugation. A column that has lost atoms has the share of
         its height that is left (half for S in place of S2): vacancies are dark.
+    standing_wave : float
+        Amplitude, in pm, of the wave around every scatterer, which itself lies in a trough of it.
+    wavelength : float
+        From crest to crest, in nm: half the wavelength of the scattered electrons.
+    decay : float
+        Length over which the wave falls to 1/e (on top of its spreading), in nm.
+    scatterers : array_like of shape (n, 2), optional
+        Where the waves come from, (x, y) in nm; by default the point defects planted in the structure.
     elongation : float
         Length of every bump over its width: a blunt tip.
     elongation_angle : float
@@ -74,18 +89,26 @@ def image(
         in the image: ``x, y`` (pixels), ``x_nm, y_nm``, ``label``,
         ``species``, ``sigma`` (pixels, mean of both axes), ``height`` (of its bump, in nm), ``scored`` (False
         for columns that have none), and what else the structure's table holds. ``extras``: ``ideal`` (the
-        image before offsets, streaks and noise; zero on average) and ``defects`` (what was planted, in
-        pixels and nm).
+        image before offsets, streaks and noise; zero on average), ``standing_wave`` (in nm; only when there
+        is one) and ``defects`` (what was planted, in pixels and nm).
 
     Raises
     ------
     ValueError
         If the table lacks a column, nothing lies in the field, the bumps are so wide that no corrugation is
-        left, or a parameter is out of its range.
+        left, a wave has no scatterer, or a parameter is out of its range.
+
+    Notes
+    -----
+    The wave around a scatterer is ``-standing_wave * J0(2 pi r / wavelength) * exp(-r / decay)``: regular at
+    the scatterer, with a single wave number, so that its Fourier transform is a ring of radius
+    ``1 / wavelength``. The density of states around an adatom on Cu(111) oscillates like this, and falls off
+    faster (as 1/r, reference below).
 
     References
     ----------
-    Tersoff and Hamann, Phys. Rev. B 31, 805 (1985), for what is imaged.
+    Tersoff and Hamann, Phys. Rev. B 31, 805 (1985), for what is imaged; Crommie, Lutz and Eigler, Nature
+    363, 524 (1993), for standing waves.
 
     Examples
     --------
@@ -100,6 +123,9 @@ def image(
         "pixel_size_nm": pixel_size,
         "corrugation_pm": corrugation,
         "width_nm": width,
+        "standing_wave_pm": standing_wave,
+        "wavelength_nm": wavelength,
+        "decay_nm": decay,
         "elongation": elongation,
         "elongation_angle_deg": elongation_angle,
         "line_offset_pm": line_offset,
@@ -113,6 +139,7 @@ def image(
     # The weight of a column is what an electron microscope sees; here it is of no interest.
     table, planted, size, _, name = _open(structure.assign(weight=1.0) if bare else structure)
     shape = checked_shape(shape, size, pixel_size)
+    sources = _scatterers(scatterers, planted, standing_wave)
     relative = _relative_heights(table)
 
     x, y = table[["x_nm", "y_nm"]].to_numpy(dtype=float).T / pixel_size
@@ -128,6 +155,10 @@ def image(
     # The mean distance of the atoms, twice: a window that holds at least one cell of any simple lattice.
     scale = corrugation * _PM / _raw_corrugation(atoms, 2 * np.sqrt(atoms.size / present))
     ideal = scale * atoms
+    if standing_wave:
+        waves = _waves(shape, sources / pixel_size, wavelength / pixel_size, decay / pixel_size)
+        wave = -standing_wave * _PM * waves
+        ideal += wave
     ideal -= ideal.mean()
 
     measured = ideal + line_offset * _PM * rng.standard_normal((shape[0], 1))
@@ -138,13 +169,16 @@ def image(
     sigma = np.sqrt((covariance[0] + covariance[2]) / 2)
     truth = truth_table(table, x, y, shape, pixel_size, sigma=sigma, height=relative * scale, scored=scored)
     extras = {"ideal": data.copy(data=ideal)}
+    if standing_wave:
+        extras["standing_wave"] = data.copy(data=wave)
     if planted is not None:
         extras["defects"] = _planted(planted, np.zeros((2, shape[0])), Instrument(), pixel_size, shape)
+    parameters["scatterers_nm"] = sources.tolist()
     return Sample(data, truth, pedigree(name, random_state, parameters), extras)
 
 
 def _check(parameters):
-    for name in ("corrugation_pm", "width_nm"):
+    for name in ("corrugation_pm", "width_nm", "wavelength_nm", "decay_nm"):
         if not parameters[name] > 0:
             raise ValueError(f"{name.rpartition('_')[0]} must be positive, got {parameters[name]}")
     for name in ("line_offset_pm", "streaks", "streak_height_pm", "noise_pm"):
@@ -152,6 +186,34 @@ def _check(parameters):
             raise ValueError(f"{name.removesuffix('_pm')} must not be negative, got {parameters[name]}")
     if not parameters["elongation"] >= 1:
         raise ValueError(f"elongation is a ratio of 1 or more, got {parameters['elongation']}")
+
+
+def _scatterers(given, planted, standing_wave):
+    """Places of the scatterers in nm, shape (n, 2)."""
+    if given is not None:
+        places = np.atleast_2d(np.asarray(given, dtype=float))
+        if places.shape[1:] != (2,) or not np.isfinite(places).all():
+            raise ValueError(f"scatterers must be a list of (x, y) in nm, got {given!r}")
+    elif planted is not None:
+        places = planted.loc[~planted["kind"].isin(_LINES), ["x_nm", "y_nm"]].to_numpy(dtype=float)
+    else:
+        places = np.empty((0, 2))
+    if standing_wave and not len(places):
+        raise ValueError(
+            "there is no point defect for a standing wave to run around: plant some "
+            "(simulate.defects), or say where with scatterers=[(x_nm, y_nm), ...]"
+        )
+    return places
+
+
+def _waves(shape, sources, wavelength, decay):
+    """Sum of circular waves of amplitude 1 around the sources; all lengths in pixels."""
+    rows, columns = np.arange(shape[0])[:, None], np.arange(shape[1])
+    field = np.zeros(shape)
+    for x, y in sources:
+        r = np.hypot(columns - x, rows - y)
+        field += j0(2 * np.pi / wavelength * r) * np.exp(-r / decay)
+    return field
 
 
 def _relative_heights(table):
