@@ -1,7 +1,7 @@
 """Scanning tunnelling images: height maps of a surface, and what tip and scan make of them.
 
-Every atom is a Gaussian bump, standing waves run round point defects; then lines jump, and the tip catches for a
-moment.
+Every atom is a Gaussian bump, standing waves run round point defects; then lines jump, and the tip catches
+for a moment.
 """
 
 from __future__ import annotations
