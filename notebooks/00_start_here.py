@@ -47,8 +47,7 @@ environment_report()
 # | [06 · Shift-VAE](06_shift_vae.ipynb) | What varies in these windows besides where they were cut, and is that a map of anything? | 60 min | windows (lesson 02), shifts (lesson 05) |
 # | [Exercises to 06](exercises/06_shift_vae.ipynb) | Have I understood it? Checked as you go | 30 min | lesson 06 |
 #
-# More lessons follow the same plan: defects, shift-invariant
-# autoencoders, and dynamics.
+# More lessons will follow the same plan.
 
 # %% [markdown]
 # ## Your own file, in a few steps

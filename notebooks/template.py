@@ -12,10 +12,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 _NAME = re.compile(r"(?P<number>\d\d[a-z]?)_(?P<room>[a-z][a-z0-9_]*)")
-# The last row of the table of lessons, in the README and in lesson 00.
+# A row of the table of lessons, in the README and in lesson 00, with its number.
 _TABLES = {
-    "README.md": re.compile(r"(?m)^\| \[.*\]\(notebooks/.*\n(?!\| \[)"),
-    "notebooks/00_start_here.py": re.compile(r"(?m)^# \| \[.*\.ipynb\).*\n(?!# \| \[)"),
+    "README.md": re.compile(r"(?m)^\| \[(?:Exercises to )?(\d\d[a-z]?)\b.*\n"),
+    "notebooks/00_start_here.py": re.compile(r"(?m)^# \| \[(?:Exercises to )?(\d\d[a-z]?)\b.*\n"),
 }
 
 LESSON = """\
@@ -207,7 +207,7 @@ def write(name, root=ROOT):
     Raises
     ------
     ValueError
-        If the name is no name of a lesson.
+        If the name is no name of a lesson, or its words name a room of the package.
     FileExistsError
         If one of the files is there already; then none is written.
     """
@@ -215,6 +215,9 @@ def write(name, root=ROOT):
     if not found:
         raise ValueError(f"{name!r} is no name of a lesson: two digits and words, such as 07_defect_library")
     words = {"name": name, **found.groupdict()}
+    package = root / "src" / "atomlens"
+    if (package / words["room"]).is_dir() or (package / f"{words['room']}.py").is_file():
+        raise ValueError(f"{words['room']!r} is a room of the package: its exercises need another name")
     words["title"] = words["room"].replace("_", " ").capitalize()
     texts = {
         f"notebooks/{name}.py": LESSON,
@@ -225,13 +228,13 @@ def write(name, root=ROOT):
     files = {root / place: text.format(**words) for place, text in texts.items()}
     if there := [path for path in files if path.exists()]:
         raise FileExistsError(f"{', '.join(map(str, there))} exists already: choose another name")
-    for place, last_row in _TABLES.items():
+    for place, row in _TABLES.items():
         text = (root / place).read_text(encoding="utf-8")
-        table = last_row.search(text)
-        if table is None:
+        earlier = [found for found in row.finditer(text) if found[1] < words["number"]]
+        if not earlier:
             raise ValueError(f"{place} has no table of lessons to add this one to")
-        rows = ROWS[place].format(**words)
-        files[root / place] = text[: table.end()] + rows + text[table.end() :]
+        end = earlier[-1].end()
+        files[root / place] = text[:end] + ROWS[place].format(**words) + text[end:]
     for path, content in files.items():
         path.write_text(content, encoding="utf-8")
     return list(files)
@@ -243,4 +246,4 @@ if __name__ == "__main__":
     except (ValueError, FileExistsError) as problem:
         sys.exit(str(problem))
     print("Written:", *(path.relative_to(ROOT) for path in written), sep="\n  ")
-    print("Next: fill in the lesson, then `make notebooks` and `make test`.")
+    print("Next: fill in the lesson and its rows, then `make notebooks` and `make test`.")

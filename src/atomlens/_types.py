@@ -31,4 +31,6 @@ if TYPE_CHECKING:
 else:
 
     def __getattr__(name):
-        return Any
+        if name[0].isupper() or name == "ndarray":
+            return Any
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

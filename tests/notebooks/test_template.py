@@ -52,6 +52,19 @@ def test_a_new_lesson_passes_as_it_is(template, checkout):
         assert all("77b_new_room" in row for row in rows[-2:])
 
 
+def test_rows_stand_in_the_order_of_the_lessons(template, checkout):
+    template.write("03b_more_networks", checkout)
+    lines = (checkout / "README.md").read_text(encoding="utf-8").splitlines()
+    [first, second] = [i for i, line in enumerate(lines) if "03b_more_networks" in line]
+    assert "exercises/03_atom_finding" in lines[first - 1]
+    assert "04_local_crystallography" in lines[second + 1]
+
+
+def test_a_name_of_a_room_is_refused(template, checkout):
+    with pytest.raises(ValueError, match="'columns' is a room"):
+        template.write("09_columns", checkout)
+
+
 @pytest.mark.parametrize("name", ["", "defects", "7_defects", "07-defects", "07_Defects", "../07_x"])
 def test_other_names_are_refused(template, checkout, name):
     with pytest.raises(ValueError, match="two digits and words"):

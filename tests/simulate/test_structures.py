@@ -1,5 +1,8 @@
 """Structures agree with crystallography, and their column tables with the atoms in them."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,6 +35,13 @@ BUILDERS = {
     "iron 111": lambda size, **more: structures.metal("Fe", size, zone="111", **more),
     "grains": lambda size, **more: structures.metal("Pt", size, grains=3, **more),
 }
+
+
+def test_every_builder_is_among_those_tested_here():
+    makes = {"amorphous", "combine", "from_atoms", "read", "single_atoms"}  # tested on their own, below
+    builders = set(structures.__all__) - {"Structure"} - makes
+    source = Path(__file__).read_text(encoding="utf-8").partition("BUILDERS = {")[2].partition("\n}")[0]
+    assert builders == set(re.findall(r"structures\.(\w+)", source))
 
 
 def inside(structure, border=0.0):
