@@ -42,7 +42,7 @@ def cross_entropy(logits: Any, target: Any, weight: Any = None) -> Any:
 
 
 def focal(logits: Any, target: Any, weight: Any = None, *, gamma: float = 2.0, alpha: float = 0.25) -> Any:
-    r"""Focal loss: every pixel is focused, then the sum is divided by what there is to find.
+    """Focal loss: every pixel is focused, then the sum is divided by what there is to find.
 
     Parameters
     ----------

@@ -23,7 +23,7 @@ _ACTIVE = 0.2  # nats: in a few hundred crops, noise alone can look like so much
 
 
 class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
-    r"""Variational autoencoder that tells where a crop was cut from what it shows.
+    """Variational autoencoder that tells where a crop was cut from what it shows.
 
     An encoder turns each crop into a *pose* (shift, rotation) and a few numbers of *content*; a decoder draws
     the crop from the content and moves it as the pose says. What a movement explains does not have to be
