@@ -24,6 +24,7 @@ FLAGS = (
 )  # fmt: skip
 STDERR = '[data-mime-type="application/vnd.jupyter.stderr"]'  # warnings and tracebacks alike
 TIMEOUT = 90  # seconds, for whatever a page is waited for
+RUN_TIMEOUT = 300  # for a whole lesson: two run at once, on few cores
 
 # No question about news, no look for updates; and every cell in the page, so that none escapes the tests.
 SETTINGS = {
@@ -176,6 +177,7 @@ class LabPage:
                 return [...panel.querySelectorAll(prompts)].every(e => /\\[(\\d+| )\\]/.test(e.textContent));
             }""",
             arg=prompts,
+            timeout=RUN_TIMEOUT * 1000,
         )
         self._wait_until_idle()
 
