@@ -120,6 +120,29 @@ def test_private_imports_are_seen(code, found):
     assert private_imports(f"def f():\n    {code}", "columns") == found
 
 
+# From the ground up: a room may use those before it. (Modules atomlens._this are below all of them.)
+FLOORS = (
+    "io metrics simulate datasets lattice windows patterson columns "
+    "spectra crystallography descriptors defects shiftvae notebook plotting course widgets"
+).split()
+
+
+def test_an_import_only_goes_down(root):
+    assert set(FLOORS) == set(atomlens.__all__) - {"Sample"}
+    source, climbing = root / "src" / "atomlens", []
+    for path in source.rglob("*.py"):
+        room = path.relative_to(source).parts[0].removesuffix(".py")
+        below = FLOORS[: FLOORS.index(room)] if room in FLOORS else []
+        if room in ("__init__", "_types"):  # the face opens all, and types are names only
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "atomlens":
+                parts = node.module.split(".")[1:2] or [alias.name for alias in node.names]
+                used = {part for part in parts if part in FLOORS and part != room}
+                climbing += [f"{path.name}: {part}" for part in used if part not in below]
+    assert climbing == []
+
+
 def public_functions():
     """Every function and class that a face offers, and the public methods of the classes."""
     for room in map(atomlens.__getattr__, sorted(set(atomlens.__all__) - {"Sample"})):
