@@ -20,7 +20,7 @@ import torch
 from columns_find import DOSES, SEED, SIZE, lattices, scene
 
 from atomlens import columns, metrics
-from atomlens.columns._prepare import resample
+from atomlens._resample import resample
 from atomlens.simulate import structures
 
 torch.set_num_threads(1)

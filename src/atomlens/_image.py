@@ -1,20 +1,23 @@
 """An image as the numerics take it: what is checked, what is mended, and the way back to its units.
 
-Every function on an image begins with `prepare`. What is done to all images is done here: the checks, hot
-pixels, and the calibration. Pixels that a user wants left out, or that are not square, belong here too.
+Every function on an image begins with `prepare`. What is done to all images is done here: the checks, the
+calibration, and, where a function looks for atoms, what is no part of the specimen.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.ndimage import maximum_filter
 
+from atomlens import _artifacts
+from atomlens._artifacts import remove_hot_pixels
 from atomlens._units import quantity
 
-_RING = np.ones((3, 3), dtype=bool)
-_RING[1, 1] = False
+# Pixels count as square whose sides differ by less than this fraction.
+_SQUARE = 0.02
+# An image needs this share of pixels that show the specimen.
+_LEAST = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,10 +31,20 @@ class Prepared:
     calibration : dict
         Axis ("y", "x") -> (position of the first pixel, step), in nm; without the axes that have no unit of
         length.
+    usable : ndarray of bool, shape (H, W)
+        False where there is no specimen: masked, NaN, padding, a burnt-in scale bar. `pixels` hold something
+        smooth there.
+    mended : ndarray of bool, shape (H, W)
+        Hot and dead pixels, which `pixels` replace by a neighbour.
+    doubts : list of str
+        What was found that users should know, each with its remedy.
     """
 
     pixels: np.ndarray
     calibration: dict
+    usable: np.ndarray
+    mended: np.ndarray
+    doubts: list = field(default_factory=list)
 
     @property
     def pixel_size(self):
@@ -44,7 +57,7 @@ class Prepared:
         return with_nm(table, self.calibration)
 
 
-def prepare(image, *, smallest=16, allow_nan=False, remove_hot=False):
+def prepare(image, *, smallest=16, allow_nan=False, clean=False, mask=None):
     """Check an image and take it apart, or say what is wrong with it.
 
     Parameters
@@ -54,8 +67,11 @@ def prepare(image, *, smallest=16, allow_nan=False, remove_hot=False):
         Pixels that are needed along each axis.
     allow_nan : bool
         Whether pixels may be NaN, that is, missing.
-    remove_hot : bool
-        Whether hot pixels are replaced; see `remove_hot_pixels`.
+    clean : bool
+        For functions that look for atoms: hot and dead pixels are replaced, streaks are levelled, and what is
+        no specimen is marked and filled; pixels may be NaN then, and must be square.
+    mask : array_like of bool, shape (H, W), optional
+        True for pixels to leave out, as in numpy.ma; instead of what would be found.
 
     Returns
     -------
@@ -64,7 +80,8 @@ def prepare(image, *, smallest=16, allow_nan=False, remove_hot=False):
     Raises
     ------
     ValueError
-        If the image has not two axes, is too small or constant, or holds NaN.
+        If the image has not two axes, is too small or constant, or holds NaN; if the mask does not fit, or
+        leaves too little; if pixels are not square.
     TypeError
         If pixels are not real numbers.
 
@@ -95,15 +112,67 @@ def prepare(image, *, smallest=16, allow_nan=False, remove_hot=False):
             f"an image of {pixels.shape} pixels is too small: it needs {smallest} along each axis"
         )
     pixels = pixels.astype(np.float32 if pixels.dtype == np.float32 else float)
-    finite = np.isfinite(pixels)
-    if not allow_nan and not finite.all():
+    usable = np.isfinite(pixels)
+    if isinstance(image, np.ma.MaskedArray):
+        usable &= ~np.ma.getmaskarray(image)
+    if not (allow_nan or clean) and not usable.all():
         raise ValueError(
-            f"{finite.size - np.count_nonzero(finite)} pixels are NaN or infinite: fill them first, "
+            f"{usable.size - np.count_nonzero(usable)} pixels are NaN or infinite: fill them first, "
             "for example with the median of their neighbours"
         )
-    if not finite.any() or np.ptp(pixels[finite]) == 0:
+    if not usable.any() or np.ptp(pixels[usable]) == 0:
         raise ValueError("the image is constant: there is nothing to find")
-    return Prepared(remove_hot_pixels(pixels) if remove_hot else pixels, calibration_of(image))
+    calibration = calibration_of(image)
+    if not clean:
+        return Prepared(pixels, calibration, usable, np.zeros_like(usable))
+    check_square(calibration)
+    return Prepared(*_cleaned(pixels, calibration, usable, mask))
+
+
+def _cleaned(pixels, calibration, usable, mask):
+    """What `Prepared` holds, without what is no specimen."""
+    doubts = []
+    if mask is not None:
+        mask = np.asarray(mask)
+        if mask.shape != pixels.shape or mask.dtype != bool:
+            raise ValueError(
+                f"mask must hold a bool for each of {pixels.shape} pixels, True to leave it out; got "
+                f"{mask.dtype} of shape {mask.shape}"
+            )
+        usable = usable & ~mask
+    pixels = _artifacts.filled(pixels, usable)
+    if mask is None:
+        added, kinds = _artifacts.padding(pixels)
+        usable = usable & ~added
+        if "burnt-in" in kinds:
+            doubts.append(
+                "a scale bar or another rectangle of one value is burnt into the image: it was left out; "
+                "take the image without it, or say what to leave out with `mask=`"
+            )
+    if usable.mean() < _LEAST or np.ptp(pixels[usable]) == 0:
+        raise ValueError(
+            f"only {usable.mean():.1%} of the pixels show the specimen: the rest is masked, NaN or of one value"
+        )
+    if share := _artifacts.saturated(pixels, usable):
+        doubts.append(
+            f"{share:.1%} of the pixels stand at the highest value, the detector or the export was saturated: "
+            "intensities and widths of bright columns are not to be trusted"
+        )
+    pixels = _artifacts.filled(pixels, usable)
+    whole = -remove_hot_pixels(-remove_hot_pixels(pixels))  # dead pixels are hot ones upside down
+    mended, pixels = whole != pixels, whole
+    pixels = _artifacts.filled(_artifacts.level_rows(pixels), usable)
+    return pixels, calibration, usable, mended, doubts
+
+
+def check_square(calibration):
+    """Raise if pixels are not square: lengths and angles in pixels would mean nothing."""
+    steps = {axis: abs(step) for axis, (_, step) in calibration.items()}
+    if len(steps) == 2 and abs(steps["x"] / steps["y"] - 1) > _SQUARE:
+        raise ValueError(
+            f"pixels of {steps['x']:.4g} nm along x and {steps['y']:.4g} nm along y are not square: "
+            "resample them first, atomlens.io.square_pixels(image)"
+        )
 
 
 def check_axes(image):
@@ -113,22 +182,6 @@ def check_axes(image):
             f"an image has two axes (y, x), got shape {np.shape(image)}: pick one frame, channel or energy "
             "first"
         )
-
-
-def remove_hot_pixels(pixels):
-    """Replace single pixels far above all their neighbours by the largest of these.
-
-    A column is at least two pixels wide, so that its centre is never three times its surroundings.
-    """
-    lowest = pixels.min()
-    # from 0 on, so that single precision is enough whatever unit and offset the counts have
-    lifted = (pixels - lowest).astype(np.float32)
-    floor = np.percentile(lifted, 1)
-    around = maximum_filter(lifted, footprint=_RING, mode="nearest")
-    excess = np.abs(lifted - around)
-    spread = np.sqrt(np.mean(np.minimum(excess, np.percentile(excess, 99)) ** 2))
-    hot = (lifted - around > 8 * spread) & (lifted - floor > 3 * (around - floor))
-    return np.where(hot, around + lowest, pixels)
 
 
 def calibration_of(image):

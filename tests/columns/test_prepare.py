@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from atomlens._resample import resample
 from atomlens.columns._locate import locate
-from atomlens.columns._prepare import resample, standardise
+from atomlens.columns._prepare import standardise
 from atomlens.columns.scale import feature_size
 from atomlens.simulate import Instrument, image, structures
 

@@ -73,7 +73,11 @@ class Scene:
         For each pixel used, the column that it belongs to.
     pairs : ndarray of int, shape (2, m)
         Neighbours.
+    slopes : float or ndarray of shape (k,)
+        By how much the background differs from that at the column, for each pixel used; see `tilt`.
     """
+
+    slopes = 0.0
 
     def __init__(self, usable, positions, radius, reach, dtype=np.float64):
         self.dtype = dtype
@@ -123,6 +127,24 @@ class Scene:
     def pixels(self, image):
         """Values of an image at the pixels used."""
         return image[self.where()[::-1]].astype(self.dtype)
+
+    def tilt(self, slope, theta):
+        """Let the background slope about every column: `slope` (n, 2) is per pixel along x and y."""
+        columns, rows = self.where()
+        away = columns - theta[self.owner, X], rows - theta[self.owner, Y]
+        self.slopes = sum(s[self.owner] * a for s, a in zip(slope.T, away, strict=True)).astype(self.dtype)
+
+    def response_to_slope(self, theta, weight):
+        """By how many pixels x and y move for an error of one in the slope along them: array (n, 2)."""
+        everything = np.arange(self.n)
+        shapes = self.factors(theta, everything)
+        columns, rows = self.where()
+        response = np.empty((self.n, 2))
+        for axis, at in ((X, columns), (Y, rows)):
+            self.paint(weight * (at - theta[self.owner, axis]), weight)
+            score, information = self.sums(theta, shapes, everything)
+            response[:, axis] = score[:, axis] / np.maximum(information[:, axis, axis], 1e-300)
+        return response
 
     def _patches(self, first, size):
         """Squares from (x, y) on of both canvases and of the owners: arrays (len(first), size, size)."""

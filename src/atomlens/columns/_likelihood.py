@@ -78,6 +78,8 @@ class Summit(NamedTuple):
         What neighbours share of it.
     gain : float
         Counts an electron.
+    expected : ndarray
+        Of the pixels that the scene uses.
     """
 
     theta: np.ndarray
@@ -86,6 +88,7 @@ class Summit(NamedTuple):
     within: np.ndarray
     between: np.ndarray
     gain: float
+    expected: np.ndarray
 
 
 def maximise(scene, data, theta, failed, problem, *, until=None):
@@ -194,7 +197,7 @@ def maximise(scene, data, theta, failed, problem, *, until=None):
     moving = (np.abs(last) > _UNSETTLED * _TOLERANCE * np.sqrt(gain)).any(axis=1)
     between = _covariation(couplings, information, scene.pairs)
     gain = problem.gain or dispersion(scene, residual, expected)
-    return Summit(theta, moving, stopped, information, between, gain)
+    return Summit(theta, moving, stopped, information, between, gain, expected)
 
 
 def standard_errors(within, between, pairs, free, gain):
@@ -216,7 +219,7 @@ def standard_errors(within, between, pairs, free, gain):
 
 def expect(scene, spots, theta, floor):
     """Counts that the model expects at the pixels used."""
-    return np.maximum(spots + theta[:, BACKGROUND].astype(scene.dtype)[scene.owner], floor)
+    return np.maximum(spots + theta[:, BACKGROUND].astype(scene.dtype)[scene.owner] + scene.slopes, floor)
 
 
 def _misfit(data, expected, theta, problem):

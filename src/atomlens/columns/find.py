@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
 from functools import cache
 from os import PathLike
 
 import numpy as np
 import pandas as pd
 
+from atomlens._doubts import warn
 from atomlens._image import prepare
+from atomlens._resample import resample
 from atomlens._tiles import even_slices
 from atomlens._types import Any, ArrayLike, DataFrame
 from atomlens.columns._locate import locate, strongest
-from atomlens.columns._prepare import resample, standardise
+from atomlens.columns._prepare import standardise
 from atomlens.columns.fit import refine as refine_columns
 from atomlens.columns.model import Chain, ColumnModel, Ensemble, load_model, model_names
-from atomlens.columns.scale import typical_size
+from atomlens.columns.scale import repeats, typical_size
 
 __all__ = ["OutsideTrainedDomain", "doubt", "find", "uncertainty_map"]
 
@@ -36,17 +37,18 @@ class OutsideTrainedDomain(UserWarning):
 def find(
     image: ArrayLike,
     *,
-    model: str | ColumnModel | Ensemble | Chain = "general",
+    model: str | ColumnModel | Ensemble | Chain = "auto",
     refine: bool = True,
     threshold: float | None = None,
     feature_size: float | None = None,
     inverted: bool | str = "auto",
     gain: float | None = None,
+    mask: ArrayLike | None = None,
 ) -> DataFrame:
     """Find atomic columns, whatever the lattice, the pixel size and the size of the image.
 
-    Hot pixels are removed, the image is brought to the scale on which the network was trained, and goes
-    through it block by block; maxima of the probability become columns, and a Poisson maximum-likelihood
+    Hot pixels, streaks and padding are taken out, the image is brought to the scale on which the network was
+    trained, and goes through it block by block; maxima of the probability become columns, and a Poisson maximum-likelihood
     fit of all of them at once gives positions at the physical limit.
 
     Parameters
@@ -54,7 +56,9 @@ def find(
     image : array_like of shape (H, W), or DataArray
         Any linear unit. A DataArray calibrated in nm adds ``x_nm, y_nm``.
     model : str, ColumnModel, Ensemble or Chain
-        ``"general"``, a path to a ``.pt`` file, or a model from `train` or `load_model`.
+        ``"auto"`` takes ``"general"`` where something repeats in the image, and ``"single_atoms"`` (on a film)
+        where nothing does; or one of `model_names`, a path to a ``.pt`` file, a model from `train` or
+        `load_model`.
     refine : bool
         Fit the positions (see `atomlens.columns.refine`). Without it they are good to a fraction of a pixel.
     threshold : float, optional
@@ -66,16 +70,20 @@ def find(
         Whether columns are dark. ``"auto"`` asks the network both ways where the image suggests it.
     gain : float, optional
         Counts an electron, for the fit; estimated by default.
+    mask : array_like of bool, shape (H, W), optional
+        True for pixels to leave out. Without it, padding and burnt-in scale bars are found and left out.
+        Pixels that are NaN are left out in any case.
 
     Returns
     -------
     DataFrame
-        One row a column: ``x, y`` (pixels; (0, 0) is the centre of the first pixel), ``label`` (class),
+        One row a column inside the image: ``x, y`` (pixels; (0, 0) is the centre of the first pixel), ``label`` (class),
         ``score`` (0 to 1), ``intensity`` (counts above background), ``sigma`` (pixels), ``x_err, y_err``
         (standard errors in pixels), and ``x_nm, y_nm`` if the image is calibrated. Without refinement, and
         where the fit of a column fails, intensity, sigma and errors are NaN. An `Ensemble` adds
         ``score_sd``, by how much its networks disagree. ``attrs`` holds ``classes`` (their names),
-        ``feature_size``, ``threshold``, the model's own ``model_threshold``, and ``inverted``.
+        ``feature_size``, ``threshold``, the model's own ``model_threshold``, ``inverted``, ``model`` (which
+        one, and why), and ``doubts``, which are raised as warnings, too.
 
     Warns
     -----
@@ -100,8 +108,9 @@ def find(
     >>> bool(abs(len(found) - len(sample.truth)) < 0.05 * len(sample.truth))
     True
     """
-    prepared = prepare(image, remove_hot=True)
-    network = _open_model(model)
+    prepared = prepare(image, clean=True, mask=mask)
+    values = prepared.pixels
+    network, name = _open_model(model, values)
     if threshold is None:
         threshold = network.spec.threshold
     elif not 0 < threshold < 1:
@@ -110,28 +119,32 @@ def find(
         raise ValueError(f"gain must be positive, got {gain}")
     if inverted not in (True, False, "auto"):
         raise ValueError(f"inverted must be True, False or 'auto', got {inverted!r}")
-    values = prepared.pixels
     size = _size_of_features(values, feature_size)
+    said = []
     if np.isfinite(size):
-        zoom = _zoom(network, size)
+        zoom, unresolved = _zoom(network, size)
+        said += unresolved
         if inverted == "auto":
             inverted = _looks_inverted(values, network, zoom, threshold)
         if inverted:
             values = values.max() - values
-        table = _detect(values, network, zoom, threshold)
-        if said := doubt(table, network.spec.threshold):
-            _warn(said)
+        table = _on_specimen(_detect(values, network, zoom, threshold), prepared.usable)
+        said += filter(None, [doubt(table, network.spec.threshold)])
     else:
         inverted = inverted is True
         table = pd.DataFrame({"x": [], "y": [], "label": np.array([], dtype=int), "score": []})
-        _warn(
+        said.append(
             "no column was found: at no length does anything rise above white noise; "
             "give `feature_size` to look all the same"
         )
     for column in ("intensity", "sigma", "x_err", "y_err"):
         table[column] = np.nan
     if refine and len(table):
-        table = _refined(values, table, size, gain)
+        table = _on_specimen(
+            _refined(values, prepared.usable & ~prepared.mended, table, size, gain), prepared.usable
+        )
+    warn(said, OutsideTrainedDomain)
+    warn(prepared.doubts)
     table = prepared.with_nm(table)
     table.attrs = {
         "classes": list(network.spec.classes),
@@ -139,8 +152,18 @@ def find(
         "threshold": float(threshold),
         "model_threshold": float(network.spec.threshold),
         "inverted": bool(inverted),
+        "model": name,
+        "doubts": [*said, *prepared.doubts],
     }
     return table
+
+
+def _on_specimen(table, usable):
+    """The rows that lie inside the image, and not on what was left out."""
+    x, y = np.rint(table["x"]), np.rint(table["y"])
+    inside = (x >= 0) & (y >= 0) & (x < usable.shape[1]) & (y < usable.shape[0])
+    at = y.where(inside, 0).astype(int), x.where(inside, 0).astype(int)
+    return table[inside & usable[at]].reset_index(drop=True)
 
 
 def uncertainty_map(
@@ -185,11 +208,12 @@ def uncertainty_map(
         raise TypeError(
             f"disagreement takes several networks: pass an Ensemble(models), not {type(model).__name__}"
         )
-    values = prepare(image, remove_hot=True).pixels
+    values = prepare(image, clean=True).pixels
     if inverted not in (True, False):
         raise ValueError(f"inverted must be True or False here, got {inverted!r}; `find` can tell (attrs)")
     size = _size_of_features(values, feature_size)
-    zoom = _zoom(model, size if np.isfinite(size) else model.spec.feature_size)
+    zoom, said = _zoom(model, size if np.isfinite(size) else model.spec.feature_size)
+    warn(said, OutsideTrainedDomain)
     if inverted:
         values = values.max() - values
     result = np.empty((len(model.spec.classes), *values.shape), dtype=np.float32)
@@ -202,15 +226,20 @@ def uncertainty_map(
     return result
 
 
-def _open_model(model):
+def _open_model(model, values):
+    """The network, and its name with the reason why it was taken."""
     if isinstance(model, Chain | ColumnModel | Ensemble):
-        return model
+        return model, f"{type(model).__name__}, as given"
     if not isinstance(model, str | PathLike):
         raise TypeError(
             f"model must be a name, the path of a .pt file or a trained model, not {type(model).__name__}; "
             "several make an `Ensemble(models)`, and a Segmentor becomes one by `ColumnModel.from_segmentor`"
         )
-    return _loaded(model) if model in model_names() else load_model(model)
+    if model == "auto":
+        if repeats(values):
+            return _loaded("general"), "general: something repeats in the image"
+        return _loaded("single_atoms"), "single_atoms: nothing repeats in the image"
+    return _loaded(model) if model in model_names() else load_model(model), f"{model}, as given"
 
 
 _loaded = cache(load_model)  # what comes with the package is read once
@@ -225,14 +254,14 @@ def _size_of_features(values, given):
 
 
 def _zoom(network, size):
-    """Factor to the trained scale, with a warning where it cannot be right."""
+    """Factor to the trained scale, and what is to be said where it cannot be right."""
     zoom = network.spec.feature_size / size
-    if zoom > _LARGEST_ZOOM:
-        _warn(
-            f"features of {size:.2f} pixels are too small: columns are not resolved; "
-            "use a finer pixel size, or another `feature_size`"
-        )
-    return min(zoom, _LARGEST_ZOOM)
+    if zoom <= _LARGEST_ZOOM:
+        return zoom, []
+    return _LARGEST_ZOOM, [
+        f"features of {size:.2f} pixels are too small: columns are not resolved; "
+        "use a finer pixel size, or another `feature_size`"
+    ]
 
 
 def _prepare(values, zoom):
@@ -302,13 +331,14 @@ def _looks_inverted(values, network, zoom, threshold):
     return scores[1] > scores[0] - _AS_GOOD
 
 
-def _refined(values, table, size, gain):
+def _refined(values, usable, table, size, gain):
     """Fit the columns, on summed pixels where columns are many pixels wide: that costs no precision.
 
     A column 2.5 pixels wide is sampled as well as one of 10, and fitted sixteen times faster.
     """
     n = max(1, int(size * _COLUMN_WIDTH / _FITTED_WIDTH))
     rows, columns = (length // n * n for length in values.shape)
+    values = np.where(usable, values, np.nan)
     summed = values[:rows, :columns].reshape(rows // n, n, columns // n, n).sum(axis=(1, 3))
     start = table.assign(x=(table["x"] + 0.5) / n - 0.5, y=(table["y"] + 0.5) / n - 0.5)
     fitted = refine_columns(summed, start, gain=gain)[[*table.columns]]
@@ -350,7 +380,3 @@ def doubt(table: DataFrame, model_threshold: float | None = None) -> str:
         f"half of the columns found have a score below {typical:.2f}: the dose may be too low, or the "
         "image unlike the training set; look at the overlay, or train a model of your own"
     )
-
-
-def _warn(message):
-    warnings.warn(message, OutsideTrainedDomain, stacklevel=4)

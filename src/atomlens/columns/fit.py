@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 from scipy.spatial import KDTree
@@ -19,6 +21,12 @@ from atomlens.columns._likelihood import (
     stiffness,
 )
 from atomlens.columns._start import start_values, typical_width
+from atomlens.columns._surroundings import (
+    background_slopes,
+    correlation_factors,
+    variance_offset,
+    without_common,
+)
 
 __all__ = ["refine"]
 
@@ -33,6 +41,8 @@ _MOVED, _CHANGED = 1.0, 0.1
 _LAYOUTS = 4
 # How often the others are fitted again after some have failed.
 _ROUNDS = 3
+# How often slopes of the background are taken from the fit, and it is fitted again with them.
+_TILTS = 2
 # Fewer pixels than this do not determine five parameters.
 _FEWEST_PIXELS = 10
 
@@ -45,6 +55,7 @@ def refine(
     background: str | float | None = "local",
     radius: float | None = None,
     sigma_spread: float | None = 0.2,
+    mask: ArrayLike | None = None,
 ) -> DataFrame:
     """Refine columns to the physical limit: fit a Gaussian to each, all of them jointly.
 
@@ -68,6 +79,8 @@ def refine(
     sigma_spread : float or None
         Relative standard deviation of widths within one image: a weak prior about their median, felt only
         where counts are too few, or neighbours too close, to determine the width. None switches it off.
+    mask : array_like of bool, shape (H, W), optional
+        True for pixels to leave out, as for `find`.
 
     Returns
     -------
@@ -111,11 +124,11 @@ def refine(
            x      y  x_err  sigma
     0  18.31  20.63   0.07   1.93
     """
-    prepared = prepare(image, smallest=1, allow_nan=True)
+    prepared = prepare(image, smallest=1, clean=True, mask=mask)
     pixels = prepared.pixels
     start = positions(columns, "columns")
     _check_options(gain, background, radius, sigma_spread)
-    usable = np.isfinite(pixels)
+    usable = prepared.usable & ~prepared.mended
     lift = max(0.0, -float(np.percentile(pixels[usable], 0.1))) if np.nanmin(pixels) < 0 else 0.0
     # In this unit all numbers are within reach of single precision, whatever the detector's own is.
     unit = float(np.nanmax(pixels)) + lift
@@ -193,9 +206,33 @@ def _fit(pixels, usable, start, *, gain, background, radius, spread):
         theta[lost, SIGMA] = sigma
         summit = maximise(scene, data, theta, failed, problem)
         theta = summit.theta
+    lift = 0.0
+    if gain is None:
+        lift = variance_offset(without_common(scene, data - summit.expected, theta), summit.expected)
+        if lift:
+            data, floor = data + scene.dtype(lift), max(floor + lift, floor)
+            theta[:, BACKGROUND] += lift
+            problem = replace(problem, floor=floor)
+            summit = maximise(scene, data, theta, failed, problem)
+            theta = summit.theta
+    # The background is not constant about a column: known from its neighbours, its slope is part of the model.
+    slope_error = np.zeros((n, 2))
+    if background is None:
+        for _ in range(_TILTS):
+            slope, slope_error = background_slopes(theta, ~failed & (theta[:, BACKGROUND] > floor))
+            if not slope.any():
+                break
+            scene.tilt(slope, theta)
+            summit = maximise(scene, data, theta, failed, problem)
+            theta = summit.theta
     within = summit.within.copy()
     within[:, SIGMA, SIGMA] += stiffness(summit.gain, problem)
     free = free_parameters(failed, problem.background & (theta[:, BACKGROUND] > floor))
     errors = standard_errors(within, summit.between, scene.pairs, free, summit.gain)
+    rest, expected = data - summit.expected, summit.expected
+    errors[:, :4] *= np.sqrt(correlation_factors(scene, rest, expected, theta, pixels.shape))
+    if slope_error.any():
+        errors[:, :2] = np.hypot(errors[:, :2], slope_error * scene.response_to_slope(theta, 1 / expected))
     undetermined = ~(errors[:, [X, Y]] < leash[:, None]).all(axis=1)
+    theta[:, BACKGROUND] -= lift
     return theta, errors, failed | astray(theta, problem) | summit.moving | undetermined, summit.gain

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
-from scipy.ndimage import uniform_filter
+from scipy.ndimage import maximum_filter, uniform_filter
 
 from atomlens._image import prepare
 from atomlens._maxima import local_maxima
@@ -19,6 +21,23 @@ _FIRST_RING = 4
 _CLOUDS, _WIDEST_LATTICE = 1.3, 15.0
 # What counts for the size of features: standard deviations of white noise, share of the strongest ring.
 _SIGNIFICANT, _FAINTEST = 4.0, 0.03
+# An isolated peak of the spectrum is a Bragg peak if it has so many times the median power of its ring (chance
+# makes one in 1e9 so high) and this share of the strongest one; so many of them, with their opposites, are a
+# lattice.
+_ISOLATED, _FAINTEST_PEAK, _LATTICE = 30.0, 0.02, 4
+# Noise counts as coloured where its power in one half of the high frequencies is so many times that in the
+# other, and scan lines as streaked where they have so many times the power of what is around.
+_COLOURED, _STREAKED = 2.0, 3.0
+# Bragg peaks overrule the rings where these see so much finer features, which is what coloured noise makes.
+_FINER = 0.75
+# No column is so much narrower than the features that Bragg peaks see: their spacing narrows the spectrum.
+_NARROWER = 0.9
+# Smaller features than this, in noise that is coloured, are taken for the noise.
+_GRAIN = 2.0
+# Bands of high frequencies, in cycles a pixel, whose noise is compared.
+_BANDS = (0.25, 0.35), (0.38, 0.48)
+# Pixels are averaged down to features of so many pixels, and images to so many pixels along a side.
+_FINEST, _LEAST_PIXELS = 1.1, 64
 
 
 def estimate_scale(image: ArrayLike | DataArray) -> tuple[float, float]:
@@ -63,13 +82,24 @@ def estimate_scale(image: ArrayLike | DataArray) -> tuple[float, float]:
     >>> round(sigma, 1), round(spacing)
     (2.5, 16)
     """
-    pixels = prepare(image).pixels
+    return _scale(prepare(image, clean=True).pixels)
+
+
+def _scale(pixels):
+    """Width and spacing, as `estimate_scale`, on pixels that are averaged until the noise in them is white."""
     power, window = _power_spectrum(pixels)
     rows, columns = window.shape
     ky, kx = 2 * np.pi * np.fft.fftfreq(rows)[:, None], 2 * np.pi * np.fft.rfftfreq(columns)
     k = np.hypot(ky, kx)
     step = 2 * np.pi / min(rows, columns)
+    power = _without_streaks(power, np.rint(k / step).astype(int))
     sigma, floor, highest = _wilson(power, k, step)
+    flat, n = _flat_power(pixels)
+    bragg = _size_by_peaks(flat, n)
+    if sigma < max(_GRAIN, _NARROWER * np.nan_to_num(bragg)) and _may_be_halved(flat, n, bragg):
+        sigma, spacing = _scale(_halved(pixels))
+        # The average over two pixels each way widens by 1/4 of their square.
+        return 2 * float(np.sqrt(max(sigma**2 - 1 / 16, 0.1))), 2 * spacing
     spacing = _shortest_repeat(power - floor, k, step, sigma, window)
     if sigma < 0.2 * spacing and highest * spacing < 2 * np.pi * 1.9:
         sigma = 0.24 * spacing
@@ -77,13 +107,39 @@ def estimate_scale(image: ArrayLike | DataArray) -> tuple[float, float]:
 
 
 def typical_size(pixels):
-    """Size of the features in pixels, as `feature_size`, but of the atoms where these lie on clouds."""
-    size = feature_size(pixels)
-    if np.isfinite(size):
-        sigma, spacing = estimate_scale(pixels)
+    """Size of the features in pixels, as `feature_size`, but of the atoms where these lie on clouds.
+
+    Noise that is correlated from pixel to pixel (a detector's blur, any interpolation) looks like small
+    features. A lattice is not mistaken for it: its Bragg peaks stand out of noise of whatever colour. Where
+    there are none, pixels are averaged until the noise is white.
+    """
+    power, n = _flat_power(pixels)
+    size, bragg = _size_by_rings(power, n), _size_by_peaks(power, n)
+    if size < _FINER * bragg:
+        return bragg
+    if np.isfinite(size) and not np.isfinite(bragg):
+        if size < _GRAIN and _may_be_halved(power, n, bragg):
+            return 2 * typical_size(_halved(pixels))
+        sigma, spacing = _scale(pixels)
         if size > _CLOUDS * sigma and not spacing < _WIDEST_LATTICE * sigma:
             return sigma
     return size
+
+
+def repeats(pixels):
+    """Whether something repeats in an image: it has Bragg peaks, or a spacing."""
+    return bool(np.isfinite(_size_by_peaks(*_flat_power(pixels))) or np.isfinite(_scale(pixels)[1]))
+
+
+def _may_be_halved(power, n, bragg):
+    """Whether noise is coloured, and the features, if they are known, are still resolved on half the pixels."""
+    return n >= _LEAST_PIXELS and not bragg < 2 * _FINEST and _is_coloured(power, n)
+
+
+def _halved(pixels):
+    """Mean of two by two pixels."""
+    rows, columns = (length // 2 * 2 for length in pixels.shape)
+    return pixels[:rows, :columns].reshape(rows // 2, 2, columns // 2, 2).mean(axis=(1, 3))
 
 
 def _power_spectrum(pixels):
@@ -156,8 +212,30 @@ def feature_size(image):
     float
         NaN if nothing rises above the noise.
     """
+    return _size_by_rings(*_flat_power(image))
+
+
+def _flat_power(image):
+    """Power spectrum of flattened square pieces, and their length in pixels."""
     n = min(_TILE, *image.shape)
-    power = np.mean([_radial_power(piece) for piece in samples(image, (n, n))], axis=0)
+    window = np.hanning(n)
+    total = 0
+    pieces = samples(image, (n, n))
+    for piece in pieces:
+        flat = piece - uniform_filter(uniform_filter(piece, n // 5), n // 5)
+        total += np.abs(np.fft.rfft2((flat - flat.mean()) * window[:, None] * window)) ** 2
+    return _without_streaks(total / len(pieces), _rings(n)), n
+
+
+def _rings(n):
+    """Number of the ring of every frequency, one step wide, in a half-plane."""
+    return np.rint(np.hypot(np.fft.fftfreq(n)[:, None], np.fft.rfftfreq(n)) * n).astype(int)
+
+
+def _size_by_rings(power, n):
+    """``1 / (2 pi k_rms)`` of what rises above white noise, ring by ring."""
+    ring = _rings(n).ravel()
+    power = (np.bincount(ring, power.ravel()) / np.maximum(np.bincount(ring), 1))[: n // 2 + 1]
     k = np.arange(power.size) / n
     rings = np.maximum(2 * np.pi * np.arange(power.size), 1) / 4  # a Hann window correlates neighbours
     floor = np.median(power[k > 0.4])
@@ -173,12 +251,49 @@ def feature_size(image):
     return float(1 / (2 * np.pi * np.sqrt((weight * k[real] ** 2).sum() / weight.sum())))
 
 
-def _radial_power(piece):
-    """Power spectrum of the flattened piece, averaged over rings one frequency step wide."""
-    n = piece.shape[0]
-    flat = piece - uniform_filter(uniform_filter(piece, n // 5), n // 5)
-    window = np.hanning(n)
-    power = np.abs(np.fft.rfft2((flat - flat.mean()) * window[:, None] * window)) ** 2
-    ring = np.rint(np.hypot(np.fft.fftfreq(n)[:, None], np.fft.rfftfreq(n)) * n).astype(int).ravel()
-    total = np.bincount(ring, power.ravel())
-    return (total / np.maximum(np.bincount(ring), 1))[: n // 2 + 1]
+def _size_by_peaks(power, n):
+    """``1 / (2 pi k_rms)`` of the Bragg peaks alone, whatever the colour of the noise; NaN without a lattice."""
+    ring = _rings(n)
+    # What is unusual on the lines through the centre (streaks, edges) is judged by these lines.
+    usual = _ring_medians(power, ring)[ring]
+    usual[:, :2] = np.maximum(usual[:, :2], np.median(power[:, :2], axis=0))
+    usual[[-1, 0, 1]] = np.maximum(usual[[-1, 0, 1]], np.median(power[[-1, 0, 1]], axis=1)[:, None])
+    power, usual, ring = (np.fft.fftshift(a, axes=0) for a in (power, usual, ring))
+    allowed = (ring > 3) & (ring < n / 2)
+    peak = local_maxima(power, 5, mode="nearest") & (power > _ISOLATED * usual) & allowed
+    peak &= power > _FAINTEST_PEAK * np.max(power, where=peak, initial=0)
+    # Of a peak and its opposite both are seen on the line that the half-plane ends with.
+    whole = np.where(np.arange(power.shape[1]) > 0, 1.0, 0.5)
+    if (peak * whole).sum() < _LATTICE / 2:
+        return float("nan")
+    weight = np.where(maximum_filter(peak, 3) & allowed, np.maximum(power - usual, 0) * whole, 0)
+    k = np.hypot(np.fft.fftshift(np.fft.fftfreq(n))[:, None], np.fft.rfftfreq(n))
+    return float(1 / (2 * np.pi * np.sqrt((weight * k**2).sum() / weight.sum())))
+
+
+def _ring_medians(power, ring):
+    """Median power of every ring."""
+    order = np.argsort(ring, axis=None, kind="stable")
+    ordered = power.ravel()[order]
+    edges = np.searchsorted(ring.ravel()[order], np.arange(ring.max() + 2))
+    return np.array([np.median(ordered[a:b]) if b > a else 0.0 for a, b in pairwise(edges)])
+
+
+def _is_coloured(power, n):
+    """Whether noise is not white: the medians of the outer rings, which do not see Bragg peaks, differ."""
+    level = _ring_medians(power, _rings(n))
+    middle, outer = (np.median(level[int(a * n) : int(b * n)]) for a, b in _BANDS)
+    return max(middle, outer) > _COLOURED * min(middle, outer)
+
+
+def _without_streaks(power, ring):
+    """Power spectrum without what rows of different brightness put on the line of no horizontal frequency."""
+    usual = _ring_medians(power, ring)[ring[:, 0]]
+    far = ring[:, 0] > ring[:, 0].max() / 2
+    if np.median(power[far, 0]) < _STREAKED * np.median(usual[far]):
+        return power
+    power = power.copy()
+    streaks = slice(0, 2)  # the window widens the line
+    peaks = power[:, streaks] > _ISOLATED * np.median(power[:, streaks], axis=0)
+    power[:, streaks] = np.where(peaks, power[:, streaks], np.minimum(power[:, streaks], usual[:, None]))
+    return power

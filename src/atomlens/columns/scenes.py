@@ -10,8 +10,9 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from atomlens._image import remove_hot_pixels
+from atomlens._resample import resample
 from atomlens._types import DataFrame, Sequence, ndarray
-from atomlens.columns._prepare import resample, standardise
+from atomlens.columns._prepare import standardise
 from atomlens.columns.scale import feature_size
 from atomlens.simulate.imaging import FWHM, Instrument, image
 

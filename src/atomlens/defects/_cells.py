@@ -29,6 +29,8 @@ class CellFrame:
         Displacement (x, y) in pixels of the lattice from where the straight one would be.
     u, v : ndarray of shape (H, W)
         Cell coordinates of the pixels: whole numbers are lattice points.
+    usable : ndarray of bool, shape (H, W)
+        Where there is crystal.
     tracker : Tracker or None
         What the lattice was followed with.
     """
@@ -37,31 +39,34 @@ class CellFrame:
     shift: np.ndarray
     u: np.ndarray
     v: np.ndarray
+    usable: np.ndarray
     tracker: Tracker | None
 
     @classmethod
-    def track(cls, pixels, lattice):
+    def track(cls, pixels, lattice, usable):
         """Follow the lattice through an image by the phases of two of its reflections."""
         tracker = Tracker.of(pixels, lattice)
-        return cls._with(lattice, tracker.displacement(pixels), tracker)
+        return cls._with(lattice, tracker.displacement(pixels, usable), usable, tracker)
 
     def tracked_again(self, pixels, model):
         """Follow what phases differ by between an image and a model of it that was made with this frame."""
-        return self._with(self.lattice, self.tracker.improved(self.shift, pixels, model), self.tracker)
+        shift = self.tracker.improved(self.shift, pixels, model)
+        return self._with(self.lattice, shift, self.usable, self.tracker)
 
     @classmethod
-    def _with(cls, lattice, shift, tracker=None):
+    def _with(cls, lattice, shift, usable, tracker=None):
         height, width = shift.shape[1:]
         inverse = np.linalg.inv(lattice.basis).astype(np.float32)
         origin = origin_of(lattice)
         x = np.arange(width, dtype=np.float32) - np.float32(origin[0]) - shift[0]
         y = np.arange(height, dtype=np.float32)[:, None] - np.float32(origin[1]) - shift[1]
         u, v = (x * inverse[0, n] + y * inverse[1, n] for n in (0, 1))
-        return cls(lattice, shift, u, v, tracker)
+        return cls(lattice, shift, u, v, usable, tracker)
 
     def moved_rows(self, by):
         """Shift whole rows by (x, y) pixels each: `by` has the shape (H, 2)."""
-        return self._with(self.lattice, self.shift + by.T[:, :, None].astype(np.float32), self.tracker)
+        shift = self.shift + by.T[:, :, None].astype(np.float32)
+        return self._with(self.lattice, shift, self.usable, self.tracker)
 
     @property
     def shape(self):
@@ -81,7 +86,8 @@ class CellFrame:
         number[present] = np.arange(len(present))
         area = abs(np.linalg.det(self.lattice.basis))
         ij = np.stack([present // span + low[0], present % span + low[1]], axis=1)
-        return number[code], ij, count[present] >= _LEAST * area
+        usable = np.bincount(code.ravel(), self.usable.ravel(), minlength=len(count))[present]
+        return number[code], ij, usable >= _LEAST * area
 
     def parts(self, sigma):
         """Pieces of cells, a dozen widths of a column long: number of every pixel, which are whole, how many.
@@ -94,7 +100,7 @@ class CellFrame:
             return number, whole, 1
         i, j = np.floor(self.u * across).astype(np.int32), np.floor(self.v * down).astype(np.int32)
         number = (i - i.min()) * (np.ptp(j) + 1) + (j - j.min())
-        count = np.bincount(number.ravel())
+        count = np.bincount(number.ravel(), self.usable.ravel())
         area = abs(np.linalg.det(self.lattice.basis)) / (across * down)
         return number, count >= _LEAST * area, across * down
 
@@ -136,6 +142,9 @@ class CellFrame:
             x, y = np.moveaxis(np.clip(np.rint(at), 0, last).astype(np.int32), -1, 0)
             at = straight + np.moveaxis(self.shift[:, y, x], 0, -1)
         inside = ((at >= margin) & (at <= last - margin)).all(axis=-1)
+        if not self.usable.all():
+            x, y = np.moveaxis(np.clip(np.rint(at), 0, last).astype(np.int32), -1, 0)
+            inside &= self.usable[y, x]
         return at[..., 1], at[..., 0], inside
 
     def average(self, pixels, trusted=None):

@@ -5,12 +5,23 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import correlate1d, gaussian_filter, gaussian_filter1d, map_coordinates
+from scipy.ndimage import (
+    correlate1d,
+    gaussian_filter,
+    gaussian_filter1d,
+    map_coordinates,
+    maximum_filter,
+    minimum_filter,
+)
 
 from atomlens.defects._cells import median_inside
 
 _LOCAL = 8  # the brightness is followed over this fraction of the image
 _CELLS = 3.0  # lattice vectors, the shortest length over which brightness is followed
+_STREAKED = 3.0  # times the variance that noise alone gives the median of a row
+_ABSENT, _ABSENT_CONTRAST = 0.25, 0.5  # of the model's amplitude, and of the usual contrast
+_CUBIC = 3  # degree of the trend of thickness and illumination
+_EVEN, _THICKEST = 0.1, 4.0  # range of the gain that is no trend, and the largest one, relative to the usual
 _GAIN = (0.6, 1.6)  # brightness of a region relative to the image; what lies beyond is not a matter of gain
 # Lattice vectors: how far rows may lie off, together and each by itself
 _DRIFT, _VIBRATION = 1 / 16, 1 / 4
@@ -24,24 +35,43 @@ _STEADY = 100  # cells that outweigh the common scatter when that of one place o
 def expected_image(pixels, frame, trusted=None):
     """Image of the perfect crystal: average cell, rows put where they belong, brightness followed.
 
-    Returns the expected image, the frame with its rows shifted, and the average cell.
+    Returns the expected image, by how much whole rows are brighter, the frame with its rows shifted, and the
+    average cell.
     """
     # Drift moves neighbouring rows alike, along x and y; vibration moves single ones, and along x it shows.
     spacing = frame.lattice.spacing
+    trend = 1.0, plane(pixels)
     for rows, most in ((spacing / 2, _DRIFT * spacing), (0, _VIBRATION * spacing)):
-        model, _ = _bright_cells(pixels, frame, trusted)
-        intact = pixels if trusted is None else np.where(trusted, pixels, model)
+        model, _, trend = _bright_cells(pixels, frame, trusted, trend)
+        intact = np.where(frame.usable if trusted is None else trusted, pixels, model)
         frame = frame.moved_rows(np.clip(_row_shifts(intact, model, rows), -most, most))
-    model, cell = _bright_cells(pixels, frame, trusted)
-    return model, frame, cell
+    model, cell, _ = _bright_cells(pixels, frame, trusted, trend)
+    intact = np.where(frame.usable if trusted is None else trusted, pixels, model)
+    return model, _row_offsets(intact - model)[:, None], frame, cell
 
 
-def _bright_cells(pixels, frame, trusted):
-    """Average cell over the image, its brightness followed; and the cell itself."""
-    cell = frame.average(pixels, trusted)
-    model = frame.spread_out(cell)
-    intact = pixels if trusted is None else np.where(trusted, pixels, model)
-    return follow_brightness(intact, model, frame.lattice), cell
+def _row_offsets(rest):
+    """By how much whole rows are brighter (streaks), where that is more than noise."""
+    offset = np.median(rest, axis=1)
+    noise = 1.4826 * np.median(np.abs(rest - offset[:, None]))
+    # The variance of a median of n values is pi / 2n.
+    if np.var(offset) < _STREAKED * np.pi / 2 * noise**2 / rest.shape[1]:
+        return np.zeros_like(offset)
+    return offset
+
+
+def _bright_cells(pixels, frame, trusted, trend):
+    """Average cell over the image, its brightness followed; the cell itself; and gain and offset of the image.
+
+    The cells are averaged without the trend that is known so far: a slope would go into the average cell.
+    """
+    gain, offset = trend
+    cell = frame.average((pixels - offset) / gain, trusted)
+    wave = frame.spread_out(cell)
+    model = gain * wave + offset
+    intact = np.where(frame.usable if trusted is None else trusted, pixels, model)
+    gain, offset = _trend(intact, wave)
+    return follow_brightness(intact, gain * wave + offset, frame.lattice), cell, (gain, offset)
 
 
 def _row_shifts(pixels, model, rows):
@@ -76,15 +106,15 @@ def _row_shifts(pixels, model, rows):
 
 def follow_brightness(pixels, model, lattice):
     """Let brightness and background of the model vary slowly, to fit the image."""
-    # At the border the mean of what is around is that of another place: a slope across the image goes first.
-    slope = _plane(pixels)
-    pixels = pixels - slope
     length = max(min(pixels.shape) / _LOCAL, _CELLS * max(lattice.lengths))
     step = max(1, int(length // 8))
 
     def smooth(a):
         return _blurred(a, length, step)
 
+    # At the border the mean of what is around is that of another place: a slope across the image goes first.
+    slope = plane(pixels)
+    pixels, model = pixels - slope, model - plane(model)
     ones = smooth(np.ones_like(pixels))
     mean, mean_model = smooth(pixels) / ones, smooth(model) / ones
     covariance = smooth(pixels * model) / ones - mean * mean_model
@@ -94,7 +124,48 @@ def follow_brightness(pixels, model, lattice):
     return _enlarged(gain, pixels.shape, step) * model + _enlarged(offset, pixels.shape, step) + slope
 
 
-def _plane(pixels):
+def _trend(pixels, model):
+    """Gain and offset of the model that fit the image best, cubic polynomials: thickness, illumination, slope.
+
+    A gain that hardly varies is left at 1, and the offset is then a plane.
+    """
+    down, across = (np.polynomial.legendre.legvander(np.linspace(-1, 1, n), _CUBIC) for n in pixels.shape)
+    orders = [(i, j) for i in range(_CUBIC + 1) for j in range(_CUBIC + 1 - i)]
+    mean = model.mean()
+    wave = model - mean
+    # Sums of products of two polynomials with an image: separable, one product of matrices a pair of orders.
+    pairs = {(i, j): down[:, i] * down[:, j] for i in range(_CUBIC + 1) for j in range(_CUBIC + 1)}
+    columns = np.stack(
+        [across[:, i] * across[:, j] for i in range(_CUBIC + 1) for j in range(_CUBIC + 1)], axis=1
+    )
+    size, n = _CUBIC + 1, len(orders)
+    normal, right = np.zeros((2 * n, 2 * n)), np.zeros(2 * n)
+    fields = [np.asarray(f, dtype=float) for f in (wave**2, wave, np.ones_like(wave))]
+    sums = {}
+    for key, row in pairs.items():
+        if key[0] <= key[1]:
+            sums[key] = [(row @ f @ columns).reshape(size, size) for f in fields]
+            sums[key[::-1]] = sums[key]
+    for k, (i, j) in enumerate(orders):
+        right[k] = down[:, i] @ (pixels * wave) @ across[:, j]
+        right[n + k] = down[:, i] @ pixels @ across[:, j]
+        for m, (p, q) in enumerate(orders):
+            squares, waves, ones = (f[j, q] for f in sums[i, p])
+            normal[k, m], normal[n + k, n + m] = squares, ones
+            normal[k, n + m] = normal[n + m, k] = waves
+    found = np.linalg.lstsq(normal, right, rcond=None)[0]
+    coefficients = np.zeros((2, size, size))
+    for k, order in enumerate(orders):
+        coefficients[0][order], coefficients[1][order] = found[k], found[n + k]
+    gain, offset = (down @ c @ across.T for c in coefficients)
+    usual = np.median(gain)
+    if not usual > 0 or np.ptp(gain) < _EVEN * usual:
+        return 1.0, plane(pixels)
+    gain = np.clip(gain, usual / _THICKEST, usual * _THICKEST)
+    return gain.astype(np.float32), (offset - gain * mean).astype(np.float32)
+
+
+def plane(pixels):
     """Plane through an image, zero in the middle."""
     y, x = ((np.arange(n) - (n - 1) / 2).astype(np.float32) for n in pixels.shape)
     down, across = pixels.mean(axis=1) @ y / (y @ y), pixels.mean(axis=0) @ x / (x @ x)
@@ -122,10 +193,35 @@ def _weights(n, m, step):
     return np.maximum(1 - np.abs(at[:, None] - np.arange(m)), 0).astype(np.float32)
 
 
-def noise_level(rest, expected, sigma):
+def vacuum(pixels, model, lattice):
+    """Where, over several cells, neither this crystal nor any other structure is seen: bool (H, W).
+
+    Another grain does not follow the model, but has contrast of its own: it is for `detect` to judge.
+    """
+    length = _CELLS / 2 * max(lattice.lengths)
+    wave = model - gaussian_filter(model, length)
+    rest = pixels - gaussian_filter(pixels, length)
+    power = gaussian_filter(wave**2, length)
+    follows = gaussian_filter(rest * wave, length) / np.maximum(power, 1e-3 * power.max() + 1e-30)
+    # Noise is common to all places; what is left of it after a blur by a fraction of a cell is small.
+    fine = gaussian_filter(rest, lattice.spacing / 6)
+    contrast = np.sqrt(gaussian_filter(fine**2, length))
+    usual = np.median(contrast[follows > 0.5]) if (follows > 0.5).any() else np.inf
+    empty = (follows < _ABSENT) & (contrast < _ABSENT_CONTRAST * usual)
+    return opened(empty, 2 * int(length) + 1)
+
+
+def opened(mask, size):
+    """Where a square of this size fits into a mask; what lies beyond the image belongs to it."""
+    fits = minimum_filter(mask, size, mode="constant", cval=1)
+    return maximum_filter(fits, size, mode="constant", cval=0)
+
+
+def noise_level(rest, expected, sigma, usable):
     """Variance of the noise in every pixel, a straight line in the brightness; and the gain, its slope."""
-    order = np.argsort(expected, axis=None)
-    levels = np.array_split(order, int(np.clip(expected.size // 4000, 4, 32)))
+    order = np.flatnonzero(usable)
+    order = order[np.argsort(expected.ravel()[order])]
+    levels = np.array_split(order, int(np.clip(order.size // 4000, 4, 32)))
     at = np.array([expected.ravel()[level].mean() for level in levels])
     variance = np.array([_variance(rest.ravel(), np.sort(level)) for level in levels])
     slope, constant = np.polyfit(at, variance, 1, w=1 / np.maximum(variance, 1e-9 * variance.max() + 1e-30))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import distance_transform_edt, map_coordinates
 from skimage.restoration import unwrap_phase
 
 _ORDERS = 6  # of reflections looked at
@@ -14,6 +14,7 @@ _ORDERS = 6  # of reflections looked at
 # the window is wide and low.
 _WINDOW = (0.6, 3.0)
 _STEEPEST = 0.12  # displacement over distance
+_LOST = 0.2  # of the usual amplitude of a reflection, below which its phase is not followed
 _COARSE = 2  # points a lattice vector at which its phase is taken
 
 
@@ -53,11 +54,19 @@ class Tracker:
         )
         return cls(waves, down, across, step)
 
-    def displacement(self, pixels):
+    def displacement(self, pixels, usable):
         """Displacement (2, H, W) of the lattice in pixels, slowly varying."""
-        phases = [_phase(wave) for wave in self._components(pixels)]
+        waves = list(self._components(pixels))
+        # Where there is no crystal, the phase is chance.
+        lost = ~usable[:: self.step, :: self.step]
+        for wave in waves:
+            lost |= np.abs(wave) < _LOST * np.median(np.abs(wave)[~lost]) if not lost.all() else lost
+        phases = [_phase(np.ma.masked_array(wave, lost) if lost.any() else wave) for wave in waves]
         # The constant depends on where the origin is, and is taken out.
-        shift = self._shift(np.stack([phase - np.median(phase) for phase in phases]))
+        shift = self._shift(np.stack([phase - np.median(phase[~lost]) for phase in phases]))
+        if lost.any():
+            nearest = distance_transform_edt(lost, return_distances=False, return_indices=True)
+            shift = shift[:, nearest[0], nearest[1]]
         return self._enlarged(_plausible(shift, self.step), pixels.shape)
 
     def improved(self, shift, pixels, model):
@@ -97,7 +106,8 @@ def origin_of(lattice):
 
 
 def _phase(wave):
-    return np.asarray(unwrap_phase(np.angle(wave)), dtype=float) / (2 * np.pi)
+    angle = np.ma.masked_array(np.angle(wave), wave.mask) if np.ma.isMaskedArray(wave) else np.angle(wave)
+    return np.asarray(unwrap_phase(angle), dtype=float) / (2 * np.pi)
 
 
 def _gabor(n, k, origin, sigma, step):

@@ -8,10 +8,10 @@ from functools import cached_property
 import numpy as np
 from scipy.ndimage import maximum_filter
 
-from atomlens._image import prepare
+from atomlens._image import Prepared, prepare
 from atomlens.columns import estimate_scale, find
 from atomlens.defects._cells import CellFrame
-from atomlens.defects._residual import ColumnFilter, expected_image, noise_level, standardized
+from atomlens.defects._residual import ColumnFilter, expected_image, noise_level, plane, standardized, vacuum
 from atomlens.defects._sites import Sites
 from atomlens.lattice import estimate
 
@@ -47,16 +47,20 @@ class View:
     @classmethod
     def of(cls, image, lattice=None):
         """Prepare an image; raises NotPeriodicError where it has no lattice."""
-        pixels = prepare(image, smallest=32).pixels
-        lattice = (estimate(image) if lattice is None else lattice).required()
-        pixels = pixels.astype(np.float32)
+        prepared = image if isinstance(image, Prepared) else prepare(image, smallest=32, clean=True)
+        pixels, usable = prepared.pixels.astype(np.float32), prepared.usable
+        lattice = (estimate(prepared.pixels, mask=~usable) if lattice is None else lattice).required()
         sigma = float(np.clip(estimate_scale(pixels)[0], 0.8, lattice.spacing / 3))
-        view = cls._prepared(pixels, CellFrame.track(pixels, lattice), sigma)
-        lacking = (_FAINTEST * view.expected.std()) ** 2 - np.median(view.noise) ** 2
+        view = cls._prepared(pixels, CellFrame.track(pixels - plane(pixels), lattice, usable), sigma)
+        usable = usable & ~vacuum(pixels, view.expected, lattice)
+        if usable.sum() < view.frame.usable.sum():
+            view = cls._prepared(pixels, CellFrame.track(pixels - plane(pixels), lattice, usable), sigma)
+        lacking = (_FAINTEST * view.expected[usable].std()) ** 2 - np.median(view.noise[usable]) ** 2
         if lacking <= 0:
             return view
         added = np.random.default_rng(0).normal(0, np.sqrt(lacking), pixels.shape)
-        return cls._prepared(pixels + added.astype(np.float32), CellFrame.track(pixels, lattice), sigma)
+        pixels = pixels + added.astype(np.float32)
+        return cls._prepared(pixels, CellFrame.track(pixels - plane(pixels), lattice, usable), sigma)
 
     @classmethod
     def _prepared(cls, pixels, frame, sigma):
@@ -65,12 +69,15 @@ class View:
         for _ in range(2):
             if view is not None:
                 trusted = view.trusted
-                intact = np.where(trusted, pixels, view.expected)
-                frame = view.frame.tracked_again(intact, view.expected)
-            expected, moved, cell = expected_image(pixels, frame, trusted)
+                intact = np.where(trusted, pixels, expected) - streaks
+                frame = view.frame.tracked_again(intact, expected - streaks)
+            expected, streaks, moved, cell = expected_image(pixels, frame, trusted)
+            expected = expected + streaks
             sites = Sites.of(cell, frame.lattice, sigma)
-            variance, gain = noise_level(pixels - expected, expected, sites.sigma / 2)
-            columns = ColumnFilter.of(variance, gain, sites.sigma, trusted)
+            variance, gain = noise_level(pixels - expected, expected, sites.sigma / 2, frame.usable)
+            columns = ColumnFilter.of(
+                variance, gain, sites.sigma, frame.usable if trusted is None else trusted
+            )
             view = cls(pixels, moved, expected, np.sqrt(variance), columns, sites)
         return view
 
@@ -86,7 +93,8 @@ class View:
     @cached_property
     def deviations(self):
         """How far a column there is brighter, moved along x, moved along y: standard deviations (3, H, W)."""
-        return standardized(self.filter.amplitudes(self.pixels - self.expected), self.frame)
+        rest = np.where(self.frame.usable, self.pixels - self.expected, 0)
+        return standardized(self.filter.amplitudes(rest), self.frame)
 
     @cached_property
     def trusted(self):
@@ -94,7 +102,7 @@ class View:
         strength = (self.deviations**2).sum(axis=0)
         strength = maximum_filter(strength, 2 * int(2 * self.sigma) + 1)
         # Where noise is no excuse, as in an image without any, the better half must do.
-        return strength < max(_CLEAR, np.median(strength))
+        return (strength < max(_CLEAR, np.median(strength))) & self.frame.usable
 
     @cached_property
     def columns(self):
@@ -103,7 +111,7 @@ class View:
         Where a column is missing in a crystal, the network may still see one: it has learnt what crystals
         look like.
         """
-        found = find(self.pixels)
+        found = find(self.pixels, mask=~self.frame.usable)
         rows, places = (
             np.clip(np.rint(found[axis]).astype(int), 0, n - 1)
             for axis, n in zip("yx", self.pixels.shape, strict=True)

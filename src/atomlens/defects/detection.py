@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.ndimage import maximum, minimum
+from scipy.ndimage import maximum, minimum, minimum_filter
 from sklearn.ensemble import IsolationForest
 
+from atomlens._doubts import repeated, warn
 from atomlens._image import prepare
 from atomlens._types import ArrayLike, DataArray, DataFrame, Lattice, Path
 from atomlens.defects._hits import hits_of
@@ -34,6 +34,8 @@ __all__ = ["DETECTORS", "DefectMap", "detect"]
 _SURROGATES = 8  # at most
 _LEAST_CELLS = 9
 _REFERENCE = 1500  # windows that others are compared with
+_RIM = 2.0  # widths of a column about what is left out, where the average cell is no guide
+_WORTH_SAYING = 0.01  # of the image
 _UNUSUAL, _DOMAIN = 1e-3, 0.3  # p-value, and the fraction of the image with lower ones that is too large
 
 
@@ -61,6 +63,8 @@ class DefectMap:
     scheme, detector : str
     n_cells : int
         Unit cells in the image.
+    doubts : list of str
+        What speaks against the result, with the remedy; raised as warnings, too.
     """
 
     score: xr.DataArray
@@ -73,6 +77,7 @@ class DefectMap:
     scheme: str
     detector: str
     n_cells: int
+    doubts: list = field(default_factory=list)
     _view: View = field(repr=False, default=None)
     _parts: int = field(repr=False, default=1)
     _unit: tuple = field(repr=False, default=(0.0, 1.0))
@@ -81,7 +86,7 @@ class DefectMap:
         return (
             f"<DefectMap: {len(self.defects)} hits among {self.n_cells} unit cells, "
             f"{self.false_alarm_rate * self.n_cells:.2g} false ones expected "
-            f'(scheme "{self.scheme}", detector "{self.detector}")>'
+            f'(scheme "{self.scheme}", detector "{self.detector}")>' + repeated(self.doubts)
         )
 
     @property
@@ -208,6 +213,7 @@ def detect(
     false_alarm_rate: float = 1e-4,
     lattice: Lattice | None = None,
     reference: Any = None,
+    mask: ArrayLike | None = None,
     random_state: int | None = 0,
 ) -> DefectMap:
     """Find what breaks the periodicity of a lattice image, without labels.
@@ -232,6 +238,8 @@ def detect(
     reference : array_like of bool, shape (H, W), optional
         Region known to be without defects, to calibrate with. Without it, the noise of the image is put on
         the perfect crystal anew (surrogates), and the bulk of the image sets the scale.
+    mask : array_like of bool, shape (H, W), optional
+        True for pixels to leave out. Without it, padding and a burnt-in scale bar are.
     random_state : int or None
 
     Returns
@@ -279,11 +287,13 @@ def detect(
     if random_state is not None and not isinstance(random_state, int | np.integer):
         raise ValueError(f"random_state is a whole number or None, got {random_state!r}")
     scheme, detector, scorer = _chosen(scheme, detector, random_state)
-    pixels = prepare(image, smallest=32).pixels
-    lattice = (estimate(image) if lattice is None else as_lattice(lattice)).required()
+    prepared = prepare(image, smallest=32, clean=True, mask=mask)
+    pixels = prepared.pixels
+    lattice = (estimate(image, mask=~prepared.usable) if lattice is None else as_lattice(lattice)).required()
     # Nothing may depend on what the pixels are counted in: heights in metres, or a large offset.
     unit = float(np.median(pixels)), float(pixels.std())
-    view = View.of((pixels - unit[0]) / unit[1], lattice)
+    view = View.of(replace(prepared, pixels=(pixels - unit[0]) / unit[1]), lattice)
+    said = [*prepared.doubts, *_left_out(view, prepared.usable)]
     number, whole, parts = view.frame.parts(view.sigma)
     n_cells = int(view.frame.cells[2].sum())
     if n_cells < _LEAST_CELLS:
@@ -292,7 +302,7 @@ def detect(
             "take a larger field of view"
         )
     scorer.fit(view)
-    score = scorer.score(view)
+    score = _on_crystal(scorer.score(view), view)
     kept = np.flatnonzero(whole)
     observed = maximum(score, number, kept)
     if reference is not None:
@@ -312,18 +322,39 @@ def detect(
         scheme,
         detector,
         n_cells,
+        said,
         view.light(),
         parts,
         unit,
     )
     unusual = float(np.mean(null.p_value(observed) < _UNUSUAL))
     if unusual > _DOMAIN:
-        warnings.warn(
+        said.append(
             f"{unusual:.0%} of the image differ from the rest of it: this looks like another grain, phase or "
-            "twin, not like defects of one crystal. See atomlens.defects.segment_domains",
-            stacklevel=2,
+            "twin, not like defects of one crystal. See atomlens.defects.segment_domains"
         )
+    warn(said)
     return found.at(rate)
+
+
+def _on_crystal(score, view):
+    """Scores, the lowest where there is no crystal or where its border reaches."""
+    usable = view.frame.usable
+    if usable.all():
+        return score
+    inner = minimum_filter(usable, 2 * int(np.ceil(_RIM * view.sigma)) + 1, mode="nearest")
+    return np.where(inner, score, score[usable].min())
+
+
+def _left_out(view, given):
+    """What is to be said of places without crystal that were not known to be none."""
+    share = 1 - view.frame.usable.sum() / given.sum()
+    if share < _WORTH_SAYING:
+        return []
+    return [
+        f"{share:.0%} of the image do not show this crystal and were left out (vacuum, an amorphous rim): "
+        "choose the region yourself with `mask=` if that is not what you see"
+    ]
 
 
 def _chosen(scheme, detector, seed):
@@ -355,7 +386,7 @@ def _surrogate_scores(view, scorer, number, kept, seed):
     scores = []
     for n in range(_SURROGATES):
         drawn = view.surrogate(None if seed is None else [seed, n])
-        scores.append(maximum(scorer.score(drawn), number, kept))
+        scores.append(maximum(_on_crystal(scorer.score(drawn), view), number, kept))
         if len(kept) * len(scores) >= scorer.calibration_cells:
             break
     return np.concatenate(scores)

@@ -10,6 +10,7 @@ from scipy.ndimage import map_coordinates, minimum_filter, uniform_filter
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
+from atomlens._doubts import warn
 from atomlens._gap import Fold, gap_p_values
 from atomlens._image import prepare
 from atomlens._types import Any, ArrayLike
@@ -24,6 +25,7 @@ _SMALLEST = 8  # pixels, side of a window
 _MOST = 15000  # windows
 _BATCH = 1 << 24  # pixels
 _COMPONENTS = 10
+_COVERED = 0.9  # of a window that must show the specimen
 _WIDEST_WALL = 1.25  # windows
 _APART = 4.0  # standard deviations of the noise between domains
 
@@ -35,6 +37,7 @@ def segment_domains(
     size: int | tuple[int, ...] | None = None,
     max_domains: int = 6,
     alpha: float = 0.01,
+    mask: ArrayLike | None = None,
     random_state: int = 0,
 ) -> Any:
     """Divide an image into domains: grains, twins, phases.
@@ -55,12 +58,15 @@ def segment_domains(
     alpha : float
         Level of the test for a valley (Hartigan's dip, on windows that overlap by half, not used for the
         direction).
+    mask : array_like of bool, shape (H, W), optional
+        True for pixels to leave out. Without it, padding and a burnt-in scale bar are.
     random_state : int
 
     Returns
     -------
     DataArray of int, dims (y, x), shape of the image
-        Domain of every pixel, 0 the largest. ``attrs``: ``n_domains``, ``window`` (height, width in pixels).
+        Domain of every pixel, 0 the largest, -1 for what was left out. ``attrs``: ``n_domains``, ``window``
+        (height, width in pixels), ``doubts``.
 
     Raises
     ------
@@ -88,23 +94,30 @@ def segment_domains(
     >>> domains.attrs["n_domains"], domains.shape
     (2, (350, 350))
     """
-    pixels = prepare(image, smallest=32).pixels
+    prepared = prepare(image, smallest=32, clean=True, mask=mask)
+    pixels = prepared.pixels
     for name, value, least in (("n_domains", n_domains, 1), ("max_domains", max_domains, 1)):
         if value is not None and (not isinstance(value, int | np.integer) or value < least):
             raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
     if not (np.isscalar(alpha) and np.isreal(alpha) and 0 < alpha < 1):
         raise ValueError(f"alpha is a probability, above 0 and below 1, got {alpha!r}")
-    size = tapered_size(_some_lattice(image)) if size is None else _as_size(size)
+    size = tapered_size(_some_lattice(pixels, ~prepared.usable)) if size is None else _as_size(size)
     if min(n - s for n, s in zip(pixels.shape, size, strict=True)) < max(size) / 2:
         raise ValueError(
             f"windows of {size[0]} x {size[1]} pixels hardly fit into {pixels.shape[0]} x {pixels.shape[1]}: "
             "take a larger field of view, or a smaller `size`"
         )
     features, step = _features(pixels.astype(np.float32), size, random_state)
-    labels = _divided(features, max(1, max(size) // step), n_domains, max_domains, alpha, random_state)
+    seen = sliding_windows(prepared.usable, size, step=step).mean(axis=(2, 3)) >= _COVERED
+    if not seen.any():
+        raise ValueError(
+            f"no window of {size[0]} x {size[1]} pixels fits beside what was left out: take a smaller `size`"
+        )
+    labels = _divided(features, seen, max(1, max(size) // step), n_domains, max_domains, alpha, random_state)
     whole = _to_pixels(labels, pixels.shape, size, step)
-    order = np.argsort(-np.bincount(whole.ravel()), kind="stable")
-    whole = np.argsort(order)[whole]
+    order = np.argsort(-np.bincount(whole[prepared.usable]), kind="stable")
+    whole = np.where(prepared.usable, np.argsort(order)[whole], -1)
+    warn(prepared.doubts)
     if n_domains is not None and whole.max() + 1 < n_domains:
         warnings.warn(
             f"{whole.max() + 1} of the {n_domains} domains asked for were found: a further division would be "
@@ -112,7 +125,12 @@ def segment_domains(
             stacklevel=2,
         )
     coords = image.coords if isinstance(image, xr.DataArray) else None
-    attrs = {"n_domains": int(whole.max()) + 1, "window": tuple(int(n) for n in size), "long_name": "domain"}
+    attrs = {
+        "n_domains": int(whole.max()) + 1,
+        "window": tuple(int(n) for n in size),
+        "doubts": prepared.doubts,
+        "long_name": "domain",
+    }
     return xr.DataArray(whole, coords, ("y", "x"), name="domain", attrs=attrs)
 
 
@@ -127,18 +145,17 @@ def _as_size(size):
     return int(pair[0]), int(pair[1])
 
 
-def _some_lattice(image):
+def _some_lattice(pixels, mask):
     """Lattice of the image; or of the quarter that is the most regular, where grains meet."""
-    whole = estimate(image)
+    whole = estimate(pixels, mask=mask)
     if whole.periodic:
         return whole
-    pixels = np.asarray(image)
     rows, columns = (n // 2 for n in pixels.shape)
     quarters = [
-        estimate(pixels[y : y + rows, x : x + columns])
+        estimate(pixels[y : y + rows, x : x + columns], mask=mask[y : y + rows, x : x + columns])
         for y in (0, rows)
         for x in (0, columns)
-        if min(rows, columns) >= 32
+        if min(rows, columns) >= 32 and mask[y : y + rows, x : x + columns].mean() < 0.5
     ]
     best = max(quarters, key=lambda q: (q.periodic, q.confidence), default=whole)
     if not best.periodic:
@@ -173,9 +190,9 @@ def _features(pixels, size, seed):
     return np.concatenate(rows).reshape(*grid.shape[:2], n), step
 
 
-def _divided(features, width, n_domains, max_domains, alpha, seed):
+def _divided(features, seen, width, n_domains, max_domains, alpha, seed):
     """Labels (rows, columns) of the windows; `width` windows lie along a window."""
-    labels = np.zeros(features.shape[:2], int)
+    labels = np.where(seen, 0, -1)
     closed = set()
     while labels.max() + 1 < (n_domains or max_domains):
         candidates = []

@@ -12,6 +12,17 @@ from atomlens.io._atoms import to_atoms
 from atomlens.io._errors import FormatError
 from atomlens.io._hyperspy import from_hyperspy, to_hyperspy
 from atomlens.io._read import read, sha256, signals
+from atomlens.io._square import square_pixels
 from atomlens.io._write import write
 
-__all__ = ["FormatError", "from_hyperspy", "read", "sha256", "signals", "to_atoms", "to_hyperspy", "write"]
+__all__ = [
+    "FormatError",
+    "from_hyperspy",
+    "read",
+    "sha256",
+    "signals",
+    "square_pixels",
+    "to_atoms",
+    "to_hyperspy",
+    "write",
+]

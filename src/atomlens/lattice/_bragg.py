@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter, maximum_filter
 
 from atomlens._image import prepare
 from atomlens._maxima import local_maxima, strongest_first, vertex
+from atomlens._tiles import samples
 from atomlens.lattice.basis import reduced
 from atomlens.lattice.model import Lattice
 
@@ -23,14 +24,16 @@ _EXPLAINED = 0.4  # share of the amplitudes that a lattice must explain; two gra
 _NEARLY = 0.93  # of the best lattice: one that does so well may have the smaller cell
 _FILLED = 0.5  # of the reciprocal lattice: a coincidence lattice of two grains leaves most of it empty
 _REST = 0.8  # of the other peaks, explained by the same lattice turned: a second grain
+_PIECES = 12  # of an image along each axis
+_BRIGHTEST = 1.5  # times the usual height of the crystal, where pixels are cut off
 _STRONGEST = 40
 _CANDIDATES = 60
 _WEAKEST_SITE = 0.25  # of the brightest site of the cell, above the darkest place
 
 
-def basis_of_image(image):
+def basis_of_image(image, mask=None):
     """Lattice of an image; see `atomlens.lattice.estimate`."""
-    prepared = prepare(image, smallest=32)
+    prepared = prepare(image, smallest=32, clean=True, mask=mask)
     pixels, size = prepared.pixels, prepared.pixel_size
     middle = tuple(slice(max(0, n // 2 - _LARGEST // 2), n // 2 + _LARGEST // 2) for n in pixels.shape)
     frequency, strength, repeat = _bragg_peaks(pixels[middle])
@@ -38,7 +41,7 @@ def basis_of_image(image):
     if found is None:
         return Lattice(np.full((2, 2), np.nan), pixel_size_nm=size)
     basis, confidence = reduced(found[0]), found[1]
-    return Lattice(basis, _sites(pixels, basis), confidence, True, size)
+    return Lattice(basis, _sites(pixels, basis, prepared.usable), confidence, True, size)
 
 
 def _bragg_peaks(pixels):
@@ -49,6 +52,9 @@ def _bragg_peaks(pixels):
     """
     rows, columns = pixels.shape
     window = np.outer(np.hanning(rows + 2)[1:-1], np.hanning(columns + 2)[1:-1])
+    # A single atom many times as bright as the crystal would be all that the spectrum shows.
+    floor = np.percentile(pixels, 1)
+    pixels = np.minimum(pixels, floor + _BRIGHTEST * (_usual_height(pixels) - floor))
     flat = (pixels - np.average(pixels, weights=window)) * window
     power = np.fft.fftshift(np.abs(np.fft.fft2(flat)) ** 2)
     ky, kx = (np.fft.fftshift(np.fft.fftfreq(n)) for n in pixels.shape)
@@ -77,6 +83,12 @@ def _bragg_peaks(pixels):
     frequency = np.array([_summit(power, y, x) for y, x in at])
     frequency = (frequency - [rows // 2, columns // 2]) / [rows, columns]
     return frequency[:, ::-1], np.sqrt(power[peak]), repeat / repeat.max()
+
+
+def _usual_height(pixels):
+    """How bright the brightest pixel of a piece of the image usually is."""
+    pieces = samples(pixels, [max(n // _PIECES, min(n, _PIECES)) for n in pixels.shape], most=_PIECES)
+    return np.percentile([piece.max() for piece in pieces], 75)
 
 
 def _summit(values, y, x):
@@ -187,15 +199,15 @@ def _refined(basis, frequency, strength):
     return basis, 0.0 if moved.any() else float(strength[fits].sum() / strength.sum())
 
 
-def _sites(pixels, basis):
+def _sites(pixels, basis, usable):
     """Bright places of the average unit cell."""
     n = int(np.clip(np.rint(np.linalg.norm(basis, axis=1).max()), 12, 64))
-    y, x = np.indices(pixels.shape)
+    y, x = np.nonzero(usable)
     inverse = np.linalg.inv(basis)
     u, v = ((x * inverse[0, axis] + y * inverse[1, axis]) % 1 for axis in (0, 1))
     bins = np.minimum((u * n).astype(int), n - 1) * n + np.minimum((v * n).astype(int), n - 1)
-    count = np.bincount(bins.ravel(), minlength=n * n)
-    cell = np.bincount(bins.ravel(), pixels.ravel(), n * n) / np.maximum(count, 1)
+    count = np.bincount(bins, minlength=n * n)
+    cell = np.bincount(bins, pixels[usable], n * n) / np.maximum(count, 1)
     cell = gaussian_filter(cell.reshape(n, n), 1.0, mode="wrap")
     floor = cell.min()
     bright = local_maxima(cell, mode="wrap") & (cell > floor + _WEAKEST_SITE * (cell.max() - floor))

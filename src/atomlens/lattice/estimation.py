@@ -18,7 +18,7 @@ _AROUND = 25  # columns that make the surroundings of one, in brightness
 __all__ = ["assign_sublattices", "estimate", "index"]
 
 
-def estimate(data: DataFrame | ArrayLike, *, random_state: int = 0) -> Lattice:
+def estimate(data: DataFrame | ArrayLike, *, mask: ArrayLike | None = None, random_state: int = 0) -> Lattice:
     """Estimate the lattice of a table of columns, or of an image.
 
     From a table: vectors that carry columns to columns of the same sublattice are candidates; of the pairs
@@ -30,6 +30,8 @@ def estimate(data: DataFrame | ArrayLike, *, random_state: int = 0) -> Lattice:
     ----------
     data : DataFrame with ``x`` and ``y`` in pixels, array_like of shape (N, 2), or image of shape (H, W)
         A column ``sublattice`` or ``label`` tells sublattices apart; without it all columns are one.
+    mask : array_like of bool, shape (H, W), optional
+        Of an image: True for pixels to leave out. Without it, padding and a burnt-in scale bar are.
     random_state : int
         Which columns are looked at in a long table.
 
@@ -59,7 +61,7 @@ def estimate(data: DataFrame | ArrayLike, *, random_state: int = 0) -> Lattice:
     <Lattice: a = 20.00 px, b = 21.00 px, 90.0°, 1 site, confidence 1.00>
     """
     if not isinstance(data, pd.DataFrame) and np.ndim(data) >= 2 and np.shape(data)[1] > 4:
-        return basis_of_image(data)
+        return basis_of_image(data, mask)
     return _indexed(data, None, random_state)[0]
 
 

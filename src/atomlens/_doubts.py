@@ -1,0 +1,59 @@
+"""Doubts: what speaks against a result, in plain words, carried along with it and raised as warnings."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+__all__ = ["doubts"]
+
+
+def doubts(result: Any) -> list[str]:
+    """What speaks against a result, each in a sentence with its remedy; an empty list if nothing does.
+
+    Parameters
+    ----------
+    result : DataFrame, DataArray, result object or estimator
+        Anything that atomlens returns: tables and maps carry their doubts in ``attrs["doubts"]``, result
+        objects in ``.doubts``, fitted estimators in ``.doubts_``.
+
+    Returns
+    -------
+    list of str
+
+    Raises
+    ------
+    TypeError
+        If it is nothing that carries doubts.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> import atomlens as al
+    >>> y, x = np.mgrid[:120, :120]
+    >>> spots = np.exp(-((y % 20 - 10) ** 2 + (x % 20 - 10) ** 2) / 18)
+    >>> al.doubts(al.columns.find(np.random.default_rng(0).poisson(200 * spots + 20)))
+    []
+    """
+    for holder in (getattr(result, "attrs", None) or {}, _vars_of(result)):
+        for name in ("doubts", "doubts_"):
+            if name in holder:
+                return list(holder[name])
+    if hasattr(result, "attrs"):
+        return []
+    raise TypeError(f"a {type(result).__name__} carries no doubts: pass what a function of atomlens returned")
+
+
+def _vars_of(result):
+    return {name: getattr(result, name) for name in ("doubts", "doubts_") if hasattr(result, name)}
+
+
+def warn(messages, category=UserWarning, *, stacklevel=2):
+    """Raise each doubt as a warning, at the line of the user's call."""
+    for message in messages:
+        warnings.warn(message, category, stacklevel=stacklevel + 1)
+
+
+def repeated(messages):
+    """Doubts as they end the repr of a result."""
+    return "".join(f"\n  doubt: {message}" for message in messages)
