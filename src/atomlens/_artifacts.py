@@ -123,7 +123,7 @@ def _kind(region, box, shape):
     filled = binary_fill_holes(region)
     at_border = any(s.start == 0 or s.stop >= n - 1 for s, n in zip(box, shape, strict=True))
     if at_border and region.sum() > _BORDER * total:
-        # A border all around has one hole, the image; the dark between columns has as many as there are columns.
+        # A border all around has one hole, the image; the dark between columns has one a column.
         return "padding" if label(filled & ~region)[1] <= _HOLES else None
     if filled.sum() >= _SOLID * region.size and region.size < _LARGEST_BOX * total:
         return "burnt-in"
@@ -150,7 +150,7 @@ def _with_text(pixels, region, box):
 
 
 def saturated(pixels, usable):
-    """Share of the usable pixels that stand at the highest value, beside others that do; 0 where it is small."""
+    """Share of the usable pixels that stand at the highest value, beside others; 0 where it is small."""
     seen = pixels[usable]
     top = (pixels == seen.max()) & usable
     share = (top & maximum_filter(top, footprint=_RING, mode="constant")).sum() / seen.size

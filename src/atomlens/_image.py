@@ -140,6 +140,8 @@ def _cleaned(pixels, calibration, usable, mask):
                 f"{mask.dtype} of shape {mask.shape}"
             )
         usable = usable & ~mask
+    if not usable.any():
+        raise ValueError("all pixels are masked or NaN: there is nothing to find")
     pixels = _artifacts.filled(pixels, usable)
     if mask is None:
         added, kinds = _artifacts.padding(pixels)
@@ -151,12 +153,13 @@ def _cleaned(pixels, calibration, usable, mask):
             )
     if usable.mean() < _LEAST or np.ptp(pixels[usable]) == 0:
         raise ValueError(
-            f"only {usable.mean():.1%} of the pixels show the specimen: the rest is masked, NaN or of one value"
+            f"only {usable.mean():.1%} of the pixels show the specimen: the rest is masked, NaN or of one "
+            "value"
         )
     if share := _artifacts.saturated(pixels, usable):
         doubts.append(
-            f"{share:.1%} of the pixels stand at the highest value, the detector or the export was saturated: "
-            "intensities and widths of bright columns are not to be trusted"
+            f"{share:.1%} of the pixels stand at the highest value, the detector or the export was "
+            "saturated: intensities and widths of bright columns are not to be trusted"
         )
     pixels = _artifacts.filled(pixels, usable)
     whole = -remove_hot_pixels(-remove_hot_pixels(pixels))  # dead pixels are hot ones upside down

@@ -151,8 +151,8 @@ def _kernels(sigma, lag, background):
     """Autocorrelation of what x, y, intensity, width and background are read from noise with.
 
     These are the derivatives of a Gaussian on a background (in units of its peak), over the standard
-    deviation of the noise. Array (5, 2 lag + 1, 2 lag + 1), 1 in the middle; the last two are made orthogonal to those
-    before.
+    deviation of the noise. Array (5, 2 lag + 1, 2 lag + 1), 1 in the middle; the last two are made orthogonal
+    to those before.
     """
     at = np.arange(-3 * lag, 3 * lag + 1) / sigma
     y, x = np.meshgrid(at, at, indexing="ij")

@@ -48,16 +48,16 @@ def find(
     """Find atomic columns, whatever the lattice, the pixel size and the size of the image.
 
     Hot pixels, streaks and padding are taken out, the image is brought to the scale on which the network was
-    trained, and goes through it block by block; maxima of the probability become columns, and a Poisson maximum-likelihood
-    fit of all of them at once gives positions at the physical limit.
+    trained, and goes through it block by block; maxima of the probability become columns, and a Poisson
+    maximum-likelihood fit of all of them at once gives positions at the physical limit.
 
     Parameters
     ----------
     image : array_like of shape (H, W), or DataArray
         Any linear unit. A DataArray calibrated in nm adds ``x_nm, y_nm``.
     model : str, ColumnModel, Ensemble or Chain
-        ``"auto"`` takes ``"general"`` where something repeats in the image, and ``"single_atoms"`` (on a film)
-        where nothing does; or one of `model_names`, a path to a ``.pt`` file, a model from `train` or
+        ``"auto"`` takes ``"general"`` where something repeats in the image, and ``"single_atoms"`` (on a
+        film) where nothing does; or one of `model_names`, a path to a ``.pt`` file, a model from `train` or
         `load_model`.
     refine : bool
         Fit the positions (see `atomlens.columns.refine`). Without it they are good to a fraction of a pixel.
@@ -77,10 +77,10 @@ def find(
     Returns
     -------
     DataFrame
-        One row a column inside the image: ``x, y`` (pixels; (0, 0) is the centre of the first pixel), ``label`` (class),
-        ``score`` (0 to 1), ``intensity`` (counts above background), ``sigma`` (pixels), ``x_err, y_err``
-        (standard errors in pixels), and ``x_nm, y_nm`` if the image is calibrated. Without refinement, and
-        where the fit of a column fails, intensity, sigma and errors are NaN. An `Ensemble` adds
+        One row a column inside the image: ``x, y`` (pixels; (0, 0) is the centre of the first pixel),
+        ``label`` (class), ``score`` (0 to 1), ``intensity`` (counts above background), ``sigma`` (pixels),
+        ``x_err, y_err`` (standard errors in pixels), and ``x_nm, y_nm`` if the image is calibrated. Without
+        refinement, and where the fit of a column fails, intensity, sigma and errors are NaN. An `Ensemble` adds
         ``score_sd``, by how much its networks disagree. ``attrs`` holds ``classes`` (their names),
         ``feature_size``, ``threshold``, the model's own ``model_threshold``, ``inverted``, ``model`` (which
         one, and why), and ``doubts``, which are raised as warnings, too.

@@ -215,7 +215,7 @@ def _fit(pixels, usable, start, *, gain, background, radius, spread):
             problem = replace(problem, floor=floor)
             summit = maximise(scene, data, theta, failed, problem)
             theta = summit.theta
-    # The background is not constant about a column: known from its neighbours, its slope is part of the model.
+    # The background is not constant about a column: its slope, known from the neighbours, is in the model.
     slope_error = np.zeros((n, 2))
     if background is None:
         for _ in range(_TILTS):

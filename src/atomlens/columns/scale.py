@@ -21,9 +21,9 @@ _FIRST_RING = 4
 _CLOUDS, _WIDEST_LATTICE = 1.3, 15.0
 # What counts for the size of features: standard deviations of white noise, share of the strongest ring.
 _SIGNIFICANT, _FAINTEST = 4.0, 0.03
-# An isolated peak of the spectrum is a Bragg peak if it has so many times the median power of its ring (chance
-# makes one in 1e9 so high) and this share of the strongest one; so many of them, with their opposites, are a
-# lattice.
+# An isolated peak of the spectrum is a Bragg peak if it has so many times the median power of its ring
+# (chance makes one in 1e9 so high) and this share of the strongest one; so many, with their opposites, are
+# a lattice.
 _ISOLATED, _FAINTEST_PEAK, _LATTICE = 30.0, 0.02, 4
 # Noise counts as coloured where its power in one half of the high frequencies is so many times that in the
 # other, and scan lines as streaked where they have so many times the power of what is around.
@@ -86,7 +86,7 @@ def estimate_scale(image: ArrayLike | DataArray) -> tuple[float, float]:
 
 
 def _scale(pixels):
-    """Width and spacing, as `estimate_scale`, on pixels that are averaged until the noise in them is white."""
+    """Width and spacing, as `estimate_scale`, on pixels averaged until the noise in them is white."""
     power, window = _power_spectrum(pixels)
     rows, columns = window.shape
     ky, kx = 2 * np.pi * np.fft.fftfreq(rows)[:, None], 2 * np.pi * np.fft.rfftfreq(columns)
@@ -132,7 +132,7 @@ def repeats(pixels):
 
 
 def _may_be_halved(power, n, bragg):
-    """Whether noise is coloured, and the features, if they are known, are still resolved on half the pixels."""
+    """Whether noise is coloured, and the features, if known, are still resolved on half the pixels."""
     return n >= _LEAST_PIXELS and not bragg < 2 * _FINEST and _is_coloured(power, n)
 
 
@@ -252,7 +252,7 @@ def _size_by_rings(power, n):
 
 
 def _size_by_peaks(power, n):
-    """``1 / (2 pi k_rms)`` of the Bragg peaks alone, whatever the colour of the noise; NaN without a lattice."""
+    """``1 / (2 pi k_rms)`` of the Bragg peaks, whatever the colour of the noise; NaN without a lattice."""
     ring = _rings(n)
     # What is unusual on the lines through the centre (streaks, edges) is judged by these lines.
     usual = _ring_medians(power, ring)[ring]

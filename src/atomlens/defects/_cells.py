@@ -43,8 +43,9 @@ class CellFrame:
     tracker: Tracker | None
 
     @classmethod
-    def track(cls, pixels, lattice, usable):
+    def track(cls, pixels, lattice, usable=None):
         """Follow the lattice through an image by the phases of two of its reflections."""
+        usable = np.ones(pixels.shape, dtype=bool) if usable is None else usable
         tracker = Tracker.of(pixels, lattice)
         return cls._with(lattice, tracker.displacement(pixels, usable), usable, tracker)
 

@@ -21,7 +21,8 @@ _CELLS = 3.0  # lattice vectors, the shortest length over which brightness is fo
 _STREAKED = 3.0  # times the variance that noise alone gives the median of a row
 _ABSENT, _ABSENT_CONTRAST = 0.25, 0.5  # of the model's amplitude, and of the usual contrast
 _CUBIC = 3  # degree of the trend of thickness and illumination
-_EVEN, _THICKEST = 0.1, 4.0  # range of the gain that is no trend, and the largest one, relative to the usual
+_BEYOND_NOISE = 10.0  # times what noise explains by each coefficient of a trend
+_THICKEST = 4.0  # the largest gain, relative to the usual one
 _GAIN = (0.6, 1.6)  # brightness of a region relative to the image; what lies beyond is not a matter of gain
 # Lattice vectors: how far rows may lie off, together and each by itself
 _DRIFT, _VIBRATION = 1 / 16, 1 / 4
@@ -61,7 +62,7 @@ def _row_offsets(rest):
 
 
 def _bright_cells(pixels, frame, trusted, trend):
-    """Average cell over the image, its brightness followed; the cell itself; and gain and offset of the image.
+    """Average cell over the image, its brightness followed; the cell itself; gain and offset of the image.
 
     The cells are averaged without the trend that is known so far: a slope would go into the average cell.
     """
@@ -113,8 +114,8 @@ def follow_brightness(pixels, model, lattice):
         return _blurred(a, length, step)
 
     # At the border the mean of what is around is that of another place: a slope across the image goes first.
-    slope = plane(pixels)
-    pixels, model = pixels - slope, model - plane(model)
+    slope = plane(pixels - model)
+    pixels = pixels - slope
     ones = smooth(np.ones_like(pixels))
     mean, mean_model = smooth(pixels) / ones, smooth(model) / ones
     covariance = smooth(pixels * model) / ones - mean * mean_model
@@ -125,7 +126,7 @@ def follow_brightness(pixels, model, lattice):
 
 
 def _trend(pixels, model):
-    """Gain and offset of the model that fit the image best, cubic polynomials: thickness, illumination, slope.
+    """Gain and offset of the model that fit the image best, cubic polynomials: thickness, light, slope.
 
     A gain that hardly varies is left at 1, and the offset is then a plane.
     """
@@ -154,12 +155,19 @@ def _trend(pixels, model):
             normal[k, m], normal[n + k, n + m] = squares, ones
             normal[k, n + m] = normal[n + m, k] = waves
     found = np.linalg.lstsq(normal, right, rcond=None)[0]
+    # Against a constant gain and a plane: what the trend explains more must be far beyond noise.
+    few = [k for k in range(2 * n) if k == 0 or (k >= n and sum(orders[k - n]) <= 1)]
+    simple = np.linalg.lstsq(normal[np.ix_(few, few)], right[few], rcond=None)[0]
+    gained = right @ found - right[few] @ simple
+    noise = (float(np.square(pixels, dtype=float).sum()) - right @ found) / pixels.size
+    if gained < _BEYOND_NOISE * (2 * n - len(few)) * noise:
+        return 1.0, plane(pixels)
     coefficients = np.zeros((2, size, size))
     for k, order in enumerate(orders):
         coefficients[0][order], coefficients[1][order] = found[k], found[n + k]
     gain, offset = (down @ c @ across.T for c in coefficients)
     usual = np.median(gain)
-    if not usual > 0 or np.ptp(gain) < _EVEN * usual:
+    if not usual > 0:
         return 1.0, plane(pixels)
     gain = np.clip(gain, usual / _THICKEST, usual * _THICKEST)
     return gain.astype(np.float32), (offset - gain * mean).astype(np.float32)

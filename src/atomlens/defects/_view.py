@@ -65,7 +65,7 @@ class View:
     @classmethod
     def _prepared(cls, pixels, frame, sigma):
         # First with the median of the cells, then with the mean of what lies within reach of it.
-        view = trusted = None
+        view = trusted = expected = streaks = None
         for _ in range(2):
             if view is not None:
                 trusted = view.trusted
