@@ -26,8 +26,7 @@ class NeighbourDescriptor(Descriptor):
     neighbours are.
 
     Blind to translation and to contrast; and to species as far as they do not displace anything. Not to
-    rotation or inversion; `atomlens.crystallography.rotation_invariants` turns the vectors into features
-    that are blind to rotation, too.
+    rotation or inversion.
 
     Parameters
     ----------
@@ -139,8 +138,7 @@ class SubImageDescriptor(Descriptor):
     that is: no lattice is needed.
 
     Blind to translation, and to brightness and contrast: the mean of each picture is subtracted, and what is
-    left divided by its length. Not to rotation, inversion or species;
-    `atomlens.crystallography.patch_invariants` makes features of the pictures that are blind to rotation.
+    left divided by its length. Not to rotation, inversion or species.
 
     Parameters
     ----------
