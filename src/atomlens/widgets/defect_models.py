@@ -75,8 +75,8 @@ class DefectModel(Model):
     def _update(self, _=None):
         if self.found is None:  # not yet set up
             return
-        found = self._tried(lambda: self._map(self.detector).at(self.rate))
-        self.found = self.found if found is None else found
+        if (found := self._tried(lambda: self._map(self.detector).at(self.rate))) is not None:
+            self.found = found
 
     def _go_to_strongest(self):
         hits = self.found.defects
