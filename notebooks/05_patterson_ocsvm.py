@@ -379,7 +379,7 @@ print(
 rows, lower = {}, lattice.estimate(twinned.data[boundary + 60 :])
 for name, image, edge in (("one fifth", minority, 100), ("half and half", equal, 250)):
     for method in ("unit_cell", "svm")[: budget(full=2, fast=1)]:
-        cells = defects.detect(image[:, :180], detector=method, lattice=lower).cells
+        cells = defects.detect(image[:, :120], detector=method, lattice=lower).cells
         odd, upper = cells.p_value < 0.01, cells.y < edge
         rows[name, method] = {"upper twin (%)": odd[upper].mean(), "lower twin (%)": odd[~upper].mean()}
 (100 * pd.DataFrame(rows).T).round().astype(int)

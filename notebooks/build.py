@@ -498,7 +498,7 @@ def main(arguments=None):
     parser.add_argument("names", nargs="*", metavar="NAME", help="parts of their paths; all if none is given")
     parser.add_argument("--force", action="store_true", help="build also what is fresh")
     parser.add_argument("--budget", choices=["full", "fast"], default="fast", help="of execute")
-    options = parser.parse_args(arguments)
+    options = parser.parse_intermixed_args(arguments)  # NAME may stand behind an option
 
     if options.command == "build":
         write_students()

@@ -94,8 +94,9 @@ def test_window_size_step_and_taper_come_from_the_lattice():
 @pytest.mark.parametrize("size", [(12, 9), (11, 14)])
 def test_rows_are_windows(kind, size, monkeypatch):
     monkeypatch.setattr("atomlens.descriptors._windows._BATCH", 500)
-    describe = WindowDescriptor(size, step=(5, 7), kind=kind, taper="hann", blank_center=1.5)
-    features = describe.fit_transform(NOISE)
+    describe = WindowDescriptor(size, step=(5, 7), kind=kind, taper="hann").fit(NOISE)
+    describe.blank_center_ = 1.5
+    features = describe.transform(NOISE)
     assert features.dtype == np.float32
     assert len(features) == len(describe.positions_)
     assert (
@@ -162,7 +163,7 @@ def test_two_phases_are_seen_where_they_are():
 
 
 def test_what_a_feature_of_a_patterson_function_means():
-    describe = WindowDescriptor((20, 17), taper=None, blank_center=0).fit(NOISE)
+    describe = WindowDescriptor((20, 17), taper=None).fit(NOISE)
     place = np.zeros((11, 17))
     place[4, 8 - 5] = 1  # the vector (-5, 4) ...
     drawn = describe.inverse_image(place.ravel())[0]
@@ -170,7 +171,7 @@ def test_what_a_feature_of_a_patterson_function_means():
 
 
 def test_what_a_feature_of_a_transform_means():
-    describe = WindowDescriptor((20, 17), kind="fft", taper=None, blank_center=0).fit(NOISE)
+    describe = WindowDescriptor((20, 17), kind="fft", taper=None).fit(NOISE)
     y, x = np.mgrid[:20, :17]
     wave = np.cos(2 * np.pi * (3 * x / 17 - 2 * y / 20))
     drawn = describe.inverse_image(describe.transform(np.tile(wave, (2, 2)))[0])[0]
@@ -323,7 +324,6 @@ def test_what_is_not_seen_is_what_is_promised(descriptor, blind, changed):
         ready(records(seed=0)),
         ready(records(seed=1)),
         {name: ready(data) for name, data in changed.items()},
-        n_rows=300,
     )
     assert set(table.index[table.blind]) == blind
     assert set(descriptor.blind_to) <= blind
@@ -338,7 +338,7 @@ def test_an_inversion_that_there_is_is_seen_by_columns_only():
         return image(cells, electrons=300, random_state=seed).data.values[:260, :260]
 
     original, repeat, turned = record(0), record(1), record(2)[::-1, ::-1]
-    assert blindness(WindowDescriptor(), original, repeat, {"turned": turned}, n_rows=300).blind["turned"]
+    assert blindness(WindowDescriptor(), original, repeat, {"turned": turned}).blind["turned"]
     from atomlens.lattice import assign_sublattices
 
     heavy = [
@@ -387,7 +387,6 @@ TABLE = grid_table()
         (lambda: WindowDescriptor(20, step=0).fit(NOISE), ValueError, "step must be"),
         (lambda: WindowDescriptor(20, kind="dct").fit(NOISE), ValueError, "kind must be"),
         (lambda: WindowDescriptor(20, taper="hamming").fit(NOISE), ValueError, "taper must be"),
-        (lambda: WindowDescriptor(20, blank_center=-1).fit(NOISE), ValueError, "blank_center must be"),
         (lambda: WindowDescriptor().fit(NOISE), NotPeriodicError, "no lattice"),
         (lambda: WindowDescriptor(20).fit(NOISE * np.nan), ValueError, "NaN"),
         (lambda: WindowDescriptor(20).fit(NOISE * 0), ValueError, "constant"),
@@ -424,7 +423,6 @@ TABLE = grid_table()
         ),
         (lambda: blindness(WINDOWS, NOISE, NOISE, {"no": NOISE}), ValueError, "does not differ"),
         (lambda: blindness(WINDOWS, NOISE, NOISE, {}), ValueError, "no change"),
-        (lambda: blindness(WINDOWS, NOISE, NOISE, {"no": NOISE}, n_rows=5), ValueError, "n_rows"),
     ],
 )
 def test_bad_input_is_explained(call, error, message):

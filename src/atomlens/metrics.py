@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from scipy.optimize import linear_sum_assignment
-from sklearn.metrics import adjusted_rand_score, confusion_matrix
+from sklearn.metrics import adjusted_rand_score, precision_recall_fscore_support
 
 from atomlens._match import Match, match, match_table
 from atomlens._types import ArrayLike, DataArray, DataFrame, ndarray
@@ -21,7 +21,6 @@ __all__ = [
     "cluster_report",
     "match",
     "match_table",
-    "spectral_angle",
 ]
 
 
@@ -144,52 +143,14 @@ def cluster_report(labels: ArrayLike | DataArray, truth: ArrayLike | DataArray) 
     _pair(labels, truth)
     aligned, truth = _pair(align_labels(labels, truth), truth)
     phases = np.unique(truth)
-    every = np.union1d(phases, aligned)
-    table = confusion_matrix(truth, aligned, labels=every)
-    at = np.searchsorted(every, phases)
-    hits, predicted = table[at, at], table[:, at].sum(axis=0)
-    size = table[at].sum(axis=1)
-    precision = np.divide(hits, predicted, out=np.zeros(hits.size), where=predicted > 0)
+    scores = precision_recall_fscore_support(truth, aligned, labels=phases, zero_division=0)
+    precision, recall, _, size = scores
     return pd.DataFrame(
         {
             "size": size,
-            "cluster": np.where(predicted > 0, phases, -1),
-            "recall": hits / size,
+            "cluster": np.where(np.isin(phases, aligned), phases, -1),
+            "recall": recall,
             "precision": precision,
         },
         index=pd.Index(phases, name="phase"),
     )
-
-
-def spectral_angle(spectra: ArrayLike, reference: ArrayLike) -> ndarray:
-    """Angle between spectra, blind to their scale.
-
-    Parameters
-    ----------
-    spectra, reference : array_like of shape (..., L)
-        Compared pair by pair along the last axis.
-
-    Returns
-    -------
-    ndarray of shape (...)
-        Degrees: 0 for the same shape.
-
-    Raises
-    ------
-    ValueError
-        If a spectrum is zero everywhere, so that its direction is undefined.
-
-    References
-    ----------
-    Kruse et al., Remote Sens. Environ. 44, 145 (1993).
-
-    Examples
-    --------
-    >>> float(spectral_angle([1.0, 0.0], [1.0, 1.0]).round(6))
-    45.0
-    """
-    a, b = np.asarray(spectra, dtype=float), np.asarray(reference, dtype=float)
-    norm = np.linalg.norm(a, axis=-1) * np.linalg.norm(b, axis=-1)
-    if np.any(norm == 0):
-        raise ValueError("a spectrum is zero everywhere: it has no direction; leave it out before comparing")
-    return np.degrees(np.arccos(np.clip((a * b).sum(axis=-1) / norm, -1, 1)))

@@ -216,7 +216,7 @@ def test_likely_slips_are_told_from_right_answers(exercise):
     centred = np.abs(np.fft.fft2(exercise.patch - exercise.patch.mean())) ** 2
     assert not exercise.check_patterson(np.fft.fftshift(np.fft.ifft2(raw)).real)
     assert not exercise.check_patterson(np.fft.ifft2(centred).real)
-    small = halves(exercise, size=12, step=8, blank_center=0)
+    small = halves(exercise, size=12, step=8)
     assert exercise.check_domains(small).state == "wrong"
     swapped = changes(exercise)
     swapped["A"], swapped["B"] = swapped["B"], swapped["A"]

@@ -58,11 +58,9 @@ def test_table_of_criteria(planted):
     assert found.loc[4, "closure"] == pytest.approx(model.verdict_["closure"][0])
 
 
-def test_arrays_and_settings(planted):
+def test_neighbourhoods_and_settings(planted):
     table = planted((0, 180), seed=2, size=9)[0]
     hoods = neighbour_vectors(table, center="Ti", neighbors="Sr")
-    plain = choose_n_clusters(hoods.vectors, range(1, 4))
-    assert plain.recommended == 2
     assert choose_n_clusters(hoods, range(1, 4)).recommended == 2
     settings = LocalCrystallography(point_group="2", alpha=0.05)
     other = choose_n_clusters(hoods, (2,), estimator=settings)

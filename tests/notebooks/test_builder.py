@@ -109,6 +109,12 @@ def test_a_built_lesson_is_sound_and_stays_as_it_is(builder, lesson, no_executio
     assert lesson.with_suffix(".ipynb").read_text(encoding="utf-8") == text
 
 
+def test_names_may_stand_behind_an_option(builder, capsys):
+    with pytest.raises(SystemExit):
+        builder.main(["build", "--force", "99_none"])
+    assert "no notebook has 99_none in its name" in capsys.readouterr().err
+
+
 @pytest.mark.notebooks
 def test_changed_prose_and_comments_need_no_execution(builder, lesson, no_execution):
     builder.build(lesson)

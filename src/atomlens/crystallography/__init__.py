@@ -1,7 +1,6 @@
 """Local crystallography: phases from the neighbourhoods of atoms, and which of them are ferroic."""
 
 from atomlens.crystallography.estimator import LocalCrystallography
-from atomlens.crystallography.invariants import patch_invariants, rotation_invariants
 from atomlens.crystallography.maps import Components, components, displacements, polarisation, strain_map
 from atomlens.crystallography.point_groups import POINT_GROUPS, PointGroup, point_group
 from atomlens.crystallography.selection import ClusterChoice, choose_n_clusters
@@ -16,10 +15,8 @@ __all__ = [
     "choose_n_clusters",
     "components",
     "displacements",
-    "patch_invariants",
     "point_group",
     "polarisation",
-    "rotation_invariants",
     "strain_map",
     "superlattices",
     "wave_spectrum",

@@ -29,8 +29,8 @@ class Evidence:
     ----------
     points : ndarray of shape (N, 2k)
     labels, kind : ndarray of int, shape (N,)
-    cell : ndarray of int, shape (N, 2), or None
-    height : ndarray of shape (N,), or None
+    cell : ndarray of int, shape (N, 2)
+    height : ndarray of shape (N,)
         Place across the scan lines, in lattice spacings.
     ideal : ndarray of shape (sites, k, 2)
     group : PointGroup
@@ -45,8 +45,8 @@ class Evidence:
     points: np.ndarray
     labels: np.ndarray
     kind: np.ndarray
-    cell: np.ndarray | None
-    height: np.ndarray | None
+    cell: np.ndarray
+    height: np.ndarray
     ideal: np.ndarray
     group: PointGroup
     gaps: np.ndarray
@@ -126,7 +126,7 @@ def _test(evidence, of_atom, tested, alone, alpha, tolerance, trust_scan):
     core = own & _core(evidence.points, own, of_atom, even) if alone else own
     # The lattice's own neighbourhood is off centre by the mean displacement: symmetrise it.
     star = (even @ (ideal[site] @ group.frame).ravel()).reshape(-1, 2)
-    blocks = [] if evidence.cell is None else blocks_of(evidence.cell[core], evidence.height[core])
+    blocks = blocks_of(evidence.cell[core], evidence.height[core])
 
     def test(some):
         rest = asymmetric_part(some, star, trust_scan=trust_scan)

@@ -15,7 +15,6 @@ from atomlens._threads import one_thread
 from atomlens._types import Any, DataFrame, Lattice, Self, Sequence, ndarray
 from atomlens.crystallography import _replicas
 from atomlens.crystallography._phases import Evidence, verdict
-from atomlens.crystallography._ready import neighbourhoods_of
 from atomlens.crystallography.point_groups import POINT_GROUPS, fitting, point_group
 from atomlens.lattice import Neighbourhoods, neighbour_vectors
 from atomlens.lattice.table import sublattice_column
@@ -167,14 +166,13 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         self.trust_scan = trust_scan
         self.random_state = random_state
 
-    def fit(self, X: DataFrame | ndarray, y: Any = None) -> Self:
+    def fit(self, X: DataFrame | Neighbourhoods, y: Any = None) -> Self:
         """Cluster neighbourhoods and judge the phases.
 
         Parameters
         ----------
-        X : DataFrame, ndarray of shape (N, k, 2), or Neighbourhoods
-            A table of columns with ``x`` and ``y`` in pixels, and ``sublattice`` or ``label``; or ordered
-            vectors to k neighbours, NaN where one is missing; or what
+        X : DataFrame or Neighbourhoods
+            A table of columns with ``x`` and ``y`` in pixels, and ``sublattice`` or ``label``; or what
             `atomlens.lattice.neighbour_vectors` found (``n_neighbors``, ``center`` and ``neighbors`` then
             play no part).
         y : ignored
@@ -215,23 +213,23 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
     def _neighbourhoods(self, X):
         if isinstance(X, Neighbourhoods):
             return X
-        if isinstance(X, pd.DataFrame):
-            name = sublattice_column(X)
-            names = [] if name is None else X[name].dropna().unique().tolist()
-            if self.center is None and len(names) > 1:
-                raise ValueError(
-                    f"the table has the sublattices {', '.join(map(repr, names))}: say whose "
-                    f"neighbourhoods to cluster, for example center={names[-1]!r}, neighbors={names[0]!r}"
-                )
-            return neighbour_vectors(
-                X,
-                self.lattice,
-                n_neighbors=self.n_neighbors,
-                center=self.center,
-                neighbors=self.neighbors,
-                random_state=self.random_state,
+        if not isinstance(X, pd.DataFrame):
+            raise ValueError(f"expected a table of columns (DataFrame), got {type(X).__name__}")
+        name = sublattice_column(X)
+        names = [] if name is None else X[name].dropna().unique().tolist()
+        if self.center is None and len(names) > 1:
+            raise ValueError(
+                f"the table has the sublattices {', '.join(map(repr, names))}: say whose "
+                f"neighbourhoods to cluster, for example center={names[-1]!r}, neighbors={names[0]!r}"
             )
-        return neighbourhoods_of(X)
+        return neighbour_vectors(
+            X,
+            self.lattice,
+            n_neighbors=self.n_neighbors,
+            center=self.center,
+            neighbors=self.neighbors,
+            random_state=self.random_state,
+        )
 
     def _group(self, hoods):
         """Point group in the frame of the lattice; where it does not fit, the error says what does."""
@@ -319,7 +317,7 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
             name: _replicas.contingency(self.labels_[whole], images, self.n_clusters)
             for name, images in zip(self.operations_, found, strict=True)
         }
-        for step in self._steps():
+        for step in _TRANSLATIONS:
             rows = _replicas.translated(hoods, step)
             images = self.labels_[rows]
             there = (rows >= 0) & (images >= 0) & (self.labels_ >= 0)
@@ -328,9 +326,6 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
             name: pd.DataFrame(table, index=names, columns=[*names, "none"]) for name, table in tables.items()
         }
 
-    def _steps(self):
-        return () if self.neighbourhoods_.cell is None else _TRANSLATIONS
-
     def _judge(self, points, whole, group):
         """Merge, find orbits and test: the verdict."""
         hoods = self.neighbourhoods_
@@ -338,13 +333,13 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
             points=points[whole],
             labels=self.labels_[whole],
             kind=hoods.kind[whole],
-            cell=None if hoods.cell is None else hoods.cell[whole],
-            height=None if hoods.cell is None else _across_lines(hoods)[whole],
+            cell=hoods.cell[whole],
+            height=_across_lines(hoods)[whole],
             ideal=hoods.ideal,
             group=group,
             gaps=self.gap_p_values_,
             replicas=[self.contingency_[name].to_numpy() for name in self.operations_],
-            translated=[self.contingency_[f"+{step}"].to_numpy() for step in self._steps()],
+            translated=[self.contingency_[f"+{step}"].to_numpy() for step in _TRANSLATIONS],
             same_site=_on_own_site(hoods),
         )
         settings = {"alpha": self.alpha, "tolerance": self.tolerance, "trust_scan": self.trust_scan}
@@ -362,7 +357,7 @@ def _across_lines(hoods):
 def _on_own_site(hoods):
     """Whether all neighbours are whole lattice vectors away."""
     steps = hoods.ideal @ np.linalg.inv(hoods.lattice.basis)
-    return hoods.cell is not None and bool(np.abs(steps - np.rint(steps)).max() < _WHOLE)
+    return bool(np.abs(steps - np.rint(steps)).max() < _WHOLE)
 
 
 def _whole(value):

@@ -12,7 +12,7 @@ from sklearn.metrics import silhouette_score
 from sklearn.mixture import GaussianMixture
 
 from atomlens._threads import one_thread
-from atomlens._types import DataFrame, ndarray
+from atomlens._types import DataFrame, Neighbourhoods
 from atomlens.crystallography.estimator import LocalCrystallography
 
 __all__ = ["ClusterChoice", "choose_n_clusters"]
@@ -43,7 +43,7 @@ class ClusterChoice:
 
 
 def choose_n_clusters(
-    X: DataFrame | ndarray,
+    X: DataFrame | Neighbourhoods,
     k_range: Iterable[int] = range(1, 10),
     *,
     estimator: LocalCrystallography | None = None,
@@ -52,7 +52,7 @@ def choose_n_clusters(
 
     Parameters
     ----------
-    X : DataFrame or ndarray of shape (N, k, 2)
+    X : DataFrame or Neighbourhoods
         As for `LocalCrystallography.fit`.
     k_range : iterable of int
     estimator : LocalCrystallography, optional

@@ -45,8 +45,8 @@ def superlattices(hoods: Neighbourhoods, *, alpha: float = 0.01) -> DataFrame:
     Raises
     ------
     ValueError
-        If the neighbourhoods have no cells, as those from a ready array, or span less than four cells along a
-        lattice vector; or if `alpha` does not lie between 0 and 1.
+        If the neighbourhoods span less than four cells along a lattice vector, or if `alpha` does not lie
+        between 0 and 1.
 
     Notes
     -----
@@ -137,8 +137,6 @@ def _power(hoods):
             f"expected neighbourhoods, got {type(hoods).__name__}: atomlens.lattice.neighbour_vectors finds "
             "them, and a fitted LocalCrystallography keeps them as neighbourhoods_"
         )
-    if hoods.cell is None:
-        raise ValueError("these neighbourhoods have no unit cells: start from a table of columns")
     whole = hoods.complete & (hoods.kind >= 0)
     # The sites of a cell alternate each in its own way: the fullest is looked at.
     site = np.bincount(hoods.kind[whole]).argmax() if whole.any() else 0

@@ -112,7 +112,7 @@ def list() -> DataFrame:
     """
     import pandas as pd
 
-    rows = {name: _row_of_twin(name) for name in TWINS}
+    rows = {name: _facts(twin, 0, "MIT", "atomlens", False, "here", "") for name, twin in TWINS.items()}
     rows |= {name: _row(entry) for name, entry in registry().items()}
     return pd.DataFrame.from_dict(rows, orient="index", columns=_COLUMNS).rename_axis("name")
 
@@ -208,11 +208,6 @@ def _row(entry):
     away = "mirror only" if entry.obtain else "to download"
     size, status = sum(file.bytes for file in entry.files.values()), "here" if here else away
     return _facts(entry, size, entry.licence, entry.citation, entry.real, status, entry.twin or "")
-
-
-def _row_of_twin(name):
-    twin = TWINS[name]
-    return _facts(twin, 0, "MIT", "atomlens", False, "here", "")
 
 
 def _facts(entry, size, licence, citation, real, status, twin):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from scipy.spatial.distance import cdist
-from scipy.stats import rankdata
+from scipy.stats import mannwhitneyu
 from sklearn.base import clone
 
 from atomlens._types import Any, DataFrame
+
+_ROWS = 500
 
 
 def blindness(
@@ -17,7 +19,6 @@ def blindness(
     repeat: Any,
     changed: dict[str, Any],
     *,
-    n_rows: int = 500,
     random_state: int = 0,
 ) -> DataFrame:
     """Measure which changes of the specimen a descriptor does not see.
@@ -33,9 +34,8 @@ def blindness(
         Two records of the same specimen with different noise.
     changed : dict
         Name of the change -> record of the specimen after it was translated, rotated, inverted, ...
-    n_rows : int
-        So many rows of each, drawn at random, are compared at most.
     random_state : int
+        Of the 500 rows of each that are compared, if there are more.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def blindness(
     Raises
     ------
     ValueError
-        If the repeat does not differ from the original, there is no change, or `n_rows` is below 10.
+        If the repeat does not differ from the original, or there is no change.
 
     Examples
     --------
@@ -63,14 +63,12 @@ def blindness(
     """
     if not changed:
         raise ValueError("there is no change to measure: give a dict of name -> data")
-    if not (isinstance(n_rows, int | np.integer) and n_rows >= 10):
-        raise ValueError(f"n_rows must be a whole number of at least 10, got {n_rows!r}")
     fitted = clone(descriptor).fit(original)
 
     def rows(data):
         features = np.asarray(fitted.transform(data))
         features = features.reshape(len(features), -1)
-        return features[np.random.default_rng(random_state).permutation(len(features))[:n_rows]]
+        return features[np.random.default_rng(random_state).permutation(len(features))[:_ROWS]]
 
     known = rows(original)
     same = cdist(rows(repeat), known).min(axis=1)
@@ -91,5 +89,4 @@ def blindness(
 
 def _visibility(other, same):
     """Probability that one of the first is larger than one of the second: the area under the ROC curve."""
-    ranks = rankdata(np.concatenate([other, same]))[: len(other)]
-    return float((ranks.sum() - len(other) * (len(other) + 1) / 2) / (len(other) * len(same)))
+    return float(mannwhitneyu(other, same, method="asymptotic").statistic / (len(other) * len(same)))

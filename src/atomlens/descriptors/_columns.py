@@ -26,12 +26,11 @@ class NeighbourDescriptor(Descriptor):
     neighbours are.
 
     Blind to translation and to contrast; and to species as far as they do not displace anything. Not to
-    rotation or inversion; `atomlens.crystallography.rotation_invariants` turns the vectors into features
-    that are blind to rotation, too.
+    rotation or inversion.
 
     Parameters
     ----------
-    n_neighbors, center, neighbors, random_state
+    n_neighbors, center, neighbors
         As for `atomlens.lattice.neighbour_vectors`.
     lattice : Lattice, optional
         Estimated from each table without it.
@@ -74,23 +73,15 @@ class NeighbourDescriptor(Descriptor):
         center: str | int | None = None,
         neighbors: str | int | None = None,
         lattice: Lattice | None = None,
-        random_state: int = 0,
     ) -> None:
         self.n_neighbors = n_neighbors
         self.center = center
         self.neighbors = neighbors
         self.lattice = lattice
-        self.random_state = random_state
 
     def _hoods(self, columns):
-        hoods = neighbour_vectors(
-            columns,
-            self.lattice,
-            n_neighbors=self.n_neighbors,
-            center=self.center,
-            neighbors=self.neighbors,
-            random_state=self.random_state,
-        )
+        who = {"n_neighbors": self.n_neighbors, "center": self.center, "neighbors": self.neighbors}
+        hoods = neighbour_vectors(columns, self.lattice, **who)
         if not hoods.complete.any():
             raise ValueError(
                 f"none of {len(hoods.centres)} columns has all its {hoods.vectors.shape[1]} neighbours: "
@@ -139,8 +130,7 @@ class SubImageDescriptor(Descriptor):
     that is: no lattice is needed.
 
     Blind to translation, and to brightness and contrast: the mean of each picture is subtracted, and what is
-    left divided by its length. Not to rotation, inversion or species;
-    `atomlens.crystallography.patch_invariants` makes features of the pictures that are blind to rotation.
+    left divided by its length. Not to rotation, inversion or species.
 
     Parameters
     ----------

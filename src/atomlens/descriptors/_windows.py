@@ -41,15 +41,14 @@ class WindowDescriptor(Descriptor):
         peaks. The modulus is in units of its root mean square.
     taper : {"auto", "hann", None}
         "auto" tapers unless the window holds less than about 2.5 unit cells.
-    blank_center : float or "auto"
-        Radius that is set to zero in the Patterson function (pixels) or the transform (steps). "auto": 0.3
-        lattice vectors in a Patterson function, and nothing in a transform.
 
     Attributes
     ----------
     size_, step_ : tuple of int
     taper_ : {"hann", None}
     blank_center_ : float
+        Radius in pixels that is set to zero: 0.3 lattice vectors in a Patterson function, and nothing in a
+        transform or where there is no lattice.
     lattice_ : Lattice or None
         Of the image that was fitted; None where it does not repeat.
     positions_ : DataFrame
@@ -88,13 +87,11 @@ class WindowDescriptor(Descriptor):
         step: int | tuple[int, ...] | None = None,
         kind: str = "patterson",
         taper: str | None = "auto",
-        blank_center: float | str = "auto",
     ) -> None:
         self.size = size
         self.step = step
         self.kind = kind
         self.taper = taper
-        self.blank_center = blank_center
 
     def _learn(self, image):
         if self.kind not in _KINDS:
@@ -115,14 +112,7 @@ class WindowDescriptor(Descriptor):
             self.taper_ = "hann" if holds > 2.5 / 3 else None
         else:
             self.taper_ = self.taper
-        if self.blank_center == "auto":
-            self.blank_center_ = 0.3 * known.spacing if known.periodic and self.kind == "patterson" else 0.0
-        elif not (isinstance(self.blank_center, int | float | np.number) and self.blank_center >= 0):
-            raise ValueError(
-                f'blank_center must be "auto" or a radius of at least 0, got {self.blank_center!r}'
-            )
-        else:
-            self.blank_center_ = float(self.blank_center)
+        self.blank_center_ = 0.3 * known.spacing if known.periodic and self.kind == "patterson" else 0.0
         taper_window(self.size_, self.taper_)  # is it a taper?
 
     def _places(self, image):

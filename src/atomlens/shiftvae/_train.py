@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import math
 import time
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -13,7 +12,7 @@ from torch.nn import functional
 from tqdm.auto import tqdm
 
 from atomlens.shiftvae._networks import AligningEncoder, CanonicalDecoder
-from atomlens.shiftvae._setup import LEAST_NOISE
+from atomlens.shiftvae._setup import BLOCK, LEAST_NOISE
 from atomlens.shiftvae._smooth import blocks_of_grid, information, roughness
 
 _WARM_UP = 30  # steps in which the learning rate rises: the first ones of Adam would throw the start away
@@ -34,28 +33,7 @@ COLUMNS = [
     *("noise_sd", "learning_rate", "seconds"),
 ]
 _PARTS = COLUMNS[1:6]
-# Parameters of `ShiftVAE` that say how to train.
-SHARED = [
-    *("likelihood", "beta", "smoothness", "batch_size"),
-    *("learning_rate", "max_epochs", "random_state", "progress"),
-]
 _HALF_LOG_TWO_PI = math.log(2 * math.pi) / 2
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How to train; as the parameters of `ShiftVAE`."""
-
-    likelihood: str
-    noise_sd: float | None  # of the scaled data; None to learn it
-    beta: float
-    smoothness: float
-    block: int
-    batch_size: int
-    learning_rate: float
-    max_epochs: int
-    random_state: int
-    progress: bool
 
 
 def reconstruction_loss(decoded, crops, *, likelihood, noise_sd):
@@ -66,7 +44,7 @@ def reconstruction_loss(decoded, crops, *, likelihood, noise_sd):
     return squares / (2 * noise_sd**2) + crops[0].numel() * (math.log(noise_sd) + _HALF_LOG_TWO_PI)
 
 
-def prepare(networks, crops, start, recipe):
+def prepare(networks, crops, start, model):
     """Teach decoder and encoder what registration found.
 
     Parameters
@@ -75,7 +53,8 @@ def prepare(networks, crops, start, recipe):
     crops : callable
         Numbers of crops -> tensor.
     start : Start
-    recipe : Recipe
+    model : ShiftVAE
+        Its parameters say how to train.
     """
     decoder, encoder = networks["decoder"], networks["encoder"]
     device = next(networks.parameters()).device
@@ -83,17 +62,17 @@ def prepare(networks, crops, start, recipe):
         torch.as_tensor(part, dtype=torch.float32, device=device)
         for part in (start.frame, start.components, start.latents)
     )
-    generator = torch.Generator(device).manual_seed(recipe.random_state)
+    generator = torch.Generator(device).manual_seed(model.random_state)
 
     def wanted(content):
         pictures = frame + torch.einsum("bk,kyx->byx", content, components)
-        return pictures.clamp(*_LOGITS).logit() if recipe.likelihood == "bernoulli" else pictures
+        return pictures.clamp(*_LOGITS).logit() if model.likelihood == "bernoulli" else pictures
 
     if isinstance(decoder, CanonicalDecoder):
         content = torch.randn(_FITTED, len(components), generator=generator, device=device)
         decoder.begin_with(content, wanted(content))
     else:
-        optimiser = torch.optim.Adam(decoder.parameters(), lr=recipe.learning_rate, fused=True)
+        optimiser = torch.optim.Adam(decoder.parameters(), lr=model.learning_rate, fused=True)
         for _ in range(_DECODER_STEPS):
             content = torch.randn(_PICTURES, len(components), generator=generator, device=device)
             _descend(optimiser, functional.mse_loss(decoder.frames(content), wanted(content)))
@@ -103,10 +82,10 @@ def prepare(networks, crops, start, recipe):
         views = torch.as_tensor(start.views, device=device)
         encoder.begin_with(crops(start.rows), pose, views, start.noise)
         return
-    optimiser = torch.optim.Adam(encoder.parameters(), lr=recipe.learning_rate, fused=True)
-    rng = np.random.default_rng(recipe.random_state)
+    optimiser = torch.optim.Adam(encoder.parameters(), lr=model.learning_rate, fused=True)
+    rng = np.random.default_rng(model.random_state)
     for _ in range(_ENCODER_STEPS):
-        some = rng.integers(0, len(start.rows), recipe.batch_size)
+        some = rng.integers(0, len(start.rows), model.batch_size)
         mean, _ = encoder(crops(start.rows[some]))
         _descend(optimiser, decoder.geometry.distance(mean, latents[some]))
 
@@ -117,7 +96,7 @@ def _descend(optimiser, loss):
     optimiser.step()
 
 
-def train(networks, crops, n_crops, grid, recipe, noise_sd):
+def train(networks, crops, n_crops, grid, model, noise_sd):
     """Train, and keep the last good state should it diverge.
 
     Parameters
@@ -129,7 +108,8 @@ def train(networks, crops, n_crops, grid, recipe, noise_sd):
     n_crops : int
     grid : tuple of int or None
         Rows and columns in which the crops stand.
-    recipe : Recipe
+    model : ShiftVAE
+        Its parameters say how to train.
     noise_sd : float
         To begin with.
 
@@ -140,32 +120,32 @@ def train(networks, crops, n_crops, grid, recipe, noise_sd):
     noise_sd : float
     ended : {"converged", "max_epochs", "diverged"}
     """
-    rng = np.random.default_rng(recipe.random_state)
+    rng = np.random.default_rng(model.random_state)
     device = next(networks.parameters()).device
-    generator = torch.Generator(device).manual_seed(recipe.random_state)
-    optimiser = torch.optim.Adam(networks.parameters(), lr=recipe.learning_rate, fused=True)
-    smooth = recipe.smoothness > 0
-    steps = n_crops // recipe.batch_size
+    generator = torch.Generator(device).manual_seed(model.random_state)
+    optimiser = torch.optim.Adam(networks.parameters(), lr=model.learning_rate, fused=True)
+    smooth = model.smoothness > 0
+    steps = n_crops // model.batch_size
     n_pixels = math.prod(networks["decoder"].geometry.shape)
-    schedule = _Schedule(recipe, steps, max(_LEAST_GAIN, _PER_PIXEL * n_pixels))
+    schedule = _Schedule(model, steps, max(_LEAST_GAIN, _PER_PIXEL * n_pixels))
     history, ended, start = [], "max_epochs", time.perf_counter()
     good = copy.deepcopy(networks.state_dict()), noise_sd
-    bar = tqdm(total=recipe.max_epochs, disable=not recipe.progress, unit="epoch", leave=False)
+    bar = tqdm(total=model.max_epochs, disable=not model.progress, unit="epoch", leave=False)
     while not schedule.done:
         totals = dict.fromkeys(_PARTS, 0.0)
         if smooth:
-            batches = blocks_of_grid(grid, recipe.block, steps, recipe.batch_size, rng)
+            batches = blocks_of_grid(grid, BLOCK, steps, model.batch_size, rng)
         else:
-            batches = rng.permutation(n_crops)[: steps * recipe.batch_size].reshape(steps, -1)
+            batches = rng.permutation(n_crops)[: steps * model.batch_size].reshape(steps, -1)
         for rows in batches:
             optimiser.param_groups[0]["lr"] = schedule.next_rate()
-            terms = _terms(networks, crops(rows), recipe, noise_sd, generator, smooth)
+            terms = _terms(networks, crops(rows), model, noise_sd, generator, smooth)
             _descend(optimiser, terms["loss"])
             for name, value in terms.items():
                 totals[name] += float(value.detach())
             if not math.isfinite(totals["loss"]):
                 break
-            if recipe.noise_sd is None and recipe.likelihood == "gaussian":
+            if model.noise_sd is None and model.likelihood == "gaussian":
                 # Of the likelihood, what is not constant is the sum of squares over twice the variance.
                 nats = float(terms["reconstruction"].detach()) / n_pixels - math.log(noise_sd)
                 squares = 2 * noise_sd**2 * max(nats - _HALF_LOG_TWO_PI, 0.0)
@@ -193,7 +173,7 @@ def train(networks, crops, n_crops, grid, recipe, noise_sd):
     return history, noise_sd, ended
 
 
-def _terms(networks, batch, recipe, noise_sd, generator, smooth):
+def _terms(networks, batch, model, noise_sd, generator, smooth):
     """Every term of the loss, in nats a crop."""
     mean, log_sd = networks["encoder"](batch)
     noise = torch.randn(mean.shape, generator=generator, device=mean.device)
@@ -201,18 +181,18 @@ def _terms(networks, batch, recipe, noise_sd, generator, smooth):
     geometry = networks["decoder"].geometry
     n_pose = geometry.n_pose
     decoded = networks["decoder"](latents[:, n_pose:], geometry.pose(latents))
-    loss = reconstruction_loss(decoded, batch, likelihood=recipe.likelihood, noise_sd=noise_sd)
+    loss = reconstruction_loss(decoded, batch, likelihood=model.likelihood, noise_sd=noise_sd)
     kl = geometry.divergence(mean, log_sd).mean(dim=0)
     terms = {"reconstruction": loss, "kl_pose": kl[:n_pose].sum(), "kl_content": kl[n_pose:].sum()}
     penalty = loss.new_zeros(())
     if smooth:
-        maps = mean[:, n_pose:].view(-1, recipe.block, recipe.block, mean.shape[1] - n_pose)
-        penalty = recipe.smoothness * roughness(maps, kl[n_pose:].detach())
+        maps = mean[:, n_pose:].view(-1, BLOCK, BLOCK, mean.shape[1] - n_pose)
+        penalty = model.smoothness * roughness(maps, kl[n_pose:].detach())
         # A map of nothing is smooth: the content must not be given up for it.
         says = information(mean[:, n_pose:], log_sd[:, n_pose:])
         penalty = penalty + _FLOOR_WEIGHT * functional.relu(_FLOOR - says)
     terms["penalty"] = penalty
-    terms["loss"] = loss + recipe.beta * kl.sum() + penalty
+    terms["loss"] = loss + model.beta * kl.sum() + penalty
     return terms
 
 
@@ -223,23 +203,23 @@ def _finite(networks):
 class _Schedule:
     """Full learning rate until the loss stands still, then down to nothing; and when to stop."""
 
-    def __init__(self, recipe, steps, least_gain):
-        self.recipe, self.steps, self.least_gain = recipe, steps, least_gain
+    def __init__(self, model, steps, least_gain):
+        self.model, self.steps, self.least_gain = model, steps, least_gain
         self.best, self.waited, self.epoch, self.step = math.inf, 0, 0, 0
-        self.cooling = max(_LEAST_COOLING, math.ceil(_COOLING * recipe.max_epochs))
-        self.turn = max(recipe.max_epochs - self.cooling, 0)  # the epoch at which cooling begins
+        self.cooling = max(_LEAST_COOLING, math.ceil(_COOLING * model.max_epochs))
+        self.turn = max(model.max_epochs - self.cooling, 0)  # the epoch at which cooling begins
         self.settled = False
 
     @property
     def done(self):
-        return self.epoch >= min(self.turn + self.cooling, self.recipe.max_epochs)
+        return self.epoch >= min(self.turn + self.cooling, self.model.max_epochs)
 
     def next_rate(self):
         """Learning rate of the next step."""
         gone = (self.step / self.steps - self.turn) / self.cooling
         self.step += 1
         warm = min(1.0, self.step / _WARM_UP)
-        return self.recipe.learning_rate * warm * min(1.0, max(1.0 - gone, 0.01))
+        return self.model.learning_rate * warm * min(1.0, max(1.0 - gone, 0.01))
 
     def epoch_ended(self, loss):
         self.epoch += 1

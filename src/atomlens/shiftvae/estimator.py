@@ -14,7 +14,7 @@ from atomlens._types import ArrayLike, DataFrame, Lattice, Path, ndarray
 from atomlens.shiftvae import _verdict
 from atomlens.shiftvae._crops import Crops
 from atomlens.shiftvae._pictures import Pictures
-from atomlens.shiftvae._setup import BLOCK, REACH, STATE, check_parameters, geometry_of, pose_names
+from atomlens.shiftvae._setup import REACH, STATE, check_parameters, geometry_of, pose_names
 
 __all__ = ["ShiftVAE"]
 
@@ -200,19 +200,15 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
         crops.check(unit_interval=self.likelihood == "bernoulli")
         offset, extent = (0.0, 1.0) if self.likelihood == "bernoulli" else crops.span()
         core = self._assemble(crops, offset=offset, range=extent)
-        recipe = _train.Recipe(
-            noise_sd=None if self.noise_sd is None else self.noise_sd / extent,
-            block=BLOCK,
-            **{name: getattr(self, name) for name in _train.SHARED},
-        )
         with one_torch_thread():
             source = core.source(crops)
             start = _register.first_guess(
                 source, len(crops), core.geometry, self.latent_dim, random_state=self.random_state
             )
-            _train.prepare(core.networks, source, start, recipe)
+            _train.prepare(core.networks, source, start, self)
+            noise = start.noise if self.noise_sd is None else self.noise_sd / extent
             history, core.noise, self.ended_ = _train.train(
-                core.networks, source, len(crops), crops.grid, recipe, recipe.noise_sd or start.noise
+                core.networks, source, len(crops), crops.grid, self, noise
             )
         self.outstanding_ = start.outstanding
         self.history_ = pd.DataFrame(history, columns=_train.COLUMNS)

@@ -137,7 +137,6 @@ def cluster(
     *,
     preprocess: Any = "recommended",
     mask: ArrayLike | None = None,
-    max_points: int = 4000,
     random_state: int = 0,
     progress: bool = True,
 ) -> ClusterResult:
@@ -157,8 +156,6 @@ def cluster(
         cloned, not changed), or None to cluster the raw channels.
     mask : array_like of bool over the scan, optional
         True where a spectrum takes part; the others get label -1.
-    max_points : int
-        Points that the pairwise methods compare; see `SpectralClusterer`.
     random_state : int
     progress : bool
         Show a progress bar while data larger than memory are streamed.
@@ -185,7 +182,7 @@ def cluster(
     keep = spectra.keep
     n_kept = spectra.matrix.shape[0] if keep is None else int(keep.sum())
     steps = _steps(si, preprocess)
-    clusterer = SpectralClusterer(n_clusters, method=method, max_points=max_points, random_state=random_state)
+    clusterer = SpectralClusterer(n_clusters, method=method, random_state=random_state)
     if not isinstance(n_clusters, int | np.integer | None):
         raise TypeError(
             f"n_clusters must be a whole number, got a {type(n_clusters).__name__}: of what `choose_k` "

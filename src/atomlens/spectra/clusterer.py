@@ -19,6 +19,7 @@ __all__ = ["METHODS", "SpectralClusterer"]
 
 METHODS = ("kmeans", "gmm", "ward", "spectral", "hdbscan")
 
+_MOST_COMPARED = 4000  # points that methods which compare all pairs learn from
 _MINI_BATCH_ABOVE = 200_000  # spectra; below, full k-means takes seconds
 
 
@@ -31,10 +32,9 @@ class SpectralClusterer(ClusterMixin, BaseEstimator):
         Number of clusters. ``"hdbscan"`` finds its own and takes None.
     method : {"kmeans", "gmm", "ward", "spectral", "hdbscan"}
         k-means; Gaussian mixture with full covariances; agglomerative with Ward's criterion; spectral
-        clustering on the graph Laplacian of ten nearest neighbours; density based.
-    max_points : int
-        Ward, spectral and HDBSCAN compare all pairs: above this many points they learn from a random
-        subset, and every other point takes the label of its nearest neighbour in it.
+        clustering on the graph Laplacian of ten nearest neighbours; density based. The last three compare all
+        pairs: of more than 4000 points they learn from a random subset, and every other point takes the label
+        of its nearest neighbour in it.
     random_state : int
 
     Attributes
@@ -66,12 +66,10 @@ class SpectralClusterer(ClusterMixin, BaseEstimator):
         n_clusters: int | None = 2,
         *,
         method: str = "kmeans",
-        max_points: int = 4000,
         random_state: int = 0,
     ) -> None:
         self.n_clusters = n_clusters
         self.method = method
-        self.max_points = max_points
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: Any = None) -> Self:
@@ -90,9 +88,9 @@ class SpectralClusterer(ClusterMixin, BaseEstimator):
         self._check(len(X))
         self.model_dtype_ = X.dtype  # k-means predicts only in the precision it was fitted in
         # Only these three compare all pairs.
-        few = self.method in ("ward", "spectral", "hdbscan") and len(X) > self.max_points
+        few = self.method in ("ward", "spectral", "hdbscan") and len(X) > _MOST_COMPARED
         rng = np.random.default_rng(self.random_state)
-        chosen = np.sort(rng.choice(len(X), self.max_points, replace=False)) if few else slice(None)
+        chosen = np.sort(rng.choice(len(X), _MOST_COMPARED, replace=False)) if few else slice(None)
         with threads_for(len(X)):
             raw = self._fit_model(X[chosen])
         if few:

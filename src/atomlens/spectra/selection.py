@@ -23,6 +23,7 @@ from atomlens.spectra.clusterer import _fit_mixture
 __all__ = ["KChoice", "choose_k", "separation_p_value"]
 
 _FEW = 60  # spectra below which there are too few to hold some out
+_SPLITS = 3  # into halves, at random
 _SURROGATES = 199
 _STABLE = 0.9  # ARI between resamples that counts as "the same clusters"
 
@@ -244,7 +245,7 @@ def _stability(points, k, n_resamples, seed):
     return np.mean(scores)
 
 
-def separation_p_value(points, k, *, n_splits=3, random_state=0):
+def separation_p_value(points, k, *, random_state=0):
     """Test whether k clusters are all separated by a gap in density.
 
     The null: at least one pair of the k clusters is one unimodal cloud that was cut in two. k-means
@@ -253,6 +254,8 @@ def separation_p_value(points, k, *, n_splits=3, random_state=0):
     takes part with as many points as the smaller one, and Hartigan's dip compares the projection with
     the unimodal surrogate that is hardest to tell, the uniform distribution. The largest p-value over the
     pairs tests the null (intersection-union), and twice the median over several splits keeps the level.
+    Below 60 points nothing is held out; the p-value is then calibrated on surrogate clouds, Gaussian and
+    uniform, of the same size and covariance.
 
     Parameters
     ----------
@@ -260,9 +263,6 @@ def separation_p_value(points, k, *, n_splits=3, random_state=0):
         Component scores.
     k : int
         Number of clusters, at least 2.
-    n_splits : int
-        Random splits into halves. Below 60 points nothing is held out; the p-value is then calibrated
-        on surrogate clouds, Gaussian and uniform, of the same size and covariance.
     random_state : int
 
     Returns
@@ -303,7 +303,7 @@ def separation_p_value(points, k, *, n_splits=3, random_state=0):
     rng = np.random.default_rng(random_state)
     learn = KMeans(k, n_init=10, random_state=random_state).fit
     # Fisher's direction takes the shape of the clusters into account: there are points to learn it from.
-    return float(over_splits([_largest(p) for p in split_halves(points, learn, n_splits, rng)]))
+    return float(over_splits([_largest(p) for p in split_halves(points, learn, _SPLITS, rng)]))
 
 
 def _calibrated_p(points, k, seed):

@@ -75,9 +75,8 @@ class LinkedView(widgets.VBox):
         for trait, control in controls.items():
             setattr(self, trait, control)
             link((model, trait), (control, "value"))
-        if model.has_trait("error"):
-            model.observe(self._show_error, "error")
-            self._show_error()
+        model.observe(self._show_error, "error")
+        self._show_error()
 
     def __repr__(self):
         return f"<{type(self).__name__}: run this notebook to use it; a static view follows>"

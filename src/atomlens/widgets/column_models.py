@@ -8,13 +8,14 @@ import traitlets
 
 from atomlens import columns, metrics, simulate
 from atomlens._types import Any, ArrayLike, Chain, ColumnModel, Ensemble, Structure
+from atomlens.widgets._model import Model
 
 __all__ = ["FinderModel", "ImagingModel"]
 
 _SEE_ALL = 0.1  # lowest score that is kept: the threshold then moves without asking the network again
 
 
-class ImagingModel(traitlets.HasTraits):
+class ImagingModel(Model):
     """An imaged structure whose dose, defocus and scan can be changed, and what is found in it.
 
     Parameters
@@ -73,7 +74,7 @@ class ImagingModel(traitlets.HasTraits):
         )
 
 
-class FinderModel(traitlets.HasTraits):
+class FinderModel(Model):
     """Columns found in one's own image, with the threshold and the classes that are shown.
 
     The network is asked once, at a low threshold; what is shown is chosen from its answer.
@@ -99,7 +100,6 @@ class FinderModel(traitlets.HasTraits):
     threshold = traitlets.Float(min=_SEE_ALL, max=0.99, help="Lowest score of a column.")
     hidden = traitlets.Set(help="Classes that are not shown.")
     shown = traitlets.Any(help="Table of the columns that are shown.")
-    error = traitlets.Unicode("", help="What the network warned of, or nothing.")
 
     def __init__(
         self,

@@ -12,11 +12,12 @@ from atomlens.crystallography import POINT_GROUPS, LocalCrystallography
 from atomlens.crystallography.estimator import METHODS
 from atomlens.plotting.crystallography import length_unit
 from atomlens.plotting.drawing import place_columns
+from atomlens.widgets._model import Model
 
 __all__ = ["CrystalModel"]
 
 
-class CrystalModel(traitlets.HasTraits):
+class CrystalModel(Model):
     """Atoms, their neighbourhoods and the labels that clustering gives them.
 
     Parameters
@@ -46,7 +47,6 @@ class CrystalModel(traitlets.HasTraits):
     result = traitlets.Any(None, allow_none=True, help="The fitted LocalCrystallography.")
     selected = traitlets.Int(0, help="Atom whose neighbourhood is shown: a row of `atoms`.")
     brushed = traitlets.Any(None, allow_none=True, help="Rows of `atoms` inside the lasso, or None.")
-    error = traitlets.Unicode("", help="What went wrong, or nothing.")
 
     def __init__(
         self,
@@ -80,14 +80,9 @@ class CrystalModel(traitlets.HasTraits):
             n_clusters=self.n_clusters, method=self.method, point_group=self.point_group,
             random_state=self.random_state, **self.settings,
         )  # fmt: skip
-        try:
-            result = estimator.fit(self._data)
-        except ValueError as error:
-            self.error = str(error)
-            return
-        self._data = result.neighbourhoods_  # found once
-        self.error = ""
-        self.result = result
+        if (result := self._tried(estimator.fit, self._data)) is not None:
+            self._data = result.neighbourhoods_  # found once
+            self.result = result
 
     @property
     def atoms(self) -> Any:

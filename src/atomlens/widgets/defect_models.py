@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 from atomlens import descriptors
 from atomlens._types import Any, ArrayLike, DataFrame
 from atomlens.defects import DETECTORS, detect
+from atomlens.widgets._model import Model
 from atomlens.windows import column_windows
 
 __all__ = ["DefectModel"]
@@ -18,7 +19,7 @@ __all__ = ["DefectModel"]
 _CLEAR = 0.5  # of the windows by their highest score: those that serve as normal ones
 
 
-class DefectModel(traitlets.HasTraits):
+class DefectModel(Model):
     """Hits in an image at a false-alarm rate that can be changed, and what one of them looks like.
 
     Parameters
@@ -49,7 +50,6 @@ class DefectModel(traitlets.HasTraits):
     exponent = traitlets.Int(-4, min=-6, max=-1, help="Decimal logarithm of the false-alarm rate.")
     found = traitlets.Any(None, allow_none=True, help="The DefectMap at this rate.")
     place = traitlets.Tuple(default_value=(0.0, 0.0), help="Place (x, y) in pixels that is looked at.")
-    error = traitlets.Unicode("", help="What went wrong, or nothing.")
 
     def __init__(
         self, image: ArrayLike, *, name: str = "image", random_state: int = 0, **traits: Any
@@ -75,12 +75,8 @@ class DefectModel(traitlets.HasTraits):
     def _update(self, _=None):
         if self.found is None:  # not yet set up
             return
-        try:
-            self.found = self._map(self.detector).at(self.rate)
-        except ValueError as error:
-            self.error = str(error)
-            return
-        self.error = ""
+        if (found := self._tried(lambda: self._map(self.detector).at(self.rate))) is not None:
+            self.found = found
 
     def _go_to_strongest(self):
         hits = self.found.defects

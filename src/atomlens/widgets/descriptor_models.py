@@ -10,6 +10,7 @@ from atomlens._types import Any, ArrayLike, DataArray
 from atomlens.descriptors import WindowDescriptor, look_alikes
 from atomlens.lattice import estimate
 from atomlens.patterson import tapered_size
+from atomlens.widgets._model import Model
 from atomlens.windows import column_windows
 
 __all__ = ["DescriptorModel"]
@@ -20,7 +21,7 @@ SMALLEST = 12  # pixels
 _MOST = 6000  # windows over the image: more would make it slow to turn the knobs
 
 
-class DescriptorModel(traitlets.HasTraits):
+class DescriptorModel(Model):
     """Windows over an image, one of them selected, and those that are most like it.
 
     Parameters
@@ -48,7 +49,6 @@ class DescriptorModel(traitlets.HasTraits):
     selected = traitlets.Int(0, help="The window that is shown: a row of `describe.positions_`.")
     result = traitlets.Any(None, allow_none=True, help="The features of all windows, one row each.")
     alike = traitlets.Any(None, allow_none=True, help="The windows most like it: positions and distance.")
-    error = traitlets.Unicode("", help="What went wrong, or nothing.")
 
     def __init__(self, image: DataArray | ArrayLike, *, name: str = "image", **traits: Any) -> None:
         values = prepare(image).pixels
@@ -79,12 +79,8 @@ class DescriptorModel(traitlets.HasTraits):
         place = self.place if self.result is not None else None
         taper = None if self.taper == "none" else self.taper
         describe = WindowDescriptor((self.height, self.width), step=self.step, kind=self.kind, taper=taper)
-        try:
-            result = describe.fit_transform(self.image)
-        except ValueError as error:
-            self.error = str(error)
+        if (result := self._tried(describe.fit_transform, self.image)) is None:
             return
-        self.error = ""
         self.describe = describe
         with self.hold_trait_notifications():  # the old row may be none of the new ones
             self.result = result

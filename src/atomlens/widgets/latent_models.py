@@ -10,6 +10,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from atomlens._types import Any, ArrayLike, DataArray, Sequence, ShiftVAE, ndarray
 from atomlens.plotting.latents import plane
+from atomlens.widgets._model import Model
 from atomlens.windows import column_windows
 
 __all__ = ["LatentModel", "ManifoldModel"]
@@ -20,12 +21,11 @@ _CLICK = 0.03  # of an axis: a smaller loop is a click, and marks so much on eit
 PLACES = ("map", "cloud")
 
 
-class _Plane(traitlets.HasTraits):
+class _Plane(Model):
     """The plane of two content latents of a fitted model."""
 
     across = traitlets.Int(0, min=0, help="Number of the content latent across, counted from 0.")
     up = traitlets.Int(1, min=0, help="Number of the content latent that goes up.")
-    error = traitlets.Unicode("", help="What went wrong, or nothing.")
 
     @traitlets.validate("across", "up")
     def _known(self, proposal):
@@ -150,12 +150,8 @@ class ManifoldModel(_Plane):
 
     @traitlets.observe("content", "shift_x", "shift_y", "rotation")
     def _decode(self, _=None):
-        try:
-            self.picture = self.vae.decode([self.content], **self.pose)[0]
-        except ValueError as error:
-            self.error = str(error)
-            return
-        self.error = ""
+        if (pictures := self._tried(self.vae.decode, [self.content], **self.pose)) is not None:
+            self.picture = pictures[0]
 
     @property
     def code(self) -> str:

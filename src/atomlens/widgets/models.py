@@ -8,13 +8,14 @@ import xarray as xr
 
 from atomlens import spectra
 from atomlens._types import Any, DataArray, KChoice
+from atomlens.widgets._model import Model
 
 __all__ = ["ClusterModel", "CockpitModel"]
 
 NORMALISATIONS = ("auto", "area", "max", "l2", "snv", "none")
 
 
-class ClusterModel(traitlets.HasTraits):
+class ClusterModel(Model):
     """Clustering of a spectrum image or line scan, and a region of it under inspection.
 
     Set `n_clusters`, `method`, `normalise` or `region`, and `result`, `selected` and `code` follow. What
@@ -49,7 +50,6 @@ class ClusterModel(traitlets.HasTraits):
     region = traitlets.Tuple(help="First and past-the-last index along each scan dimension.")
     result = traitlets.Any(None, allow_none=True, help="ClusterResult of the current settings.")
     selected = traitlets.Any(None, allow_none=True, help="Mean spectrum of the region.")
-    error = traitlets.Unicode("", help="What went wrong, or nothing.")
 
     def __init__(self, si: DataArray, *, name: str = "si", random_state: int = 0, **traits: Any) -> None:
         if not isinstance(si, xr.DataArray) or si.ndim not in (2, 3):
@@ -81,18 +81,14 @@ class ClusterModel(traitlets.HasTraits):
 
     @traitlets.observe("n_clusters", "method", "normalise")
     def _cluster(self, _=None):
-        try:
-            steps = spectra.recommended_pipeline(self.si, normalise=self.normalise)
-            # HDBSCAN finds its own number of clusters.
-            k = None if self.method == "hdbscan" else self.n_clusters
-            result = spectra.cluster(
-                self.si, k, self.method, preprocess=steps, random_state=self.random_state
-            )
-        except (ValueError, TypeError) as problem:
-            self.error = str(problem)
+        steps = self._tried(spectra.recommended_pipeline, self.si, normalise=self.normalise)
+        if steps is None:
             return
-        self.error = ""
-        self.result = result
+        # HDBSCAN finds its own number of clusters.
+        k = None if self.method == "hdbscan" else self.n_clusters
+        settings = {"preprocess": steps, "random_state": self.random_state}
+        if (result := self._tried(spectra.cluster, self.si, k, self.method, **settings)) is not None:
+            self.result = result
 
     @traitlets.observe("region")
     def _select(self, _=None):
@@ -128,7 +124,7 @@ class ClusterModel(traitlets.HasTraits):
         )
 
 
-class CockpitModel(traitlets.HasTraits):
+class CockpitModel(Model):
     """A number of clusters under inspection: the criteria of every k, and the clustering of one.
 
     Parameters
