@@ -7,9 +7,10 @@ from scipy.spatial import KDTree
 
 # Gain in twice the log-likelihood, in electrons: of two columns over a round one, and over an elliptical one.
 # An astigmatic probe makes ellipses of all columns, and must not double them.
-_OVER_ROUND, _OVER_ELLIPSE = 25.0, 6.0
+_OVER_ROUND, _OVER_ELLIPSE = 25.0, 9.0
 # Separation in widths, and intensity of the weaker over the stronger one, within which two are believed.
 _CLOSEST, _FURTHEST, _FAINTEST = 1.5, 5.0, 0.2
+_WIDTHS = 0.5, 1.6  # of the two, in units of what a column's width should be
 # Quadrupole of the residual (chi-squared, two degrees of freedom) from which on a column is looked at.
 _SUSPICIOUS = 16.0
 _RADIUS = 3.2  # widths, of what is looked at
@@ -19,7 +20,7 @@ _BATCH = 256  # columns at a time
 _MERGED = 1.0  # widths: what is closer is one column
 
 
-def split_pairs(image, usable, fitted, sigma, inflation):
+def split_pairs(image, usable, fitted, sigma, scale):
     """Start positions for columns that are two, and which rows they replace.
 
     Parameters
@@ -27,11 +28,11 @@ def split_pairs(image, usable, fitted, sigma, inflation):
     image : ndarray of shape (H, W)
     usable : ndarray of bool, shape (H, W)
     fitted : DataFrame
-        From `refine`, with ``attrs["gain"]``.
+        From `refine`.
     sigma : float
         Of a single column, in pixels, as far as it is known; for the patch.
-    inflation : float
-        By how much correlated noise raises the variance of sums; 1 for white noise.
+    scale : float
+        Variance of a sum of counts over the sum: the gain, times what correlation of the noise adds.
 
     Returns
     -------
@@ -46,7 +47,6 @@ def split_pairs(image, usable, fitted, sigma, inflation):
         return candidates, np.empty((0, 2, 2))
     radius = int(np.ceil(_RADIUS * max(sigma, np.median(theta[candidates, 3]))))
     candidates = candidates[_inside(theta[candidates], image.shape, 1.0)]
-    scale = fitted.attrs["gain"] * inflation
     rows, at = [], []
     for part in np.array_split(candidates, max(1, -(-candidates.size // _BATCH))):
         patches = _Patches(image, usable, theta, known, part, radius)
@@ -55,7 +55,7 @@ def split_pairs(image, usable, fitted, sigma, inflation):
         if not suspicious.any():
             continue
         patches = _Patches(image, usable, theta, known, part[suspicious], radius)
-        chosen, places = patches.two_not_one(theta[patches.of], scale)
+        chosen, places = patches.two_not_one(theta[patches.of], sigma, scale)
         rows.append(patches.of[chosen])
         at.append(places[chosen])
     if not rows:
@@ -114,7 +114,7 @@ class _Patches:
             total = total + (rest * kernel).sum(axis=1) ** 2 / np.maximum((kernel**2 * expected).sum(axis=1), 1e-300)
         return total
 
-    def two_not_one(self, theta, scale):
+    def two_not_one(self, theta, sigma, scale):
         """Which columns are better two than one, round or elliptical; and where both are."""
         start = _pack(theta)
         round_ = self._fit(self._round, start)
@@ -151,6 +151,8 @@ class _Patches:
             & (apart < _FURTHEST)
             & (ratio > _FAINTEST)
             & near
+            & (np.abs(best[:, 6]) > _WIDTHS[0] * sigma)
+            & (np.abs(best[:, 6]) < _WIDTHS[1] * sigma)
         ), places
 
     def _round(self, p):

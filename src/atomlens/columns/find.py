@@ -7,6 +7,7 @@ from os import PathLike
 
 import numpy as np
 import pandas as pd
+from scipy.spatial import cKDTree
 
 from atomlens._doubts import warn
 from atomlens._image import prepare
@@ -15,9 +16,10 @@ from atomlens._tiles import even_slices
 from atomlens._types import Any, ArrayLike, DataFrame
 from atomlens.columns._locate import locate, strongest
 from atomlens.columns._prepare import standardise
+from atomlens.columns._pairs import doubled, split_pairs
 from atomlens.columns.fit import refine as refine_columns
 from atomlens.columns.model import Chain, ColumnModel, Ensemble, load_model, model_names
-from atomlens.columns.scale import repeats, typical_size
+from atomlens.columns.scale import repeats, typical_size, white_noise
 
 __all__ = ["OutsideTrainedDomain", "doubt", "find", "uncertainty_map"]
 
@@ -26,6 +28,8 @@ _OVERLAP = 32  # ... on each side what is seen but not kept: beyond it the recep
 _LARGEST_ZOOM = 4.0
 # Width of a column in feature sizes, and its least width in pixels when pixels are summed for the fit.
 _COLUMN_WIDTH, _FITTED_WIDTH = 1.3, 2.5
+_JOINED = 2.5  # widths of a column between two that may be a pair which was seen badly
+_FURTHEST = 0.5  # widths of a column that the fit may move it, or leave it uncertain by (twice the error)
 _AS_GOOD = 0.05  # of mean score
 _MIN_DISTANCE = 2.5  # pixels of the trained scale: closer maxima are one column
 
@@ -110,7 +114,8 @@ def find(
     """
     prepared = prepare(image, clean=True, mask=mask)
     values = prepared.pixels
-    network, name = _open_model(model, values)
+    crystal = repeats(values)
+    network, name = _open_model(model, crystal)
     if threshold is None:
         threshold = network.spec.threshold
     elif not 0 < threshold < 1:
@@ -140,9 +145,8 @@ def find(
     for column in ("intensity", "sigma", "x_err", "y_err"):
         table[column] = np.nan
     if refine and len(table):
-        table = _on_specimen(
-            _refined(values, prepared.usable & ~prepared.mended, table, size, gain), prepared.usable
-        )
+        table = _refined(values, prepared.usable & ~prepared.mended, table, size, gain, crystal)
+        table = _on_specimen(table, prepared.usable)
     warn(said, OutsideTrainedDomain)
     warn(prepared.doubts)
     table = prepared.with_nm(table)
@@ -226,7 +230,7 @@ def uncertainty_map(
     return result
 
 
-def _open_model(model, values):
+def _open_model(model, crystal):
     """The network, and its name with the reason why it was taken."""
     if isinstance(model, Chain | ColumnModel | Ensemble):
         return model, f"{type(model).__name__}, as given"
@@ -236,7 +240,7 @@ def _open_model(model, values):
             "several make an `Ensemble(models)`, and a Segmentor becomes one by `ColumnModel.from_segmentor`"
         )
     if model == "auto":
-        if repeats(values):
+        if crystal:
             return _loaded("general"), "general: something repeats in the image"
         return _loaded("single_atoms"), "single_atoms: nothing repeats in the image"
     return _loaded(model) if model in model_names() else load_model(model), f"{model}, as given"
@@ -331,7 +335,7 @@ def _looks_inverted(values, network, zoom, threshold):
     return scores[1] > scores[0] - _AS_GOOD
 
 
-def _refined(values, usable, table, size, gain):
+def _refined(values, usable, table, size, gain, crystal):
     """Fit the columns, on summed pixels where columns are many pixels wide: that costs no precision.
 
     A column 2.5 pixels wide is sampled as well as one of 10, and fitted sixteen times faster.
@@ -341,11 +345,64 @@ def _refined(values, usable, table, size, gain):
     values = np.where(usable, values, np.nan)
     summed = values[:rows, :columns].reshape(rows // n, n, columns // n, n).sum(axis=(1, 3))
     start = table.assign(x=(table["x"] + 0.5) / n - 0.5, y=(table["y"] + 0.5) / n - 0.5)
-    fitted = refine_columns(summed, start, gain=gain)[[*table.columns]]
+    fitted = refine_columns(summed, start, gain=gain)
+    if crystal:  # on a film, clouds look like pairs of anything
+        start, fitted = _pairs_told(summed, start, fitted, size * _COLUMN_WIDTH / n, gain)
+    # A fit that leads away from what the network saw has found something else: clouds, most often.
+    away = np.hypot(*(fitted[["x", "y"]] - start[["x", "y"]]).to_numpy().T)
+    errors = 2 * fitted[["x_err", "y_err"]].max(axis=1)
+    astray = np.maximum(away, errors) > _FURTHEST * size * _COLUMN_WIDTH / n
+    fitted = fitted[[*table.columns]]
+    fitted.loc[astray, ["x", "y"]] = start.loc[astray, ["x", "y"]]
+    fitted.loc[astray, ["intensity", "sigma", "x_err", "y_err"]] = np.nan
     lengths = ["sigma", "x_err", "y_err"]
     fitted[["x", "y"]] = (fitted[["x", "y"]] + 0.5) * n - 0.5
     fitted[lengths] *= n
     return fitted
+
+
+def _pairs_told(image, start, fitted, sigma, gain):
+    """Start positions and fit, with pairs that were taken for one column divided, and doubles made one."""
+    joined = _joined(start, fitted["converged"].to_numpy(), _JOINED * sigma)
+    if len(joined) < len(start):
+        start, fitted = joined, refine_columns(image, joined, gain=gain)
+    seen = np.isfinite(image)
+    parted = _parted(np.where(seen, image, 0), seen, start, fitted, sigma)
+    if len(parted) != len(start) or not parted.index.equals(start.index):
+        start = parted.reset_index(drop=True)
+        fitted = refine_columns(image, start, gain=gain)
+    return start, fitted
+
+
+def _joined(start, converged, distance):
+    """Start positions with one instead of two that are close and did not both find their place.
+
+    The network saw a pair, but not well enough for the fit; as one column it can be divided by likelihood.
+    """
+    xy = start[["x", "y"]].to_numpy()
+    pairs = cKDTree(xy).query_pairs(distance, output_type="ndarray")
+    pairs = pairs[~converged[pairs].all(axis=1)]
+    taken, kept = np.zeros(len(start), dtype=bool), np.ones(len(start), dtype=bool)
+    for one, other in pairs:
+        if not taken[[one, other]].any():
+            taken[[one, other]], kept[other] = True, False
+            xy[one] = xy[[one, other]].mean(axis=0)
+    return start.assign(x=xy[:, 0], y=xy[:, 1])[kept].reset_index(drop=True)
+
+
+def _parted(image, seen, start, fitted, sigma):
+    """Start positions with columns divided that are two, and without those that stand for the same one."""
+    # A pair that was fitted as one is no noise, though the fit takes it for such.
+    white, variance = white_noise(image)
+    gain, correlation = fitted.attrs["gain"], fitted.attrs["noise_correlation"]
+    scale = min(gain, variance / image[seen].mean()) if white else gain * correlation
+    rows, at = split_pairs(image, seen, fitted, sigma, scale)
+    halves = start.iloc[np.repeat(rows, 2)].assign(x=at[:, :, 0].ravel(), y=at[:, :, 1].ravel())
+    kept = start.drop(start.index[rows])
+    fitted = fitted[fitted["converged"] & ~fitted.index.isin(rows)]
+    width = fitted["sigma"].median() if len(fitted) else sigma
+    again = doubled(fitted[["x", "y"]].to_numpy(), fitted["intensity"].to_numpy(), width)
+    return pd.concat([kept.drop(fitted.index[again]), halves])
 
 
 def doubt(table: DataFrame, model_threshold: float | None = None) -> str:
@@ -365,6 +422,7 @@ def doubt(table: DataFrame, model_threshold: float | None = None) -> str:
     Examples
     --------
     >>> import pandas as pd
+from scipy.spatial import cKDTree
     >>> doubt(pd.DataFrame({"score": [0.9, 0.95]}), 0.4)
     ''
     """

@@ -91,7 +91,8 @@ def refine(
         ``converged``; and ``x_nm, y_nm`` if the image is calibrated. Where the fit fails (the column runs
         away by more than half the distance to its neighbour, its width is absurd, or its position is not
         determined) it stays where it was, ``converged`` is False and everything fitted is NaN.
-        ``attrs["gain"]`` holds the gain.
+        ``attrs`` holds the ``gain``, and ``noise_correlation``: by what factor correlated noise raises the
+        variances of positions (1 for white noise).
 
     Raises
     ------
@@ -135,8 +136,9 @@ def refine(
     table = columns.copy() if isinstance(columns, pd.DataFrame) else pd.DataFrame(start, columns=["x", "y"])
     theta = errors = np.empty((0, 5))
     failed = np.empty(0, dtype=bool)
+    correlation = 1.0
     if len(table):
-        theta, errors, failed, gain = _fit(
+        theta, errors, failed, gain, correlation = _fit(
             np.where(usable, (pixels + lift) / unit, 0),
             usable,
             start,
@@ -156,7 +158,7 @@ def refine(
         table[f"{name}_err"] = np.where(failed, np.nan, errors[:, parameter])
     table["converged"] = ~failed
     table = prepared.with_nm(table)
-    table.attrs["gain"] = gain
+    table.attrs |= {"gain": gain, "noise_correlation": correlation}
     return table
 
 
@@ -169,7 +171,7 @@ def _check_options(gain, background, radius, sigma_spread):
 
 
 def _fit(pixels, usable, start, *, gain, background, radius, spread):
-    """Parameters (n, 5), their standard errors, which columns failed, and the gain."""
+    """Parameters (n, 5), their standard errors, which columns failed, gain, and correlation of the noise."""
     n = len(start)
     gap = KDTree(start).query(start, k=2)[0][:, 1] if n > 1 else np.full(1, np.inf)
     sigma = typical_width(pixels, usable, start)
@@ -230,9 +232,10 @@ def _fit(pixels, usable, start, *, gain, background, radius, spread):
     free = free_parameters(failed, problem.background & (theta[:, BACKGROUND] > floor))
     errors = standard_errors(within, summit.between, scene.pairs, free, summit.gain)
     rest, expected = data - summit.expected, summit.expected
-    errors[:, :4] *= np.sqrt(correlation_factors(scene, rest, expected, theta, pixels.shape))
+    correlation = correlation_factors(scene, rest, expected, theta, pixels.shape)
+    errors[:, :4] *= np.sqrt(correlation)
     if slope_error.any():
         errors[:, :2] = np.hypot(errors[:, :2], slope_error * scene.response_to_slope(theta, 1 / expected))
     undetermined = ~(errors[:, [X, Y]] < leash[:, None]).all(axis=1)
     theta[:, BACKGROUND] -= lift
-    return theta, errors, failed | astray(theta, problem) | summit.moving | undetermined, summit.gain
+    return theta, errors, failed | astray(theta, problem) | summit.moving | undetermined, summit.gain, float(correlation[:2].mean())

@@ -128,7 +128,18 @@ def typical_size(pixels):
 
 def repeats(pixels):
     """Whether something repeats in an image: it has Bragg peaks, or a spacing."""
-    return bool(np.isfinite(_size_by_peaks(*_flat_power(pixels))) or np.isfinite(_scale(pixels)[1]))
+    if np.isfinite(_size_by_peaks(*_flat_power(pixels))):
+        return True
+    sigma, spacing = _scale(pixels)
+    return bool(spacing < _WIDEST_LATTICE * sigma)
+
+
+def white_noise(pixels):
+    """Whether the noise is white, and its variance, both from the highest frequencies."""
+    flat, n = _flat_power(pixels)
+    high = np.hypot(np.fft.fftfreq(n)[:, None], np.fft.rfftfreq(n)) > 0.4
+    variance = np.median(flat[high]) / np.log(2) / (np.hanning(n) ** 2).sum() ** 2
+    return not _is_coloured(flat, n), float(variance)
 
 
 def _may_be_halved(power, n, bragg):

@@ -30,6 +30,7 @@ _WIDE = 4.0  # widths of a column
 _CLIPPED = 3.0  # standard deviations
 _LEAST = 1e-3  # weight of what is not trusted: it counts where there is nothing else
 _PIECES = 16  # of the image
+_ENOUGH = 0.1  # of the cells, for a median at a place
 _STEADY = 100  # cells that outweigh the common scatter when that of one place of the cell is estimated
 
 
@@ -322,10 +323,17 @@ def _anscombe(standard, count):
     return 1.5 * np.sqrt(root) ** 3 * (np.cbrt(ratio) ** 2 - 1)
 
 
-def standardized(maps, frame):
-    """Maps less their median at each place of the cell, over their robust scatter there."""
+def standardized(maps, frame, odd=None):
+    """Maps less their median at each place of the cell, over their robust scatter there.
+
+    What is `odd` (of another population) counts for neither, as far as there is enough else.
+    """
     n = max(int(frame.cells[2].sum()), 1)
     places, inside = frame.samples
+    if odd is not None:
+        at = np.rint(places).astype(int)
+        usual = inside & ~odd[at[0].clip(0, odd.shape[0] - 1), at[1].clip(0, odd.shape[1] - 1)]
+        inside = np.where(usual.mean(axis=0) > _ENOUGH, usual, inside)
     result = np.empty_like(maps)
     for k, values in enumerate(maps):
         at = map_coordinates(values, places, order=1, mode="nearest")

@@ -11,10 +11,12 @@ from scipy.ndimage import maximum_filter
 from atomlens._image import Prepared, prepare
 from atomlens.columns import estimate_scale, find
 from atomlens.defects._cells import CellFrame
+from atomlens.defects._populations import Populations
 from atomlens.defects._residual import ColumnFilter, expected_image, noise_level, plane, standardized, vacuum
 from atomlens.defects._sites import Sites
 from atomlens.lattice import estimate
 
+_PASSES = 4  # at most; two without a second population
 _CLEAR = 50.0  # squared amplitude (three degrees of freedom) beyond which a place is not trusted
 _FAINTEST = 0.1  # of the contrast: noise in every image, below which errors of the average cell would show
 _STANDS_OUT = 3.5  # standard deviations
@@ -35,6 +37,8 @@ class View:
         For this noise and this width.
     sites : Sites
         The columns of the average cell.
+    populations : Populations
+        Whether these are of two kinds.
     """
 
     pixels: np.ndarray
@@ -43,6 +47,7 @@ class View:
     noise: np.ndarray
     filter: ColumnFilter
     sites: Sites
+    populations: Populations | None = None
 
     @classmethod
     def of(cls, image, lattice=None):
@@ -65,10 +70,13 @@ class View:
     @classmethod
     def _prepared(cls, pixels, frame, sigma):
         # First with the median of the cells, then with the mean of what lies within reach of it.
-        view = trusted = expected = streaks = None
-        for _ in range(2):
+        view = trusted = expected = streaks = two = None
+        for _ in range(_PASSES):
             if view is not None:
-                trusted = view.trusted
+                two = Populations.of(view) if two is None or two.shares else two
+                if view.populations is not None and not two.shares:
+                    break  # one population, and its average is as good as it gets
+                trusted = view.trusted & ~two.odd
                 intact = np.where(trusted, pixels, expected) - streaks
                 frame = view.frame.tracked_again(intact, expected - streaks)
             expected, streaks, moved, cell = expected_image(pixels, frame, trusted)
@@ -78,7 +86,7 @@ class View:
             columns = ColumnFilter.of(
                 variance, gain, sites.sigma, frame.usable if trusted is None else trusted
             )
-            view = cls(pixels, moved, expected, np.sqrt(variance), columns, sites)
+            view = cls(pixels, moved, expected, np.sqrt(variance), columns, sites, two)
         return view
 
     @property
@@ -94,7 +102,8 @@ class View:
     def deviations(self):
         """How far a column there is brighter, moved along x, moved along y: standard deviations (3, H, W)."""
         rest = np.where(self.frame.usable, self.pixels - self.expected, 0)
-        return standardized(self.filter.amplitudes(rest), self.frame)
+        two = self.populations is not None and self.populations.shares
+        return standardized(self.filter.amplitudes(rest), self.frame, self.populations.odd if two else None)
 
     @cached_property
     def trusted(self):
@@ -102,7 +111,8 @@ class View:
         strength = (self.deviations**2).sum(axis=0)
         strength = maximum_filter(strength, 2 * int(2 * self.sigma) + 1)
         # Where noise is no excuse, as in an image without any, the better half must do.
-        return (strength < max(_CLEAR, np.median(strength))) & self.frame.usable
+        clear = (strength < max(_CLEAR, np.median(strength))) & self.frame.usable
+        return clear if self.populations is None else clear & ~self.populations.odd
 
     @cached_property
     def columns(self):

@@ -293,7 +293,7 @@ def detect(
     # Nothing may depend on what the pixels are counted in: heights in metres, or a large offset.
     unit = float(np.median(pixels)), float(pixels.std())
     view = View.of(replace(prepared, pixels=(pixels - unit[0]) / unit[1]), lattice)
-    said = [*prepared.doubts, *_left_out(view, prepared.usable)]
+    said = [*prepared.doubts, *_left_out(view, prepared.usable), *view.populations.doubts]
     number, whole, parts = view.frame.parts(view.sigma)
     n_cells = int(view.frame.cells[2].sum())
     if n_cells < _LEAST_CELLS:
@@ -308,7 +308,9 @@ def detect(
     if reference is not None:
         null = Calibration.fit(_in_reference(observed, reference, pixels.shape, number, kept))
     else:
-        null = Calibration.fit(_surrogate_scores(view, scorer, number, kept, random_state), observed)
+        usual = observed[~maximum(view.populations.odd, number, kept).astype(bool)]
+        observed_null = usual if len(usual) >= _LEAST_CELLS else observed
+        null = Calibration.fit(_surrogate_scores(view, scorer, number, kept, random_state), observed_null)
     coords = image.coords if isinstance(image, xr.DataArray) else None
     score = xr.DataArray(score, coords, ("y", "x"), name="score", attrs={"long_name": f"score ({detector})"})
     found = DefectMap(
@@ -328,7 +330,7 @@ def detect(
         unit,
     )
     unusual = float(np.mean(null.p_value(observed) < _UNUSUAL))
-    if unusual > _DOMAIN:
+    if unusual > _DOMAIN and not view.populations.shares:
         said.append(
             f"{unusual:.0%} of the image differ from the rest of it: this looks like another grain, phase or "
             "twin, not like defects of one crystal. See atomlens.defects.segment_domains"
