@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy.ndimage import distance_transform_edt, map_coordinates
+from scipy.interpolate import interp1d
+from scipy.ndimage import distance_transform_edt, gaussian_filter1d, map_coordinates
 from skimage.restoration import unwrap_phase
 
 _ORDERS = 6  # of reflections looked at
@@ -15,6 +16,8 @@ _ORDERS = 6  # of reflections looked at
 _WINDOW = (0.6, 3.0)
 _STEEPEST = 0.12  # displacement over distance
 _LOST = 0.2  # of the usual amplitude of a reflection, below which its phase is not followed
+_ALONG = 6.0  # points of a border over which its bending is taken together
+_FIRM = 9.0  # times its variance that the square of a slope must exceed to be followed
 _COARSE = 2  # points a lattice vector at which its phase is taken
 
 
@@ -79,7 +82,8 @@ class Tracker:
         # Of the model, too, only the mean over the window is seen.
         down, across = np.abs(self.down[0]), np.abs(self.across[0])
         seen = down @ shift @ across.T / np.outer(down.sum(axis=1), across.sum(axis=1))
-        return self._enlarged(_plausible(seen + change, self.step), pixels.shape)
+        shift = self._at_points(seen + change, pixels.shape)
+        return self._enlarged(_plausible(shift, self.step), pixels.shape)
 
     def _components(self, pixels):
         """Amplitude of both waves around every point."""
@@ -92,6 +96,32 @@ class Tracker:
         """Displacement with these phases (cycles): a wave k moved by s has the phase -k . s."""
         return -np.einsum("ij,jkl->ikl", np.linalg.inv(self.waves), phases)
 
+    def _at_points(self, shift, shape):
+        """What was seen through the windows, brought from the middle of each to the point that it is for.
+
+        At the border the window ends with the image, and its middle lies further in: bending would come out
+        as that of another place.
+        """
+        for axis, matrices in ((1, self.down), (2, self.across)):
+            weight = np.abs(matrices[0])
+            pixels = np.arange(shape[axis - 1])
+            middle = weight @ pixels / weight.sum(axis=1)
+            point = pixels[:: self.step].astype(float)
+            reach = min(middle[0] - point[0], point[-1] - middle[-1])
+            shift = np.moveaxis(shift, axis, -1)
+            result = interp1d(middle, shift, axis=-1, bounds_error=False, fill_value="extrapolate")(point)
+            for end, beyond in ((middle[0], point < middle[0]), (middle[-1], point > middle[-1])):
+                near = np.abs(middle - end) <= reach
+                if near.sum() < 3:
+                    continue
+                away = middle[near] - end
+                spread = away - away.mean()
+                slope = _steady((shift[..., near] * spread).sum(axis=-1) / (spread**2).sum())
+                at_end = shift[..., np.flatnonzero(near)[np.argmin(np.abs(away))]]
+                result[..., beyond] = at_end[..., None] + slope[..., None] * (point[beyond] - end)
+            shift = np.moveaxis(result, -1, axis)
+        return shift
+
     def _enlarged(self, shift, shape):
         """Displacement at every pixel: linear interpolation."""
         last = np.array(shift.shape[1:]) - 1
@@ -103,6 +133,13 @@ class Tracker:
 def origin_of(lattice):
     """Where the cell (0, 0) begins: at the first site, if there is one."""
     return lattice.origins[0] if len(lattice.sites) else np.zeros(2)
+
+
+def _steady(slope):
+    """Slopes (2, points) along a border: smooth, and drawn towards zero by as much as they scatter."""
+    smooth = gaussian_filter1d(slope, _ALONG, axis=-1, mode="nearest")
+    doubt = np.var(slope - smooth, axis=-1, keepdims=True) / (2 * np.sqrt(np.pi) * _ALONG)
+    return smooth * smooth**2 / (smooth**2 + _FIRM * doubt + 1e-300)
 
 
 def _phase(wave):

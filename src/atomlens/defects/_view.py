@@ -16,7 +16,8 @@ from atomlens.defects._residual import ColumnFilter, expected_image, noise_level
 from atomlens.defects._sites import Sites
 from atomlens.lattice import estimate
 
-_PASSES = 4  # at most; two without a second population
+_PASSES = 4  # at most; two where there is one population and the lattice is followed at once
+_SETTLED = 0.3  # pixels by which the lattice may still have moved
 _CLEAR = 50.0  # squared amplitude (three degrees of freedom) beyond which a place is not trusted
 _FAINTEST = 0.1  # of the contrast: noise in every image, below which errors of the average cell would show
 _STANDS_OUT = 3.5  # standard deviations
@@ -74,7 +75,7 @@ class View:
         for _ in range(_PASSES):
             if view is not None:
                 two = Populations.of(view) if two is None or two.shares else two
-                if view.populations is not None and not two.shares:
+                if view.populations is not None and not two.shares and settled:
                     break  # one population, and its average is as good as it gets
                 trusted = view.trusted & ~two.odd
                 intact = np.where(trusted, pixels, expected) - streaks
@@ -86,6 +87,7 @@ class View:
             columns = ColumnFilter.of(
                 variance, gain, sites.sigma, frame.usable if trusted is None else trusted
             )
+            settled = view is None or np.ptp(moved.shift - view.frame.shift) < _SETTLED
             view = cls(pixels, moved, expected, np.sqrt(variance), columns, sites, two)
         return view
 
