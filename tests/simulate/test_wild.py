@@ -156,6 +156,10 @@ def test_vacuum_has_no_columns_and_is_masked():
     assert mask.mean() == pytest.approx(0.3, abs=0.01)
     assert sample.data.values[mask][:20].max() == 0
     assert sample.truth.x.min() >= 0.3 * 399
+    holes = defects.vacancies(structures.graphene((4.0, 4.0)), n=20, random_state=0)
+    half = image(holes, instrument=Instrument(vacuum=0.5)).extras["defects"]
+    assert 3 < len(half) < 17
+    assert half.x.min() >= 0.5 * 199
 
 
 def test_astigmatism_makes_columns_oblong_out_of_focus():

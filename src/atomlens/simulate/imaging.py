@@ -320,7 +320,9 @@ def image(
     }
     extras = {"expected": data.copy(data=expected).assign_attrs(units="electrons")}
     if planted is not None:
-        extras["defects"] = _planted(planted, path, instrument, pixel_size, shape)
+        seen = _planted(planted, path, instrument, pixel_size, shape)
+        inside = across(seen["x"], seen["y"], shape, instrument.uneven_angle) >= instrument.vacuum
+        extras["defects"] = seen[inside].reset_index(drop=True)
     empty = across(*pixels(shape), shape, instrument.uneven_angle) < instrument.vacuum
     if bad is not None or instrument.vacuum:
         extras["mask"] = data.copy(data=empty if bad is None else empty | bad).assign_attrs(units="")
