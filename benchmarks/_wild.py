@@ -111,6 +111,8 @@ DISTURBANCES = {
     "astigmatism": lambda s: {"instrument": _oblong(1 + 0.25 * s)},
     "mistilt": lambda s: {"instrument": {"mistilt": 5.0 * s, "mistilt_angle": 30.0}},
     "tails": lambda s: {"instrument": {"tails": 0.25 * s}},
+    # of which columns cannot be found, since they are where the signal changes its sign: it must be said
+    "split detector": lambda s: {"instrument": {"split": 0.03 * s, "split_angle": 20.0}},
     "oblong pixels": lambda s: {"process": {"bins": (1, 1 + int(s))}},
 }
 
@@ -210,7 +212,7 @@ def _plain(crystal, given, turn, pixel, planted, rng):
     truth = pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1], "label": label, "scored": electrons > 0})
     truth["vacancy"] = np.isin(np.arange(len(xy)), gone)
     truth = truth[truth["scored"] & (np.abs(xy - (SIDE - 1) / 2) <= SIDE / 2).all(axis=1)]
-    image = _counted(expected, instrument, ELECTRONS / (2 * np.pi * sigma**2), rng)
+    image = _counted(expected, instrument, ELECTRONS / (2 * np.pi * sigma**2), pixel, rng)
     image, matrix, shift = _processed(image, process)
     truth[["x", "y"]] = truth[["x", "y"]].to_numpy() @ matrix.T + shift
     inside = truth["x"].between(-0.5, image.shape[1] - 0.5) & truth["y"].between(-0.5, image.shape[0] - 0.5)
@@ -258,7 +260,7 @@ def _expected(xy, electrons, sigma, instrument):
     return image * (1 - instrument.get("bow", 0.0) * corner), electrons
 
 
-def _counted(expected, instrument, height, rng):
+def _counted(expected, instrument, height, pixel, rng):
     """Counts of the detector."""
     if frames := instrument.get("frames"):
         image = np.zeros(expected.shape)
@@ -266,6 +268,11 @@ def _counted(expected, instrument, height, rng):
             step = rng.uniform(-0.5, 0.5, 2)
             arrived = np.maximum(ndimage.shift(expected, step, mode="nearest"), 0) / frames
             image += ndimage.shift(rng.poisson(arrived).astype(float), -step, order=1, mode="nearest")
+    elif "split" in instrument:
+        angle = np.radians(instrument["split_angle"])
+        half = instrument["split"] / pixel / 2 * np.array([np.sin(angle), np.cos(angle)])
+        sides = [ndimage.shift(expected, side * half, mode="nearest") / 2 for side in (1, -1)]
+        image = np.subtract(*[rng.poisson(np.maximum(side, 0)).astype(float) for side in sides])
     else:
         image = rng.poisson(expected).astype(float)
     image = ndimage.gaussian_filter(image, instrument.get("blur", 0.0))
