@@ -59,7 +59,10 @@ LATTICES = {
 
 @dataclass
 class Case:
-    """An image, its columns (``x, y, label, scored``), the cell (pixels) and planted vacancies (x, y)."""
+    """An image, its columns, the cell (pixels) and planted vacancies (x, y).
+
+    Columns have ``x, y, label, scored`` and ``inner``: whether they lie well inside the crystal.
+    """
 
     image: object
     truth: pd.DataFrame
@@ -141,6 +144,22 @@ def _places(xy, rng, apart):
     return np.array(chosen, dtype=int)
 
 
+def _well_inside(xy, crystal, pixel, given):
+    """Which places are half a cell or more from the frame and from the vacuum."""
+    margin = np.linalg.norm(crystal.basis, axis=1).min() / pixel / 2
+    inner = (np.abs(xy - (SIDE - 1) / 2) < SIDE / 2 - margin).all(axis=1)
+    instrument = given.get("instrument", {})
+    return inner & (_across(*xy.T, instrument) >= instrument.get("vacuum", -1.0) + margin / SIDE)
+
+
+def _across(x, y, instrument):
+    """How far across the field places lie, 0 to 1."""
+    angle = np.radians(instrument.get("uneven_angle", 0.0))
+    c, s = np.cos(angle), np.sin(angle)
+    along = ((x - (SIDE - 1) / 2) * c + (y - (SIDE - 1) / 2) * s) / (SIDE - 1) / (abs(c) + abs(s))
+    return np.clip(along + 0.5, 0, 1)
+
+
 def _turned(basis, angle):
     c, s = np.cos(angle), np.sin(angle)
     return basis @ np.array([[c, s], [-s, c]])
@@ -168,7 +187,7 @@ def _simulated(crystal, given, turn, pixel, planted, rng):
         some = np.flatnonzero((table["label"] == crystal.plant) & table["visible"])
         gone = some[_places(xy[some], rng, 1.1 / pixel)]
         table.loc[gone, "weight"] *= 1 - _LOST
-    table = table.assign(vacancy=table.index.isin(gone))
+    table = table.assign(vacancy=table.index.isin(gone), inner=_well_inside(xy, crystal, pixel, given))
     sample = simulate.image(table, dose=dose, random_state=rng, **options)
     process = given.get("process", {})
     if process:
@@ -211,6 +230,7 @@ def _plain(crystal, given, turn, pixel, planted, rng):
     expected, electrons = _expected(xy, electrons, sigma, instrument)
     truth = pd.DataFrame({"x": xy[:, 0], "y": xy[:, 1], "label": label, "scored": electrons > 0})
     truth["vacancy"] = np.isin(np.arange(len(xy)), gone)
+    truth["inner"] = _well_inside(xy, crystal, pixel, given)
     truth = truth[truth["scored"] & (np.abs(xy - (SIDE - 1) / 2) <= SIDE / 2).all(axis=1)]
     image = _counted(expected, instrument, ELECTRONS / (2 * np.pi * sigma**2), pixel, rng)
     image, matrix, shift = _processed(image, process)
@@ -225,14 +245,8 @@ def _plain(crystal, given, turn, pixel, planted, rng):
 
 def _expected(xy, electrons, sigma, instrument):
     """Expected image, and electrons of every column."""
-    angle = np.radians(instrument.get("uneven_angle", 0.0))
-    direction = np.array([np.cos(angle), np.sin(angle)]) / SIDE / np.abs([np.cos(angle), np.sin(angle)]).sum()
-
-    def across(x, y):
-        return np.clip((x - SIDE / 2) * direction[0] + (y - SIDE / 2) * direction[1] + 0.5, 0, 1)
-
     y, x = np.mgrid[:SIDE, :SIDE]
-    place = across(*xy.T)
+    place, pixels = _across(*xy.T, instrument), _across(x, y, instrument)
     thick = 1 + (instrument.get("wedge", 1.0) - 1) * place
     electrons = electrons * thick * (place >= instrument.get("vacuum", 0.0))
     along, wide = sigma, sigma
@@ -254,8 +268,8 @@ def _expected(xy, electrons, sigma, instrument):
             u, v = (dx * np.cos(0.52) + dy * np.sin(0.52)) / a, (dy * np.cos(0.52) - dx * np.sin(0.52)) / b
             image[rows, columns] += part * n / (2 * np.pi * a * b) * np.exp(-(u**2 + v**2) / 2)
     height = np.median(electrons[electrons > 0]) / (2 * np.pi * sigma**2)
-    image += 0.15 * height * (across(x, y) >= instrument.get("vacuum", 0.0))
-    image += instrument.get("slope", 0.0) * height * across(x, y)
+    image += 0.15 * height * (pixels >= instrument.get("vacuum", 0.0))
+    image += instrument.get("slope", 0.0) * height * pixels
     corner = ((x - SIDE / 2) ** 2 + (y - SIDE / 2) ** 2) / (SIDE**2 / 2)
     return image * (1 - instrument.get("bow", 0.0) * corner), electrons
 

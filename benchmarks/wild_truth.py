@@ -45,9 +45,7 @@ def refine(case, _):
     noise = np.random.default_rng(0).normal(0, _START, (len(truth), 2))
     start = truth[["x", "y"]] + noise
     fitted = columns.refine(case.image, start)
-    height, width = case.image.shape
-    edge = case.nearest
-    inner = truth["x"].between(edge, width - 1 - edge) & truth["y"].between(edge, height - 1 - edge)
+    inner = truth["inner"]
     error = (fitted[["x", "y"]] - truth[["x", "y"]])[inner].to_numpy()
     deviation = error / fitted.loc[inner, ["x_err", "y_err"]].to_numpy()
     known = np.isfinite(deviation).all(axis=1)
