@@ -17,7 +17,7 @@ from atomlens.simulate import Instrument, structures
 
 SIDE = 400  # pixels, before what enlarges or bins
 ELECTRONS = 400.0  # in the weakest scored column
-_LOST = 0.6  # part of its electrons that a planted vacancy lacks: some 8 standard deviations
+_LOST = 0.35  # part of its electrons that a planted vacancy lacks: some 5 standard deviations
 _PLANTED = 8
 _PROBE, _SOURCE, _CONVERGENCE = 0.08, 0.06, 25.0
 
