@@ -8,7 +8,8 @@ import pytest
 import xarray as xr
 
 from atomlens import columns, lattice, simulate, windows
-from atomlens._image import prepare, remove_hot_pixels
+from atomlens._artifacts import remove_hot_pixels
+from atomlens._image import prepare
 from atomlens.simulate import image, structures
 
 

@@ -58,7 +58,7 @@ def on_film(film, n):
 
 
 def general():
-    """The finder for any lattice: everything once, then more of what was mistaken.
+    """The finder for any lattice: everything once, more of what was mistaken, then images as users have them.
 
     The hollows of a square lattice look like the sites of a faint second sublattice.
     """
@@ -69,8 +69,9 @@ def general():
     first = train(scenes, steps=6500, validate_every=500, checkpoint=checkpoint, **options)
     square = [s.metal(e, SIZE, zone="001") for e in ("Al", "Au", "Cu", "Fe", "W", "Pt")]
     close_packed = [s.metal(e, SIZE, zone=z) for e, z in (("Pt", "111"), ("Fe", "110"), ("Fe", "111"))]
-    scenes = Scenes([*known, *square, *square, *close_packed], electrons=(15.0, 5000.0))
-    return train(
+    mistaken = [*known, *square, *square, *close_packed]
+    scenes = Scenes(mistaken, electrons=(15.0, 5000.0))
+    second = train(
         scenes,
         start=first,
         steps=1200,
@@ -78,6 +79,21 @@ def general():
         learning_rate=1e-3,
         random_state=1,
         checkpoint=CHECKPOINTS / "atomlens_general_2.ckpt",
+        **options,
+    )
+    return general_wild(second, mistaken, **options)
+
+
+def general_wild(start, structures, **options):
+    """Half of the scenes as before, so that nothing is forgotten, and half disturbed after counting, too."""
+    return train(
+        Scenes(structures, electrons=(15.0, 5000.0), wild=0.5),
+        start=start,
+        steps=1300,
+        validate_every=325,
+        learning_rate=1e-3,
+        random_state=2,
+        checkpoint=CHECKPOINTS / "atomlens_general_3.ckpt",
         **options,
     )
 

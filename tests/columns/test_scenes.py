@@ -7,7 +7,8 @@ import pytest
 
 from atomlens.columns import Scenes
 from atomlens.columns._locate import locate
-from atomlens.simulate import defects, structures
+from atomlens.columns._wild import _CHANGES, disturbed
+from atomlens.simulate import defects, image, structures
 
 SIZE = (9.0, 9.0)
 
@@ -123,6 +124,7 @@ def test_what_lies_under_the_atoms_is_wrong_where_it_is_reported():
         ({"support": "film"}, "support names film, but"),
         ({"electrons": 100}, "electrons must be a range"),
         ({"disturbed": 3}, "disturbed must lie between 0 and 1"),
+        ({"wild": -0.5}, "wild must lie between 0 and 1"),
         ({"scale_error": -1}, "scale_error must lie between 0"),
         ({"classes": "defect"}, r"no structure has a defect: plant some with `simulate\.defects`"),
     ],
@@ -130,6 +132,56 @@ def test_what_lies_under_the_atoms_is_wrong_where_it_is_reported():
 def test_bad_options_are_explained(mos2, options, message):
     with pytest.raises(ValueError, match=message):
         Scenes(**{"structures": [mos2], **options})
+
+
+@pytest.mark.parametrize("change", [change for _, change in _CHANGES])
+def test_what_happens_after_counting_leaves_columns_where_they_are(mos2, change):
+    sample = image(mos2, pixel_size=0.03, electrons=3000, random_state=0)
+    before, xy = sample.data.values, sample.truth[["x", "y"]].to_numpy()
+    height, width = before.shape
+    x, y = xy[((xy > 4) & (xy < np.array([width, height]) - 5)).all(axis=1)].T
+    for seed in range(5):
+        after = change(before, np.random.default_rng(seed))
+        assert after.shape == before.shape
+        assert (after != before).mean() > 0.005  # saturation cuts off 1 % at least
+        # a hill stands where it stood: its pixels balance about the column
+        rows, columns = np.rint(y).astype(int), np.rint(x).astype(int)
+        d = np.arange(-3, 4)
+        patches = after[rows[:, None, None] + d[:, None], columns[:, None, None] + d].astype(float)
+        patches = patches - patches.min(axis=(1, 2), keepdims=True)
+        moved = (patches * d).sum(axis=(1, 2)) / patches.sum(axis=(1, 2)) - (x - columns)
+        assert abs(moved.mean()) < 0.15
+        assert after[rows, columns].mean() > np.median(after)
+
+
+def test_smoothed_noise_is_alike_in_neighbouring_pixels():
+    smooth = {change.__name__: change for _, change in _CHANGES}["_smooth"]
+    noise = np.random.default_rng(0).normal(size=(96, 96)).astype(np.float32)
+    for seed in range(8):
+        after = smooth(noise, np.random.default_rng(seed))
+        assert np.corrcoef(after[:, 1:].ravel(), after[:, :-1].ravel())[0, 1] > 0.05
+
+
+def test_nothing_is_asked_for_where_something_else_covers_the_image(mos2, monkeypatch):
+    def cover_the_left(picture, rng):
+        covered = np.zeros(picture.shape, dtype=bool)
+        covered[:, : picture.shape[1] // 2] = True
+        return np.where(covered, 0, picture), covered
+
+    monkeypatch.setattr("atomlens.columns.scenes.after_counting", cover_the_left)
+    for seed in range(3):
+        _, targets, _, truth = Scenes([mos2], disturbed=0.0, wild=1.0).draw(seed)
+        assert truth["x"].min() > 46
+        assert len(truth) > 10
+        assert targets[0, :, :40].max() < 0.01
+        assert targets[0, :, 52:].max() > 0.9
+
+
+def test_some_scenes_are_covered_and_some_are_not():
+    plain = np.ones((96, 96), dtype=np.float32) + np.eye(96, dtype=np.float32)
+    masks = [disturbed(plain, np.random.default_rng(seed))[1] for seed in range(100)]
+    assert 0.05 < np.mean([mask.any() for mask in masks]) < 0.3
+    assert max(mask.mean() for mask in masks) < 0.7
 
 
 def test_one_structure_is_enough_and_must_be_one(mos2):

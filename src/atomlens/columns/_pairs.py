@@ -111,7 +111,9 @@ class _Patches:
         total = 0.0
         for shape in (bell * (dx**2 - dy**2), bell * 2 * dx * dy):
             kernel = self.weight * shape / expected
-            total = total + (rest * kernel).sum(axis=1) ** 2 / np.maximum((kernel**2 * expected).sum(axis=1), 1e-300)
+            total = total + (rest * kernel).sum(axis=1) ** 2 / np.maximum(
+                (kernel**2 * expected).sum(axis=1), 1e-300
+            )
         return total
 
     def two_not_one(self, theta, sigma, scale):
@@ -161,10 +163,15 @@ class _Patches:
     def _ellipse(self, p):
         # The covariance by its Cholesky factor: always positive.
         dx, dy = self.x - p[:, :1], self.y - p[:, 1:2]
-        a, b, c = (np.where(np.abs(q) < 0.2, 0.2, q) if n != 4 else q for n, q in ((3, p[:, 3:4]), (4, p[:, 4:5]), (5, p[:, 5:6])))
+        a, b, c = (
+            np.where(np.abs(q) < 0.2, 0.2, q) if n != 4 else q
+            for n, q in ((3, p[:, 3:4]), (4, p[:, 4:5]), (5, p[:, 5:6]))
+        )
         v = dy / c
         u = (dx - b * v) / a
-        return self.others + p[:, 6:7] + p[:, 2:3] / (2 * np.pi * np.abs(a * c)) * np.exp(-0.5 * (u**2 + v**2))
+        return (
+            self.others + p[:, 6:7] + p[:, 2:3] / (2 * np.pi * np.abs(a * c)) * np.exp(-0.5 * (u**2 + v**2))
+        )
 
     def _two(self, p):
         spots = (_spot(self.x, self.y, p[:, i : i + 2], p[:, 6], p[:, 4 + i // 2]) for i in (0, 2))

@@ -15,8 +15,8 @@ from atomlens._resample import resample
 from atomlens._tiles import even_slices
 from atomlens._types import Any, ArrayLike, DataFrame
 from atomlens.columns._locate import locate, strongest
-from atomlens.columns._prepare import standardise
 from atomlens.columns._pairs import doubled, split_pairs
+from atomlens.columns._prepare import standardise
 from atomlens.columns.fit import refine as refine_columns
 from atomlens.columns.model import Chain, ColumnModel, Ensemble, load_model, model_names
 from atomlens.columns.scale import repeats, typical_size, white_noise
@@ -422,7 +422,7 @@ def doubt(table: DataFrame, model_threshold: float | None = None) -> str:
     Examples
     --------
     >>> import pandas as pd
-from scipy.spatial import cKDTree
+    from scipy.spatial import cKDTree
     >>> doubt(pd.DataFrame({"score": [0.9, 0.95]}), 0.4)
     ''
     """

@@ -238,4 +238,10 @@ def _fit(pixels, usable, start, *, gain, background, radius, spread):
         errors[:, :2] = np.hypot(errors[:, :2], slope_error * scene.response_to_slope(theta, 1 / expected))
     undetermined = ~(errors[:, [X, Y]] < leash[:, None]).all(axis=1)
     theta[:, BACKGROUND] -= lift
-    return theta, errors, failed | astray(theta, problem) | summit.moving | undetermined, summit.gain, float(correlation[:2].mean())
+    return (
+        theta,
+        errors,
+        failed | astray(theta, problem) | summit.moving | undetermined,
+        summit.gain,
+        float(correlation[:2].mean()),
+    )

@@ -9,10 +9,11 @@ import pandas as pd
 from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
-from atomlens._image import remove_hot_pixels
+from atomlens._artifacts import remove_hot_pixels
 from atomlens._resample import resample
 from atomlens._types import DataFrame, Sequence, ndarray
 from atomlens.columns._prepare import standardise
+from atomlens.columns._wild import disturbed as after_counting
 from atomlens.columns.scale import feature_size
 from atomlens.simulate.imaging import FWHM, Instrument, image
 
@@ -48,6 +49,10 @@ class Scenes:
     disturbed : float
         Fraction of the scenes with junk, edges, contamination, scan errors or hot pixels; 0 for clean
         images with Poisson noise.
+    wild : float
+        Fraction of the scenes to which more happened after the electrons were counted: noise that is alike in
+        neighbouring pixels, streaks, slopes, wedges, saturation, gamma, few bits, blocks as of JPEG files,
+        empty corners and burnt-in bars.
     classes : {"column", "sublattice", "species", "defect"}
         What the network finds: columns, all alike or by sublattice or species; or the places of planted
         defects, by kind.
@@ -82,6 +87,7 @@ class Scenes:
     probe: tuple[float, float] = (0.03, 0.08)
     electrons: tuple[float, float] = (20.0, 3000.0)
     disturbed: float = 0.6
+    wild: float = 0.0
     classes: str = "column"
     support: tuple[str, ...] = ()
 
@@ -100,7 +106,7 @@ class Scenes:
             given = getattr(self, name)
             if np.shape(given) != (2,) or not 0 < given[0] <= given[1]:
                 raise ValueError(f"{name} must be a range (low, high) of positive numbers, got {given}")
-        for name, highest in (("disturbed", 1), ("scale_error", np.inf)):
+        for name, highest in (("disturbed", 1), ("wild", 1), ("scale_error", np.inf)):
             if not 0 <= getattr(self, name) <= highest:
                 raise ValueError(f"{name} must lie between 0 and {highest}, got {getattr(self, name)}")
         if isinstance(self.support, str):
@@ -207,6 +213,10 @@ class Scenes:
             truth["y"] = (truth["y"] + 0.5) * self.size / native - 0.5
         else:
             picture, truth = _empty(native, rng), None
+        if self.wild and rng.random() < self.wild:
+            picture, covered = after_counting(remove_hot_pixels(picture), rng)
+            if truth is not None:
+                truth = _uncovered(truth, covered, self.size / native)
         picture = standardise(resample(remove_hot_pixels(picture), (self.size, self.size)))
         targets, weights, truth = self._targets(truth, sigma / pixel)
         return picture[None], targets, weights[None], truth
@@ -363,6 +373,13 @@ def _disturb(instrument, sigma, field_nm, rng):
         scars=int(sometimes(0.15, rng.integers(1, 5))),
         hot_pixels=sometimes(0.1, 5e-4),
     )
+
+
+def _uncovered(truth, covered, scale):
+    """Rows of the truth that something else does not lie upon; `scale` from pixels of the image to theirs."""
+    xy = (truth[["x", "y"]].to_numpy() + 0.5) / scale - 0.5
+    x, y = np.rint(xy).astype(int).clip(0, np.array(covered.shape[::-1]) - 1).T
+    return truth[~covered[y, x]]
 
 
 def _empty(n, rng):

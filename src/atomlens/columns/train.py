@@ -94,8 +94,8 @@ def train(
         goes on.
     random_state : int
     **scenes
-        Further options of `Scenes`: ``size``, ``probe``, ``electrons``, ``disturbed``, ``scale_error``,
-        ``support``.
+        Further options of `Scenes`: ``size``, ``probe``, ``electrons``, ``disturbed``, ``wild``,
+        ``scale_error``, ``support``.
 
     Returns
     -------

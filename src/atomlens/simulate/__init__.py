@@ -3,6 +3,7 @@
 from atomlens.simulate import defects, movies, multislice, shifted, spectra, stm, strain, structures
 from atomlens.simulate.imaging import Instrument, image
 from atomlens.simulate.positions import column_positions
+from atomlens.simulate.processing import process
 
 __all__ = [
     "Instrument",
@@ -11,6 +12,7 @@ __all__ = [
     "image",
     "movies",
     "multislice",
+    "process",
     "shifted",
     "spectra",
     "stm",

@@ -15,8 +15,10 @@ from scipy.ndimage import fourier_gaussian
 from atomlens._render import draw_columns
 from atomlens._sample import Sample, pedigree
 from atomlens._types import DataFrame, Generator, Structure
+from atomlens.simulate import _detector as detector
 from atomlens.simulate._frame import calibrated, checked_shape, truth_table, within
 from atomlens.simulate._scan import add_scars, smooth_drift, where_columns_appear
+from atomlens.simulate._uneven import across, bowed, pixels
 
 __all__ = ["Instrument", "image"]
 
@@ -40,6 +42,11 @@ class Instrument:
         In nm; widens the probe by the blur of a cone of half-angle `convergence`.
     convergence : float
         Semi-angle of the probe, in mrad.
+    astigmatism : float
+        Half of the difference of the defocus along two perpendicular directions, in nm; out of focus it makes
+        columns oblong.
+    astigmatism_angle : float
+        Direction of the larger defocus, in degrees from x.
     tails : float
         Fraction of each column's electrons in wide tails (three times the probe).
     mistilt : float
@@ -49,6 +56,17 @@ class Instrument:
         Direction of the smear, in degrees from x.
     thickness : float
         Of the specimen, in nm; rounded to whole repeats of the structure.
+    wedge : float
+        Thickness at one side of the field, relative to that at the other.
+    bow : float
+        Fraction of the illumination that is missing in the corners.
+    vacuum : float
+        Fraction of the field, at the thin side, that is empty.
+    slope : float
+        Additional signal at one side of the field, in heights of a typical column; it grows linearly from
+        none at the other side.
+    uneven_angle : float
+        Direction, in degrees from x, in which the specimen thickens and the additional signal grows.
     background : float
         Uniform signal, as a fraction of the mean signal of the columns.
     contamination : float
@@ -65,8 +83,27 @@ class Instrument:
         Displacement at the start of every line, in nm; decays within a twentieth of the line.
     scars : int
         Number of disturbed pieces of scan lines.
+    frames : int
+        Number of frames that are summed, each shifted at random by up to half a pixel and registered again
+        by linear interpolation.
+    split : float
+        Of a split detector (differential phase contrast), in nm: the image is the difference of its halves,
+        which see the specimen so far apart. Values have a sign; at the centre of a column it changes.
+    split_angle : float
+        Direction in which the detector is split, in degrees from x.
+    blur : float
+        Standard deviation, in pixels, over which the detector spreads what it counted: the noise of
+        neighbouring pixels is alike.
+    streaks : float
+        Standard deviation of an offset of every scan line, in heights of a typical column.
+    streak_gain : float
+        Standard deviation of the relative gain of every scan line.
     hot_pixels : float
         Fraction of pixels with a value far too large.
+    dead_pixels : float
+        Fraction of pixels that count nothing.
+    saturation : float
+        Fraction of pixels, the brightest, that are cut off at the ceiling of the detector.
     read_noise : float
         Standard deviation of Gaussian detector noise, in electrons a pixel.
     gain : float
@@ -86,10 +123,17 @@ class Instrument:
     source: float = 0.06
     defocus: float = 0.0
     convergence: float = 25.0
+    astigmatism: float = 0.0
+    astigmatism_angle: float = 0.0
     tails: float = 0.0
     mistilt: float = 0.0
     mistilt_angle: float = 0.0
     thickness: float = 10.0
+    wedge: float = 1.0
+    bow: float = 0.0
+    vacuum: float = 0.0
+    slope: float = 0.0
+    uneven_angle: float = 0.0
     background: float = 0.3
     contamination: float = 0.0
     contamination_length: float = 1.0
@@ -98,7 +142,15 @@ class Instrument:
     jitter: float = 0.0
     flyback: float = 0.0
     scars: int = 0
+    frames: int = 1
+    split: float = 0.0
+    split_angle: float = 0.0
+    blur: float = 0.0
+    streaks: float = 0.0
+    streak_gain: float = 0.0
     hot_pixels: float = 0.0
+    dead_pixels: float = 0.0
+    saturation: float = 0.0
     read_noise: float = 0.0
     gain: float = 1.0
     offset: float = 0.0
@@ -108,8 +160,12 @@ class Instrument:
         never_negative = {f.name for f in fields(self)} - {
             "drift",
             "defocus",
+            "astigmatism",
+            "astigmatism_angle",
             "mistilt",
             "mistilt_angle",
+            "uneven_angle",
+            "split_angle",
             "flyback",
             "offset",
             "inverted",
@@ -117,9 +173,12 @@ class Instrument:
         for name in sorted(never_negative):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
-        if not (self.probe > 0 and self.gain > 0):
-            raise ValueError(f"probe and gain must be positive, got {self.probe} nm and {self.gain}")
-        for name in ("tails", "hot_pixels"):
+        for name in ("probe", "gain", "wedge"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} must be positive, got {getattr(self, name)}")
+        if self.frames != int(self.frames) or self.frames < 1:
+            raise ValueError(f"frames is a whole number of at least 1, got {self.frames!r}")
+        for name in ("tails", "bow", "vacuum", "hot_pixels", "dead_pixels", "saturation"):
             if not getattr(self, name) < 1:
                 raise ValueError(f"{name} is a fraction below 1, got {getattr(self, name)}")
         if np.shape(self.drift) != (2,):
@@ -127,9 +186,9 @@ class Instrument:
 
     @property
     def width(self) -> float:
-        """Full width at half maximum of a column, in nm, everything but mistilt included."""
-        blur = FWHM * abs(self.defocus) * self.convergence * 1e-3 / 2
-        return float(np.sqrt(self.probe**2 + self.source**2 + blur**2))
+        """Full width at half maximum of a column, in nm, but for the mistilt; the mean over directions."""
+        blur, uneven = (FWHM * abs(f) * self.convergence * 1e-3 / 2 for f in (self.defocus, self.astigmatism))
+        return float(np.sqrt(self.probe**2 + self.source**2 + blur**2 + uneven**2))
 
 
 def image(
@@ -167,10 +226,11 @@ def image(
         ``data``: the image, dims (y, x), coordinates in nm, in counts. ``truth``: one row a column whose
         centre lies in the image: ``x, y`` (pixels, where the scan sees it: drift and fly-back included,
         jitter not), ``x_nm, y_nm``, ``label``, ``species``, ``sigma`` (pixels, of the Gaussian before
-        pixel integration), ``electrons`` (expected), ``background`` (electrons a pixel), ``scored``
-        (False for columns too light to be asked for), and what else the structure's table holds.
-        ``extras``: ``expected`` (the image before noise, in electrons) and ``defects`` (what was planted,
-        in pixels and nm).
+        pixel integration, widened by blur and registration), ``electrons`` (expected), ``background``
+        (electrons a pixel), ``scored`` (False for columns too light to be asked for), and
+        what else the structure's table holds. ``extras``: ``expected`` (what arrives at the detector, in
+        electrons), ``defects`` (what was planted, in pixels and nm) and, with vacuum or bad pixels, ``mask``
+        (True where the image does not show the crystal).
 
     Raises
     ------
@@ -211,7 +271,14 @@ def image(
         instrument.flyback / pixel_size,
         shape[1] / 20,
     )
-    weight = table["weight"].to_numpy(dtype=float)
+    place = across(x, y, shape, instrument.uneven_angle)
+    if instrument.vacuum:
+        there = place >= instrument.vacuum
+        table, x, y, place = table[there], x[there], y[there], place[there]
+    light = 1 + (instrument.wedge - 1) * place
+    if instrument.bow:
+        light *= bowed(x, y, shape, instrument.bow)
+    weight = table["weight"].to_numpy(dtype=float) * light
     scored = table["visible"].to_numpy(dtype=bool) & (weight > 0)
     inside = within(x, y, shape)
     if not np.any(scored & inside):
@@ -222,9 +289,12 @@ def image(
     counts = weight * per_weight
 
     covariance = _covariance(instrument, x, shape, pixel_size)
-    expected, below = _expected(shape, x, y, counts, covariance, instrument, pixel_size, rng)
+    spread = covariance[:, 0] * covariance[:, 2] - covariance[:, 1] ** 2
+    height = np.median((counts / (2 * np.pi * np.sqrt(spread)))[scored & inside])
+    expected, below = _expected(shape, x, y, counts, covariance, height, instrument, pixel_size, rng)
     counted = dose is not None or electrons is not None
-    measured = _detect(expected, instrument, rng, counted)
+    frames = rng.uniform(-0.5, 0.5, (instrument.frames, 2)) if instrument.frames > 1 else None
+    measured, bad = _detect(expected, frames, height, instrument, pixel_size, rng, counted)
 
     data = calibrated(measured, pixel_size, units="counts", long_name="intensity")
     row, column = (np.clip(np.rint(a).astype(int), 0, n - 1) for a, n in zip((y, x), shape, strict=True))
@@ -235,7 +305,9 @@ def image(
         shape,
         pixel_size,
         # The mean width of both axes: what an isotropic fit of the column would ideally report.
-        sigma=np.sqrt((covariance[:, 0] + covariance[:, 2]) / 2),
+        sigma=np.sqrt(
+            (covariance[:, 0] + covariance[:, 2]) / 2 + instrument.blur**2 + detector.added_variance(frames)
+        ),
         electrons=counts,
         background=below[row, column],
         scored=scored,
@@ -248,7 +320,12 @@ def image(
     }
     extras = {"expected": data.copy(data=expected).assign_attrs(units="electrons")}
     if planted is not None:
-        extras["defects"] = _planted(planted, path, instrument, pixel_size, shape)
+        seen = _planted(planted, path, instrument, pixel_size, shape)
+        inside = across(seen["x"], seen["y"], shape, instrument.uneven_angle) >= instrument.vacuum
+        extras["defects"] = seen[inside].reset_index(drop=True)
+    empty = across(*pixels(shape), shape, instrument.uneven_angle) < instrument.vacuum
+    if bad is not None or instrument.vacuum:
+        extras["mask"] = data.copy(data=empty if bad is None else empty | bad).assign_attrs(units="")
     return Sample(data, truth, pedigree(name, random_state, parameters), extras)
 
 
@@ -280,6 +357,12 @@ def _covariance(instrument, x, shape, pixel_size):
     """Covariance (xx, xy, yy) of every column in square pixels: the probe, smeared by the mistilt."""
     sigma = instrument.width / FWHM / pixel_size
     covariance = np.tile([sigma**2, 0.0, sigma**2], (x.size, 1))
+    if instrument.astigmatism:
+        # (defocus +- astigmatism)**2 differ from their mean by +- twice the product
+        cone = (instrument.convergence * 1e-3 / 2 / pixel_size) ** 2
+        oblong = 2 * instrument.defocus * instrument.astigmatism * cone
+        angle = np.radians(2 * instrument.astigmatism_angle)
+        covariance += oblong * np.array([np.cos(angle), np.sin(angle), -np.cos(angle)])
     if instrument.mistilt:
         tilt = instrument.mistilt * 1e-3 * np.clip(x / max(shape[1] - 1, 1), 0, 1)
         smear = (tilt * instrument.thickness / pixel_size) ** 2 / 12  # variance of a box
@@ -289,7 +372,7 @@ def _covariance(instrument, x, shape, pixel_size):
     return covariance
 
 
-def _expected(shape, x, y, counts, covariance, instrument, pixel_size, rng):
+def _expected(shape, x, y, counts, covariance, height, instrument, pixel_size, rng):
     """Electrons expected in every pixel, and those of them that do not come from columns."""
     jitter = None
     if instrument.jitter:
@@ -297,29 +380,42 @@ def _expected(shape, x, y, counts, covariance, instrument, pixel_size, rng):
     core = draw_columns(shape, x, y, counts * (1 - instrument.tails), covariance, row_shift=jitter)
     if instrument.tails:
         core += draw_columns(shape, x, y, counts * instrument.tails, covariance * 9)
-    level = core.mean()
+    light = bowed(*pixels(shape), shape, instrument.bow) if instrument.bow else 1.0
+    level = (core / light).mean()
     background = np.full(shape, instrument.background * level)
     if instrument.contamination:
         white = np.fft.rfft2(rng.standard_normal(shape))
         length = instrument.contamination_length / pixel_size
         cloud = np.fft.irfft2(fourier_gaussian(white, length, n=shape[1]), s=shape)
         background += instrument.contamination * level * (cloud - cloud.min()) / max(cloud.std(), 1e-12)
+    place = across(*pixels(shape), shape, instrument.uneven_angle)
+    if instrument.slope:
+        background += instrument.slope * height * place
+    background *= light
+    if instrument.vacuum:
+        background[place < instrument.vacuum] = 0
     expected = core + background
     if instrument.scars:
         add_scars(expected, instrument.scars, rng)
     return expected, background
 
 
-def _detect(expected, instrument, rng, counted):
-    """Counts: Poisson electrons, read-out noise, hot pixels, gain and offset, inversion."""
-    electrons = rng.poisson(expected).astype(np.float32) if counted else expected.astype(np.float32)
+def _detect(expected, frames, height, instrument, pixel_size, rng, counted):
+    """Counts, and which pixels are bad: electrons, their spread, noise and streaks, ceiling, gain and offset.
+
+    `height` is that of a typical column, in electrons.
+    """
+    angle = np.radians(instrument.split_angle)
+    split = instrument.split / pixel_size * np.array([np.sin(angle), np.cos(angle)])
+    electrons = detector.arrived(expected, frames, split, rng, counted)
+    electrons = detector.blur(electrons, instrument.blur)
     if instrument.read_noise:
         electrons += rng.normal(0, instrument.read_noise, expected.shape).astype(np.float32)
-    if instrument.hot_pixels:
-        hot = rng.random(expected.shape) < instrument.hot_pixels
-        electrons[hot] = rng.uniform(5, 50, np.count_nonzero(hot)) * max(electrons.max(), 1.0)
+    detector.add_streaks(electrons, instrument.streaks * height, instrument.streak_gain, rng)
+    bad = detector.add_bad_pixels(electrons, instrument.hot_pixels, instrument.dead_pixels, rng)
+    electrons = detector.saturate(electrons, instrument.saturation)
     counts = electrons * np.float32(instrument.gain) + np.float32(instrument.offset)
-    return counts.max() - counts if instrument.inverted else counts
+    return (counts.max() - counts if instrument.inverted else counts), bad
 
 
 def _planted(planted, path, instrument, pixel_size, shape):
