@@ -17,6 +17,8 @@ from . import (
     widgets as widgets,
     windows as windows,
 )
+from ._doubts import doubts as doubts
+from ._look import look as look
 from ._sample import Sample as Sample
 
 __version__: str

@@ -11,7 +11,7 @@ import sys
 from atomlens._shell import shell
 from atomlens._types import Any, DataFrame, Figure
 
-__all__ = ["budget", "show", "stored_table"]
+__all__ = ["as_png", "budget", "show", "stored_table"]
 
 _CSS_DPI, _DENSITY = 96, 2
 _LEAN = 270_000  # bytes; a third more once they are text
@@ -119,6 +119,18 @@ def stored_table(name: str) -> DataFrame:
     if name not in names:
         raise ValueError(f"no benchmark stored a table {name!r}: there are {', '.join(names)}")
     return pd.read_csv(resource("results", f"{name}.csv"), index_col=0)
+
+
+def as_png(figure: Figure) -> bytes:
+    """Return a figure as `show` would store it: a PNG at twice the displayed resolution.
+
+    Examples
+    --------
+    >>> from matplotlib.figure import Figure
+    >>> as_png(Figure())[1:4]
+    b'PNG'
+    """
+    return _encoded(figure)[0]
 
 
 def _encoded(figure):

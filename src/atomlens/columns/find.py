@@ -29,7 +29,8 @@ _LARGEST_ZOOM = 4.0
 # Width of a column in feature sizes, and its least width in pixels when pixels are summed for the fit.
 _COLUMN_WIDTH, _FITTED_WIDTH = 1.3, 2.5
 _JOINED = 2.5  # widths of a column between two that may be a pair which was seen badly
-_FURTHEST = 0.5  # widths of a column that the fit may move it, or leave it uncertain by (twice the error)
+# Widths of a column that the fit may move it, in a crystal, and on a film; there also twice its error.
+_FURTHEST, _FURTHEST_ON_FILM = 1.0, 0.5
 _AS_GOOD = 0.05  # of mean score
 _MIN_DISTANCE = 2.5  # pixels of the trained scale: closer maxima are one column
 
@@ -84,8 +85,8 @@ def find(
         One row a column inside the image: ``x, y`` (pixels; (0, 0) is the centre of the first pixel),
         ``label`` (class), ``score`` (0 to 1), ``intensity`` (counts above background), ``sigma`` (pixels),
         ``x_err, y_err`` (standard errors in pixels), and ``x_nm, y_nm`` if the image is calibrated. Without
-        refinement, and where the fit of a column fails, intensity, sigma and errors are NaN. An `Ensemble` adds
-        ``score_sd``, by how much its networks disagree. ``attrs`` holds ``classes`` (their names),
+        refinement, and where the fit of a column fails, intensity, sigma and errors are NaN. An `Ensemble`
+        adds ``score_sd``, by how much its networks disagree. ``attrs`` holds ``classes`` (their names),
         ``feature_size``, ``threshold``, the model's own ``model_threshold``, ``inverted``, ``model`` (which
         one, and why), and ``doubts``, which are raised as warnings, too.
 
@@ -348,10 +349,7 @@ def _refined(values, usable, table, size, gain, crystal):
     fitted = refine_columns(summed, start, gain=gain)
     if crystal:  # on a film, clouds look like pairs of anything
         start, fitted = _pairs_told(summed, start, fitted, size * _COLUMN_WIDTH / n, gain)
-    # A fit that leads away from what the network saw has found something else: clouds, most often.
-    away = np.hypot(*(fitted[["x", "y"]] - start[["x", "y"]]).to_numpy().T)
-    errors = 2 * fitted[["x_err", "y_err"]].max(axis=1)
-    astray = np.maximum(away, errors) > _FURTHEST * size * _COLUMN_WIDTH / n
+    astray = _astray(start, fitted, summed.shape, size * _COLUMN_WIDTH / n, crystal)
     fitted = fitted[[*table.columns]]
     fitted.loc[astray, ["x", "y"]] = start.loc[astray, ["x", "y"]]
     fitted.loc[astray, ["intensity", "sigma", "x_err", "y_err"]] = np.nan
@@ -359,6 +357,19 @@ def _refined(values, usable, table, size, gain, crystal):
     fitted[["x", "y"]] = (fitted[["x", "y"]] + 0.5) * n - 0.5
     fitted[lengths] *= n
     return fitted
+
+
+def _astray(start, fitted, shape, sigma, crystal):
+    """Fits that lead away from what the network saw: they have found something else, clouds most often.
+
+    Where the fit leads out of the image it is right: the column lies beyond the border.
+    """
+    away = np.hypot(*(fitted[["x", "y"]] - start[["x", "y"]]).to_numpy().T) / sigma
+    inside = fitted["x"].between(-0.5, shape[1] - 0.5) & fitted["y"].between(-0.5, shape[0] - 0.5)
+    if crystal:
+        return inside & (away > _FURTHEST)
+    errors = fitted[["x_err", "y_err"]].max(axis=1) / sigma
+    return inside & (np.maximum(away, 2 * errors) > _FURTHEST_ON_FILM)
 
 
 def _pairs_told(image, start, fitted, sigma, gain):

@@ -70,26 +70,31 @@ class View:
 
     @classmethod
     def _prepared(cls, pixels, frame, sigma):
-        # First with the median of the cells, then with the mean of what lies within reach of it.
-        view = trusted = expected = streaks = two = None
-        for _ in range(_PASSES):
-            if view is not None:
-                two = Populations.of(view) if two is None or two.shares else two
-                if view.populations is not None and not two.shares and settled:
-                    break  # one population, and its average is as good as it gets
-                trusted = view.trusted & ~two.odd
-                intact = np.where(trusted, pixels, expected) - streaks
-                frame = view.frame.tracked_again(intact, expected - streaks)
-            expected, streaks, moved, cell = expected_image(pixels, frame, trusted)
-            expected = expected + streaks
-            sites = Sites.of(cell, frame.lattice, sigma)
-            variance, gain = noise_level(pixels - expected, expected, sites.sigma / 2, frame.usable)
-            columns = ColumnFilter.of(
-                variance, gain, sites.sigma, frame.usable if trusted is None else trusted
+        # First with the median of the cells, then with the mean of what lies within reach of it: again where
+        # there is a second population, or the lattice had to be followed further.
+        view, streaks = cls._once(pixels, frame, sigma)
+        for step in range(1, _PASSES):
+            last, two = (
+                view,
+                Populations.of(view) if step == 1 or view.populations.shares else view.populations,
             )
-            settled = view is None or np.ptp(moved.shift - view.frame.shift) < _SETTLED
-            view = cls(pixels, moved, expected, np.sqrt(variance), columns, sites, two)
+            trusted = last.trusted & ~two.odd
+            intact = np.where(trusted, pixels, last.expected)
+            frame = last.frame.tracked_again(intact - streaks, last.expected - streaks)
+            view, streaks = cls._once(pixels, frame, sigma, trusted, two)
+            if not two.shares and np.ptp(view.frame.shift - last.frame.shift) < _SETTLED:
+                break
         return view
+
+    @classmethod
+    def _once(cls, pixels, frame, sigma, trusted=None, populations=None):
+        expected, streaks, frame, cell = expected_image(pixels, frame, trusted)
+        expected = expected + streaks
+        sites = Sites.of(cell, frame.lattice, sigma)
+        variance, gain = noise_level(pixels - expected, expected, sites.sigma / 2, frame.usable)
+        seen = frame.usable if trusted is None else trusted
+        columns = ColumnFilter.of(variance, gain, sites.sigma, seen)
+        return cls(pixels, frame, expected, np.sqrt(variance), columns, sites, populations), streaks
 
     @property
     def sigma(self):

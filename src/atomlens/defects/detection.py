@@ -117,6 +117,15 @@ class DefectMap:
         )
 
     @property
+    def density(self) -> tuple[float, float, str]:
+        """Defects per area, its standard error (of a Poisson count, one more than found), and the unit."""
+        area = self.n_cells * abs(np.linalg.det(self.lattice.basis))
+        size = self.lattice.pixel_size_nm
+        area, unit = (area, "px²") if size is None else (area * size**2, "nm²")
+        n = len(self.defects)
+        return n / area, np.sqrt(n + 1) / area, unit
+
+    @property
     def cells(self) -> Any:
         """One row a whole unit cell: ``i``, ``j``, centre ``x``, ``y``, highest ``score``, ``p_value``."""
         number, ij, whole = self._view.frame.cells

@@ -12,7 +12,7 @@ from atomlens._image import prepare
 from atomlens._maxima import local_maxima, strongest_first, vertex
 from atomlens._tiles import samples
 from atomlens.lattice.basis import reduced
-from atomlens.lattice.model import Lattice
+from atomlens.lattice.model import Lattice, low_confidence
 
 _LARGEST = 1024  # pixels along an axis; of larger images the middle is looked at
 _LOWEST = 3  # periods in the field, below which a frequency is background
@@ -41,7 +41,8 @@ def basis_of_image(image, mask=None):
     if found is None:
         return Lattice(np.full((2, 2), np.nan), pixel_size_nm=size)
     basis, confidence = reduced(found[0]), found[1]
-    return Lattice(basis, _sites(pixels, basis, prepared.usable), confidence, True, size)
+    sites = _sites(pixels, basis, prepared.usable)
+    return Lattice(basis, sites, confidence, True, size, [*prepared.doubts, *low_confidence(confidence)])
 
 
 def _bragg_peaks(pixels):

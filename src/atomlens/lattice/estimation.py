@@ -10,7 +10,7 @@ from atomlens._types import ArrayLike, DataFrame
 from atomlens.lattice._bragg import basis_of_image
 from atomlens.lattice._indexing import index_points
 from atomlens.lattice.basis import find_basis
-from atomlens.lattice.model import Lattice
+from atomlens.lattice.model import Lattice, low_confidence
 from atomlens.lattice.table import as_points, pixel_size
 
 _AROUND = 25  # columns that make the surroundings of one, in brightness
@@ -144,7 +144,8 @@ def _indexed(columns, lattice, random_state):
     )
     # Whatever the steps say, columns without a cell do not speak for the lattice.
     confidence = min(confidence, float((found.site >= 0).mean()))
-    return Lattice(found.basis, sites, confidence, True, size), found.cell, rank[found.site]
+    said = low_confidence(confidence)
+    return Lattice(found.basis, sites, confidence, True, size, said), found.cell, rank[found.site]
 
 
 def _none(count):

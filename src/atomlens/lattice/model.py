@@ -7,9 +7,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
+from atomlens._doubts import repeated
 from atomlens._types import ndarray
 
 __all__ = ["Lattice", "NotPeriodicError"]
+
+_CONFIDENT = 0.6  # share of the data that a lattice explains, below which there is something else, too
 
 
 class NotPeriodicError(ValueError):
@@ -38,6 +41,8 @@ class Lattice:
         False where no lattice was found; basis and sites then mean nothing.
     pixel_size_nm : float or None
         Size of a pixel, where it is known.
+    doubts : list of str
+        What speaks against it, with the remedy.
 
     Examples
     --------
@@ -55,6 +60,7 @@ class Lattice:
     confidence: float = 0.0
     periodic: bool = False
     pixel_size_nm: float | None = None
+    doubts: list = field(default_factory=list)
 
     def __repr__(self):
         if not self.periodic:
@@ -64,7 +70,8 @@ class Lattice:
         else:
             a, b = (f"{length:.2f} px" for length in self.lengths)
         count = f"{len(self.sites)} site{'' if len(self.sites) == 1 else 's'}"
-        return f"<Lattice: a = {a}, b = {b}, {self.angle:.1f}°, {count}, confidence {self.confidence:.2f}>"
+        what = f"<Lattice: a = {a}, b = {b}, {self.angle:.1f}°, {count}, confidence {self.confidence:.2f}>"
+        return what + repeated(self.doubts)
 
     @property
     def lengths(self) -> ndarray:
@@ -164,3 +171,13 @@ def as_lattice(value):
             "image or a table"
         )
     return value
+
+
+def low_confidence(confidence):
+    """What is to be said of a lattice that explains little of the data."""
+    if confidence >= _CONFIDENT:
+        return []
+    return [
+        f"the lattice explains {confidence:.0%} of the data only: there may be a second grain or another "
+        "phase; look at the power spectrum, or keep one region"
+    ]
