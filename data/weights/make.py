@@ -58,7 +58,7 @@ def on_film(film, n):
 
 
 def general():
-    """The finder for any lattice: everything once, more of what was mistaken, then images as users have them.
+    """The finder for any lattice: everything once, then more of what was mistaken.
 
     The hollows of a square lattice look like the sites of a faint second sublattice.
     """
@@ -69,9 +69,8 @@ def general():
     first = train(scenes, steps=6500, validate_every=500, checkpoint=checkpoint, **options)
     square = [s.metal(e, SIZE, zone="001") for e in ("Al", "Au", "Cu", "Fe", "W", "Pt")]
     close_packed = [s.metal(e, SIZE, zone=z) for e, z in (("Pt", "111"), ("Fe", "110"), ("Fe", "111"))]
-    mistaken = [*known, *square, *square, *close_packed]
-    scenes = Scenes(mistaken, electrons=(15.0, 5000.0))
-    second = train(
+    scenes = Scenes([*known, *square, *square, *close_packed], electrons=(15.0, 5000.0))
+    return train(
         scenes,
         start=first,
         steps=1200,
@@ -79,21 +78,6 @@ def general():
         learning_rate=1e-3,
         random_state=1,
         checkpoint=CHECKPOINTS / "atomlens_general_2.ckpt",
-        **options,
-    )
-    return general_wild(second, mistaken, **options)
-
-
-def general_wild(start, structures, **options):
-    """Half of the scenes as before, so that nothing is forgotten, and half disturbed after counting, too."""
-    return train(
-        Scenes(structures, electrons=(15.0, 5000.0), wild=0.5),
-        start=start,
-        steps=1300,
-        validate_every=325,
-        learning_rate=1e-3,
-        random_state=2,
-        checkpoint=CHECKPOINTS / "atomlens_general_3.ckpt",
         **options,
     )
 
@@ -115,15 +99,20 @@ def cloudy_film(element, density, thickness, seed):
 
 
 def single_atoms():
-    """Single heavy atoms on films whose lumps come near to them: the general model, trained further."""
+    """Single heavy atoms on films whose lumps come near to them: the general model, trained further.
+
+    Then once more, with half of the scenes disturbed after counting, too.
+    """
     films = [("Si", 2.3, 3.0), ("Ti", 4.5, 2.0), ("Fe", 4.0, 3.0), ("Zr", 6.0, 2.0)]  # g/cm3, nm
     planted = [
         on_film(cloudy_film(*film, seed=n + i), n) for i, film in enumerate(films) for n in (20, 50, 100)
     ]
-    scenes = Scenes(planted, electrons=(100.0, 5000.0), support=("film",))
-    options = {"filters": 12, "n_validation": 128, "workers": 1}
+    known = {"electrons": (100.0, 5000.0), "support": ("film",)}
+    options = {"filters": 12, "n_validation": 128, "workers": 1, "learning_rate": 1e-3}
     general = load_model(HERE / "general.pt")
-    return train(scenes, start=general, steps=600, validate_every=100, learning_rate=1e-3, **options)
+    first = train(Scenes(planted, **known), start=general, steps=600, validate_every=100, **options)
+    wild = Scenes(planted, wild=0.5, **known)
+    return train(wild, start=first, steps=1100, validate_every=220, random_state=3, **options)
 
 
 def vacancies(loss, **options):
