@@ -74,8 +74,8 @@ def split_pairs(image, usable, fitted, sigma, scale):
 
     if not suspicious.size:
         return none
-    # Where no column is as the model has it (torn scan lines), two fit all better than one: then only pairs are
-    # believed that are alike, as those of a crystal are. A sample tells.
+    # Where no column is as the model has it (torn scan lines), two fit all better than one: then only pairs
+    # are believed that are alike, as those of a crystal are. A sample tells.
     if np.median(chi) > _ADEQUATE:
         some = suspicious[np.unique(np.linspace(0, suspicious.size - 1, _SAMPLE).astype(int))]
         if not _alike(divided(some)[1]):
