@@ -139,15 +139,17 @@ def correlation_factors(scene, residual, expected, theta, shape):
     if (rho[lag + 1, lag] + rho[lag, lag + 1]) / 2 < _WHITE:
         return np.ones(4)
     peak = np.median(theta[:, INTENSITY]) / (2 * np.pi * sigma**2)
-    kernels = _kernels(sigma, lag, float(np.median(theta[:, BACKGROUND])) / max(peak, 1e-300))
+    pixels = len(residual) / len(theta)
+    disc = min(np.sqrt(pixels / np.pi) / sigma, _DISC)
+    kernels = _kernels(sigma, lag, float(np.median(theta[:, BACKGROUND])) / max(peak, 1e-300), disc)
     factors = (kernels * rho).sum(axis=(1, 2))
     # The fit has taken a part of white noise along, in the shape of its kernels: what then is left of 1.
-    taken = np.einsum("kyx,pyx->kp", kernels, kernels)[:4].sum(axis=1) / (len(residual) / len(theta))
+    taken = np.einsum("kyx,pyx->kp", kernels, kernels)[:4].sum(axis=1) / pixels
     factors = factors[:4] / np.maximum(1 - taken, _LEAST_LEFT)
     return np.maximum(factors, _SMALLEST)
 
 
-def _kernels(sigma, lag, background):
+def _kernels(sigma, lag, background, disc):
     """Autocorrelation of what x, y, intensity, width and background are read from noise with.
 
     These are the derivatives of a Gaussian on a background (in units of its peak), over the standard
@@ -159,7 +161,7 @@ def _kernels(sigma, lag, background):
     squared = x**2 + y**2
     bell = np.exp(-squared / 2)
     derivatives = np.stack([x * bell, y * bell, bell, squared * bell, np.ones_like(bell)])
-    shapes = derivatives / np.sqrt(bell + max(background, _DARKEST)) * (squared < _DISC**2)
+    shapes = derivatives / np.sqrt(bell + max(background, _DARKEST)) * (squared < disc**2)
     shapes = np.linalg.qr(shapes.reshape(5, -1).T)[0].T.reshape(5, *x.shape)
     size = [2 * n for n in x.shape]
     products = np.fft.irfft2(np.abs(np.fft.rfft2(shapes, s=size)) ** 2, s=size)

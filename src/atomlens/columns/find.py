@@ -19,7 +19,7 @@ from atomlens.columns._pairs import doubled, split_pairs
 from atomlens.columns._prepare import standardise
 from atomlens.columns.fit import refine as refine_columns
 from atomlens.columns.model import Chain, ColumnModel, Ensemble, load_model, model_names
-from atomlens.columns.scale import repeats, typical_size, white_noise
+from atomlens.columns.scale import features, typical_size, white_noise
 
 __all__ = ["OutsideTrainedDomain", "doubt", "find", "uncertainty_map"]
 
@@ -115,7 +115,7 @@ def find(
     """
     prepared = prepare(image, clean=True, mask=mask)
     values = prepared.pixels
-    crystal = repeats(values)
+    size, crystal = features(values)
     network, name = _open_model(model, crystal)
     if threshold is None:
         threshold = network.spec.threshold
@@ -125,7 +125,7 @@ def find(
         raise ValueError(f"gain must be positive, got {gain}")
     if inverted not in (True, False, "auto"):
         raise ValueError(f"inverted must be True, False or 'auto', got {inverted!r}")
-    size = _size_of_features(values, feature_size)
+    size = size if feature_size is None else _checked_size(feature_size)
     said = []
     if np.isfinite(size):
         zoom, unresolved = _zoom(network, size)
@@ -216,7 +216,7 @@ def uncertainty_map(
     values = prepare(image, clean=True).pixels
     if inverted not in (True, False):
         raise ValueError(f"inverted must be True or False here, got {inverted!r}; `find` can tell (attrs)")
-    size = _size_of_features(values, feature_size)
+    size = typical_size(values) if feature_size is None else _checked_size(feature_size)
     zoom, said = _zoom(model, size if np.isfinite(size) else model.spec.feature_size)
     warn(said, OutsideTrainedDomain)
     if inverted:
@@ -250,12 +250,10 @@ def _open_model(model, crystal):
 _loaded = cache(load_model)  # what comes with the package is read once
 
 
-def _size_of_features(values, given):
-    if given is not None:
-        if not given > 0:
-            raise ValueError(f"feature_size must be positive, got {given} pixels")
-        return float(given)
-    return typical_size(values)
+def _checked_size(size):
+    if not size > 0:
+        raise ValueError(f"feature_size must be positive, got {size} pixels")
+    return float(size)
 
 
 def _zoom(network, size):

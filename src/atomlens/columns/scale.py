@@ -106,8 +106,8 @@ def _scale(pixels):
     return float(sigma), float(spacing)
 
 
-def typical_size(pixels):
-    """Size of the features in pixels, as `feature_size`, but of the atoms where these lie on clouds.
+def features(pixels):
+    """Size of the features in pixels, as `typical_size`, and whether something repeats.
 
     Noise that is correlated from pixel to pixel (a detector's blur, any interpolation) looks like small
     features. A lattice is not mistaken for it: its Bragg peaks stand out of noise of whatever colour. Where
@@ -115,23 +115,19 @@ def typical_size(pixels):
     """
     power, n = _flat_power(pixels)
     size, bragg = _size_by_rings(power, n), _size_by_peaks(power, n)
-    if size < _FINER * bragg:
-        return bragg
-    if np.isfinite(size) and not np.isfinite(bragg):
-        if size < _GRAIN and _may_be_halved(power, n, bragg):
-            return 2 * typical_size(_halved(pixels))
-        sigma, spacing = _scale(pixels)
-        if size > _CLOUDS * sigma and not spacing < _WIDEST_LATTICE * sigma:
-            return sigma
-    return size
-
-
-def repeats(pixels):
-    """Whether something repeats in an image: it has Bragg peaks, or a spacing."""
-    if np.isfinite(_size_by_peaks(*_flat_power(pixels))):
-        return True
+    if np.isfinite(bragg):
+        return (bragg if size < _FINER * bragg else size), True
+    if size < _GRAIN and _may_be_halved(power, n, bragg):
+        size, repeats = features(_halved(pixels))
+        return 2 * size, repeats
     sigma, spacing = _scale(pixels)
-    return bool(spacing < _WIDEST_LATTICE * sigma)
+    repeats = spacing < _WIDEST_LATTICE * sigma
+    return (sigma if size > _CLOUDS * sigma and not repeats else size), bool(repeats)
+
+
+def typical_size(pixels):
+    """Size of the features in pixels, as `feature_size`, but of the atoms where these lie on clouds."""
+    return features(pixels)[0]
 
 
 def white_noise(pixels):
