@@ -10,6 +10,7 @@ from scipy.ndimage import (
     gaussian_filter,
     label,
     maximum_filter,
+    median_filter,
     minimum_filter,
 )
 
@@ -23,14 +24,15 @@ _RARE = 1e-3  # share of the pixels in blocks of the colour of a bar, beyond whi
 _SMALLEST_SIDE, _THINNEST_BAR = 17, 2  # pixels, of constant squares (two JPEG blocks) and of bars
 _BAR, _SHORTEST_BAR = 0.08, 40  # of the image's width, and pixels
 _BORDER = 0.02  # of the pixels: constant regions at the border that are smaller do no harm
-_LARGEST_BOX = 0.15  # of the pixels: a larger rectangle is part of the picture
+_LARGEST_BOX = 0.15  # of the pixels: a larger rectangle holds no text
 _SOLID = 0.95  # of its bounding box that a rectangle fills
 _HOLES = 3  # gaps that padding may have: more, and it is the dark between columns
 _SOFT_EDGE = 2  # pixels beside padding into which interpolation smears it
 _STREAKS = 4.0  # times the power of other directions that row offsets must have
 _ISOLATED = 30.0  # times the usual power: a reflection of the lattice, not a streak
+_BESIDE, _TORN = 7, 4.0  # lines that one is compared with, and times what most lines differ from theirs
 _LEAST_SIDE = 32  # pixels: in smaller images neither padding nor streaks can be told
-_SATURATED, _BACKGROUND = 3e-3, 0.3  # of the pixels at the highest value, beside others at it
+_SATURATED = 3e-3  # of the pixels at the highest value, beside others at it
 _LEVELS = 30  # different values, below which pixels hold a few electrons
 
 
@@ -121,11 +123,13 @@ def _kind(region, box, shape):
     """What a constant region is: padding, burnt in, or nothing that was added (None)."""
     total = np.prod(shape)
     filled = binary_fill_holes(region)
-    at_border = any(s.start == 0 or s.stop >= n - 1 for s, n in zip(box, shape, strict=True))
-    if at_border and region.sum() > _BORDER * total:
+    sides = sum((s.start == 0) + (s.stop >= n - 1) for s, n in zip(box, shape, strict=True))
+    if sides >= 2 or (sides and region.sum() > _BORDER * total):  # a corner, or a broad strip
         # A border all around has one hole, the image; the dark between columns has one a column.
         return "padding" if label(filled & ~region)[1] <= _HOLES else None
-    if filled.sum() >= _SOLID * region.size and region.size < _LARGEST_BOX * total:
+    # A small box may hold text; a large one is solid, or it is the dark between columns.
+    inside = filled if region.size < _LARGEST_BOX * total else region
+    if inside.sum() >= _SOLID * region.size:
         return "burnt-in"
     return None
 
@@ -156,7 +160,7 @@ def saturated(pixels, usable):
     share = (top & maximum_filter(top, footprint=_RING, mode="constant")).sum() / seen.size
     # The dark of an inverted image of few electrons stands at the highest value, too: it has few others.
     few = len(np.unique(seen[:: max(1, seen.size // 10000)])) < _LEVELS
-    return 0.0 if few or not _SATURATED < share < _BACKGROUND else float(share)
+    return 0.0 if few or share < _SATURATED else float(share)
 
 
 def level_rows(pixels):
@@ -187,6 +191,21 @@ def level_rows(pixels):
     kept = maximum_filter(strength > _ISOLATED * usual, 3)
     wave[kept | (np.fft.rfftfreq(len(offset)) < 0.02)] = 0
     return pixels - np.fft.irfft(wave, len(offset))[:, None]
+
+
+def torn_lines(pixels, usable):
+    """Mark single rows and columns of pixels far from those beside them: a shutter, a spike of current."""
+    lines = np.zeros(pixels.shape, dtype=bool)
+    if min(pixels.shape) < _LEAST_SIDE:
+        return lines
+    for axis in (0, 1):
+        level = np.median(np.where(usable, pixels, np.median(pixels[usable])), axis=1 - axis)
+        beside = median_filter(level, _BESIDE, mode="nearest")
+        away = np.abs(level - beside)
+        # Rows of a lattice differ, too, but many of them do.
+        torn = away > _TORN * max(np.percentile(away, 95), 1e-9 * np.ptp(pixels))
+        lines |= torn[:, None] if axis == 0 else torn
+    return lines
 
 
 def filled(pixels, usable):

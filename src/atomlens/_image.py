@@ -164,7 +164,9 @@ def _cleaned(pixels, calibration, usable, mask):
     pixels = _artifacts.filled(pixels, usable)
     whole = -remove_hot_pixels(-remove_hot_pixels(pixels))  # dead pixels are hot ones upside down
     mended, pixels = whole != pixels, whole
-    pixels = _artifacts.filled(_artifacts.level_rows(pixels), usable)
+    pixels = _artifacts.level_rows(pixels)
+    usable = usable & ~_artifacts.torn_lines(pixels, usable)
+    pixels = _artifacts.filled(pixels, usable)
     return pixels, calibration, usable, mended, doubts
 
 

@@ -23,7 +23,7 @@ def typical_width(pixels, usable, positions):
     n = len(positions)
     distance, neighbour = KDTree(positions).query(positions, k=min(n, _NEIGHBOURS + 1))
     distance, neighbour = distance.reshape(n, -1), neighbour.reshape(n, -1)
-    gap = np.median(distance[:, 1]) if n > 1 else np.inf
+    gap = max(np.median(distance[:, 1]), 1.0) if n > 1 else np.inf  # 1: columns listed twice
     radius = int(np.clip(np.ceil(gap), 4, _LARGEST_RADIUS))
     some = np.unique(np.linspace(0, n - 1, min(n, _SAMPLE)).astype(int))
     offset = np.arange(-radius, radius + 1)

@@ -21,6 +21,7 @@ from atomlens.columns._prepare import standardise
 from atomlens.columns.fit import refine as refine_columns
 from atomlens.columns.model import Chain, ColumnModel, Ensemble, load_model, model_names
 from atomlens.columns.scale import features, typical_size, white_noise
+from atomlens.lattice import estimate
 
 __all__ = ["OutsideTrainedDomain", "doubt", "find", "uncertainty_map"]
 
@@ -37,6 +38,7 @@ _SOME, _FEWEST, _ODD = 400, 9, 0.3
 # Of a derivative: how far it goes below zero, in units of how far above; and its skewness (19 experimental
 # images have more: 0.15 to 2).
 _DARK, _EVEN = 0.4, 0.12
+_SURE = 0.75  # median score, below which the lattice is asked whether there is one
 _AS_GOOD = 0.05  # of mean score
 _MIN_DISTANCE = 2.5  # pixels of the trained scale: closer maxima are one column
 
@@ -127,7 +129,7 @@ def find(
         threshold = network.spec.threshold
     elif not 0 < threshold < 1:
         raise ValueError(f"threshold must lie between 0 and 1, got {threshold}")
-    if gain is not None and not gain > 0:
+    if gain is not None and not 0 < gain < np.inf:
         raise ValueError(f"gain must be positive, got {gain}")
     if inverted not in (True, False, "auto"):
         raise ValueError(f"inverted must be True, False or 'auto', got {inverted!r}")
@@ -143,6 +145,8 @@ def find(
         table = _on_specimen(_detect(values, network, zoom, threshold), prepared.usable)
         said += filter(None, [doubt(table, network.spec.threshold)])
         said += _lopsided(values, table, size)
+        if crystal and not said:
+            said += _irregular(values, table, prepared.usable)
     else:
         inverted = inverted is True
         table = pd.DataFrame({"x": [], "y": [], "label": np.array([], dtype=int), "score": []})
@@ -276,6 +280,18 @@ def _lopsided(values, table, size):
     ]
 
 
+def _irregular(values, table, usable):
+    """What is to be said if the network is not sure, and no lattice speaks for what it found."""
+    if len(table) < _FEWEST or table["score"].median() > _SURE or min(values.shape) < 32:
+        return []
+    if estimate(values, mask=~usable).periodic:
+        return []
+    return [
+        f"half of the {len(table)} columns have a score below {table['score'].median():.2f}, and no lattice "
+        "was found: coloured noise, letters or texture look like that; compare the overlay with the image"
+    ]
+
+
 def _signed(values, size):
     """Whether an image has as much dark as bright, on both sides of zero: counts are never like that."""
     low, high = np.percentile(values, (1, 99))
@@ -287,7 +303,7 @@ def _signed(values, size):
 
 
 def _checked_size(size):
-    if not size > 0:
+    if not 0 < size < np.inf:
         raise ValueError(f"feature_size must be positive, got {size} pixels")
     return float(size)
 
@@ -453,24 +469,22 @@ def _parted(image, seen, start, fitted, sigma):
 def doubt(table: DataFrame, model_threshold: float | None = None) -> str:
     """What speaks against a table of columns, in a sentence; an empty one if nothing does.
 
-        Parameters
-        ----------
-        table : DataFrame
-            From `find`.
-        model_threshold : float, optional
-            The network's own threshold; that of the table's ``attrs`` if not given.
+    Parameters
+    ----------
+    table : DataFrame
+        From `find`.
+    model_threshold : float, optional
+        The network's own threshold; that of the table's ``attrs`` if not given.
 
-        Returns
-        -------
-        str
+    Returns
+    -------
+    str
 
-        Examples
-        --------
-        >>> import pandas as pd
-        from scipy.ndimage import gaussian_filter
-    from scipy.spatial import cKDTree
-        >>> doubt(pd.DataFrame({"score": [0.9, 0.95]}), 0.4)
-        ''
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> doubt(pd.DataFrame({"score": [0.9, 0.95]}), 0.4)
+    ''
     """
     if table.empty:
         return (

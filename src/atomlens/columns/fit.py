@@ -130,6 +130,10 @@ def refine(
     start = positions(columns, "columns")
     _check_options(gain, background, radius, sigma_spread)
     usable = prepared.usable & ~prepared.mended
+    if len(start) and not ((start > -1) & (start < np.array(pixels.shape[::-1]))).all(axis=1).any():
+        raise ValueError("no column lies inside the image: positions are (x, y) in pixels, from 0 on")
+    if radius is not None:
+        radius = min(radius, max(pixels.shape))
     lift = max(0.0, -float(np.percentile(pixels[usable], 0.1))) if np.nanmin(pixels) < 0 else 0.0
     # In this unit all numbers are within reach of single precision, whatever the detector's own is.
     unit = float(np.nanmax(pixels)) + lift
@@ -164,7 +168,7 @@ def refine(
 
 def _check_options(gain, background, radius, sigma_spread):
     for name, value in (("gain", gain), ("radius", radius), ("sigma_spread", sigma_spread)):
-        if value is not None and not value > 0:
+        if value is not None and not 0 < value < np.inf:
             raise ValueError(f"{name} must be positive, got {value}")
     if isinstance(background, str) and background != "local":
         raise ValueError(f"background must be 'local' or a number of counts a pixel, got {background!r}")

@@ -46,16 +46,16 @@ def expected_image(pixels, frame, trusted=None):
     for rows, most in ((spacing / 2, _DRIFT * spacing), (0, _VIBRATION * spacing)):
         model, _, trend = _bright_cells(pixels, frame, trusted, trend)
         intact = np.where(frame.usable if trusted is None else trusted, pixels, model)
-        frame = frame.moved_rows(np.clip(_row_shifts(intact, model, rows), -most, most))
+        frame = frame.moved_rows(np.clip(_row_shifts(intact, model, rows, frame.usable), -most, most))
     model, cell, _ = _bright_cells(pixels, frame, trusted, trend)
     intact = np.where(frame.usable if trusted is None else trusted, pixels, model)
-    return model, _row_offsets(intact - model)[:, None], frame, cell
+    return model, _row_offsets(intact - model, frame.usable)[:, None], frame, cell
 
 
-def _row_offsets(rest):
+def _row_offsets(rest, usable):
     """By how much whole rows are brighter (streaks), where that is more than noise."""
     offset = np.median(rest, axis=1)
-    noise = 1.4826 * np.median(np.abs(rest - offset[:, None]))
+    noise = 1.4826 * np.median(np.abs(rest - offset[:, None])[usable])
     # The variance of a median of n values is pi / 2n.
     if np.var(offset) < _STREAKED * np.pi / 2 * noise**2 / rest.shape[1]:
         return np.zeros_like(offset)
@@ -76,14 +76,14 @@ def _bright_cells(pixels, frame, trusted, trend):
     return follow_brightness(intact, gain * wave + offset, frame.lattice), cell, (gain, offset)
 
 
-def _row_shifts(pixels, model, rows):
+def _row_shifts(pixels, model, rows, usable):
     """Shift (x, y) of every row relative to the model, by regression on its slopes; `rows` of them alike."""
     rest = pixels - model
     # Rows differ in mean brightness as well (flicker); and places far off the model are defects.
     rest = rest - np.median(rest, axis=1, keepdims=True)
-    limit = 3 * 1.4826 * np.median(np.abs(rest))
-    rest = np.clip(rest, -limit, limit)
-    noise = np.mean(rest**2)
+    limit = 3 * 1.4826 * np.median(np.abs(rest[usable]))
+    rest = np.where(usable, np.clip(rest, -limit, limit), 0)
+    noise = np.mean(rest[usable] ** 2)
     slopes = [np.gradient(model, axis=1), np.gradient(model, axis=0)]
     if not rows:
         slopes = slopes[:1]
@@ -217,7 +217,8 @@ def vacuum(pixels, model, lattice):
     contrast = np.sqrt(gaussian_filter(fine**2, length))
     usual = np.median(contrast[follows > 0.5]) if (follows > 0.5).any() else np.inf
     empty = (follows < _ABSENT) & (contrast < _ABSENT_CONTRAST * usual)
-    return opened(empty, 2 * int(length) + 1)
+    # The blur carries the crystal so far beyond its border.
+    return maximum_filter(opened(empty, 2 * int(length) + 1), 2 * int(length) + 1)
 
 
 def opened(mask, size):

@@ -36,6 +36,7 @@ _LEAST_CELLS = 9
 _REFERENCE = 1500  # windows that others are compared with
 _RIM = 2.0  # widths of a column about what is left out, where the average cell is no guide
 _WORTH_SAYING = 0.01  # of the image
+_CROWDED = 0.1  # hits a cell that are no longer defects of a crystal
 _UNUSUAL, _DOMAIN = 1e-3, 0.3  # p-value, and the fraction of the image with lower ones that is too large
 
 
@@ -344,8 +345,15 @@ def detect(
             f"{unusual:.0%} of the image differ from the rest of it: this looks like another grain, phase or "
             "twin, not like defects of one crystal. See atomlens.defects.segment_domains"
         )
+    found = found.at(rate)
+    if len(found.defects) > max(_CROWDED, 3 * rate) * n_cells and not view.populations.shares:
+        said.append(
+            f"{len(found.defects)} hits in {n_cells} cells are too many for defects of one crystal: look at "
+            "the residual; another grain, a lattice that does not fit, or abrupt changes of light make such "
+            "hits"
+        )
     warn(said)
-    return found.at(rate)
+    return found
 
 
 def _on_crystal(score, view):

@@ -107,7 +107,9 @@ def segment_domains(
             f"windows of {size[0]} x {size[1]} pixels hardly fit into {pixels.shape[0]} x {pixels.shape[1]}: "
             "take a larger field of view, or a smaller `size`"
         )
-    features, step = _features(pixels.astype(np.float32), size, random_state)
+    features, step = _features(
+        ((pixels - np.median(pixels)) / pixels.std()).astype(np.float32), size, random_state
+    )
     seen = sliding_windows(prepared.usable, size, step=step).mean(axis=(2, 3)) >= _COVERED
     if not seen.any():
         raise ValueError(
