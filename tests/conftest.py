@@ -32,7 +32,7 @@ def data_dir():
 
 
 def _expected(shape, table, background=0.0):
-    """Counts of Gaussians integrated over pixels: rows of (x, y, intensity, sigma), or of sigma along x and y."""
+    """Counts of Gaussians integrated over pixels: rows of (x, y, intensity, sigma x, sigma y)."""
     import numpy as np
     from scipy.special import erf
 

@@ -149,7 +149,7 @@ def test_noise_does_not_become_a_lattice():
             forced = find(noise, refine=False, feature_size=3.0)
         # A lattice of columns 3 px wide would have a column in every 100 pixels.
         assert len(forced) < noise.size / 500
-        assert forced["score"].median() < 0.7
+        assert np.count_nonzero(forced["score"] > 0.7) <= len(forced) / 2
 
 
 def test_nothing_found_is_an_empty_table_with_its_columns():
