@@ -1,25 +1,7 @@
-"""Planted columns, drawn one by one without any of the package's own code."""
+"""Places for planted columns, without any of the package's own code."""
 
 import numpy as np
 import pytest
-from scipy.special import erf
-
-
-def _expected(shape, table, background=0.0):
-    """Counts of round Gaussians integrated over pixels: rows of (x, y, intensity, sigma)."""
-    image = np.full(shape, float(background))
-    for x, y, intensity, sigma in table:
-        across, down = (
-            np.diff(erf((np.arange(n + 1) - 0.5 - c) / (np.sqrt(2) * sigma))) / 2
-            for n, c in zip(shape[::-1], (x, y), strict=True)
-        )
-        image += intensity * np.outer(down, across)
-    return image
-
-
-@pytest.fixture(scope="session")
-def expected_counts():
-    return _expected
 
 
 @pytest.fixture(scope="session")

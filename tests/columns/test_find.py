@@ -149,7 +149,7 @@ def test_noise_does_not_become_a_lattice():
             forced = find(noise, refine=False, feature_size=3.0)
         # A lattice of columns 3 px wide would have a column in every 100 pixels.
         assert len(forced) < noise.size / 500
-        assert forced["score"].median() < 0.7
+        assert np.count_nonzero(forced["score"] > 0.7) <= len(forced) / 2
 
 
 def test_nothing_found_is_an_empty_table_with_its_columns():
@@ -221,7 +221,7 @@ TEAM = Ensemble([ColumnModel(Spec(filters=2), seed=n) for n in (1, 2)])
         (lambda v: find(v[None]), ValueError, "two axes"),
         (lambda v: find(v[:8, :8]), ValueError, "too small"),
         (lambda v: find(v * 0), ValueError, "constant"),
-        (lambda v: find(np.where(v > 3, np.nan, v)), ValueError, "NaN"),
+        (lambda v: find(v * np.nan), ValueError, "constant"),
         (lambda v: find(v.astype(complex)), TypeError, "real numbers"),
         (lambda v: find(v.astype(str)), TypeError, "real numbers"),
         (lambda v: find(v, model="generel"), ValueError, "no model 'generel'.*general"),
@@ -242,6 +242,28 @@ TEAM = Ensemble([ColumnModel(Spec(filters=2), seed=n) for n in (1, 2)])
 def test_bad_input_is_explained(mos2, call, error, message):
     with pytest.raises(error, match=message):
         call(mos2.data.values)
+
+
+def test_missing_pixels_are_left_out(mos2):
+    pixels = mos2.data.values.astype(float)
+    y, x = slice(60, 110), slice(90, 160)
+    pixels[y, x] = np.nan
+    found = find(pixels)
+    inside = found["x"].between(90, 159) & found["y"].between(60, 109)
+    assert not inside.any()
+    # a column whose centre lies by the rim is seen in part
+    near = mos2.truth["x"].between(80, 170) & mos2.truth["y"].between(50, 120)
+    result = metrics.match(
+        found[~(found["x"].between(80, 170) & found["y"].between(50, 120))],
+        mos2.truth[~near],
+        tolerance=3,
+        border=3,
+        shape=pixels.shape,
+    )
+    assert near.sum() > 10
+    assert result.f1 > 0.97
+    masked = find(np.ma.masked_invalid(pixels))
+    pd.testing.assert_frame_equal(masked, found)
 
 
 def test_shipped_models_open_and_say_what_they_are():

@@ -133,13 +133,21 @@ NOISE = np.random.default_rng(0).poisson(5.0, (32, 32))
     [
         (NOISE[0], r"two axes \(y, x\)"),
         (np.ones((32, 32)), "constant"),
-        (np.where(NOISE > 9, np.nan, NOISE), "NaN or infinite"),
         (NOISE[:8], "too small"),
     ],
 )
 def test_bad_images_are_explained(call, image, message):
     with pytest.raises(ValueError, match=message):
         call(image)
+
+
+def test_only_the_baseline_refuses_missing_pixels(scattered):
+    image, _ = scattered
+    holed = image.astype(float)
+    holed[40:60, 30:60] = np.nan
+    with pytest.raises(ValueError, match="600 pixels are NaN or infinite"):
+        find_peaks(holed)
+    assert estimate_scale(holed)[0] == pytest.approx(estimate_scale(image)[0], rel=0.1)
 
 
 @pytest.mark.parametrize("option", ["sigma", "min_distance"])

@@ -44,8 +44,10 @@ def test_columns_of_a_sublattice_have_the_same_place_in_every_cell(name):
     sample = simulate.image(make(), electrons=300, instrument=shaken, random_state=2)
     pixels = sample.data.values.astype(np.float32)
     found = lattice.estimate(sample.data)
-    followed = expected_image(pixels, CellFrame.track(pixels, found))[1]
-    straight = CellFrame._with(found, np.zeros((2, *pixels.shape), np.float32))
+    followed = expected_image(pixels, CellFrame.track(pixels, found))[2]
+    straight = CellFrame._with(
+        found, np.zeros((2, *pixels.shape), np.float32), np.ones(pixels.shape, dtype=bool)
+    )
     inner = sample.truth.query("label == 0 and 20 < x < 280 and 20 < y < 280")
     scatter = [
         found.spacing * max(spread(at(frame.u, inner)), spread(at(frame.v, inner)))

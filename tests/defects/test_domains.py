@@ -134,7 +134,7 @@ IMAGE = np.random.default_rng(0).random((64, 64))
     ("image", "options", "words"),
     [
         (np.ones((64, 64)), {}, "constant"),
-        (np.where(IMAGE > 0.9, np.nan, IMAGE), {}, "NaN or infinite"),
+        (np.full((64, 64), np.nan), {}, "constant"),
         (np.zeros((3, 64, 64)), {}, "two axes"),
         (IMAGE, {"n_domains": 0}, "n_domains must be a whole number of at least 1, got 0"),
         (IMAGE, {"n_domains": 2.5}, "n_domains must be a whole number"),

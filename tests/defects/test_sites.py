@@ -61,7 +61,7 @@ def test_a_model_that_ends_at_the_border_too_improves_the_tracking_there():
     image = simulate.image(structures.zirconia((7, 7), rotation=20), electrons=5000, random_state=0).data
     pixels = image.values.astype(np.float32)
     frame = CellFrame.track(pixels, lattice.estimate(image))
-    model, moved, _ = expected_image(pixels, frame)
+    model, _, moved, _ = expected_image(pixels, frame)
     again = moved.tracked_again(pixels, model)
     # Nothing moved in this image, but for the lattice that is not known exactly: a linear function of place
     errors = [_nonlinear(f.shift)[:, :8].std() for f in (frame, again)]
