@@ -27,7 +27,7 @@ def image(expected):
         (-35, 0.0),
         (20, 255.0),
         (15, 0.0),
-        pytest.param(12, 0.0, marks=pytest.mark.xfail(reason="small corners are taken for a scale bar")),
+        (12, 0.0),
     ],
 )
 def test_corners_that_a_rotation_left_are_padding(image, angle, fill, order):

@@ -30,7 +30,8 @@ _HOLES = 3  # gaps that padding may have: more, and it is the dark between colum
 _SOFT_EDGE = 2  # pixels beside padding into which interpolation smears it
 _STREAKS = 4.0  # times the power of other directions that row offsets must have
 _ISOLATED = 30.0  # times the usual power: a reflection of the lattice, not a streak
-_BESIDE, _TORN = 7, 4.0  # lines that one is compared with, and times what most lines differ from theirs
+# Lines that one is compared with, times what those after the most that may be torn differ from theirs.
+_BESIDE, _TORN, _MOST_TORN = 7, 3.0, 3
 _LEAST_SIDE = 32  # pixels: in smaller images neither padding nor streaks can be told
 _SATURATED = 3e-3  # of the pixels at the highest value, beside others at it
 _LEVELS = 30  # different values, below which pixels hold a few electrons
@@ -198,12 +199,15 @@ def torn_lines(pixels, usable):
     lines = np.zeros(pixels.shape, dtype=bool)
     if min(pixels.shape) < _LEAST_SIDE:
         return lines
+    seen = pixels[usable]
+    low, high = np.percentile(seen, (5, 95))
+    even = np.where(usable, np.clip(pixels, low, high), seen.mean())  # a few bright atoms tear no line
     for axis in (0, 1):
-        level = np.median(np.where(usable, pixels, np.median(pixels[usable])), axis=1 - axis)
+        level = even.mean(axis=1 - axis)
         beside = median_filter(level, _BESIDE, mode="nearest")
         away = np.abs(level - beside)
         # Rows of a lattice differ, too, but many of them do.
-        torn = away > _TORN * max(np.percentile(away, 95), 1e-9 * np.ptp(pixels))
+        torn = away > _TORN * max(np.sort(away)[-_MOST_TORN - 1], 1e-9 * np.ptp(pixels))
         lines |= torn[:, None] if axis == 0 else torn
     return lines
 

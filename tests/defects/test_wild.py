@@ -77,7 +77,7 @@ def half_vacuum(sheet, spacing):
 
 @pytest.mark.parametrize(
     "spacing",
-    [18.0, pytest.param(14.0, marks=pytest.mark.xfail(reason="four cells of vacuum beside the edge count"))],
+    [18.0, 14.0],
 )
 def test_vacuum_is_no_defect_and_is_said(sheet, spacing):
     with pytest.warns(UserWarning, match="vacuum"):
@@ -88,7 +88,6 @@ def test_vacuum_is_no_defect_and_is_said(sheet, spacing):
     assert len(found.defects) <= 2
 
 
-@pytest.mark.xfail(reason="vacuum is marked from four cells beside the edge on")
 def test_vacuum_begins_where_the_crystal_ends(sheet):
     with pytest.warns(UserWarning, match="vacuum"):
         found = defects.detect(half_vacuum(sheet, 18.0), false_alarm_rate=1e-3)

@@ -207,9 +207,10 @@ def vacuum(pixels, model, lattice):
 
     Another grain does not follow the model, but has contrast of its own: it is for `detect` to judge.
     """
-    length = _CELLS / 2 * max(lattice.lengths)
-    wave = model - gaussian_filter(model, length)
-    rest = pixels - gaussian_filter(pixels, length)
+    length = max(lattice.lengths)
+    # Without the step in brightness at the border, which is structure to neither.
+    wave = model - gaussian_filter(model, 0.75 * length)
+    rest = pixels - gaussian_filter(pixels, 0.75 * length)
     power = gaussian_filter(wave**2, length)
     follows = gaussian_filter(rest * wave, length) / np.maximum(power, 1e-3 * power.max() + 1e-30)
     # Noise is common to all places; what is left of it after a blur by a fraction of a cell is small.
@@ -218,7 +219,7 @@ def vacuum(pixels, model, lattice):
     usual = np.median(contrast[follows > 0.5]) if (follows > 0.5).any() else np.inf
     empty = (follows < _ABSENT) & (contrast < _ABSENT_CONTRAST * usual)
     # The blur carries the crystal so far beyond its border.
-    return maximum_filter(opened(empty, 2 * int(length) + 1), 2 * int(length) + 1)
+    return maximum_filter(opened(empty, 2 * int(1.5 * length) + 1), 2 * int(2.5 * length) + 1)
 
 
 def opened(mask, size):

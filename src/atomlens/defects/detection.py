@@ -339,14 +339,14 @@ def detect(
         parts,
         unit,
     )
+    found = found.at(rate)
     unusual = float(np.mean(null.p_value(observed) < _UNUSUAL))
     if unusual > _DOMAIN and not view.populations.shares:
         said.append(
             f"{unusual:.0%} of the image differ from the rest of it: this looks like another grain, phase or "
             "twin, not like defects of one crystal. See atomlens.defects.segment_domains"
         )
-    found = found.at(rate)
-    if len(found.defects) > max(_CROWDED, 3 * rate) * n_cells and not view.populations.shares:
+    elif len(found.defects) > max(_CROWDED, 3 * rate) * n_cells and not view.populations.shares:
         said.append(
             f"{len(found.defects)} hits in {n_cells} cells are too many for defects of one crystal: look at "
             "the residual; another grain, a lattice that does not fit, or abrupt changes of light make such "
