@@ -13,6 +13,9 @@ from atomlens.lattice.basis import find_basis
 from atomlens.lattice.model import Lattice, low_confidence
 from atomlens.lattice.table import as_points, pixel_size
 
+_EXPLAINS = (
+    0.05  # of the local variance, by an arrangement; chance explains one part in the number of columns
+)
 _AROUND = 25  # columns that make the surroundings of one, in brightness
 
 __all__ = ["assign_sublattices", "estimate", "index"]
@@ -221,7 +224,7 @@ def assign_sublattices(
         explained = 1 - ((contrast - means[part[known]]) ** 2).mean() / max(contrast.var(), 1e-300)
         if explained > best[0]:
             best = explained, part, means
-    if best[0] < 0.1:
+    if best[0] < _EXPLAINS:
         raise ValueError(
             f"no arrangement of {n_sublattices} sublattices explains {by!r} (the best one accounts for "
             f"{100 * best[0]:.0f} % of its local variance): the columns may all be of one kind"
