@@ -649,35 +649,34 @@ widgets.column_finder(picture, name="picture")
 # %%
 plain = {"electrons": 150, "random_state": 2}
 oxide = simulate.structures.perovskite((4, 4), rotation=7)
-six = {
-    "as it was simulated": simulate.image(oxide, **plain),
-    "the detector blurs": simulate.image(oxide, instrument=simulate.Instrument(blur=1.0), **plain),
-    "eight frames, registered": simulate.image(oxide, instrument=simulate.Instrument(frames=8), **plain),
-    "enlarged twice": simulate.process(simulate.image(oxide, **plain), zoom=2, order=1),
-    "scan lines flicker": simulate.image(oxide, instrument=simulate.Instrument(streaks=0.25), **plain),
-    "8 bit, gamma, JPEG": simulate.process(
-        simulate.image(oxide, **plain), gamma=0.7, eight_bit=True, jpeg=40
-    ),
-}
-then, now, tables = {}, {}, {}
-for name, microscope in six.items():
-    picture, width = microscope.data, microscope.truth.sigma.median()
-    judge = {"tolerance": 1.5 * width, "border": 3 * width, "shape": picture.shape}
+white = simulate.image(oxide, **plain)
+spoilt = {"the detector blurs": {"blur": 1.0}, "eight frames, registered": {"frames": 8}}
+spoilt["scan lines flicker"] = {"streaks": 0.25}
+six = {"as it was simulated": white}
+for name, how in spoilt.items():
+    six[name] = simulate.image(oxide, instrument=simulate.Instrument(**how), **plain)
+six["enlarged twice"] = simulate.process(white, zoom=2, order=1)
+six["8 bit, gamma, JPEG"] = simulate.process(white, gamma=0.7, eight_bit=True, jpeg=40)
+
+
+# %%
+def judged(sample, size=None):
+    width = sample.truth.sigma.median()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        tables[name] = columns.find(picture, refine=False)
-        old = columns.find(picture, refine=False, feature_size=feature_size(picture.values))
-    now[name] = metrics.match(tables[name], microscope.truth, **judge)
-    then[name] = metrics.match(old, microscope.truth, **judge)
-compared = pd.DataFrame(
-    {
-        "columns there": {n: m.n_truth for n, m in now.items()},
-        "found by the old rule": {n: m.n_found for n, m in then.items()},
-        "F1 then": {n: m.f1 for n, m in then.items()},
-        "F1 now": {n: m.f1 for n, m in now.items()},
-    }
-)
-compared.rename_axis("microscope").round(2)
+        table = columns.find(sample.data, refine=False, feature_size=size)
+    judge = {"tolerance": 1.5 * width, "border": 3 * width, "shape": sample.data.shape}
+    return table, metrics.match(table, sample.truth, **judge)
+
+
+# %%
+tables, rows = {}, {}
+for name, sample in six.items():
+    _, then = judged(sample, feature_size(sample.data.values))
+    tables[name], now = judged(sample)
+    found = {"columns there": now.n_truth, "found by the old rule": then.n_found}
+    rows[name] = {**found, "F1 then": then.f1, "F1 now": now.f1}
+pd.DataFrame(rows).T.rename_axis("microscope").round(2)
 
 # %%
 show(

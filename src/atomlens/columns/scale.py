@@ -115,14 +115,26 @@ def features(pixels):
     """
     power, n = _flat_power(pixels)
     size, bragg = _size_by_rings(power, n), _size_by_peaks(power, n)
-    if np.isfinite(bragg):
-        return (bragg if size < _FINER * bragg else size), True
-    if size < _GRAIN and _may_be_halved(power, n, bragg):
+    if size < _FINER * bragg:
+        return bragg, True
+    if size * _FINER <= bragg:
+        return size, True
+    if not np.isfinite(bragg) and size < _GRAIN and _may_be_halved(power, n, bragg):
         size, repeats = features(_halved(pixels))
         return 2 * size, repeats
     sigma, spacing = _scale(pixels)
-    repeats = spacing < _WIDEST_LATTICE * sigma
-    return (sigma if size > _CLOUDS * sigma and not repeats else size), bool(repeats)
+    spaced = spacing < _WIDEST_LATTICE * sigma
+    repeats = spaced or np.isfinite(bragg) or _somewhere_a_lattice(pixels)
+    return (sigma if size > _CLOUDS * sigma and not spaced else size), bool(repeats)
+
+
+def _somewhere_a_lattice(pixels):
+    """Whether a quarter of the image has Bragg peaks, which clouds elsewhere drown in the whole."""
+    half = min(n // 2 for n in pixels.shape)
+    if half < _LEAST_PIXELS:
+        return False
+    quarters = samples(pixels, (half, half), most=2)
+    return any(np.isfinite(_size_by_peaks(*_flat_power(quarter))) for quarter in quarters)
 
 
 def typical_size(pixels):
