@@ -72,7 +72,7 @@ def padding(pixels):
     >>> image[:20] = 0
     >>> mask, kinds = padding(image)
     >>> int(mask.sum()) // 64, sorted(kinds)
-    (22, ['padding'])
+    (21, ['padding'])
     """
     if min(pixels.shape) < _LEAST_SIDE:
         return np.zeros(pixels.shape, dtype=bool), set()

@@ -120,7 +120,9 @@ def prepare(image, *, smallest=16, allow_nan=False, clean=False, mask=None):
             f"{usable.size - np.count_nonzero(usable)} pixels are NaN or infinite: fill them first, "
             "for example with the median of their neighbours"
         )
-    if not usable.any() or np.ptp(pixels[usable]) == 0:
+    if not usable.any():
+        raise ValueError("the image is constant, all its pixels are NaN or masked: there is nothing to find")
+    if np.ptp(pixels[usable]) == 0:
         raise ValueError("the image is constant: there is nothing to find")
     calibration = calibration_of(image)
     if not clean:

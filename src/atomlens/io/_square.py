@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-import xarray as xr
-
-from atomlens._image import calibration_of
-from atomlens._resample import resample
+from atomlens._types import DataArray
 
 __all__ = ["square_pixels"]
 
 
-def square_pixels(image: xr.DataArray) -> xr.DataArray:
+def square_pixels(image: DataArray) -> DataArray:
     """Average an image along its finer axis, so that its pixels become square.
 
     Functions that measure lengths and angles in pixels refuse other images.
@@ -34,11 +30,18 @@ def square_pixels(image: xr.DataArray) -> xr.DataArray:
     Examples
     --------
     >>> import numpy as np
+    >>> import xarray as xr
     >>> coords = {d: (d, s * np.arange(40), {"units": "nm"}) for d, s in (("y", 0.02), ("x", 0.01))}
     >>> square = square_pixels(xr.DataArray(np.ones((40, 40)), coords, ("y", "x")))
     >>> square.shape, [round(float(square[d][1] - square[d][0]), 3) for d in square.dims]
     ((40, 20), [0.02, 0.02])
     """
+    import numpy as np
+    import xarray as xr
+
+    from atomlens._image import calibration_of
+    from atomlens._resample import resample
+
     calibration = calibration_of(image)
     if len(calibration) < 2:
         raise ValueError(
