@@ -466,7 +466,7 @@ for alt, pair in pairs.items():
 # reported as well, rightly: it is not the crystal. In WSSe most of what is reported is a scan that has not settled in
 # its first lines, upper left: the microscope's fault, and yours to tell apart. In silicon there is nothing. Around
 # each vacancy of the oxide several rings appear, as its neighbours change their height, and so many cells are touched
-# that `detect` wonders whether they are another domain. Hits that touch share a `group`.
+# that `detect` doubts: it speaks of two populations. Hits that touch share a `group`.
 
 # %%
 groups = real[list(real)[-1]][1].groups.sort_values("score", ascending=False)

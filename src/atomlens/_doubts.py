@@ -14,8 +14,9 @@ def doubts(result: Any) -> list[str]:
     Parameters
     ----------
     result : DataFrame, DataArray, result object or estimator
-        Anything that atomlens returns: tables and maps carry their doubts in ``attrs["doubts"]``, result
-        objects in ``.doubts``, fitted estimators in ``.doubts_``.
+        What `columns.find` and `defects.segment_domains` return carries doubts in ``attrs["doubts"]``; a
+        `Lattice`, a `DefectMap` and a `Look` carry them in ``.doubts``, an estimator may in ``.doubts_``. A
+        table from elsewhere carries none: an empty list says nothing then.
 
     Returns
     -------

@@ -47,16 +47,16 @@ class Look:
     def summary(self) -> list[str]:
         """What was found, a line each."""
         network = self.columns.attrs["model"].partition(":")[0]
-        lines = [f"{len(self.columns)} columns (network: {network})", repr(self.lattice).strip("<>")]
+        lattice = repr(self.lattice).partition("\n")[0].strip("<>")
+        lines = [f"{len(self.columns)} columns (network: {network})", lattice]
         if self.defects is not None:
             density, error, unit = self.defects.density
             lines.append(
-                f"{len(self.defects.defects)} defects in {self.defects.n_cells} cells: "
+                f"{_count(len(self.defects.defects), 'defect')} in {self.defects.n_cells} cells: "
                 f"{density:.3g} ± {error:.2g} per {unit}"
             )
         if self.domains is not None:
-            n = self.domains.attrs["n_domains"]
-            lines.append(f"{n} domain{'' if n == 1 else 's'}")
+            lines.append(_count(self.domains.attrs["n_domains"], "domain"))
         return lines
 
     def __repr__(self):
@@ -80,7 +80,9 @@ class Look:
         )
         plotting.draw_image(axes["columns"], self.image, title=self.summary[0])
         plotting.draw_columns(axes["columns"], self.image, self.columns)
-        plotting.draw_fourier(axes["spectrum"], self.image, title=self.summary[1])
+        vectors, _, rest = self.summary[1].partition("°, ")
+        title = f"{vectors}°\n{rest}" if rest else vectors
+        plotting.draw_fourier(axes["spectrum"], self.image, title=title)
         if self.defects is None:
             axes["defects"].set_axis_off()
         else:
@@ -98,6 +100,10 @@ class Look:
         from atomlens.notebook import as_png
 
         return as_png(self.figure)
+
+
+def _count(n, what):
+    return f"{n} {what}{'' if n == 1 else 's'}"
 
 
 def look(image: ArrayLike, *, mask: ArrayLike | None = None) -> Look:

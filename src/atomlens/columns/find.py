@@ -101,13 +101,17 @@ def find(
     Warns
     -----
     OutsideTrainedDomain
-        If nothing rises above the noise, nothing is found, pixels are too coarse, or most scores are low.
+        If nothing rises above the noise, nothing is found, pixels are too coarse, most scores are low, no
+        lattice speaks for what the network is not sure of, or the image looks like a derivative.
+    UserWarning
+        If a scale bar is burnt in, or many pixels are saturated.
 
     Raises
     ------
     ValueError
-        If the image is not two-dimensional, is constant, holds NaN or fewer than 16 x 16 pixels; if an
-        option is out of range, or there is no such model.
+        If the image is not two-dimensional, is constant or nothing but NaN, has fewer than 16 x 16 pixels or
+        such that are not square; if the mask does not fit, an option is out of range, or there is no such
+        model.
     TypeError
         If pixels are not real numbers, or `model` is none.
     FileNotFoundError
