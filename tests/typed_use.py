@@ -27,8 +27,8 @@ def image(path: str) -> DataFrame:
     """Find and refine columns, tell the sublattices apart, and ask which phase each atom is in."""
     picture: DataArray = al.io.read(path)
     columns: DataFrame = al.columns.find(picture, threshold=0.5, refine=True)
-    said: list[str] = [*al.look(picture).doubts, *al.doubts(columns)]
-    print(said, al.io.square_pixels(picture))
+    _said: list[str] = [*al.look(picture).doubts, *al.doubts(columns)]
+    al.io.square_pixels(picture)
     refined: DataFrame = al.columns.refine(picture, columns)
     al.columns.precision_limit(refined)
     told: DataFrame = al.lattice.assign_sublattices(refined)

@@ -92,7 +92,7 @@ def test_what_does_not_repeat_is_not_periodic(kind):
     [
         (np.ones((64, 64)), "constant: there is nothing to find"),
         (np.eye(16), "too small: it needs 32"),
-        (np.full((64, 64), np.nan), "constant: there is nothing to find"),
+        (np.full((64, 64), np.nan), "all its pixels are NaN or masked"),
         (np.zeros((3, 64, 64)), "two axes"),
     ],
 )
