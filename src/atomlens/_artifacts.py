@@ -82,16 +82,16 @@ def padding(pixels):
     )
     mask, kinds = np.zeros(pixels.shape, dtype=bool), set()
     # The power to which the chance of two equal neighbours would have to be raised.
-    outside = flat[~_opened(flat, (25, 25))]
+    outside = flat[~opened(flat, (25, 25))]
     chance = np.clip(outside.mean() if outside.size else 1.0, 1e-6, 0.999)
     area = _ENLARGED**2 * 3 * np.log(_IMAGES * pixels.size) / -np.log(chance)
-    narrow = flat if chance < _HARDLY else _opened(flat, (3, 3))
+    narrow = flat if chance < _HARDLY else opened(flat, (3, 3))
     side = max(_SMALLEST_SIDE, int(np.ceil(np.sqrt(area))))
     length = max(int(_BAR * pixels.shape[1]), _SHORTEST_BAR, int(np.ceil(area / _THINNEST_BAR)))
     for block in ((side, side), (_THINNEST_BAR, length)):
         if block[0] >= pixels.shape[0] or block[1] >= pixels.shape[1]:
             continue
-        regions, _ = label(_opened(flat, block))
+        regions, _ = label(opened(flat, block))
         for number, box in enumerate(find_objects(regions), start=1):
             region = regions[box] == number
             kind = _kind(region, box, pixels.shape)
@@ -110,8 +110,8 @@ def padding(pixels):
     return binary_dilation(mask, np.ones((3, 3), bool), iterations=_SOFT_EDGE), kinds
 
 
-def _opened(flat, block):
-    """Where a block of this size fits into the marked pixels."""
+def opened(flat, block):
+    """Where a block (height, width) fits into the marked pixels; beyond the image all are."""
     if min(n - b for n, b in zip(flat.shape, block, strict=True)) < 0:
         return np.zeros_like(flat)
     fits = minimum_filter(flat, block, mode="constant", cval=1)
@@ -141,7 +141,7 @@ def _with_text(pixels, region, box):
     around = tuple(slice(max(0, s.start - reach), min(n, s.stop + reach))
                    for s, n in zip(box, pixels.shape, strict=True))  # fmt: skip
     # Single pixels of that colour are saturated columns; strokes of letters are several pixels wide.
-    letters = _opened(pixels == pixels[box][region][0], (2, 2))
+    letters = opened(pixels == pixels[box][region][0], (2, 2))
     alike = letters[around].copy()
     letters[around] = False
     if letters.mean() > _RARE:

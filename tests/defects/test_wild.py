@@ -106,6 +106,26 @@ def test_what_the_user_masks_is_left_out(crystal):
     assert len(defects.detect(np.where(mask, np.nan, scratched), false_alarm_rate=1e-3).defects) <= 2
 
 
+@pytest.mark.parametrize("order", [1, 3])
+def test_an_enlarged_crystal_stays_perfect(crystal, order):
+    enlarged = ndimage.zoom(counted(crystal), 2, order=order, mode="nearest", grid_mode=True)
+    found = defects.detect(enlarged, false_alarm_rate=1e-3)
+    np.testing.assert_allclose(found.lattice.lengths, 36, rtol=0.01)
+    assert len(found.defects) <= 2
+    assert found.doubts == []
+
+
+def test_more_than_half_of_the_image_may_be_missing(crystal):
+    image = counted(crystal)
+    image[:, :150] = np.nan
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = defects.detect(image, false_alarm_rate=1e-3)
+    assert 40 < found.n_cells < 110
+    assert len(found.defects) <= 2
+    assert not any("alloy" in said for said in found.doubts)
+
+
 def test_an_alloy_is_called_one(sheet):
     substituted = []
 

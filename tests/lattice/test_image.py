@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
+from scipy import ndimage
 from scipy.ndimage import gaussian_filter
 
 from atomlens import lattice, simulate
@@ -99,3 +100,14 @@ def test_what_does_not_repeat_is_not_periodic(kind):
 def test_bad_images(image, message):
     with pytest.raises(ValueError, match=message):
         lattice.estimate(image)
+
+
+@pytest.mark.parametrize("zoom", [2, 3])
+def test_few_periods_of_many_pixels_are_read_like_the_same_of_few_pixels(sheet, zoom):
+    # Ten periods: enlarged, the image has as many, and its Bragg peaks are as close to each other.
+    counts = np.random.default_rng(5).poisson(sheet((180, 180), spacing=18.0, electrons=900.0)[0])
+    enlarged = ndimage.zoom(counts.astype(float), zoom, order=1, mode="nearest", grid_mode=True)
+    found = lattice.estimate(enlarged)
+    assert found.periodic
+    np.testing.assert_allclose(found.lengths, 18 * zoom, rtol=0.01)
+    assert found.angle == pytest.approx(90, abs=0.5)

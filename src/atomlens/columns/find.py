@@ -7,38 +7,24 @@ from os import PathLike
 
 import numpy as np
 import pandas as pd
-from scipy.ndimage import gaussian_filter
-from scipy.spatial import cKDTree
 
 from atomlens._doubts import warn
 from atomlens._image import prepare
 from atomlens._resample import resample
 from atomlens._tiles import even_slices
 from atomlens._types import Any, ArrayLike, DataFrame
+from atomlens.columns._doubts import doubt, irregular, lopsided
+from atomlens.columns._fitted import fitted
 from atomlens.columns._locate import locate, strongest
-from atomlens.columns._pairs import doubled, split_pairs
 from atomlens.columns._prepare import standardise
-from atomlens.columns.fit import refine as refine_columns
 from atomlens.columns.model import Chain, ColumnModel, Ensemble, load_model, model_names
-from atomlens.columns.scale import features, typical_size, white_noise
-from atomlens.lattice import estimate
+from atomlens.columns.scale import features, typical_size
 
 __all__ = ["OutsideTrainedDomain", "doubt", "find", "uncertainty_map"]
 
 _BLOCK = 512  # pixels of the trained scale that go through the network at once, and ...
 _OVERLAP = 32  # ... on each side what is seen but not kept: beyond it the receptive field hardly weighs
 _LARGEST_ZOOM = 4.0
-# Width of a column in feature sizes, and its least width in pixels when pixels are summed for the fit.
-_COLUMN_WIDTH, _FITTED_WIDTH = 1.3, 2.5
-_JOINED = 2.5  # widths of a column between two that may be a pair which was seen badly
-# Widths of a column that the fit may move it, in a crystal, and on a film; there also twice its error.
-_FURTHEST, _FURTHEST_ON_FILM = 1.0, 0.5
-# Columns whose mean picture is looked at, the fewest that tell, and the odd share of it in a derivative.
-_SOME, _FEWEST, _ODD = 400, 9, 0.3
-# Of a derivative: how far it goes below zero, in units of how far above; and its skewness (19 experimental
-# images have more: 0.15 to 2).
-_DARK, _EVEN = 0.4, 0.12
-_SURE = 0.75  # median score, below which the lattice is asked whether there is one
 _AS_GOOD = 0.05  # of mean score
 _MIN_DISTANCE = 2.5  # pixels of the trained scale: closer maxima are one column
 
@@ -148,9 +134,9 @@ def find(
             values = values.max() - values
         table = _on_specimen(_detect(values, network, zoom, threshold), prepared.usable)
         said += filter(None, [doubt(table, network.spec.threshold)])
-        said += _lopsided(values, table, size)
+        said += lopsided(values, table, size)
         if crystal and not said:
-            said += _irregular(values, table, prepared.usable)
+            said += irregular(values, table, prepared.usable)
     else:
         inverted = inverted is True
         table = pd.DataFrame({"x": [], "y": [], "label": np.array([], dtype=int), "score": []})
@@ -161,7 +147,7 @@ def find(
     for column in ("intensity", "sigma", "x_err", "y_err"):
         table[column] = np.nan
     if refine and len(table):
-        table = _refined(values, prepared.usable & ~prepared.mended, table, size, gain, crystal)
+        table = fitted(values, prepared.usable & ~prepared.mended, table, size, gain, crystal)
         table = _on_specimen(table, prepared.usable)
     warn(said, OutsideTrainedDomain)
     warn(prepared.doubts)
@@ -265,47 +251,6 @@ def _open_model(model, crystal):
 _loaded = cache(load_model)  # what comes with the package is read once
 
 
-def _lopsided(values, table, size):
-    """What is to be said if the picture around columns is not the same on both sides of them."""
-    radius = max(1, round(_COLUMN_WIDTH * size))
-    places = table[["x", "y"]].round().to_numpy(dtype=int)
-    inner = ((places >= radius) & (places < np.array(values.shape[::-1]) - radius)).all(axis=1)
-    places = places[inner][:: max(1, inner.sum() // _SOME)]
-    if len(places) < _FEWEST:
-        return []
-    offset = np.arange(-radius, radius + 1)
-    mean = values[places[:, 1, None, None] + offset[:, None], places[:, 0, None, None] + offset].mean(axis=0)
-    odd = (mean - mean[::-1, ::-1]) / 2
-    if np.sum(odd**2) < _ODD * np.sum((mean - mean.mean()) ** 2) and not _signed(values, size):
-        return []
-    return [
-        "what was found is bright on one side and dark on the other: this looks like differential phase "
-        "contrast or a derivative, where columns are not maxima; integrate the image first"
-    ]
-
-
-def _irregular(values, table, usable):
-    """What is to be said if the network is not sure, and no lattice speaks for what it found."""
-    if len(table) < _FEWEST or table["score"].median() > _SURE or min(values.shape) < 32:
-        return []
-    if estimate(values, mask=~usable).periodic:
-        return []
-    return [
-        f"half of the {len(table)} columns have a score below {table['score'].median():.2f}, and no lattice "
-        "was found: coloured noise, letters or texture look like that; compare the overlay with the image"
-    ]
-
-
-def _signed(values, size):
-    """Whether an image has as much dark as bright, on both sides of zero: counts are never like that."""
-    low, high = np.percentile(values, (1, 99))
-    if not -low > _DARK * high > 0:
-        return False
-    fine = gaussian_filter(values, size / 2)
-    fine = fine - gaussian_filter(fine, 8 * size)
-    return bool(np.abs(np.mean(fine**3)) < _EVEN * np.mean(fine**2) ** 1.5)
-
-
 def _checked_size(size):
     if not 0 < size < np.inf:
         raise ValueError(f"feature_size must be positive, got {size} pixels")
@@ -388,117 +333,3 @@ def _looks_inverted(values, network, zoom, threshold):
         scores.append(score.mean() if score.size else 0.0)
     # The hollows of a lattice may look as good as its columns do: then the histogram decides.
     return scores[1] > scores[0] - _AS_GOOD
-
-
-def _refined(values, usable, table, size, gain, crystal):
-    """Fit the columns, on summed pixels where columns are many pixels wide: that costs no precision.
-
-    A column 2.5 pixels wide is sampled as well as one of 10, and fitted sixteen times faster.
-    """
-    n = max(1, int(size * _COLUMN_WIDTH / _FITTED_WIDTH))
-    rows, columns = (length // n * n for length in values.shape)
-    values = np.where(usable, values, np.nan)
-    summed = values[:rows, :columns].reshape(rows // n, n, columns // n, n).sum(axis=(1, 3))
-    start = table.assign(x=(table["x"] + 0.5) / n - 0.5, y=(table["y"] + 0.5) / n - 0.5)
-    fitted = refine_columns(summed, start, gain=gain)
-    if crystal:  # on a film, clouds look like pairs of anything
-        start, fitted = _pairs_told(summed, start, fitted, size * _COLUMN_WIDTH / n, gain)
-    astray = _astray(start, fitted, summed.shape, size * _COLUMN_WIDTH / n, crystal)
-    fitted = fitted[[*table.columns]]
-    fitted.loc[astray, ["x", "y"]] = start.loc[astray, ["x", "y"]]
-    fitted.loc[astray, ["intensity", "sigma", "x_err", "y_err"]] = np.nan
-    lengths = ["sigma", "x_err", "y_err"]
-    fitted[["x", "y"]] = (fitted[["x", "y"]] + 0.5) * n - 0.5
-    fitted[lengths] *= n
-    return fitted
-
-
-def _astray(start, fitted, shape, sigma, crystal):
-    """Fits that lead away from what the network saw: they have found something else, clouds most often.
-
-    Where the fit leads out of the image it is right: the column lies beyond the border.
-    """
-    away = np.hypot(*(fitted[["x", "y"]] - start[["x", "y"]]).to_numpy().T) / sigma
-    inside = fitted["x"].between(-0.5, shape[1] - 0.5) & fitted["y"].between(-0.5, shape[0] - 0.5)
-    if crystal:
-        return inside & (away > _FURTHEST)
-    errors = fitted[["x_err", "y_err"]].max(axis=1) / sigma
-    return inside & (np.maximum(away, 2 * errors) > _FURTHEST_ON_FILM)
-
-
-def _pairs_told(image, start, fitted, sigma, gain):
-    """Start positions and fit, with pairs that were taken for one column divided, and doubles made one."""
-    joined = _joined(start, fitted["converged"].to_numpy(), _JOINED * sigma)
-    if len(joined) < len(start):
-        start, fitted = joined, refine_columns(image, joined, gain=gain)
-    seen = np.isfinite(image)
-    parted = _parted(np.where(seen, image, 0), seen, start, fitted, sigma)
-    if len(parted) != len(start) or not parted.index.equals(start.index):
-        start = parted.reset_index(drop=True)
-        fitted = refine_columns(image, start, gain=gain)
-    return start, fitted
-
-
-def _joined(start, converged, distance):
-    """Start positions with one instead of two that are close and did not both find their place.
-
-    The network saw a pair, but not well enough for the fit; as one column it can be divided by likelihood.
-    """
-    xy = start[["x", "y"]].to_numpy()
-    pairs = cKDTree(xy).query_pairs(distance, output_type="ndarray")
-    pairs = pairs[~converged[pairs].all(axis=1)]
-    taken, kept = np.zeros(len(start), dtype=bool), np.ones(len(start), dtype=bool)
-    for one, other in pairs:
-        if not taken[[one, other]].any():
-            taken[[one, other]], kept[other] = True, False
-            xy[one] = xy[[one, other]].mean(axis=0)
-    return start.assign(x=xy[:, 0], y=xy[:, 1])[kept].reset_index(drop=True)
-
-
-def _parted(image, seen, start, fitted, sigma):
-    """Start positions with columns divided that are two, and without those that stand for the same one."""
-    # A pair that was fitted as one is no noise, though the fit takes it for such.
-    white, variance = white_noise(image)
-    gain, correlation = fitted.attrs["gain"], fitted.attrs["noise_correlation"]
-    scale = min(gain, variance / image[seen].mean()) if white else gain * correlation
-    rows, at = split_pairs(image, seen, fitted, sigma, scale)
-    halves = start.iloc[np.repeat(rows, 2)].assign(x=at[:, :, 0].ravel(), y=at[:, :, 1].ravel())
-    kept = start.drop(start.index[rows])
-    fitted = fitted[fitted["converged"] & ~fitted.index.isin(rows)]
-    width = fitted["sigma"].median() if len(fitted) else sigma
-    again = doubled(fitted[["x", "y"]].to_numpy(), fitted["intensity"].to_numpy(), width)
-    return pd.concat([kept.drop(fitted.index[again]), halves])
-
-
-def doubt(table: DataFrame, model_threshold: float | None = None) -> str:
-    """What speaks against a table of columns, in a sentence; an empty one if nothing does.
-
-    Parameters
-    ----------
-    table : DataFrame
-        From `find`.
-    model_threshold : float, optional
-        The network's own threshold; that of the table's ``attrs`` if not given.
-
-    Returns
-    -------
-    str
-
-    Examples
-    --------
-    >>> import pandas as pd
-    >>> doubt(pd.DataFrame({"score": [0.9, 0.95]}), 0.4)
-    ''
-    """
-    if table.empty:
-        return (
-            "no column was found: lower `threshold`, set `inverted` or `feature_size`, or flatten the image"
-        )
-    typical = table["score"].median()
-    own = table.attrs["model_threshold"] if model_threshold is None else model_threshold
-    if typical >= (1 + own) / 2 - 0.15:
-        return ""
-    return (
-        f"half of the columns found have a score below {typical:.2f}: the dose may be too low, or the "
-        "image unlike the training set; look at the overlay, or train a model of your own"
-    )

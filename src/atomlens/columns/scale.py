@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import numpy as np
-from scipy.ndimage import maximum_filter, uniform_filter
+from scipy.ndimage import maximum_filter, median, uniform_filter
 
 from atomlens._image import prepare
 from atomlens._maxima import local_maxima
+from atomlens._resample import resample
 from atomlens._tiles import samples
 from atomlens._types import ArrayLike, DataArray
 
@@ -156,9 +155,8 @@ def _may_be_halved(power, n, bragg):
 
 
 def _halved(pixels):
-    """Mean of two by two pixels."""
-    rows, columns = (length // 2 * 2 for length in pixels.shape)
-    return pixels[:rows, :columns].reshape(rows // 2, 2, columns // 2, 2).mean(axis=(1, 3))
+    """Half as many pixels along each axis, averaged."""
+    return resample(pixels, tuple(n // 2 for n in pixels.shape))
 
 
 def _power_spectrum(pixels):
@@ -292,10 +290,7 @@ def _size_by_peaks(power, n):
 
 def _ring_medians(power, ring):
     """Median power of every ring."""
-    order = np.argsort(ring, axis=None, kind="stable")
-    ordered = power.ravel()[order]
-    edges = np.searchsorted(ring.ravel()[order], np.arange(ring.max() + 2))
-    return np.array([np.median(ordered[a:b]) if b > a else 0.0 for a, b in pairwise(edges)])
+    return median(power, ring, np.arange(ring.max() + 1))
 
 
 def _is_coloured(power, n):

@@ -11,9 +11,9 @@ from scipy.ndimage import (
     gaussian_filter1d,
     map_coordinates,
     maximum_filter,
-    minimum_filter,
 )
 
+from atomlens._artifacts import opened
 from atomlens.defects._cells import median_inside
 
 _LOCAL = 8  # the brightness is followed over this fraction of the image
@@ -43,19 +43,20 @@ def expected_image(pixels, frame, trusted=None):
     # Drift moves neighbouring rows alike, along x and y; vibration moves single ones, and along x it shows.
     spacing = frame.lattice.spacing
     trend = 1.0, plane(pixels)
+    seen = frame.usable if trusted is None else trusted
     for rows, most in ((spacing / 2, _DRIFT * spacing), (0, _VIBRATION * spacing)):
         model, _, trend = _bright_cells(pixels, frame, trusted, trend)
-        intact = np.where(frame.usable if trusted is None else trusted, pixels, model)
-        frame = frame.moved_rows(np.clip(_row_shifts(intact, model, rows, frame.usable), -most, most))
+        intact = np.where(seen, pixels, model)
+        frame = frame.moved_rows(np.clip(_row_shifts(intact, model, rows, seen), -most, most))
     model, cell, _ = _bright_cells(pixels, frame, trusted, trend)
-    intact = np.where(frame.usable if trusted is None else trusted, pixels, model)
-    return model, _row_offsets(intact - model, frame.usable)[:, None], frame, cell
+    intact = np.where(seen, pixels, model)
+    return model, _row_offsets(intact - model, seen)[:, None], frame, cell
 
 
-def _row_offsets(rest, usable):
+def _row_offsets(rest, seen):
     """By how much whole rows are brighter (streaks), where that is more than noise."""
     offset = np.median(rest, axis=1)
-    noise = 1.4826 * np.median(np.abs(rest - offset[:, None])[usable])
+    noise = 1.4826 * np.median(np.abs(rest - offset[:, None])[seen])
     # The variance of a median of n values is pi / 2n.
     if np.var(offset) < _STREAKED * np.pi / 2 * noise**2 / rest.shape[1]:
         return np.zeros_like(offset)
@@ -76,14 +77,15 @@ def _bright_cells(pixels, frame, trusted, trend):
     return follow_brightness(intact, gain * wave + offset, frame.lattice), cell, (gain, offset)
 
 
-def _row_shifts(pixels, model, rows, usable):
+def _row_shifts(pixels, model, rows, seen):
     """Shift (x, y) of every row relative to the model, by regression on its slopes; `rows` of them alike."""
     rest = pixels - model
     # Rows differ in mean brightness as well (flicker); and places far off the model are defects.
     rest = rest - np.median(rest, axis=1, keepdims=True)
-    limit = 3 * 1.4826 * np.median(np.abs(rest[usable]))
-    rest = np.where(usable, np.clip(rest, -limit, limit), 0)
-    noise = np.mean(rest[usable] ** 2)
+    # Where nothing is seen the model stands for the image, and says nothing of its noise.
+    limit = 3 * 1.4826 * np.median(np.abs(rest[seen]))
+    rest = np.where(seen, np.clip(rest, -limit, limit), 0)
+    noise = max(np.mean(rest[seen] ** 2), np.finfo(np.float32).tiny)
     slopes = [np.gradient(model, axis=1), np.gradient(model, axis=0)]
     if not rows:
         slopes = slopes[:1]
@@ -219,13 +221,7 @@ def vacuum(pixels, model, lattice):
     usual = np.median(contrast[follows > 0.5]) if (follows > 0.5).any() else np.inf
     empty = (follows < _ABSENT) & (contrast < _ABSENT_CONTRAST * usual)
     # The blur carries the crystal so far beyond its border.
-    return maximum_filter(opened(empty, 2 * int(1.5 * length) + 1), 2 * int(2.5 * length) + 1)
-
-
-def opened(mask, size):
-    """Where a square of this size fits into a mask; what lies beyond the image belongs to it."""
-    fits = minimum_filter(mask, size, mode="constant", cval=1)
-    return maximum_filter(fits, size, mode="constant", cval=0)
+    return maximum_filter(opened(empty, (2 * int(1.5 * length) + 1,) * 2), 2 * int(2.5 * length) + 1)
 
 
 def noise_level(rest, expected, sigma, usable):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from itertools import combinations, pairwise
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
-from scipy.ndimage import gaussian_filter, maximum_filter
+from scipy.ndimage import gaussian_filter, maximum_filter, median
 
 from atomlens._image import prepare
 from atomlens._maxima import local_maxima, strongest_first, vertex
@@ -26,6 +26,7 @@ _FILLED = 0.5  # of the reciprocal lattice: a coincidence lattice of two grains 
 _REST = 0.8  # of the other peaks, explained by the same lattice turned: a second grain
 _PIECES = 12  # of an image along each axis
 _BRIGHTEST = 1.5  # times the usual height of the crystal, where pixels are cut off
+_NEIGHBOURING = 0.35  # of the frequency of the strongest peak, within which no other one lies
 _STRONGEST = 40
 _CANDIDATES = 60
 _WEAKEST_SITE = 0.25  # of the brightest site of the cell, above the darkest place
@@ -61,18 +62,16 @@ def _bragg_peaks(pixels):
     ky, kx = (np.fft.fftshift(np.fft.fftfreq(n)) for n in pixels.shape)
     k = np.hypot(ky[:, None], kx)
     ring = np.rint(k * max(rows, columns)).astype(int)
-    order = np.argsort(ring, axis=None, kind="stable")
-    edges = np.searchsorted(ring.ravel()[order], np.arange(ring.max() + 2))
-    sorted_power = power.ravel()[order]
-    median = [np.median(sorted_power[a:b]) if b > a else 1.0 for a, b in pairwise(edges)]
-    mean = np.array(median) / np.log(2)
-    count = np.diff(edges)
+    mean = median(power, ring, np.arange(ring.max() + 1)) / np.log(2)
+    count = np.bincount(ring.ravel())
     # A median over few bins scatters itself; the Hann window correlates neighbours (hence 3).
     doubt = 1 + 3 / np.sqrt(np.maximum(count / 3, 1))
     ratio = power / np.maximum(mean, 1e-12 * power.max())[ring]
     allowed = (k > _LOWEST / min(rows, columns)) & (k < 0.5)
     high = (ratio > (np.log(power.size / _CHANCE) * doubt)[ring]) & allowed
-    apart = max(7, 2 * (min(rows, columns) // 64) + 1)  # distortions split the peaks of large images
+    # Distortions split the peaks of large images; but an enlarged image has many pixels and few periods.
+    strongest = k.ravel()[np.where(high, power, 0).argmax()] * min(rows, columns)
+    apart = 2 * int(min(max(3, min(rows, columns) // 64), max(3, _NEIGHBOURING * strongest))) + 1
     peak = high & local_maxima(power, apart) & (power > _FAINTEST**2 * power[allowed].max())
     # Far beyond the strongest peak lies what mains hum and torn lines make.
     peak &= k <= _FURTHEST * k.ravel()[np.where(peak, power, 0).argmax()]

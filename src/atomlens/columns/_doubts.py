@@ -1,0 +1,92 @@
+"""What speaks against the columns that a network found."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from atomlens._types import DataFrame
+from atomlens.columns._fitted import COLUMN_WIDTH
+from atomlens.lattice import estimate
+
+# Columns whose mean picture is looked at, the fewest that tell, and the odd share of it in a derivative.
+_SOME, _FEWEST, _ODD = 400, 9, 0.3
+# Of a derivative: how far it goes below zero, in units of how far above; and its skewness (19 experimental
+# images have more: 0.15 to 2).
+_DARK, _EVEN = 0.4, 0.12
+_SURE = 0.75  # median score, below which the lattice is asked whether there is one
+
+
+def doubt(table: DataFrame, model_threshold: float | None = None) -> str:
+    """What speaks against a table of columns, in a sentence; an empty one if nothing does.
+
+    Parameters
+    ----------
+    table : DataFrame
+        From `find`.
+    model_threshold : float, optional
+        The network's own threshold; that of the table's ``attrs`` if not given.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> doubt(pd.DataFrame({"score": [0.9, 0.95]}), 0.4)
+    ''
+    """
+    if table.empty:
+        return (
+            "no column was found: lower `threshold`, set `inverted` or `feature_size`, or flatten the image"
+        )
+    typical = table["score"].median()
+    own = table.attrs["model_threshold"] if model_threshold is None else model_threshold
+    if typical >= (1 + own) / 2 - 0.15:
+        return ""
+    return (
+        f"half of the columns found have a score below {typical:.2f}: the dose may be too low, or the "
+        "image unlike the training set; look at the overlay, or train a model of your own"
+    )
+
+
+def lopsided(values, table, size):
+    """What is to be said if the picture around columns is not the same on both sides of them."""
+    radius = max(1, round(COLUMN_WIDTH * size))
+    places = table[["x", "y"]].round().to_numpy(dtype=int)
+    inner = ((places >= radius) & (places < np.array(values.shape[::-1]) - radius)).all(axis=1)
+    places = places[inner][:: max(1, inner.sum() // _SOME)]
+    if len(places) < _FEWEST:
+        return []
+    offset = np.arange(-radius, radius + 1)
+    mean = values[places[:, 1, None, None] + offset[:, None], places[:, 0, None, None] + offset].mean(axis=0)
+    odd = (mean - mean[::-1, ::-1]) / 2
+    if np.sum(odd**2) < _ODD * np.sum((mean - mean.mean()) ** 2) and not _signed(values, size):
+        return []
+    return [
+        "what was found is bright on one side and dark on the other: this looks like differential phase "
+        "contrast or a derivative, where columns are not maxima; integrate the image first"
+    ]
+
+
+def irregular(values, table, usable):
+    """What is to be said if the network is not sure, and no lattice speaks for what it found."""
+    if len(table) < _FEWEST or table["score"].median() > _SURE or min(values.shape) < 32:
+        return []
+    if estimate(values, mask=~usable).periodic:
+        return []
+    return [
+        f"half of the {len(table)} columns have a score below {table['score'].median():.2f}, and no lattice "
+        "was found: coloured noise, letters or texture look like that; compare the overlay with the image"
+    ]
+
+
+def _signed(values, size):
+    """Whether an image has as much dark as bright, on both sides of zero: counts are never like that."""
+    low, high = np.percentile(values, (1, 99))
+    if not -low > _DARK * high > 0:
+        return False
+    fine = gaussian_filter(values, size / 2)
+    fine = fine - gaussian_filter(fine, 8 * size)
+    return bool(np.abs(np.mean(fine**3)) < _EVEN * np.mean(fine**2) ** 1.5)
