@@ -71,6 +71,46 @@ def test_what_is_planted_there_is_found(sheet, name):
     assert len(result.spurious) <= 2
 
 
+def bent(strain, push=0.0):
+    """Change of a crystal whose local strain goes up to `strain`; one column is pushed as many pixels."""
+    k = 2 * np.pi / 400
+
+    def change(table):
+        x, y = table[:, 0].copy(), table[:, 1].copy()
+        table[:, 0] += strain / k * np.sin(k * y + 1)
+        table[:, 1] += 0.7 * strain / k * np.sin(k * x)
+        strong = table[:, 2] == table[:, 2].max()
+        near = np.where(strong, np.hypot(table[:, 0] - 200, table[:, 1] - 200), np.inf).argmin()
+        table[near, 1] += push
+        return table
+
+    return change
+
+
+@pytest.mark.parametrize("strain", [0.01, 0.03, 0.05])
+def test_bending_is_followed_up_to_five_percent(sheet, strain):
+    expected, _ = sheet((400, 400), spacing=20.0, electrons=2000.0, change=bent(strain))
+    found = defects.detect(counted(expected), false_alarm_rate=1e-3)
+    assert found.n_cells > 350
+    assert len(found.defects) <= 3
+    k, at = 2 * np.pi / 400, np.arange(400)
+    shift = found._view.frame.shift
+    for seen, true in (
+        (shift[0].mean(axis=1), np.sin(k * at + 1)),
+        (shift[1].mean(axis=0), 0.7 * np.sin(k * at)),
+    ):
+        off = seen - strain / k * true
+        # The lattice takes what is linear.
+        assert np.std(off - np.polyval(np.polyfit(at, off, 1), at)) < 0.1
+
+
+def test_a_column_out_of_place_is_seen_in_a_bent_crystal(sheet):
+    # 12 times the error of its place: when bending was not followed, this was taken for noise.
+    expected, _ = sheet((400, 400), spacing=20.0, electrons=2000.0, change=bent(0.05, push=0.6))
+    found = defects.detect(counted(expected), false_alarm_rate=1e-3)
+    assert np.hypot(found.defects["x"] - 200, found.defects["y"] - 200).min() < 14
+
+
 def half_vacuum(sheet, spacing):
     return counted(sheet(SHAPE, spacing=spacing, electrons=1500.0, change=lambda t: t[t[:, 0] < 130])[0])
 

@@ -49,9 +49,9 @@ class CellFrame:
         tracker = Tracker.of(pixels, lattice)
         return cls._with(lattice, tracker.displacement(pixels, usable), usable, tracker)
 
-    def tracked_again(self, pixels, model):
+    def tracked_again(self, pixels, model, trusted):
         """Follow what phases differ by between an image and a model of it that was made with this frame."""
-        shift = self.tracker.improved(self.shift, pixels, model)
+        shift = self.tracker.improved(self.shift, pixels, model, trusted)
         return self._with(self.lattice, shift, self.usable, self.tracker)
 
     @classmethod

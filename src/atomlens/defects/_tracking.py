@@ -6,18 +6,21 @@ from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
-from scipy.interpolate import interp1d
-from scipy.ndimage import distance_transform_edt, gaussian_filter1d, map_coordinates
+from scipy.linalg import eigh
+from scipy.ndimage import binary_erosion, distance_transform_edt, map_coordinates
 from skimage.restoration import unwrap_phase
 
 _ORDERS = 6  # of reflections looked at
-# Lattice vectors, down and across: the window in which the lattice is followed. Drift is from row to row, so
-# the window is wide and low.
-_WINDOW = (0.6, 3.0)
+# Lattice vectors, down and across: the window in which the lattice is first followed. Drift is from row to
+# row, so the window is wide and low. Then bending is followed in windows that are hardly wider than a cell.
+_WIDE, _NARROW = (0.6, 3.0), (0.6, 1.0)
 _STEEPEST = 0.12  # displacement over distance
 _LOST = 0.2  # of the usual amplitude of a reflection, below which its phase is not followed
-_ALONG = 6.0  # points of a border over which its bending is taken together
-_FIRM = 9.0  # times its variance that the square of a slope must exceed to be followed
+_STIFFNESS = np.logspace(-2, 8, 11)  # points^4: from what is read to straight lines
+_LEAKED = 0.01  # points
+_SHARE = 0.5  # of a window that must be trusted
+_REPEATED = 20  # times, until what is lost is continued
+_UNSEEN = 1e-6  # squared: what is left of a wave so narrow that a window does not see it
 _COARSE = 2  # points a lattice vector at which its phase is taken
 
 
@@ -29,8 +32,8 @@ class Tracker:
     ----------
     waves : ndarray of shape (2, 2)
         Frequencies (x, y) in cycles a pixel.
-    down, across : tuple of ndarray
-        For each of them, complex matrices (points, pixels) along y and x.
+    wide, narrow : tuple of two tuples of ndarray
+        Along y and x, for each of the waves: complex matrices (points, pixels).
     step : int
         Pixels from point to point.
 
@@ -40,8 +43,8 @@ class Tracker:
     """
 
     waves: np.ndarray
-    down: tuple
-    across: tuple
+    wide: tuple
+    narrow: tuple
     step: int
 
     @classmethod
@@ -49,17 +52,20 @@ class Tracker:
         """Choose the reflections that are strongest in the image."""
         waves = _two_reflections(pixels, lattice) @ np.linalg.inv(lattice.basis).T
         step = max(1, int(lattice.spacing / _COARSE))
-        reach = [min(w * max(lattice.lengths), n / 4) for w, n in zip(_WINDOW, pixels.shape, strict=True)]
         origin = origin_of(lattice)
-        down, across = (
-            tuple(_gabor(pixels.shape[axis], k[1 - axis], origin[1 - axis], reach[axis], step) for k in waves)
-            for axis in (0, 1)
-        )
-        return cls(waves, down, across, step)
+
+        def windows(sizes):
+            reach = [min(w * max(lattice.lengths), n / 4) for w, n in zip(sizes, pixels.shape, strict=True)]
+            return tuple(
+                tuple(_gabor(n, k[1 - axis], origin[1 - axis], reach[axis], step) for k in waves)
+                for axis, n in enumerate(pixels.shape)
+            )
+
+        return cls(waves, windows(_WIDE), windows(_NARROW), step)
 
     def displacement(self, pixels, usable):
         """Displacement (2, H, W) of the lattice in pixels, slowly varying."""
-        waves = list(self._components(pixels))
+        waves = list(_components(pixels, self.wide))
         # Where there is no crystal, the phase is chance.
         lost = ~usable[:: self.step, :: self.step]
         for wave in waves:
@@ -70,57 +76,45 @@ class Tracker:
         if lost.any():
             nearest = distance_transform_edt(lost, return_distances=False, return_indices=True)
             shift = shift[:, nearest[0], nearest[1]]
-        return self._enlarged(_plausible(shift, self.step), pixels.shape)
+        # What other reflections leak into these at the border is no noise, but must not be sharpened either.
+        return self._smooth(shift, self.wide, waves, _pixel_noise(pixels, usable), lost, _LEAKED * self.step)
 
-    def improved(self, shift, pixels, model):
+    def improved(self, shift, pixels, model, trusted):
         """Displacement, improved by the difference between an image and a model that is displaced by `shift`.
 
-        Both end at the border, so what other reflections leak into these two there is in both and cancels.
+        It is read through narrow windows, smoothed as far as its noise demands, and continued over places
+        that are not `trusted`. Both end at the border, so what other reflections leak into these two there
+        is in both and cancels.
         """
-        pairs = zip(self._components(pixels), self._components(model), strict=True)
-        change = self._shift(np.stack([_phase(own * theirs.conj()) for own, theirs in pairs]))
-        # Of the model, too, only the mean over the window is seen.
-        down, across = np.abs(self.down[0]), np.abs(self.across[0])
-        seen = down @ shift @ across.T / np.outer(down.sum(axis=1), across.sum(axis=1))
-        shift = self._at_points(seen + change, pixels.shape)
-        return self._enlarged(_plausible(shift, self.step), pixels.shape)
+        axes = [_Axis.of(matrices[0], self.step) for matrices in self.narrow]
+        rest = np.where(trusted, pixels - model, 0)
+        share = axes[0].weight @ trusted.astype(np.float32) @ axes[1].weight.T
+        theirs = list(_components(model, self.narrow))
+        pairs = zip(_components(model + rest, self.narrow), theirs, strict=True)
+        change = self._shift(np.stack([_phase(own * other.conj()) for own, other in pairs]))
+        change /= np.maximum(share, _SHARE)
+        # Of the displacement, too, a window sees only the mean.
+        points = shift[:, :: self.step, :: self.step]
+        seen = axes[0].mean @ points @ axes[1].mean.T + change
+        variance = np.sum(rest**2) / max(trusted.sum(), 1)
+        return self._smooth(seen, self.narrow, theirs, variance, share < _SHARE)
 
-    def _components(self, pixels):
-        """Amplitude of both waves around every point."""
-        flat = pixels - pixels.mean()
-        for down, across in zip(self.down, self.across, strict=True):
-            # Real times real, as a complex product would copy the image
-            yield (down.real @ flat + 1j * (down.imag @ flat)) @ across.T
+    def _smooth(self, seen, windows, waves, variance, lost, least=0.0):
+        """Displacement at every pixel, from means over windows on these waves, with this noise of a pixel."""
+        cycles = []
+        for down, across, wave in zip(*windows, waves, strict=True):
+            power = np.outer((np.abs(down) ** 2).sum(axis=1), (np.abs(across) ** 2).sum(axis=1))
+            share = power / np.maximum(np.abs(wave), 1e-30) ** 2
+            cycles.append(variance * np.median(share) / 2 / (2 * np.pi) ** 2)
+        noise = np.maximum(np.linalg.inv(self.waves) ** 2 @ cycles, least**2)
+        axes = [_Axis.of(matrices[0], self.step) for matrices in windows]
+        points = np.stack([_smoothed(s, axes, n, lost) for s, n in zip(seen, noise, strict=True)])
+        shape = [matrices[0].shape[1] for matrices in windows]
+        return self._enlarged(_plausible(points, self.step), shape)
 
     def _shift(self, phases):
         """Displacement with these phases (cycles): a wave k moved by s has the phase -k . s."""
         return -np.einsum("ij,jkl->ikl", np.linalg.inv(self.waves), phases)
-
-    def _at_points(self, shift, shape):
-        """What was seen through the windows, brought from the middle of each to the point that it is for.
-
-        At the border the window ends with the image, and its middle lies further in: bending would come out
-        as that of another place.
-        """
-        for axis, matrices in ((1, self.down), (2, self.across)):
-            weight = np.abs(matrices[0])
-            pixels = np.arange(shape[axis - 1])
-            middle = weight @ pixels / weight.sum(axis=1)
-            point = pixels[:: self.step].astype(float)
-            reach = min(middle[0] - point[0], point[-1] - middle[-1])
-            shift = np.moveaxis(shift, axis, -1)
-            result = interp1d(middle, shift, axis=-1, bounds_error=False, fill_value="extrapolate")(point)
-            for end, beyond in ((middle[0], point < middle[0]), (middle[-1], point > middle[-1])):
-                near = np.abs(middle - end) <= reach
-                if near.sum() < 3:
-                    continue
-                away = middle[near] - end
-                spread = away - away.mean()
-                slope = _steady((shift[..., near] * spread).sum(axis=-1) / (spread**2).sum())
-                at_end = shift[..., np.flatnonzero(near)[np.argmin(np.abs(away))]]
-                result[..., beyond] = at_end[..., None] + slope[..., None] * (point[beyond] - end)
-            shift = np.moveaxis(result, -1, axis)
-        return shift
 
     def _enlarged(self, shift, shape):
         """Displacement at every pixel: linear interpolation."""
@@ -135,11 +129,85 @@ def origin_of(lattice):
     return lattice.origins[0] if len(lattice.sites) else np.zeros(2)
 
 
-def _steady(slope):
-    """Slopes (2, points) along a border: smooth, and drawn towards zero by as much as they scatter."""
-    smooth = gaussian_filter1d(slope, _ALONG, axis=-1, mode="nearest")
-    doubt = np.var(slope - smooth, axis=-1, keepdims=True) / (2 * np.sqrt(np.pi) * _ALONG)
-    return smooth * smooth**2 / (smooth**2 + _FIRM * doubt + 1e-300)
+@dataclass(frozen=True, eq=False)
+class _Axis:
+    """What windows see along an axis, and a basis in which to undo it and to smooth are products.
+
+    At the border a window ends with the image, and sees what lies further in than the point it is for.
+
+    Attributes
+    ----------
+    weight : ndarray of shape (points, pixels)
+        How much of each window lies on a pixel.
+    mean : ndarray of shape (points, points)
+        From values at the points to their means over the windows.
+    basis, seen : ndarray of shape (points, points)
+        Columns, from the smoothest on (Demmler and Reinsch); and their means over the windows, orthonormal.
+    roughness, noise : ndarray of shape (points,)
+        Of each: squared second differences; the variance of noise, in windows that overlap.
+    """
+
+    weight: np.ndarray
+    mean: np.ndarray
+    basis: np.ndarray
+    seen: np.ndarray
+    roughness: np.ndarray
+    noise: np.ndarray
+
+    @classmethod
+    def of(cls, matrix, step):
+        """Of the matrix (points, pixels) that takes a wave out of pixels."""
+        weight = np.abs(matrix) / np.abs(matrix).sum(axis=1, keepdims=True)
+        points, pixels = weight.shape
+        at = np.minimum(np.arange(pixels) / step, points - 1)
+        mean = weight @ np.maximum(1 - np.abs(at[:, None] - np.arange(points)), 0)
+        bend = np.diff(np.eye(points), n=2, axis=0)
+        roughness, basis = eigh(bend.T @ bend, mean.T @ mean + _UNSEEN * np.eye(points))
+        seen = mean @ basis
+        noise = np.square(weight.T @ seen).sum(axis=0) / np.square(weight).sum(axis=1).mean()
+        return cls(weight, mean, basis, seen, np.maximum(roughness, 0), noise)
+
+
+def _smoothed(seen, axes, noise, lost):
+    """Values at the points whose means over the windows are these: a smoothing spline.
+
+    How smooth, down and across, is what makes the expected error least (Mallows' C_p). Where the means are
+    lost they are those of the spline itself, which is found by repetition.
+    """
+    down, across = axes
+    noise = noise * np.outer(down.noise, across.noise)
+    for _ in range(_REPEATED if lost.any() else 1):
+        wave = down.seen.T @ seen @ across.seen
+        kept = _stiffness(wave, axes, noise)
+        seen = np.where(lost, down.seen @ (kept * wave) @ across.seen.T, seen)
+    return down.basis @ (kept * wave) @ across.basis.T
+
+
+def _stiffness(wave, axes, noise):
+    """How much of each wave is kept, so that the error expected is least."""
+    down, across = axes
+    best, least = 1.0, np.inf
+    for along_y, along_x in product(_STIFFNESS, repeat=2):
+        kept = 1 / (1 + along_y * down.roughness[:, None] + along_x * across.roughness)
+        risk = np.sum(((1 - kept) * wave) ** 2 + 2 * kept * noise)
+        if risk < least:
+            best, least = kept, risk
+    return best
+
+
+def _pixel_noise(pixels, usable):
+    """Variance of the noise, from differences that structure hardly has (Immerkaer, CVIU 64, 300, 1996)."""
+    rough = np.diff(np.diff(pixels, n=2, axis=0), n=2, axis=1)
+    inner = binary_erosion(usable, np.ones((3, 3)))[1:-1, 1:-1]
+    return float(np.mean(rough[inner if inner.any() else ...] ** 2)) / 36
+
+
+def _components(pixels, windows):
+    """Amplitude of both waves around every point."""
+    flat = pixels - pixels.mean()
+    for down, across in zip(*windows, strict=True):
+        # Real times real, as a complex product would copy the image
+        yield (down.real @ flat + 1j * (down.imag @ flat)) @ across.T
 
 
 def _phase(wave):

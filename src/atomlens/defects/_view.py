@@ -79,8 +79,7 @@ class View:
                 Populations.of(view) if step == 1 or view.populations.shares else view.populations,
             )
             trusted = last.trusted & ~two.odd
-            intact = np.where(trusted, pixels, last.expected)
-            frame = last.frame.tracked_again(intact - streaks, last.expected - streaks)
+            frame = last.frame.tracked_again(pixels - streaks, last.expected - streaks, trusted)
             view, streaks = cls._once(pixels, frame, sigma, trusted, two)
             if not two.shares and np.ptp(view.frame.shift - last.frame.shift) < _SETTLED:
                 break
