@@ -8,6 +8,7 @@ from scipy.ndimage import (
     binary_fill_holes,
     find_objects,
     gaussian_filter,
+    gaussian_filter1d,
     label,
     maximum_filter,
     median_filter,
@@ -21,7 +22,7 @@ _IMAGES = 1e6
 _ENLARGED = 2  # an image that was enlarged so many times has chance regions as much larger
 _HARDLY = 0.01  # of the pixels: equal neighbours are no chance then, not even single ones
 _RARE = 1e-3  # share of the pixels in blocks of the colour of a bar, beyond which these are not letters
-_SMALLEST_SIDE, _THINNEST_BAR = 17, 2  # pixels, of constant squares (two JPEG blocks) and of bars
+_SMALLEST_SIDE, _BARS = 17, (2, 4, 7)  # pixels, of constant squares (two JPEG blocks), and widths of bars
 _BAR, _SHORTEST_BAR = 0.08, 40  # of the image's width, and pixels
 _BORDER = 0.02  # of the pixels: constant regions at the border that are smaller do no harm
 _LARGEST_BOX = 0.15  # of the pixels: a larger rectangle holds no text
@@ -29,7 +30,9 @@ _SOLID = 0.95  # of its bounding box that a rectangle fills
 _HOLES = 3  # gaps that padding may have: more, and it is the dark between columns
 _SOFT_EDGE = 2  # pixels beside padding into which interpolation smears it
 _STREAKS = 4.0  # times the power of other directions that row offsets must have
-_ISOLATED = 30.0  # times the usual power: a reflection of the lattice, not a streak
+# Times the usual power: a reflection of the lattice, not a streak; how many are looked for; and frequencies
+# (cycles a row) of what is the specimen or the light, no streak.
+_ISOLATED, _REFLECTIONS, _SLOW = 15.0, 12, 0.02
 # Lines that one is compared with, times what those after the most that may be torn differ from theirs.
 _BESIDE, _TORN, _MOST_TORN = 7, 3.0, 3
 _LEAST_SIDE = 32  # pixels: in smaller images neither padding nor streaks can be told
@@ -83,12 +86,13 @@ def padding(pixels):
     mask, kinds = np.zeros(pixels.shape, dtype=bool), set()
     # The power to which the chance of two equal neighbours would have to be raised.
     outside = flat[~opened(flat, (25, 25))]
-    chance = np.clip(outside.mean() if outside.size else 1.0, 1e-6, 0.999)
-    area = _ENLARGED**2 * 3 * np.log(_IMAGES * pixels.size) / -np.log(chance)
+    chance = outside.mean() if outside.size else 1.0
+    area = _area(chance, pixels.size)
     narrow = flat if chance < _HARDLY else opened(flat, (3, 3))
     side = max(_SMALLEST_SIDE, int(np.ceil(np.sqrt(area))))
-    length = max(int(_BAR * pixels.shape[1]), _SHORTEST_BAR, int(np.ceil(area / _THINNEST_BAR)))
-    for block in ((side, side), (_THINNEST_BAR, length)):
+    shortest = max(int(_BAR * pixels.shape[1]), _SHORTEST_BAR)
+    bars = [(width, max(shortest, int(np.ceil(area / width)))) for width in _BARS]
+    for block in ((side, side), *bars):
         if block[0] >= pixels.shape[0] or block[1] >= pixels.shape[1]:
             continue
         regions, _ = label(opened(flat, block))
@@ -96,6 +100,8 @@ def padding(pixels):
             region = regions[box] == number
             kind = _kind(region, box, pixels.shape)
             if kind is None or (kind == "padding" and block[0] < side) or mask[box][region].any():
+                continue
+            if kind == "burnt-in" and not _is_rare(pixels, flat, box, region):
                 continue
             kinds.add(kind)
             if kind == "padding":
@@ -108,6 +114,20 @@ def padding(pixels):
     if not kinds:
         return mask, kinds
     return binary_dilation(mask, np.ones((3, 3), bool), iterations=_SOFT_EDGE), kinds
+
+
+def _area(chance, size):
+    """Pixels that are equal by no chance, where neighbours are equal with this one."""
+    return _ENLARGED**2 * 3 * np.log(_IMAGES * size) / -np.log(np.clip(chance, 1e-6, 0.999))
+
+
+def _is_rare(pixels, flat, box, region):
+    """Whether elsewhere pixels of this value are not as often beside each other: a clipped background is."""
+    same = pixels == pixels[box][region][0]
+    same[box] &= ~region
+    if same.sum() < region.sum():
+        return True
+    return region.sum() >= _area(flat[same].mean(), pixels.size)
 
 
 def opened(flat, block):
@@ -186,12 +206,33 @@ def level_rows(pixels):
     ordered = np.sort(pixels, axis=1)
     trimmed = len(ordered[0]) // 10
     offset = ordered[:, trimmed:-trimmed].mean(axis=1)
-    wave = np.fft.rfft(offset - offset.mean())
-    strength = np.abs(wave) ** 2
-    usual = np.median(strength[1:]) / np.log(2)
-    kept = maximum_filter(strength > _ISOLATED * usual, 3)
-    wave[kept | (np.fft.rfftfreq(len(offset)) < 0.02)] = 0
-    return pixels - np.fft.irfft(wave, len(offset))[:, None]
+    return pixels - _without_period(offset - offset.mean())[:, None]
+
+
+def _without_period(offset):
+    """Offsets of rows without waves along y, which are reflections of a lattice, and without what is slow.
+
+    A lattice along the rows is constant across them, as streaks are; but it has few frequencies. Those that
+    stand out are fitted, with an amplitude that may vary, one after the other.
+    """
+    n = len(offset)
+    at = np.arange(n)
+    place = np.polynomial.legendre.legvander(np.linspace(-1, 1, n), 2)
+    window, size = np.hanning(n + 2)[1:-1], 4 * n
+    slow = np.fft.rfftfreq(size) < _SLOW
+    waves = [place]
+    rest = offset - place @ np.linalg.lstsq(place, offset, rcond=None)[0]
+    for _ in range(_REFLECTIONS):
+        power = np.abs(np.fft.rfft(rest * window, size)) ** 2
+        power[slow] = 0
+        peak = int(power.argmax())
+        if power[peak] < _ISOLATED * np.median(power[~slow]) / np.log(2):
+            break
+        phase = 2 * np.pi * peak / size * at[:, None]
+        waves += [np.cos(phase) * place, np.sin(phase) * place]
+        basis = np.concatenate(waves, axis=1)
+        rest = offset - basis @ np.linalg.lstsq(basis, offset, rcond=None)[0]
+    return rest - gaussian_filter1d(rest, 1 / (2 * np.pi * _SLOW))
 
 
 def torn_lines(pixels, usable):

@@ -6,7 +6,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from atomlens._types import DataFrame
-from atomlens.columns._fitted import COLUMN_WIDTH
+from atomlens.columns.scale import COLUMN_WIDTH
 from atomlens.lattice import estimate
 
 # Columns whose mean picture is looked at, the fewest that tell, and the odd share of it in a derivative.
@@ -14,6 +14,8 @@ _SOME, _FEWEST, _ODD = 400, 9, 0.3
 # Of a derivative: how far it goes below zero, in units of how far above; and its skewness (19 experimental
 # images have more: 0.15 to 2).
 _DARK, _EVEN = 0.4, 0.12
+# Share of columns that may fail to be fitted, and how much longer than wide a probe makes them at most.
+_FAILED, _LONGER = 0.1, 1.6
 _SURE = 0.75  # median score, below which the lattice is asked whether there is one
 
 
@@ -53,6 +55,8 @@ def doubt(table: DataFrame, model_threshold: float | None = None) -> str:
 
 def lopsided(values, table, size):
     """What is to be said if the picture around columns is not the same on both sides of them."""
+    if not np.isfinite(size):
+        return []
     radius = max(1, round(COLUMN_WIDTH * size))
     places = table[["x", "y"]].round().to_numpy(dtype=int)
     inner = ((places >= radius) & (places < np.array(values.shape[::-1]) - radius)).all(axis=1)
@@ -67,6 +71,30 @@ def lopsided(values, table, size):
     return [
         "what was found is bright on one side and dark on the other: this looks like differential phase "
         "contrast or a derivative, where columns are not maxima; integrate the image first"
+    ]
+
+
+def doubts_about_fit(pixels, table):
+    """What is to be said of a table of fitted columns."""
+    if len(table) < _FEWEST:
+        return []
+    said = lopsided(pixels, table, table["sigma"].median() / COLUMN_WIDTH)
+    failed = np.count_nonzero(~table["converged"])
+    if failed > _FAILED * len(table):
+        said.append(
+            f"{failed} of {len(table)} columns could not be fitted and stay where they were: look at the "
+            "overlay for columns that are none, or that are missing"
+        )
+    return said + elongated(table.attrs)
+
+
+def elongated(attrs):
+    """What is to be said if all columns are ellipses."""
+    if attrs.get("axis_ratio", 1.0) < _LONGER:
+        return []
+    return [
+        f"columns are {attrs['axis_ratio']:.1f} times as long as wide, all along {attrs['axis_angle']:.0f}° "
+        "from x towards y: astigmatism, drift, or pixels that are not square (see atomlens.io.square_pixels)"
     ]
 
 

@@ -75,9 +75,12 @@ class Scene:
         Neighbours.
     slopes : float or ndarray of shape (k,)
         By how much the background differs from that at the column, for each pixel used; see `tilt`.
+    unround : float or ndarray of shape (k,)
+        By how much columns differ from round ones, for each pixel used; see `lengthen`.
     """
 
     slopes = 0.0
+    unround = 0.0
 
     def __init__(self, usable, positions, radius, reach, dtype=np.float64):
         self.dtype = dtype
@@ -134,6 +137,41 @@ class Scene:
         away = columns - theta[self.owner, X], rows - theta[self.owner, Y]
         self.slopes = sum(s[self.owner] * a for s, a in zip(slope.T, away, strict=True)).astype(self.dtype)
 
+    def lengthen(self, ellipse, theta):
+        """Let all columns be ellipses of the covariance ``sigma**2 * [[1 + a, b], [b, 1 - a]]``."""
+        a, b = ellipse
+        offset = np.arange(self.size)
+        determinant = 1 - a**2 - b**2
+
+        def spots(part):
+            dx, dy = (offset + self._first[part, i, None] - theta[part, i, None] for i in (X, Y))
+            dx, dy = dx[:, None, :].astype(self.dtype), dy[:, :, None].astype(self.dtype)
+            # As wide as when integrated over a pixel.
+            variance = (theta[part, SIGMA] ** 2 + 1 / 12)[:, None, None].astype(self.dtype)
+            squared = (1 - a) * dx**2 - 2 * b * dx * dy + (1 + a) * dy**2
+            long = np.exp(-squared / (2 * determinant * variance)) / np.sqrt(determinant)
+            round_ = np.exp(-(dx**2 + dy**2) / (2 * variance))
+            height = (theta[part, INTENSITY, None, None] / (2 * np.pi * variance)).astype(self.dtype)
+            return height * (long - round_)
+
+        self.unround = self._placed(spots)
+
+    def ellipse_slopes(self, theta, shapes):
+        """Derivatives of the model in both parameters of `lengthen`, at round columns: array (2, k)."""
+        width = theta[:, SIGMA, None]
+        scale = theta[:, INTENSITY, None] * width
+
+        def along_axes(part):
+            (plain, _, wide), (plain_y, _, wide_y) = (shapes[i, part].swapaxes(0, 1) for i in (0, 1))
+            height = 0.5 * scale[part, :, None]
+            return height * (plain_y[:, :, None] * wide[:, None] - wide_y[:, :, None] * plain[:, None])
+
+        def diagonal(part):
+            height = scale[part] * width[part]
+            return (height * shapes[1, part, 1])[:, :, None] * shapes[0, part, 1][:, None]
+
+        return np.stack([self._placed(along_axes), self._placed(diagonal)])
+
     def response_to_slope(self, theta, weight):
         """By how many pixels x and y move for an error of one in the slope along them: array (n, 2)."""
         everything = np.arange(self.n)
@@ -166,16 +204,24 @@ class Scene:
 
     def render(self, theta, shapes):
         """Sum of the Gaussians of all columns at the pixels used."""
+
+        def spots(part):
+            across, down = shapes[:, part, 0]
+            height = (theta[part, INTENSITY, None] * down).astype(self.dtype)
+            return height[:, :, None] * across[:, None]
+
+        return self._placed(spots)
+
+    def _placed(self, spots):
+        """Sum at the pixels used of patches, which `spots` makes of some columns at a time."""
         self._canvas[0] = 0
         image = self._canvas[0].ravel()
         columns = self._canvas.shape[2]
         within = np.arange(self.size)[:, None] * columns + np.arange(self.size)
         corner = (self._first[:, 1] + self._margin) * columns + self._first[:, 0] + self._margin
         for part in _parts(self.n):
-            across, down = shapes[:, part, 0]
-            height = (theta[part, INTENSITY, None] * down).astype(self.dtype)
-            spots = height[:, :, None] * across[:, None]
-            np.add.at(image, (corner[part, None, None] + within).ravel(), spots.ravel())
+            values = spots(part).astype(self.dtype, copy=False)
+            np.add.at(image, (corner[part, None, None] + within).ravel(), values.ravel())
         result = image[self._used]
         self._canvas[0] = 0
         return result

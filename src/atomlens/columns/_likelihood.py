@@ -219,7 +219,8 @@ def standard_errors(within, between, pairs, free, gain):
 
 def expect(scene, spots, theta, floor):
     """Counts that the model expects at the pixels used."""
-    return np.maximum(spots + theta[:, BACKGROUND].astype(scene.dtype)[scene.owner] + scene.slopes, floor)
+    background = theta[:, BACKGROUND].astype(scene.dtype)[scene.owner] + scene.slopes
+    return np.maximum(spots + scene.unround + background, floor)
 
 
 def _misfit(data, expected, theta, problem):

@@ -20,6 +20,7 @@ _LEVELS, _LEAST_AT_LEVEL, _POISSON, _FLAT = 10, 100, 1.6, 10.0
 _COUNTS = 100  # electrons that tell their variance
 _COMMON = 8  # columns that show what is common to all
 _WILD = 5.0  # standard deviations
+_STREAKED = 2.0  # times the variance that noise alone gives the mean of a row
 _REAL = 1.5  # times its variance that a slope's square must have to be taken for one
 
 
@@ -62,6 +63,37 @@ def background_slopes(theta, weight):
     if (true < _REAL * np.median(variance, axis=0)).all():
         return none
     return share * slope, np.sqrt(share * variance)
+
+
+def row_offsets(scene, data, expected):
+    """By how much each pixel's row is brighter than the model (streaks); 0 if no more than noise is."""
+    rows = scene.where()[1] - scene.where()[1].min()
+    rest, weight = data - expected, 1 / expected
+    limit = _WILD * np.sqrt(np.median(weight * rest**2) / 0.455 * expected)
+    known = np.bincount(rows, weight)
+    sums = np.bincount(rows, weight * np.clip(rest, -limit, limit))
+    offset = sums / np.maximum(known, 1e-300)
+    scatter = np.mean(weight * np.clip(rest, -limit, limit) ** 2)
+    # In units of its variance, if noise were all
+    excess = np.mean(known * offset**2) / max(scatter, 1e-300)
+    if excess < _STREAKED:
+        return 0.0
+    return ((1 - 1 / excess) * offset)[rows].astype(scene.dtype)
+
+
+def ellipticity(scene, data, expected, theta, known):
+    """How much longer columns are than the model has them, by least squares; and the standard errors.
+
+    Parameters of `Scene.lengthen`, common to all columns as the probe is.
+    """
+    shapes = scene.factors(theta, np.arange(scene.n))
+    slopes = scene.ellipse_slopes(theta, shapes)
+    weight = known[scene.owner] / expected
+    rest = data - expected
+    information = (slopes * weight) @ slopes.T
+    inverse = np.linalg.pinv(information)
+    scatter = np.sum(weight * rest**2) / max(np.count_nonzero(weight), 1)
+    return inverse @ (slopes @ (weight * rest)), np.sqrt(scatter * np.diagonal(inverse))
 
 
 def without_common(scene, residual, theta):

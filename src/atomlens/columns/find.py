@@ -13,7 +13,7 @@ from atomlens._image import prepare
 from atomlens._resample import resample
 from atomlens._tiles import even_slices
 from atomlens._types import Any, ArrayLike, DataFrame
-from atomlens.columns._doubts import doubt, irregular, lopsided
+from atomlens.columns._doubts import doubt, elongated, irregular, lopsided
 from atomlens.columns._fitted import fitted
 from atomlens.columns._locate import locate, strongest
 from atomlens.columns._prepare import standardise
@@ -148,6 +148,7 @@ def find(
         table[column] = np.nan
     if refine and len(table):
         table = fitted(values, prepared.usable & ~prepared.mended, table, size, gain, crystal)
+        said += elongated(table.attrs)
         table = _on_specimen(table, prepared.usable)
     warn(said, OutsideTrainedDomain)
     warn(prepared.doubts)

@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import KDTree
 
+from atomlens._doubts import warn
 from atomlens._image import prepare
 from atomlens._match import positions
 from atomlens._types import ArrayLike, DataArray, DataFrame
+from atomlens.columns._doubts import doubts_about_fit
 from atomlens.columns._gaussians import BACKGROUND, INTENSITY, SIGMA, Scene, X, Y
 from atomlens.columns._likelihood import (
     Problem,
@@ -24,6 +26,8 @@ from atomlens.columns._start import start_values, typical_width
 from atomlens.columns._surroundings import (
     background_slopes,
     correlation_factors,
+    ellipticity,
+    row_offsets,
     variance_offset,
     without_common,
 )
@@ -43,6 +47,10 @@ _LAYOUTS = 4
 _ROUNDS = 3
 # How often slopes of the background are taken from the fit, and it is fitted again with them.
 _TILTS = 2
+_LEVELLED = 2  # times that rows are levelled
+# Rounds in which columns are made as long as they are; how elliptical they must be, in variance and in
+# standard errors; and the most that is believed (an axis ratio of 2.6).
+_LENGTHENED, _LONG, _SURELY, _LONGEST = 5, 0.02, 5.0, 0.75
 # Fewer pixels than this do not determine five parameters.
 _FEWEST_PIXELS = 10
 
@@ -59,10 +67,11 @@ def refine(
 ) -> DataFrame:
     """Refine columns to the physical limit: fit a Gaussian to each, all of them jointly.
 
-    The expected image is a sum of round Gaussians, integrated over the pixels, on a background that is
-    constant over the pixels nearest to each column. All parameters of all columns together maximise the
-    Poisson likelihood of the whole image, so that neighbours do not pull at each other; the standard errors
-    come from the inverse of the joint Fisher information.
+    The expected image is a sum of Gaussians, round or all of the same ellipse, integrated over the pixels, on
+    a background that is constant over the pixels nearest to each column, or slopes as its neighbours say.
+    All parameters of all columns together maximise the Poisson likelihood of the whole image, so that
+    neighbours do not pull at each other; the standard errors come from the inverse of the joint Fisher
+    information.
 
     Parameters
     ----------
@@ -91,8 +100,9 @@ def refine(
         ``converged``; and ``x_nm, y_nm`` if the image is calibrated. Where the fit fails (the column runs
         away by more than half the distance to its neighbour, its width is absurd, or its position is not
         determined) it stays where it was, ``converged`` is False and everything fitted is NaN.
-        ``attrs`` holds the ``gain``, and ``noise_correlation``: by what factor correlated noise raises the
-        variances of positions (1 for white noise).
+        ``attrs`` holds the ``gain``; ``noise_correlation``: by what factor correlated noise raises the
+        variances of positions (1 for white noise); ``axis_ratio`` and ``axis_angle`` (degrees from x towards
+        y) of columns, which an astigmatic probe makes elliptical; and ``doubts``.
 
     Raises
     ------
@@ -126,6 +136,16 @@ def refine(
     0  18.31  20.63   0.07   1.93
     """
     prepared = prepare(image, smallest=1, clean=True, mask=mask)
+    table = fit(prepared, columns, gain, background, radius, sigma_spread)
+    table = prepared.with_nm(table)
+    said = doubts_about_fit(prepared.pixels, table)
+    warn(said)
+    table.attrs["doubts"] = [*prepared.doubts, *said]
+    return table
+
+
+def fit(prepared, columns, gain=None, background="local", radius=None, sigma_spread=0.2):
+    """`refine` of a prepared image, without a word."""
     pixels = prepared.pixels
     start = positions(columns, "columns")
     _check_options(gain, background, radius, sigma_spread)
@@ -140,9 +160,9 @@ def refine(
     table = columns.copy() if isinstance(columns, pd.DataFrame) else pd.DataFrame(start, columns=["x", "y"])
     theta = errors = np.empty((0, 5))
     failed = np.empty(0, dtype=bool)
-    correlation = 1.0
+    correlation, ellipse = 1.0, np.zeros(2)
     if len(table):
-        theta, errors, failed, gain, correlation = _fit(
+        theta, errors, failed, gain, correlation, ellipse = _fit(
             np.where(usable, (pixels + lift) / unit, 0),
             usable,
             start,
@@ -161,8 +181,13 @@ def refine(
     for name, parameter in (("x", X), ("y", Y), ("intensity", INTENSITY), ("sigma", SIGMA)):
         table[f"{name}_err"] = np.where(failed, np.nan, errors[:, parameter])
     table["converged"] = ~failed
-    table = prepared.with_nm(table)
-    table.attrs |= {"gain": gain, "noise_correlation": correlation}
+    a, b = ellipse
+    table.attrs |= {
+        "gain": gain,
+        "noise_correlation": correlation,
+        "axis_ratio": float(np.sqrt((1 + np.hypot(a, b)) / (1 - np.hypot(a, b)))),
+        "axis_angle": float(np.degrees(np.arctan2(b, a) / 2)),
+    }
     return table
 
 
@@ -175,7 +200,7 @@ def _check_options(gain, background, radius, sigma_spread):
 
 
 def _fit(pixels, usable, start, *, gain, background, radius, spread):
-    """Parameters (n, 5), their standard errors, which columns failed, gain, and correlation of the noise."""
+    """Parameters (n, 5), standard errors, which columns failed, gain, correlation of the noise, ellipse."""
     n = len(start)
     gap = KDTree(start).query(start, k=2)[0][:, 1] if n > 1 else np.full(1, np.inf)
     sigma = typical_width(pixels, usable, start)
@@ -212,6 +237,13 @@ def _fit(pixels, usable, start, *, gain, background, radius, spread):
         theta[lost, SIGMA] = sigma
         summit = maximise(scene, data, theta, failed, problem)
         theta = summit.theta
+    for _ in range(_LEVELLED):
+        offset = row_offsets(scene, data, summit.expected)
+        if not np.any(offset):
+            break
+        data = data - offset
+        summit = maximise(scene, data, theta, failed, problem)
+        theta = summit.theta
     lift = 0.0
     if gain is None:
         lift = variance_offset(without_common(scene, data - summit.expected, theta), summit.expected)
@@ -221,6 +253,19 @@ def _fit(pixels, usable, start, *, gain, background, radius, spread):
             problem = replace(problem, floor=floor)
             summit = maximise(scene, data, theta, failed, problem)
             theta = summit.theta
+    # Columns are not round where the probe is astigmatic: their tails would pull at neighbours.
+    ellipse = np.zeros(2)
+    for _ in range(_LENGTHENED):
+        more, doubt = ellipticity(scene, data, summit.expected, theta, ~failed)
+        if (np.abs(ellipse + more) < np.maximum(_LONG, _SURELY * doubt)).all():
+            break
+        ellipse = ellipse + more
+        ellipse /= max(1.0, np.hypot(*ellipse) / _LONGEST)
+        scene.lengthen(ellipse, theta)
+        summit = maximise(scene, data, theta, failed, problem)
+        theta = summit.theta
+        if (np.abs(more) < _LONG / 2).all():
+            break
     # The background is not constant about a column: its slope, known from the neighbours, is in the model.
     slope_error = np.zeros((n, 2))
     if background is None:
@@ -248,4 +293,5 @@ def _fit(pixels, usable, start, *, gain, background, radius, spread):
         failed | astray(theta, problem) | summit.moving | undetermined,
         summit.gain,
         float(correlation[:2].mean()),
+        ellipse,
     )

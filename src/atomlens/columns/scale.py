@@ -13,6 +13,7 @@ from atomlens._types import ArrayLike, DataArray
 
 __all__ = ["estimate_scale"]
 
+COLUMN_WIDTH = 1.3  # standard deviation of a column, in feature sizes
 _TILE = 512  # pixels; of larger images a few such pieces are looked at
 # Rings of the spectrum below this number belong to the window and to slow background.
 _FIRST_RING = 4

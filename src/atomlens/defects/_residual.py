@@ -55,12 +55,20 @@ def expected_image(pixels, frame, trusted=None):
 
 def _row_offsets(rest, seen):
     """By how much whole rows are brighter (streaks), where that is more than noise."""
-    offset = np.median(rest, axis=1)
-    noise = 1.4826 * np.median(np.abs(rest - offset[:, None])[seen])
+    offset = np.median(rest, axis=1, keepdims=True)
+    noise = 1.4826 * np.median(np.abs(rest - offset)[seen])
     # The variance of a median of n values is pi / 2n.
     if np.var(offset) < _STREAKED * np.pi / 2 * noise**2 / rest.shape[1]:
-        return np.zeros_like(offset)
-    return offset
+        return np.zeros(len(offset))
+    return level_of_rows(rest, noise)
+
+
+def level_of_rows(rest, noise):
+    """Mean of every row without what is far off: as certain as the mean, as robust as the median, nearly."""
+    middle = np.median(rest, axis=1, keepdims=True)
+    return (middle + np.clip(rest - middle, -_CLIPPED * noise, _CLIPPED * noise).mean(axis=1, keepdims=True))[
+        :, 0
+    ]
 
 
 def _bright_cells(pixels, frame, trusted, trend):

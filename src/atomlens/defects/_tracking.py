@@ -18,6 +18,7 @@ _STEEPEST = 0.12  # displacement over distance
 _LOST = 0.2  # of the usual amplitude of a reflection, below which its phase is not followed
 _STIFFNESS = np.logspace(-2, 8, 11)  # points^4: from what is read to straight lines
 _LEAKED = 0.01  # points
+_MEDIAN = 0.455  # of the square of a normal deviate
 _SHARE = 0.5  # of a window that must be trusted
 _REPEATED = 20  # times, until what is lost is continued
 _UNSEEN = 1e-6  # squared: what is left of a wave so narrow that a window does not see it
@@ -76,8 +77,15 @@ class Tracker:
         if lost.any():
             nearest = distance_transform_edt(lost, return_distances=False, return_indices=True)
             shift = shift[:, nearest[0], nearest[1]]
+        variance = _pixel_noise(pixels, usable)
+        cycles = []
+        for down, across, wave in zip(*self.wide, waves, strict=True):
+            power = np.outer((np.abs(down) ** 2).sum(axis=1), (np.abs(across) ** 2).sum(axis=1))
+            share = power / np.maximum(np.abs(wave), 1e-30) ** 2
+            cycles.append(variance * np.median(share) / 2 / (2 * np.pi) ** 2)
         # What other reflections leak into these at the border is no noise, but must not be sharpened either.
-        return self._smooth(shift, self.wide, waves, _pixel_noise(pixels, usable), lost, _LEAKED * self.step)
+        noise = np.maximum(self._noise(cycles), (_LEAKED * self.step) ** 2)
+        return self._smooth(shift, self.wide, noise, lost)
 
     def improved(self, shift, pixels, model, trusted):
         """Displacement, improved by the difference between an image and a model that is displaced by `shift`.
@@ -89,24 +97,24 @@ class Tracker:
         axes = [_Axis.of(matrices[0], self.step) for matrices in self.narrow]
         rest = np.where(trusted, pixels - model, 0)
         share = axes[0].weight @ trusted.astype(np.float32) @ axes[1].weight.T
-        theirs = list(_components(model, self.narrow))
-        pairs = zip(_components(model + rest, self.narrow), theirs, strict=True)
-        change = self._shift(np.stack([_phase(own * other.conj()) for own, other in pairs]))
-        change /= np.maximum(share, _SHARE)
+        lost = share < _SHARE
+        phases, cycles = [], []
+        for own, other in zip(*(_components(a, self.narrow) for a in (model + rest, model)), strict=True):
+            ratio = own / np.where(other == 0, 1, other)
+            phases.append(_phase(ratio) / np.maximum(share, _SHARE))
+            # Noise moves amplitudes as it moves phases, whatever its colour; a displacement does not.
+            cycles.append(np.median((np.abs(ratio[~lost]) - 1) ** 2) / _MEDIAN if not lost.all() else 1.0)
         # Of the displacement, too, a window sees only the mean.
         points = shift[:, :: self.step, :: self.step]
-        seen = axes[0].mean @ points @ axes[1].mean.T + change
-        variance = np.sum(rest**2) / max(trusted.sum(), 1)
-        return self._smooth(seen, self.narrow, theirs, variance, share < _SHARE)
+        seen = axes[0].mean @ points @ axes[1].mean.T + self._shift(np.stack(phases))
+        return self._smooth(seen, self.narrow, self._noise(np.array(cycles) / (2 * np.pi) ** 2), lost)
 
-    def _smooth(self, seen, windows, waves, variance, lost, least=0.0):
-        """Displacement at every pixel, from means over windows on these waves, with this noise of a pixel."""
-        cycles = []
-        for down, across, wave in zip(*windows, waves, strict=True):
-            power = np.outer((np.abs(down) ** 2).sum(axis=1), (np.abs(across) ** 2).sum(axis=1))
-            share = power / np.maximum(np.abs(wave), 1e-30) ** 2
-            cycles.append(variance * np.median(share) / 2 / (2 * np.pi) ** 2)
-        noise = np.maximum(np.linalg.inv(self.waves) ** 2 @ cycles, least**2)
+    def _noise(self, cycles):
+        """Variance of a displacement, along x and y, from that of both phases."""
+        return np.linalg.inv(self.waves) ** 2 @ cycles
+
+    def _smooth(self, seen, windows, noise, lost):
+        """Displacement at every pixel, from means over windows with this variance."""
         axes = [_Axis.of(matrices[0], self.step) for matrices in windows]
         points = np.stack([_smoothed(s, axes, n, lost) for s, n in zip(seen, noise, strict=True)])
         shape = [matrices[0].shape[1] for matrices in windows]

@@ -12,7 +12,15 @@ from atomlens._image import Prepared, prepare
 from atomlens.columns import estimate_scale, find
 from atomlens.defects._cells import CellFrame
 from atomlens.defects._populations import Populations
-from atomlens.defects._residual import ColumnFilter, expected_image, noise_level, plane, standardized, vacuum
+from atomlens.defects._residual import (
+    ColumnFilter,
+    expected_image,
+    level_of_rows,
+    noise_level,
+    plane,
+    standardized,
+    vacuum,
+)
 from atomlens.defects._sites import Sites
 from atomlens.lattice import estimate
 
@@ -40,6 +48,8 @@ class View:
         The columns of the average cell.
     populations : Populations
         Whether these are of two kinds.
+    streaked : bool
+        Whether rows differ in brightness.
     """
 
     pixels: np.ndarray
@@ -49,6 +59,7 @@ class View:
     filter: ColumnFilter
     sites: Sites
     populations: Populations | None = None
+    streaked: bool = False
 
     @classmethod
     def of(cls, image, lattice=None):
@@ -93,7 +104,9 @@ class View:
         variance, gain = noise_level(pixels - expected, expected, sites.sigma / 2, frame.usable)
         seen = frame.usable if trusted is None else trusted
         columns = ColumnFilter.of(variance, gain, sites.sigma, seen)
-        return cls(pixels, frame, expected, np.sqrt(variance), columns, sites, populations), streaks
+        return cls(
+            pixels, frame, expected, np.sqrt(variance), columns, sites, populations, np.any(streaks)
+        ), streaks
 
     @property
     def sigma(self):
@@ -157,6 +170,8 @@ class View:
         drawn = np.abs(rank + rng.integers(-width, width + 1, len(rank)))
         drawn = np.abs(len(rest) - 1 - np.abs(len(rest) - 1 - drawn))
         noise = self.noise * rest[drawn].reshape(self.pixels.shape)
-        # The average cell takes a little of the noise along, as that of the image did.
+        if self.streaked:
+            noise -= level_of_rows(noise, np.sqrt(np.mean(noise**2)))[:, None]
+        # The average cell takes a little of the noise along, as that of the image did, and so do rows.
         learnt = self.frame.spread_out(self.frame.average(noise, np.ones(noise.shape, bool)))
         return replace(self, pixels=self.expected + noise, expected=self.expected + learnt)
