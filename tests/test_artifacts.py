@@ -171,3 +171,25 @@ def test_on_square_pixels_the_lattice_is_right(expected_counts):
     np.testing.assert_allclose(found.lengths_nm, 0.4, rtol=0.01)
     assert found.angle == pytest.approx(90, abs=1)
     assert found.pixel_size_nm == pytest.approx(0.02, rel=0.01)
+
+
+@pytest.mark.parametrize("height", [3, 6, 9])
+def test_a_bar_is_found_among_few_grey_levels(height):
+    # 8 bits of a few electrons: a fifth of all neighbours are equal by chance
+    image = np.rint(np.random.default_rng(0).poisson(1.5, (200, 300)) * 255 / 12).astype(np.uint8)
+    clean = prepare(image, clean=True)
+    assert clean.usable.all()
+    image[180 : 180 + height, 20:110] = 255
+    prepared = prepare(image, clean=True)
+    assert not prepared.usable[180 : 180 + height, 20:110].any()
+    assert prepared.usable.mean() > 0.95
+    assert "scale bar" in prepared.doubts[0]
+
+
+def test_a_clipped_background_is_no_bar():
+    y, x = np.mgrid[:240, :240]
+    rows = np.cos(2 * np.pi * y / 24) + 0.2 * np.cos(2 * np.pi * x / 12)
+    image = np.maximum(
+        np.random.default_rng(0).poisson(20 + 15 * rows) - 25.0, 0
+    )  # dark lines, 12 pixels wide
+    assert prepare(image, clean=True).usable.all()

@@ -14,9 +14,11 @@ def doubts(result: Any) -> list[str]:
     Parameters
     ----------
     result : DataFrame, DataArray, result object or estimator
-        What `columns.find` and `defects.segment_domains` return carries doubts in ``attrs["doubts"]``; a
-        `Lattice`, a `DefectMap` and a `Look` carry them in ``.doubts``, an estimator may in ``.doubts_``. A
-        table from elsewhere carries none: an empty list says nothing then.
+        Tables and maps (of `columns.find`, `columns.refine`, `defects.segment_domains`,
+        `crystallography.displacements`, `crystallography.strain_map`) carry doubts in ``attrs["doubts"]``; a
+        `Lattice`, `Neighbourhoods`, a `DefectMap` and a `Look` in ``.doubts``; an estimator in ``.doubts_``.
+        What is made from something doubtful inherits its doubts. A table from elsewhere carries none: an
+        empty list says nothing then.
 
     Returns
     -------
@@ -43,6 +45,11 @@ def doubts(result: Any) -> list[str]:
     if hasattr(result, "attrs"):
         return []
     raise TypeError(f"a {type(result).__name__} carries no doubts: pass what a function of atomlens returned")
+
+
+def inherited(source):
+    """Doubts of what a result is made from; none if that carries none."""
+    return list((getattr(source, "attrs", None) or {}).get("doubts", []))
 
 
 def _vars_of(result):

@@ -79,13 +79,14 @@ def doubts_about_fit(pixels, table):
     if len(table) < _FEWEST:
         return []
     said = lopsided(pixels, table, table["sigma"].median() / COLUMN_WIDTH)
-    failed = np.count_nonzero(~table["converged"])
-    if failed > _FAILED * len(table):
+    inside = table["x"].between(0, pixels.shape[1] - 1) & table["y"].between(0, pixels.shape[0] - 1)
+    failed = np.count_nonzero(inside & ~table["converged"])
+    if failed > _FAILED * inside.sum():
         said.append(
-            f"{failed} of {len(table)} columns could not be fitted and stay where they were: look at the "
+            f"{failed} of {inside.sum()} columns could not be fitted and stay where they were: look at the "
             "overlay for columns that are none, or that are missing"
         )
-    return said + elongated(table.attrs)
+    return said or elongated(table.attrs)
 
 
 def elongated(attrs):

@@ -80,6 +80,8 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         The undistorted neighbourhood (of the first site).
     neighbourhoods_ : Neighbourhoods
     lattice_ : Lattice
+    doubts_ : list of str
+        What speaks against the lattice and the columns.
     operations_ : tuple of str
     replica_labels_ : ndarray of int, shape (G, N)
         Labels of the replicas, the identity first; -1 where a replica lies outside of all clusters.
@@ -185,6 +187,7 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         hoods = self.neighbourhoods_ = self._neighbourhoods(X)
         group = self._group(hoods)
         self.lattice_, self.centers_ = hoods.lattice, hoods.centres
+        self.doubts_ = hoods.doubts
         self.vectors_ = hoods.vectors @ group.frame
         self.ideal_ = (hoods.ideal @ group.frame)[0]
         points = self.vectors_.reshape(len(hoods.vectors), -1)

@@ -54,7 +54,7 @@ def displacements(
         ``x_nm``, ``y_nm``, ``sublattice`` and ``label`` (those that the table has), its cell ``i``, ``j``,
         and ``dx``, ``dy`` (position minus the mean of its neighbours), ``magnitude`` in pixels and
         ``angle`` in radians from +x towards +y. NaN where a neighbour is missing. In a calibrated table
-        ``dx_pm``, ``dy_pm`` and ``magnitude_pm`` too. ``attrs["lattice"]`` is the lattice.
+        ``dx_pm``, ``dy_pm`` and ``magnitude_pm`` too. ``attrs`` holds the ``lattice`` and the ``doubts``.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def displacements(
     if size:
         for name in ("dx", "dy", "magnitude"):
             table[f"{name}_pm"] = 1000 * size * table[name]
-    table.attrs["lattice"] = hoods.lattice
+    table.attrs |= {"lattice": hoods.lattice, "doubts": hoods.doubts}
     return table
 
 
@@ -193,7 +193,7 @@ def strain_map(
         ``sublattice`` and ``label`` (those that the table has), its cell ``i``, ``j``; ``exx``, ``eyy``,
         ``exy`` (half of the engineering shear), ``rotation_deg`` (from +x towards +y); lengths ``a``, ``b``
         in pixels (and ``a_nm``, ``b_nm``) and angle ``gamma_deg`` of the lattice vectors. NaN where fewer
-        than three neighbours are there. ``attrs["lattice"]`` is the mean lattice.
+        than three neighbours are there. ``attrs`` holds the mean ``lattice`` and the ``doubts``.
 
     Raises
     ------
@@ -254,6 +254,7 @@ def strain_map(
     )
     if found.pixel_size_nm:
         table = table.assign(a_nm=found.pixel_size_nm * table["a"], b_nm=found.pixel_size_nm * table["b"])
+    table.attrs["doubts"] = found.doubts
     return table
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import binary_dilation, map_coordinates
+from scipy.ndimage import binary_dilation, distance_transform_edt, map_coordinates
 
 # Means of the two, in units of the scatter within them: the halves of one Gaussian are 2.65 apart.
 _APART = 4.0
 # Share of the smaller population: rarer ones do not move the average cell, and are defects as they are.
 _RARE = 0.08
 _FEWEST = 40  # cells that tell a distribution
+_RIM = 1.0  # lattice vectors
 _AROUND = 2.0  # widths of a column about the minority that are not part of the average
 
 
@@ -36,9 +37,17 @@ class Populations:
         """Look at the amplitudes of every site of the crystal in all cells."""
         amplitude = view.filter.amplitudes(np.where(view.frame.usable, view.pixels - view.expected, 0))[0]
         _, ij, whole = view.frame.cells
+        # Where the crystal ends its last columns are faint, or missing: that makes no alloy.
+        within = distance_transform_edt(view.frame.usable) if not view.frame.usable.all() else None
         odd, shares = np.zeros(amplitude.shape, dtype=bool), {}
         for n, uv in enumerate(view.sites.uv):
             y, x, inside = view.frame.pixels_of(ij[whole] + uv)
+            if within is not None:
+                rows, columns = (
+                    np.clip(np.rint(a), 0, n - 1).astype(int)
+                    for a, n in zip((y, x), within.shape, strict=True)
+                )
+                inside &= within[rows, columns] > _RIM * view.frame.lattice.spacing
             y, x = y[inside], x[inside]
             if len(y) < _FEWEST:
                 continue

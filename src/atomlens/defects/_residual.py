@@ -19,6 +19,7 @@ from atomlens.defects._cells import median_inside
 _LOCAL = 8  # the brightness is followed over this fraction of the image
 _CELLS = 3.0  # lattice vectors, the shortest length over which brightness is followed
 _STREAKED = 3.0  # times the variance that noise alone gives the median of a row
+_FAINT = 0.1  # of the usual power of the model: a third of its amplitude
 _ABSENT, _ABSENT_CONTRAST = 0.25, 0.5  # of the model's amplitude, and of the usual contrast
 _CUBIC = 3  # degree of the trend of thickness and illumination
 _BEYOND_NOISE = 10.0  # times what noise explains by each coefficient of a trend
@@ -222,7 +223,9 @@ def vacuum(pixels, model, lattice):
     wave = model - gaussian_filter(model, 0.75 * length)
     rest = pixels - gaussian_filter(pixels, 0.75 * length)
     power = gaussian_filter(wave**2, length)
-    follows = gaussian_filter(rest * wave, length) / np.maximum(power, 1e-3 * power.max() + 1e-30)
+    # Where the model itself is faint, as it follows the brightness, chance decides what follows it.
+    usual = np.sum(power**2) / max(np.sum(power), 1e-30)
+    follows = gaussian_filter(rest * wave, length) / np.maximum(power, _FAINT * usual + 1e-30)
     # Noise is common to all places; what is left of it after a blur by a fraction of a cell is small.
     fine = gaussian_filter(rest, lattice.spacing / 6)
     contrast = np.sqrt(gaussian_filter(fine**2, length))

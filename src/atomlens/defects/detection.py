@@ -35,7 +35,7 @@ _SURROGATES = 8  # at most
 _LEAST_CELLS = 9
 _REFERENCE = 1500  # windows that others are compared with
 _RIM = 2.0  # widths of a column about what is left out, where the average cell is no guide
-_WORTH_SAYING = 0.01  # of the image
+_MOSTLY = 0.6  # of the image: if more was left out, it is to be doubted
 _CROWDED = 0.1  # hits a cell that are no longer defects of a crystal
 _UNUSUAL, _DOMAIN = 1e-3, 0.3  # p-value, and the fraction of the image with lower ones that is too large
 
@@ -84,11 +84,17 @@ class DefectMap:
     _unit: tuple = field(repr=False, default=(0.0, 1.0))
 
     def __repr__(self):
+        beside = f", {self.left_out:.0%} of the image left out" if self.left_out >= 0.005 else ""
         return (
             f"<DefectMap: {len(self.defects)} hits among {self.n_cells} unit cells, "
-            f"{self.false_alarm_rate * self.n_cells:.2g} false ones expected "
+            f"{self.false_alarm_rate * self.n_cells:.2g} false ones expected{beside} "
             f'(scheme "{self.scheme}", detector "{self.detector}")>' + repeated(self.doubts)
         )
+
+    @property
+    def left_out(self) -> float:
+        """Share of the image that was not searched: vacuum, an amorphous rim, padding, what was masked."""
+        return float(1 - self._view.frame.usable.mean())
 
     @property
     def expected(self) -> DataArray:
@@ -368,11 +374,11 @@ def _on_crystal(score, view):
 def _left_out(view, given):
     """What is to be said of places without crystal that were not known to be none."""
     share = 1 - view.frame.usable.sum() / given.sum()
-    if share < _WORTH_SAYING:
+    if share <= _MOSTLY:
         return []
     return [
-        f"{share:.0%} of the image do not show this crystal and were left out (vacuum, an amorphous rim): "
-        "choose the region yourself with `mask=` if that is not what you see"
+        f"only {1 - share:.0%} of the image show this crystal, the rest was left out (vacuum, an amorphous "
+        "rim, another phase): choose the region yourself with `mask=` if that is not what you see"
     ]
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
+from atomlens._doubts import inherited
 from atomlens._types import ArrayLike, DataFrame
 from atomlens.lattice._bragg import basis_of_image
 from atomlens.lattice._indexing import index_points
@@ -121,10 +122,12 @@ def _indexed(columns, lattice, random_state):
     """Lattice, cells (N, 2) and sites (N,) of a table; site -1 where there is none."""
     xy, sublattice, names = as_points(columns)
     size = pixel_size(columns)
+    said = inherited(columns)
     if lattice is None:
         basis, confidence, periodic = find_basis(xy, sublattice, random_state)
         if not periodic:
-            return Lattice(basis, confidence=confidence, pixel_size_nm=size), *_none(len(xy))
+            none = Lattice(basis, confidence=confidence, pixel_size_nm=size, doubts=said)
+            return none, *_none(len(xy))
     else:
         basis, confidence = lattice.required().basis, lattice.confidence
         size = size or lattice.pixel_size_nm
@@ -147,7 +150,7 @@ def _indexed(columns, lattice, random_state):
     )
     # Whatever the steps say, columns without a cell do not speak for the lattice.
     confidence = min(confidence, float((found.site >= 0).mean()))
-    said = low_confidence(confidence)
+    said = [*said, *low_confidence(confidence)]
     return Lattice(found.basis, sites, confidence, True, size, said), found.cell, rank[found.site]
 
 

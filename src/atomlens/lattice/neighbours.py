@@ -59,6 +59,11 @@ class Neighbourhoods:
         return f"<Neighbourhoods: {n} centres with {k} neighbours each, {complete} complete>"
 
     @property
+    def doubts(self) -> list:
+        """What speaks against the lattice and the columns."""
+        return self.lattice.doubts
+
+    @property
     def complete(self) -> ndarray:
         """Whether each centre has all its neighbours: ndarray of bool, shape (N,)."""
         return (self.neighbours >= 0).all(axis=1)
