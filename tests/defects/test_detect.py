@@ -74,7 +74,7 @@ def test_planted_defects_are_found_and_nothing_else(name, kind):
     sample = simulate.image(planted(name, kind), electrons=500, random_state=5)
     truth = sample.extras["defects"]
     # Among 200 cells, at a rate so low that no false hit is expected; all that is planted is far beyond it.
-    result = score(detect(sample.data).at(1e-5), truth)
+    result = score(detect(sample.data).at(1e-6), truth)
     if kind == "double vacancy" and len(truth) == 6:
         assert result.recall >= 0.5  # of two holes side by side, one may speak for both
         assert len(result.spurious) == 0

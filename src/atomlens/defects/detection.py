@@ -13,6 +13,7 @@ from sklearn.ensemble import IsolationForest
 
 from atomlens._doubts import repeated, warn
 from atomlens._image import prepare
+from atomlens._threads import one_thread
 from atomlens._types import ArrayLike, DataArray, DataFrame, Lattice, Path
 from atomlens.defects._hits import hits_of
 from atomlens.defects._scorers import (
@@ -304,12 +305,21 @@ def detect(
         raise ValueError(f"random_state is a whole number or None, got {random_state!r}")
     scheme, detector, scorer = _chosen(scheme, detector, random_state)
     prepared = prepare(image, smallest=32, clean=True, mask=mask)
+    with one_thread():  # in whatever order sums are taken shows in the threshold
+        found = _searched(prepared, image, scheme, detector, scorer, rate, lattice, reference, random_state)
+    warn(found.doubts)
+    return found
+
+
+def _searched(prepared, image, scheme, detector, scorer, rate, lattice, reference, random_state):
+    """The `DefectMap` of a prepared image."""
     pixels = prepared.pixels
     lattice = (estimate(image, mask=~prepared.usable) if lattice is None else as_lattice(lattice)).required()
     # Nothing may depend on what the pixels are counted in: heights in metres, or a large offset.
     unit = float(np.median(pixels)), float(pixels.std())
     view = View.of(replace(prepared, pixels=(pixels - unit[0]) / unit[1]), lattice)
-    said = [*prepared.doubts, *_left_out(view, prepared.usable), *view.populations.doubts]
+    beside = _left_out(view, prepared.usable)
+    said = list(dict.fromkeys([*prepared.doubts, *lattice.doubts, *beside, *view.populations.doubts]))
     number, whole, parts = view.frame.parts(view.sigma)
     n_cells = int(view.frame.cells[2].sum())
     if n_cells < _LEAST_CELLS:
@@ -358,7 +368,6 @@ def detect(
             "the residual; another grain, a lattice that does not fit, or abrupt changes of light make such "
             "hits"
         )
-    warn(said)
     return found
 
 
