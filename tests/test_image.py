@@ -73,7 +73,7 @@ def test_every_room_takes_an_image_through_the_one_entry(monkeypatch):
         seen.append(options)
         return prepare(*args, **options)
 
-    for module in ("columns.find", "columns.fit", "lattice._bragg"):  # a function hides the first of them
+    for module in ("columns.find", "columns._fitted", "lattice._bragg"):  # a function hides the first of them
         monkeypatch.setattr(sys.modules[f"atomlens.{module}"], "prepare", noted)
     columns.find(sample.data)
     lattice.estimate(sample.data)

@@ -101,7 +101,8 @@ def test_a_weak_lattice_is_doubted():
     rng = np.random.default_rng(3)
     y, x = np.mgrid[:14, :14].reshape(2, -1) * 20.0
     stray = rng.uniform(0, 280, (250, 2))
-    found = al.lattice.estimate(np.vstack([np.column_stack([x, y]), stray]))
+    with pytest.warns(UserWarning, match="explains"):
+        found = al.lattice.estimate(np.vstack([np.column_stack([x, y]), stray]))
     assert found.confidence < 0.8
     (said,) = al.doubts(found)
     assert f"{found.confidence:.0%}" in said

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import contextvars
 import warnings
 from typing import Any
 
 __all__ = ["doubts"]
+
+_silent = contextvars.ContextVar("silent", default=False)
 
 
 def doubts(result: Any) -> list[str]:
@@ -58,8 +62,20 @@ def _vars_of(result):
 
 def warn(messages, category=UserWarning, *, stacklevel=2):
     """Raise each doubt as a warning, at the line of the user's call."""
+    if _silent.get():
+        return
     for message in messages:
         warnings.warn(message, category, stacklevel=stacklevel + 1)
+
+
+@contextlib.contextmanager
+def quietly():
+    """Where one function of the package uses another, whose doubts it carries or does not need."""
+    token = _silent.set(True)
+    try:
+        yield
+    finally:
+        _silent.reset(token)
 
 
 def repeated(messages):

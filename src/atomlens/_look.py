@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-import warnings
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from atomlens._doubts import doubts as doubts_of
+from atomlens._doubts import quietly
 from atomlens._types import ArrayLike, DataFrame, DefectMap, Figure, Lattice
 
 __all__ = ["Look", "look"]
@@ -137,8 +137,7 @@ def look(image: ArrayLike, *, mask: ArrayLike | None = None) -> Look:
     """
     from atomlens import columns, defects, lattice
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what they say stands in the doubts
+    with quietly():  # what they say stands in the doubts
         found = columns.find(image, mask=mask)
         try:
             basis = lattice.estimate(image, mask=mask)

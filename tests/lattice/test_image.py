@@ -1,5 +1,7 @@
 """Lattices from images, without finding a column first."""
 
+import warnings
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -65,7 +67,8 @@ def test_strong_doubling_doubles_the_lattice(same_lattice):
 def test_of_two_grains_one_is_meant(angle):
     # 21.8 degrees is a coincidence boundary: a cell seven times as large explains both grains.
     sample = simulate.image(structures.graphene_grain_boundary((8, 8), angle=angle), electrons=300)
-    found = lattice.estimate(sample.data)
+    with pytest.warns(UserWarning, match="a second grain"):
+        found = lattice.estimate(sample.data)
     assert found.confidence == pytest.approx(0.5, abs=0.08)
     assert found.lengths == pytest.approx([12.3, 12.3], abs=0.3)
 
@@ -111,3 +114,34 @@ def test_few_periods_of_many_pixels_are_read_like_the_same_of_few_pixels(sheet, 
     assert found.periodic
     np.testing.assert_allclose(found.lengths, 18 * zoom, rtol=0.01)
     assert found.angle == pytest.approx(90, abs=0.5)
+
+
+def test_a_lattice_that_the_quarters_do_not_share_is_doubted(sheet):
+    def grain(angle, seed):
+        expected = sheet((240, 240), spacing=18.0, electrons=900.0, weak=0, angle=angle)[0]
+        return np.random.default_rng(seed).poisson(expected)
+
+    one = grain(10.0, 0)
+    assert lattice.estimate(one).doubts == []
+    two = np.where(np.arange(240) < 120, one, grain(36.0, 1))
+    with pytest.warns(UserWarning, match="keep one region"):
+        found = lattice.estimate(two)
+    assert found.periodic
+    assert len(found.doubts) == 1
+
+
+def test_texture_is_no_crystal():
+    # Stripes of one direction and period after the other: some of them make a lattice by chance
+    rng = np.random.default_rng(2)
+    y, x = np.mgrid[:320, :320]
+    image = np.zeros((320, 320))
+    for _ in range(60):
+        kx, ky = rng.normal(0, 0.06, 2)
+        py, px = rng.uniform(0, 320, 2)
+        patch = np.exp(-((x - px) ** 2 + (y - py) ** 2) / (2 * 45**2))
+        image += patch * np.cos(2 * np.pi * (kx * x + ky * y) + rng.uniform(0, 6))
+    image += 0.05 * rng.normal(size=image.shape)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = lattice.estimate(image)
+    assert not found.periodic or found.doubts

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from atomlens._doubts import quietly
 from atomlens._types import DataFrame
 from atomlens.columns.scale import COLUMN_WIDTH
 from atomlens.lattice import estimate
@@ -103,8 +104,9 @@ def irregular(values, table, usable):
     """What is to be said if the network is not sure, and no lattice speaks for what it found."""
     if len(table) < _FEWEST or table["score"].median() > _SURE or min(values.shape) < 32:
         return []
-    if estimate(values, mask=~usable).periodic:
-        return []
+    with quietly():
+        if estimate(values, mask=~usable).periodic:
+            return []
     return [
         f"half of the {len(table)} columns have a score below {table['score'].median():.2f}, and no lattice "
         "was found: coloured noise, letters or texture look like that; compare the overlay with the image"

@@ -11,7 +11,7 @@ import xarray as xr
 from scipy.ndimage import maximum, minimum, minimum_filter
 from sklearn.ensemble import IsolationForest
 
-from atomlens._doubts import repeated, warn
+from atomlens._doubts import quietly, repeated, warn
 from atomlens._image import prepare
 from atomlens._threads import one_thread
 from atomlens._types import ArrayLike, DataArray, DataFrame, Lattice, Path
@@ -305,7 +305,7 @@ def detect(
         raise ValueError(f"random_state is a whole number or None, got {random_state!r}")
     scheme, detector, scorer = _chosen(scheme, detector, random_state)
     prepared = prepare(image, smallest=32, clean=True, mask=mask)
-    with one_thread():  # in whatever order sums are taken shows in the threshold
+    with one_thread(), quietly():  # in whatever order sums are taken shows in the threshold
         found = _searched(prepared, image, scheme, detector, scorer, rate, lattice, reference, random_state)
     warn(found.doubts)
     return found

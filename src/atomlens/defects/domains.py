@@ -10,7 +10,7 @@ from scipy.ndimage import map_coordinates, minimum_filter, uniform_filter
 from sklearn.cluster import KMeans
 from sklearn.decomposition import PCA
 
-from atomlens._doubts import warn
+from atomlens._doubts import quietly, warn
 from atomlens._gap import Fold, gap_p_values
 from atomlens._image import prepare
 from atomlens._types import Any, ArrayLike
@@ -101,7 +101,11 @@ def segment_domains(
             raise ValueError(f"{name} must be a whole number of at least {least}, got {value!r}")
     if not (np.isscalar(alpha) and np.isreal(alpha) and 0 < alpha < 1):
         raise ValueError(f"alpha is a probability, above 0 and below 1, got {alpha!r}")
-    size = tapered_size(_some_lattice(pixels, ~prepared.usable)) if size is None else _as_size(size)
+    if size is None:
+        with quietly():  # several grains are what is looked for
+            size = tapered_size(_some_lattice(pixels, ~prepared.usable))
+    else:
+        size = _as_size(size)
     if min(n - s for n, s in zip(pixels.shape, size, strict=True)) < max(size) / 2:
         raise ValueError(
             f"windows of {size[0]} x {size[1]} pixels hardly fit into {pixels.shape[0]} x {pixels.shape[1]}: "

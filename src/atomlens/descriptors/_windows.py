@@ -7,6 +7,7 @@ import pandas as pd
 import xarray as xr
 from scipy import fft
 
+from atomlens._doubts import quietly
 from atomlens._image import prepare
 from atomlens._tiles import as_pair
 from atomlens._types import Any, ArrayLike, DataArray
@@ -96,7 +97,8 @@ class WindowDescriptor(Descriptor):
     def _learn(self, image):
         if self.kind not in _KINDS:
             raise ValueError(f"kind must be one of {', '.join(map(repr, _KINDS))}, got {self.kind!r}")
-        known = estimate(image)
+        with quietly():  # several grains are what windows tell apart
+            known = estimate(image)
         if self.size is None:
             known.required()
         self.lattice_ = known if known.periodic else None

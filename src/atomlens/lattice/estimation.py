@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from scipy.spatial import cKDTree
 
-from atomlens._doubts import inherited
+from atomlens._doubts import inherited, warn
 from atomlens._types import ArrayLike, DataFrame
 from atomlens.lattice._bragg import basis_of_image
 from atomlens.lattice._indexing import index_points
@@ -65,8 +65,11 @@ def estimate(data: DataFrame | ArrayLike, *, mask: ArrayLike | None = None, rand
     <Lattice: a = 20.00 px, b = 21.00 px, 90.0°, 1 site, confidence 1.00>
     """
     if not isinstance(data, pd.DataFrame) and np.ndim(data) >= 2 and np.shape(data)[1] > 4:
-        return basis_of_image(data, mask)
-    return _indexed(data, None, random_state)[0]
+        found = basis_of_image(data, mask)
+    else:
+        found = _indexed(data, None, random_state)[0]
+    warn([doubt for doubt in found.doubts if doubt not in inherited(data)])
+    return found
 
 
 def index(
@@ -130,6 +133,7 @@ def _indexed(columns, lattice, random_state):
             return none, *_none(len(xy))
     else:
         basis, confidence = lattice.required().basis, lattice.confidence
+        said += [doubt for doubt in lattice.doubts if doubt not in said]
         size = size or lattice.pixel_size_nm
     found = index_points(xy, sublattice, basis)
     # Sites by sublattice, the fullest first.
@@ -150,7 +154,7 @@ def _indexed(columns, lattice, random_state):
     )
     # Whatever the steps say, columns without a cell do not speak for the lattice.
     confidence = min(confidence, float((found.site >= 0).mean()))
-    said = [*said, *low_confidence(confidence)]
+    said += [doubt for doubt in low_confidence(confidence) if doubt not in said]
     return Lattice(found.basis, sites, confidence, True, size, said), found.cell, rank[found.site]
 
 

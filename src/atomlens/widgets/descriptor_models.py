@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import traitlets
 
+from atomlens._doubts import quietly
 from atomlens._image import prepare
 from atomlens._types import Any, ArrayLike, DataArray
 from atomlens.descriptors import WindowDescriptor, look_alikes
@@ -54,7 +55,8 @@ class DescriptorModel(Model):
         values = prepare(image).pixels
         self.image, self.name = image, name
         self.largest = tuple(max(SMALLEST, n // 2) for n in values.shape)
-        found = estimate(image)
+        with quietly():
+            found = estimate(image)
         wanted = tapered_size(found) if found.periodic else tuple(n // 8 for n in values.shape)
         sizes = zip(("height", "width"), wanted, self.largest, strict=True)
         size = {side: int(np.clip(n, SMALLEST, most)) for side, n, most in sizes}
