@@ -12,9 +12,10 @@ from atomlens.columns.fit import fit
 from atomlens.columns.scale import COLUMN_WIDTH, white_noise
 
 _FITTED_WIDTH = 2.5  # pixels, the least width of a column when pixels are summed for the fit
-# Score below which a column must stand out of its noise, by so many standard errors. On images of seven
-# lattices and four doses that takes nine of ten columns that are none, and at most 1 in 200 that are.
-_UNSURE, _TOLD = 0.75, 3.0
+# A hollow has a lower score than this, fewer counts than this share of the usual column, and does not stand
+# out of its noise by so many standard errors. On images of eight lattices that takes two of three columns
+# that are none where the network sees hollows; and of those that are, 1 in 600 at 40 electrons a column.
+_UNSURE, _FAINT, _TOLD = 0.75, 0.35, 3.0
 _JOINED = 2.5  # widths of a column between two that may be a pair which was seen badly
 # Widths of a column that the fit may move it, in a crystal, and on a film; there also twice its error.
 _FURTHEST, _FURTHEST_ON_FILM = 1.0, 0.5
@@ -32,12 +33,7 @@ def fitted(values, usable, table, size, gain, crystal):
     start = table.assign(x=(table["x"] + 0.5) / n - 0.5, y=(table["y"] + 0.5) / n - 0.5)
     summed = prepare(summed, smallest=1, clean=True)
     found = fit(summed, start, gain)
-    if crystal:
-        weak = _insignificant(found)
-        if weak.any() and not weak.all():
-            start = start[~weak].reset_index(drop=True)
-            found = fit(summed, start, gain)
-        # on a film, clouds look like pairs of anything
+    if crystal:  # on a film, clouds look like pairs of anything
         start, found = _pairs_told(summed, start, found, size * COLUMN_WIDTH / n, gain)
     astray = _astray(start, found, summed.pixels.shape, size * COLUMN_WIDTH / n, crystal)
     found = found[[*table.columns]]
@@ -52,7 +48,8 @@ def fitted(values, usable, table, size, gain, crystal):
 def _insignificant(found):
     """Which columns neither the network is sure of nor the counts tell from chance."""
     strength = found["intensity"] / found["intensity_err"]
-    return ((found["score"] < _UNSURE) & ~(strength > _TOLD)).to_numpy()
+    faint = found["intensity"] < _FAINT * found["intensity"].median()
+    return (faint & (found["score"] < _UNSURE) & (strength < _TOLD)).to_numpy()
 
 
 def _astray(start, fitted, shape, sigma, crystal):
@@ -69,8 +66,9 @@ def _astray(start, fitted, shape, sigma, crystal):
 
 
 def _pairs_told(image, start, fitted, sigma, gain):
-    """Start positions and fit, with pairs that were taken for one column divided, and doubles made one."""
-    joined = _joined(start, fitted["converged"].to_numpy(), _JOINED * sigma)
+    """Start positions and fit: without hollows, pairs taken for one column divided, doubles made one."""
+    kept = ~_insignificant(fitted)
+    joined = _joined(start[kept], fitted["converged"].to_numpy()[kept], _JOINED * sigma)
     if len(joined) < len(start):
         start, fitted = joined, fit(image, joined, gain)
     parted = _parted(np.where(image.usable, image.pixels, 0), image.usable, start, fitted, sigma)

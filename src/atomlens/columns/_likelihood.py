@@ -51,6 +51,8 @@ class Problem:
         Whether the background is fitted.
     gain : float or None
         Counts an electron; estimated where None.
+    slack : float
+        By how much errors are larger than of white noise: steps need not be smaller than these deserve.
     """
 
     start: np.ndarray
@@ -60,6 +62,7 @@ class Problem:
     floor: float
     background: bool
     gain: float | None
+    slack: float = 1.0
 
 
 class Summit(NamedTuple):
@@ -180,7 +183,7 @@ def maximise(scene, data, theta, failed, problem, *, until=None):
         after = _stepped(before, pace[of, None] * step, of, problem)
         last[of] = (after - before) * scale  # in standard errors, had each parameter been alone
         # Columns at rest are stirred a little by their neighbours' last steps: that is let pass.
-        small = _TOLERANCE * np.sqrt(gain) * (2 if of.size == n else 1)
+        small = _TOLERANCE * np.sqrt(gain) * problem.slack * (2 if of.size == n else 1)
         moving[of] = (np.abs(last[of]) > small).any(axis=1)
         if of.size == n and not moving.any():
             break  # found at rest when all were looked at: a stationary point
@@ -194,7 +197,7 @@ def maximise(scene, data, theta, failed, problem, *, until=None):
             break
         # When none moves any more, all are looked at once again: their neighbours may have moved since.
         of = np.flatnonzero(moving) if 0 < moving.sum() < _FEW * n else everything
-    moving = (np.abs(last) > _UNSETTLED * _TOLERANCE * np.sqrt(gain)).any(axis=1)
+    moving = (np.abs(last) > _UNSETTLED * _TOLERANCE * np.sqrt(gain) * problem.slack).any(axis=1)
     between = _covariation(couplings, information, scene.pairs)
     gain = problem.gain or dispersion(scene, residual, expected)
     return Summit(theta, moving, stopped, information, between, gain, expected)

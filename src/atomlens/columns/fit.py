@@ -45,12 +45,11 @@ _MOVED, _CHANGED = 1.0, 0.1
 _LAYOUTS = 4
 # How often the others are fitted again after some have failed.
 _ROUNDS = 3
-# How often slopes of the background are taken from the fit, and it is fitted again with them.
-_TILTS = 2
-_LEVELLED = 2  # times that rows are levelled
-# Rounds in which columns are made as long as they are; how elliptical they must be, in variance and in
-# standard errors; and the most that is believed (an axis ratio of 2.6).
-_LENGTHENED, _LONG, _SURELY, _LONGEST = 5, 0.02, 5.0, 0.75
+# What the residuals tell is corrected in so many rounds, of which two for rows and for slopes.
+_CORRECTED, _TWICE = 10, 2
+# How elliptical columns must be to be made so, in variance and in standard errors; and the most that is
+# believed (an axis ratio of 2.6).
+_LONG, _SURELY, _LONGEST = 0.02, 5.0, 0.75
 # Fewer pixels than this do not determine five parameters.
 _FEWEST_PIXELS = 10
 
@@ -237,48 +236,13 @@ def _fit(pixels, usable, start, *, gain, background, radius, spread):
         theta[lost, SIGMA] = sigma
         summit = maximise(scene, data, theta, failed, problem)
         theta = summit.theta
-    for _ in range(_LEVELLED):
-        offset = row_offsets(scene, data, summit.expected)
-        if not np.any(offset):
-            break
-        data = data - offset
-        summit = maximise(scene, data, theta, failed, problem)
-        theta = summit.theta
-    lift = 0.0
-    if gain is None:
-        lift = variance_offset(without_common(scene, data - summit.expected, theta), summit.expected)
-        if lift:
-            data, floor = data + scene.dtype(lift), max(floor + lift, floor)
-            theta[:, BACKGROUND] += lift
-            problem = replace(problem, floor=floor)
-            summit = maximise(scene, data, theta, failed, problem)
-            theta = summit.theta
-    # Columns are not round where the probe is astigmatic: their tails would pull at neighbours.
-    ellipse = np.zeros(2)
-    for _ in range(_LENGTHENED):
-        more, doubt = ellipticity(scene, data, summit.expected, theta, ~failed)
-        if (np.abs(ellipse + more) < np.maximum(_LONG, _SURELY * doubt)).all():
-            break
-        ellipse = ellipse + more
-        ellipse /= max(1.0, np.hypot(*ellipse) / _LONGEST)
-        scene.lengthen(ellipse, theta)
-        summit = maximise(scene, data, theta, failed, problem)
-        theta = summit.theta
-        if (np.abs(more) < _LONG / 2).all():
-            break
-    # The background is not constant about a column: its slope, known from the neighbours, is in the model.
-    slope_error = np.zeros((n, 2))
-    if background is None:
-        for _ in range(_TILTS):
-            slope, slope_error = background_slopes(theta, ~failed & (theta[:, BACKGROUND] > floor))
-            if not slope.any():
-                break
-            scene.tilt(slope, theta)
-            summit = maximise(scene, data, theta, failed, problem)
-            theta = summit.theta
+    scene_of = _Surroundings(scene, data, failed, problem, pixels.shape, gain is None, background is None)
+    summit = scene_of.settled(summit)
+    theta, data, problem = summit.theta, scene_of.data, scene_of.problem
+    slope_error = scene_of.slope_error
     within = summit.within.copy()
     within[:, SIGMA, SIGMA] += stiffness(summit.gain, problem)
-    free = free_parameters(failed, problem.background & (theta[:, BACKGROUND] > floor))
+    free = free_parameters(failed, problem.background & (theta[:, BACKGROUND] > problem.floor))
     errors = standard_errors(within, summit.between, scene.pairs, free, summit.gain)
     rest, expected = data - summit.expected, summit.expected
     correlation = correlation_factors(scene, rest, expected, theta, pixels.shape)
@@ -286,12 +250,93 @@ def _fit(pixels, usable, start, *, gain, background, radius, spread):
     if slope_error.any():
         errors[:, :2] = np.hypot(errors[:, :2], slope_error * scene.response_to_slope(theta, 1 / expected))
     undetermined = ~(errors[:, [X, Y]] < leash[:, None]).all(axis=1)
-    theta[:, BACKGROUND] -= lift
+    theta[:, BACKGROUND] -= scene_of.lift
     return (
         theta,
         errors,
         failed | astray(theta, problem) | summit.moving | undetermined,
         summit.gain,
         float(correlation[:2].mean()),
-        ellipse,
+        scene_of.ellipse,
     )
+
+
+class _Surroundings:
+    """What the first fit takes for granted: level rows, counts, round columns, a flat background.
+
+    Attributes
+    ----------
+    data : ndarray
+        Without what rows are brighter by, and lifted.
+    problem : Problem
+    lift : float
+    ellipse : ndarray of shape (2,)
+    slope_error : ndarray of shape (n, 2)
+    """
+
+    def __init__(self, scene, data, failed, problem, shape, counts, sloping):
+        self.scene, self.data, self.failed, self.problem = scene, data, failed, problem
+        self.lift, self.ellipse, self.slope_error = 0.0, np.zeros(2), np.zeros((len(failed), 2))
+        self._shape = shape
+        self._asked, self._sloping, self._levels, self._tilts = not counts, sloping, 0, 0
+
+    def settled(self, summit):
+        """Correct what the residuals tell, one after the other, and fit again, until they tell no more."""
+        # Where noise is correlated errors are larger, and so may be what is left of the way.
+        residual, expected = self.data - summit.expected, summit.expected
+        correlation = correlation_factors(self.scene, residual, expected, summit.theta, self._shape)
+        self.problem = replace(self.problem, slack=float(np.sqrt(max(1.0, correlation[:2].mean()))))
+        for _ in range(_CORRECTED):
+            if not any(tell(summit) for tell in (self._level, self._lift, self._lengthen, self._tilt)):
+                break
+            summit = maximise(self.scene, self.data, summit.theta, self.failed, self.problem)
+        return summit
+
+    def _level(self, summit):
+        """Rows are brighter or darker as a whole."""
+        offset = row_offsets(self.scene, self.data, summit.expected) if self._levels < _TWICE else 0.0
+        self._levels = self._levels + 1 if np.any(offset) else _TWICE
+        self.data = self.data - offset
+        return np.any(offset)
+
+    def _lengthen(self, summit):
+        """Columns are not round where the probe is astigmatic: their tails would pull at neighbours."""
+        if self._tilts:
+            return False
+        more, doubt = ellipticity(self.scene, self.data, summit.expected, summit.theta, ~self.failed)
+        ellipse = self.ellipse + more
+        if (np.abs(ellipse) < np.maximum(_LONG, _SURELY * doubt)).all():
+            ellipse = np.zeros(2)
+        ellipse /= max(1.0, np.hypot(*ellipse) / _LONGEST)
+        if np.abs(ellipse - self.ellipse).max() < _LONG / 8:
+            return False
+        self.ellipse = ellipse
+        self.scene.lengthen(ellipse, summit.theta)
+        return True
+
+    def _tilt(self, summit):
+        """The background is not constant about a column: its slope is known from the neighbours."""
+        if not self._sloping or self._tilts == _TWICE:
+            return False
+        theta, self._tilts = summit.theta, self._tilts + 1
+        above = theta[:, BACKGROUND] > self.problem.floor
+        slope, self.slope_error = background_slopes(theta, ~self.failed & above)
+        if not slope.any():
+            self._tilts = _TWICE
+            return False
+        self.scene.tilt(slope, theta)
+        return True
+
+    def _lift(self, summit):
+        """Counts whose variance is no multiple of their mean are lifted until it is."""
+        if self._asked:
+            return False
+        self._asked = True
+        rest = without_common(self.scene, self.data - summit.expected, summit.theta)
+        self.lift = variance_offset(rest, summit.expected)
+        if not self.lift:
+            return False
+        self.data = self.data + self.scene.dtype(self.lift)
+        summit.theta[:, BACKGROUND] += self.lift
+        self.problem = replace(self.problem, floor=max(self.problem.floor + self.lift, self.problem.floor))
+        return True
