@@ -230,3 +230,11 @@ def test_the_density_has_an_error_and_a_unit(sheet):
     calibrated = defects.detect(xr.DataArray(image, coords, ("y", "x")))
     assert calibrated.density[2] == "nm²"
     np.testing.assert_allclose(calibrated.density[:2], np.array([density, error]) / 0.02**2, rtol=1e-6)
+
+
+def test_a_derivative_is_doubted(crystal):
+    derivative = counted(20 * crystal, 4)[:, 2:] - counted(20 * crystal, 5)[:, :-2]
+    with pytest.warns(UserWarning, match="differential phase contrast"):
+        assert "integrate" in defects.detect(derivative).doubts[0]
+    level = counted(crystal) - crystal.mean()  # what is as often below zero as above is not yet a derivative
+    assert defects.detect(level, false_alarm_rate=1e-3).doubts == []

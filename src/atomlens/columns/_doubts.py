@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import gaussian_filter
 
+from atomlens._artifacts import signed
 from atomlens._doubts import quietly
 from atomlens._types import DataFrame
 from atomlens.columns.scale import COLUMN_WIDTH
@@ -12,9 +12,6 @@ from atomlens.lattice import estimate
 
 # Columns whose mean picture is looked at, the fewest that tell, and the odd share of it in a derivative.
 _SOME, _FEWEST, _ODD = 400, 9, 0.3
-# Of a derivative: how far it goes below zero, in units of how far above; and its skewness (19 experimental
-# images have more: 0.15 to 2).
-_DARK, _EVEN = 0.4, 0.12
 # Share of columns that may fail to be fitted, and how much longer than wide a probe makes them at most.
 _FAILED, _LONGER = 0.1, 1.6
 _SURE = 0.75  # median score, below which the lattice is asked whether there is one
@@ -67,7 +64,7 @@ def lopsided(values, table, size):
     offset = np.arange(-radius, radius + 1)
     mean = values[places[:, 1, None, None] + offset[:, None], places[:, 0, None, None] + offset].mean(axis=0)
     odd = (mean - mean[::-1, ::-1]) / 2
-    if np.sum(odd**2) < _ODD * np.sum((mean - mean.mean()) ** 2) and not _signed(values, size):
+    if np.sum(odd**2) < _ODD * np.sum((mean - mean.mean()) ** 2) and not signed(values, size):
         return []
     return [
         "what was found is bright on one side and dark on the other: this looks like differential phase "
@@ -111,13 +108,3 @@ def irregular(values, table, usable):
         f"half of the {len(table)} columns have a score below {table['score'].median():.2f}, and no lattice "
         "was found: coloured noise, letters or texture look like that; compare the overlay with the image"
     ]
-
-
-def _signed(values, size):
-    """Whether an image has as much dark as bright, on both sides of zero: counts are never like that."""
-    low, high = np.percentile(values, (1, 99))
-    if not -low > _DARK * high > 0:
-        return False
-    fine = gaussian_filter(values, size / 2)
-    fine = fine - gaussian_filter(fine, 8 * size)
-    return bool(np.abs(np.mean(fine**3)) < _EVEN * np.mean(fine**2) ** 1.5)

@@ -11,6 +11,7 @@ import xarray as xr
 from scipy.ndimage import maximum, minimum, minimum_filter
 from sklearn.ensemble import IsolationForest
 
+from atomlens._artifacts import signed
 from atomlens._doubts import quietly, repeated, warn
 from atomlens._image import prepare
 from atomlens._threads import one_thread
@@ -319,6 +320,11 @@ def _searched(prepared, image, scheme, detector, scorer, rate, lattice, referenc
     unit = float(np.median(pixels)), float(pixels.std())
     view = View.of(replace(prepared, pixels=(pixels - unit[0]) / unit[1]), lattice)
     beside = _left_out(view, prepared.usable)
+    if signed(pixels, view.sigma):
+        beside.append(
+            "the image is as far below zero as above: this looks like differential phase contrast or a "
+            "derivative, in which a missing column hardly shows; integrate the image first"
+        )
     said = list(dict.fromkeys([*prepared.doubts, *lattice.doubts, *beside, *view.populations.doubts]))
     number, whole, parts = view.frame.parts(view.sigma)
     n_cells = int(view.frame.cells[2].sum())
