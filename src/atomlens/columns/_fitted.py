@@ -16,6 +16,7 @@ _FITTED_WIDTH = 2.5  # pixels, the least width of a column when pixels are summe
 # out of its noise by so many standard errors. On images of eight lattices that takes two of three columns
 # that are none where the network sees hollows; and of those that are, 1 in 600 at 40 electrons a column.
 _UNSURE, _FAINT, _TOLD = 0.75, 0.35, 3.0
+_UNFITTED = 0.6  # the same of one to which no Gaussian could be fitted
 _JOINED = 2.5  # widths of a column between two that may be a pair which was seen badly
 # Widths of a column that the fit may move it, in a crystal, and on a film; there also twice its error.
 _FURTHEST, _FURTHEST_ON_FILM = 1.0, 0.5
@@ -49,7 +50,8 @@ def _insignificant(found):
     """Which columns neither the network is sure of nor the counts tell from chance."""
     strength = found["intensity"] / found["intensity_err"]
     faint = found["intensity"] < _FAINT * found["intensity"].median()
-    return (faint & (found["score"] < _UNSURE) & (strength < _TOLD)).to_numpy()
+    told = faint & (found["score"] < _UNSURE) & (strength < _TOLD)
+    return (told | (~found["converged"] & (found["score"] < _UNFITTED))).to_numpy()
 
 
 def _astray(start, fitted, shape, sigma, crystal):

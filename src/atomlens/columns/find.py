@@ -103,6 +103,11 @@ def find(
     FileNotFoundError
         If `model` is the path of a file that does not exist.
 
+    Notes
+    -----
+    What it withstands (blur, resampling, streaks, saturation, JPEG, a scale bar and more) is measured
+    by `benchmarks/wild_truth.py`; `data/results/wild_truth.csv` is the table.
+
     Examples
     --------
     >>> from atomlens import simulate

@@ -118,6 +118,10 @@ def refine(
     within `radius` that is missing from `columns`, perhaps because it lies just outside the image, is not in
     the model and pulls: a smaller radius makes this less at the cost of precision.
 
+    Rows that are brighter as a whole (streaks), backgrounds that slope, ellipses that all columns share, and
+    noise that is correlated or not that of counts are told from the residuals, and are in the model. What the
+    errors withstand stands in `data/results/wild_truth.csv`, measured by `benchmarks/wild_truth.py`.
+
     References
     ----------
     De Backer et al., Ultramicroscopy 171, 104 (2016), for the model. Fletcher, Biometrika 99, 230 (2012), for

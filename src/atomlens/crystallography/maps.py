@@ -63,6 +63,11 @@ def displacements(
     NotPeriodicError
         If there is no lattice.
 
+    Notes
+    -----
+    Doubts of the columns and of their lattice are inherited. How large a displacement the disturbances of an
+    image feign is measured by `benchmarks/wild_truth.py`, see `data/results/wild_truth.csv`.
+
     References
     ----------
     Jia et al., Nat. Mater. 7, 57 (2008).

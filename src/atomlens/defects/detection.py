@@ -287,6 +287,10 @@ def detect(
     scan lines looks like drift in part. "cycles" knows few different scores, so that no rate below one in the
     number of calibration cells can be kept, and its hits are not to be taken for more than candidates.
 
+    Bending and drift are followed by smoothing splines through the phases of two reflections, up to 5 % of
+    strain; gain and offset may vary slowly, and rows may be brighter. What false alarms and recall withstand
+    is measured by `benchmarks/wild_truth.py`, see `data/results/wild_truth.csv`.
+
     References
     ----------
     Guo et al., npj Comput. Mater. 7, 180 (2021), for Patterson functions and the one-class machine.

@@ -81,6 +81,8 @@ def segment_domains(
     is not invariant under rotation, so grains differ. Domains narrower than a window are not seen, and a
     border is known to half a window at best where the lattices differ little.
 
+    What it withstands is measured by `benchmarks/wild_truth.py`, see `data/results/wild_truth.csv`.
+
     References
     ----------
     Guo et al., npj Comput. Mater. 7, 180 (2021), show domains beside a twin boundary; windows and clustering
