@@ -379,7 +379,8 @@ print(
 rows, lower = {}, lattice.estimate(twinned.data[boundary + 60 :])
 for name, image, edge in (("one fifth", minority, 100), ("half and half", equal, 250)):
     for method in ("unit_cell", "svm")[: budget(full=2, fast=1)]:
-        cells = defects.detect(image[:, :120], detector=method, lattice=lower).cells
+        with warnings.catch_warnings(action="ignore"):  # that this is not one crystal is the point
+            cells = defects.detect(image[:, :120], detector=method, lattice=lower).cells
         odd, upper = cells.p_value < 0.01, cells.y < edge
         rows[name, method] = {"upper twin (%)": odd[upper].mean(), "lower twin (%)": odd[~upper].mean()}
 (100 * pd.DataFrame(rows).T).round().astype(int)
@@ -466,7 +467,7 @@ for alt, pair in pairs.items():
 # reported as well, rightly: it is not the crystal. In WSSe most of what is reported is a scan that has not settled in
 # its first lines, upper left: the microscope's fault, and yours to tell apart. In silicon there is nothing. Around
 # each vacancy of the oxide several rings appear, as its neighbours change their height, and so many cells are touched
-# that `detect` doubts: it speaks of two populations. Hits that touch share a `group`.
+# that `detect` doubts: so much of the image differs that it might be another phase. Hits that touch share a `group`.
 
 # %%
 groups = real[list(real)[-1]][1].groups.sort_values("score", ascending=False)

@@ -247,6 +247,17 @@ def test_streaks_are_no_part_of_an_error(crystal):
     assert 0.8 < np.sqrt(np.nanmean(deviation**2)) < 1.35
 
 
+def test_the_rows_of_a_single_column_are_its_shape(expected_counts):
+    # Half as long again: its rows are brighter in the middle than those of a round one.
+    y, x = np.mgrid[:48, :48]
+    spot = 4000 / (2 * np.pi * 6) * np.exp(-((x - 23.4) ** 2 / 4 + (y - 24.3) ** 2 / 9) / 2)
+    fitted = refine(counted(spot + 3, 0), np.array([[24.0, 24.0]]))
+    assert abs(fitted.x[0] - 23.4) < 4 * fitted.x_err[0]
+    assert abs(fitted.y[0] - 24.3) < 4 * fitted.y_err[0]
+    assert fitted.intensity[0] == pytest.approx(4000, rel=0.1)
+    assert fitted.attrs["axis_ratio"] == pytest.approx(1.5, abs=0.15)
+
+
 def test_a_derivative_is_doubted_by_the_fit_too(crystal):
     expected, table = crystal
     derivative = counted(20 * expected, 4)[:, 2:] - counted(20 * expected, 5)[:, :-2]

@@ -20,6 +20,7 @@ _LEVELS, _LEAST_AT_LEVEL, _POISSON, _FLAT = 10, 100, 1.6, 10.0
 _COUNTS = 100  # electrons that tell their variance
 _COMMON = 8  # columns that show what is common to all
 _WILD = 5.0  # standard deviations
+_ACROSS = 4  # columns that a row must cross
 _STREAKED = 2.0  # times the variance that noise alone gives the mean of a row
 _REAL = 1.5  # times its variance that a slope's square must have to be taken for one
 
@@ -68,6 +69,9 @@ def background_slopes(theta, weight):
 def row_offsets(scene, data, expected):
     """By how much each pixel's row is brighter than the model (streaks); 0 if no more than noise is."""
     rows = scene.where()[1] - scene.where()[1].min()
+    # Of a few columns, the rows of one are as much its shape as a streak.
+    if np.median(np.bincount(rows)) < _ACROSS * scene.size:
+        return 0.0
     rest, weight = data - expected, 1 / expected
     limit = _WILD * np.sqrt(np.median(weight * rest**2) / 0.455 * expected)
     known = np.bincount(rows, weight)
