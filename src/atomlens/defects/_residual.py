@@ -28,7 +28,7 @@ _GAIN = (0.6, 1.6)  # brightness of a region relative to the image; what lies be
 # Lattice vectors: how far rows may lie off, together and each by itself
 _DRIFT, _VIBRATION = 1 / 16, 1 / 4
 _WIDE = 4.0  # widths of a column
-_CLIPPED = 3.0  # standard deviations
+_CLIPPED, _FAR = 3.0, 5.0  # standard deviations
 _LEAST = 1e-3  # weight of what is not trusted: it counts where there is nothing else
 _PIECES = 16  # of the image
 _ENOUGH = 0.1  # of the cells, for a median at a place
@@ -247,6 +247,19 @@ def noise_level(rest, expected, sigma, usable):
     # The average cell is known to its own noise only, which must not decide where the image is dark.
     level = gaussian_filter(expected, sigma)
     return np.maximum(constant + slope * level, floor).astype(np.float32), max(float(slope), 0.0)
+
+
+def noise_of_rows(rest, variance, usable):
+    """By what factor the noise of rows differs from this variance, shape (H, 1): flicker counts, too."""
+    squares = np.where(usable, np.minimum(rest**2 / variance, _FAR**2), 0)
+    n = np.maximum(usable.sum(axis=1), 1)
+    factor = squares.sum(axis=1) / n
+    usual = np.median(factor[usable.any(axis=1)])
+    # What is no more than the scatter of a mean of n squares is chance; the rest is believed by its share.
+    chance = np.mean(squares[usable] ** 2 - usual**2) / n
+    true = max(np.mean((factor - usual) ** 2) - np.mean(chance), 0.0)
+    kept = true / (true + chance)
+    return (1 + kept * (factor / usual - 1))[:, None].astype(np.float32)
 
 
 def _variance(values, places):

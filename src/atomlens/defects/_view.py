@@ -17,6 +17,7 @@ from atomlens.defects._residual import (
     expected_image,
     level_of_rows,
     noise_level,
+    noise_of_rows,
     plane,
     standardized,
     vacuum,
@@ -102,6 +103,8 @@ class View:
         expected = expected + streaks
         sites = Sites.of(cell, frame.lattice, sigma)
         variance, gain = noise_level(pixels - expected, expected, sites.sigma / 2, frame.usable)
+        if np.any(streaks):
+            variance = variance * noise_of_rows(pixels - expected, variance, frame.usable)
         seen = frame.usable if trusted is None else trusted
         columns = ColumnFilter.of(variance, gain, sites.sigma, seen)
         return cls(
