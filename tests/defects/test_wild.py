@@ -8,6 +8,7 @@ import xarray as xr
 from scipy import ndimage
 
 from atomlens import defects, doubts, lattice, metrics
+from atomlens.defects._residual import noise_of_rows
 
 pytest.importorskip("torch")
 
@@ -238,3 +239,21 @@ def test_a_derivative_is_doubted(crystal):
         assert "integrate" in defects.detect(derivative).doubts[0]
     level = counted(crystal) - crystal.mean()  # what is as often below zero as above is not yet a derivative
     assert defects.detect(level, false_alarm_rate=1e-3).doubts == []
+
+
+def test_rows_that_flicker_have_noise_of_their_own(sheet):
+    # The flicker is light: bright rows have more counts, and more noise.
+    rng = np.random.default_rng(6)
+    expected, _ = sheet((400, 400), spacing=20.0, electrons=1500.0, weak=0.4)
+    flicker = np.maximum(rng.normal(0, 0.25 * np.ptp(expected), (400, 1)), -4)
+    found = defects.detect(rng.poisson(expected + flicker), false_alarm_rate=1e-3)
+    assert found.n_cells > 350
+    assert len(found.defects) <= 3
+    variance = np.full((300, 200), 2.0, dtype=np.float32)
+    truth = rng.uniform(0.5, 2.0, (300, 1))
+    rest = rng.normal(0, np.sqrt(2.0 * truth), (300, 200))
+    usable = np.ones(rest.shape, dtype=bool)
+    factor = noise_of_rows(rest, variance, usable)
+    assert np.corrcoef(factor.ravel(), truth.ravel())[0, 1] > 0.95
+    same = noise_of_rows(rng.normal(0, np.sqrt(2.0), (300, 200)), variance, usable)
+    assert np.abs(same - 1).max() < 0.1  # chance is not believed

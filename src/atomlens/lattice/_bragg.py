@@ -14,6 +14,8 @@ from atomlens._tiles import samples
 from atomlens.lattice.basis import reduced
 from atomlens.lattice.model import Lattice, low_confidence
 
+# Halved or doubled (but for shares near 1), none of these changes one of 24 lattices under six disturbances,
+# or makes one of texture (benchmarks/constants.py).
 _LARGEST = 1024  # pixels along an axis; of larger images the middle is looked at
 _LOWEST = 3  # periods in the field, below which a frequency is background
 _FURTHEST = 3.0  # of the frequency of the strongest peak

@@ -12,6 +12,8 @@ from scipy.spatial import ConvexHull, QhullError
 from atomlens._maxima import local_maxima
 from atomlens.lattice.table import search_tree
 
+# Halved or doubled (but for shares near 1), none of these changes the lattice of a table with jitter, gaps
+# and strays (benchmarks/constants.py).
 _CENTRES = 500  # columns whose surroundings are looked at
 _NEIGHBOURS = (24, 160, 500)  # of each, until they tell: cells of a few columns, of twenty, of fifty
 _LEAST = 0.25  # share of columns that a vector must carry to another one, to be looked at
