@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.ndimage import binary_dilation, distance_transform_edt, map_coordinates
 
+# Half of `_APART` calls a pure crystal an alloy, twice of it or of `_RARE` misses some
+# (benchmarks/constants.py).
 # Means of the two, in units of the scatter within them: the halves of one Gaussian are 2.65 apart.
 _APART = 4.0
 # Share of the smaller population: rarer ones do not move the average cell, and are defects as they are.

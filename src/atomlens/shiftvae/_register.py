@@ -20,6 +20,7 @@ from atomlens._maxima import vertex
 from atomlens.shiftvae._geometry import explained
 from atomlens.shiftvae._setup import LEAST_NOISE, REACH
 
+# Halved or doubled, none of these changes how well shifts are known after an epoch (benchmarks/constants.py).
 _PIXELS = 6_000_000  # of all frames together: what is registered fits into a few hundred megabytes
 _MOST = 2000  # crops
 _TRIAL = 300  # crops with which the components are found, and several templates are tried
