@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import KDTree
 
-# Of what follows, half of `_ADEQUATE` or twice `_CLOSEST` lose the pairs of benchmarks/constants.py.
+# Of what follows, half of `_ADEQUATE` or of `_RADIUS`, or twice `_CLOSEST`, loses the pairs of
+# benchmarks/constants.py.
 # Gain in twice the log-likelihood, in electrons: of two columns over a round one, and over an elliptical one.
 # An astigmatic probe makes ellipses of all columns, and must not double them.
 _OVER_ROUND, _OVER_ELLIPSE = 25.0, 9.0
