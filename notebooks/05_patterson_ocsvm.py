@@ -455,7 +455,7 @@ for name in samples[: budget(full=6, fast=1)]:
 # %%
 pairs = {
     "Two sulphides with rings at hits: bright and dark columns, dirt.": samples[:2],
-    "Rings in the first lines of WSSe, and one at the silicon in graphene.": samples[2:4],
+    "No ring in WSSe, one at the silicon in graphene.": samples[2:4],
     "No ring in silicon, many rings at the vacancies of copper oxide.": samples[4:],
 }
 for alt, pair in pairs.items():
@@ -464,8 +464,8 @@ for alt, pair in pairs.items():
 
 # %% [markdown]
 # **Figure 5.8.** In the first image heavy atoms and missing ones are found column by column. Dirt on the surface is
-# reported as well, rightly: it is not the crystal. In WSSe most of what is reported is a scan that has not settled in
-# its first lines, upper left: the microscope's fault, and yours to tell apart. In silicon there is nothing. Around
+# reported as well, rightly: it is not the crystal. In WSSe the scan has not settled in its first lines, upper left; the
+# lattice is followed there, and nothing is reported. In silicon there is nothing, either. Around
 # each vacancy of the oxide several rings appear, as its neighbours change their height, and so many cells are touched
 # that `detect` doubts: so much of the image differs that it might be another phase. Hits that touch share a `group`.
 
