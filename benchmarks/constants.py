@@ -34,8 +34,8 @@ _NEAR = 0.4  # of the distance of the closest columns
 
 
 @cache
-def case(name, how, planted=False):
-    return draw("simulate", name, how, seed=SEED, planted=planted)
+def case(name, how, planted=False, strength=1):
+    return draw("simulate", name, how, strength=strength, seed=SEED, planted=planted)
 
 
 def rng(n=0):
@@ -147,12 +147,14 @@ def found():
 
 
 def hits():
-    """Recall of weak vacancies; less a tenth for every false alarm a thousand cells beyond two, 8 images."""
+    """Recall of weak vacancies; less a tenth for every false alarm a thousand cells beyond two, 8 images.
+
+    Thickness rises fivefold, streaks have half the amplitude of columns, strain is 5 %.
+    """
     recall, alarms, promised = [], 0, 0.0
-    for name, how in [
-        (name, how) for name in ("SrTiO3", "MoS2") for how in ("none", "wedge", "streaks", "strain")
-    ]:
-        planted = case(name, how, planted=True)
+    hard = {"none": 1, "wedge": 2, "streaks": 2, "strain": 5}
+    for name, how in [(name, how) for name in ("SrTiO3", "MoS2") for how in hard]:
+        planted = case(name, how, planted=True, strength=hard[how])
         result = defects.detect(planted.image, false_alarm_rate=1e-3)
         at = result.defects[["x", "y"]].to_numpy().reshape(-1, 2)
         gaps = cKDTree(at).query(planted.vacancies)[0] if len(at) else np.full(len(planted.vacancies), np.inf)
@@ -264,7 +266,7 @@ def main():
             usual = measured(measure)
             if isinstance(usual, str):
                 parser.exit(1, f"{name}: {usual} as it is\n")
-            print(f"\n{name}: {measure.__doc__.strip()}\n  as it is {usual:.3f}")
+            print(f"\n{name}: {measure.__doc__.splitlines()[0]}\n  as it is {usual:.3f}")
             for constant in constants.split():
                 value = getattr(module, constant)
                 scores = []

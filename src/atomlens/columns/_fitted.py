@@ -72,12 +72,20 @@ def _pairs_told(image, start, fitted, sigma, gain):
     kept = ~_insignificant(fitted)
     joined = _joined(start[kept], fitted["converged"].to_numpy()[kept], _JOINED * sigma)
     if len(joined) < len(start):
-        start, fitted = joined, fit(image, joined, gain)
+        start, fitted = _again(image, joined, fitted, gain)
     parted = _parted(np.where(image.usable, image.pixels, 0), image.usable, start, fitted, sigma)
     if len(parted) != len(start) or not parted.index.equals(start.index):
-        start = parted.reset_index(drop=True)
-        fitted = fit(image, start, gain)
+        start, fitted = _again(image, parted, fitted, gain)
     return start, fitted
+
+
+def _again(image, start, fitted, gain):
+    """Start positions and fit of columns of which most were fitted before, under the same index."""
+    halves = start.index.duplicated(keep=False)
+    like = fitted.loc[start.index].reset_index(drop=True)
+    like["sigma"] = like["sigma"].mask(halves)  # the width of a pair is not that of its halves
+    start = start.reset_index(drop=True)
+    return start, fit(image, start, gain, like=like)
 
 
 def _joined(start, converged, distance):
@@ -93,7 +101,7 @@ def _joined(start, converged, distance):
         if not taken[[one, other]].any():
             taken[[one, other]], kept[other] = True, False
             xy[one] = xy[[one, other]].mean(axis=0)
-    return start.assign(x=xy[:, 0], y=xy[:, 1])[kept].reset_index(drop=True)
+    return start.assign(x=xy[:, 0], y=xy[:, 1])[kept]
 
 
 def _parted(image, seen, start, fitted, sigma):

@@ -171,7 +171,8 @@ def maximise(scene, data, theta, failed, problem, *, until=None):
         # A background at its floor that wants to sink is known, not fitted, or it would drag others along.
         pressed = (theta[of, BACKGROUND] <= problem.floor) & (score[:, BACKGROUND] < 0)
         # In a crowd counts are shared out first: from the start, all would seem to be in the wrong place.
-        held = failed[of] | (crowd and iteration == 0)
+        shared_out = crowd and iteration == 0
+        held = failed[of] | shared_out
         free = free_parameters(held, problem.background & ~pressed)
         within, between = restrict(within, between, pairs, free)
         within[:, _DIAGONAL, _DIAGONAL] *= 1 + ridge
@@ -185,11 +186,11 @@ def maximise(scene, data, theta, failed, problem, *, until=None):
         # Columns at rest are stirred a little by their neighbours' last steps: that is let pass.
         small = _TOLERANCE * np.sqrt(gain) * problem.slack * (2 if of.size == n else 1)
         moving[of] = (np.abs(last[of]) > small).any(axis=1)
-        if of.size == n and not moving.any():
+        theta[of] = after
+        if of.size == n and not moving.any() and not shared_out:
             break  # found at rest when all were looked at: a stationary point
         if iteration >= _PATIENCE and moving.sum() <= _STRAGGLERS * n:
             break
-        theta[of] = after
         shapes[:, of] = scene.factors(theta, of)
         spots = scene.render(theta, shapes)
         stopped = iteration >= _SETTLED - 1 and until is not None and until(theta)

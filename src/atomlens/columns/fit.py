@@ -52,6 +52,9 @@ _CORRECTED, _TWICE = 10, 2
 _LONG, _SURELY, _LONGEST = 0.02, 5.0, 0.75
 # Fewer pixels than this do not determine five parameters.
 _FEWEST_PIXELS = 10
+# Before the surroundings are known, steps may be so many times as large as at the end.
+_ROUGH = 3.0
+_PARAMETERS = ["x", "y", "intensity", "sigma", "background"]
 
 
 def refine(
@@ -141,14 +144,13 @@ def refine(
     prepared = prepare(image, smallest=1, clean=True, mask=mask)
     table = fit(prepared, columns, gain, background, radius, sigma_spread)
     table = prepared.with_nm(table)
-    said = doubts_about_fit(prepared.pixels, table)
-    warn(said)
-    table.attrs["doubts"] = [*prepared.doubts, *said]
+    table.attrs["doubts"] = [*prepared.doubts, *doubts_about_fit(prepared.pixels, table)]
+    warn(table.attrs["doubts"])
     return table
 
 
-def fit(prepared, columns, gain=None, background="local", radius=None, sigma_spread=0.2):
-    """`refine` of a prepared image, without a word."""
+def fit(prepared, columns, gain=None, background="local", radius=None, sigma_spread=0.2, like=None):
+    """`refine` of a prepared image, without a word; `like`, an earlier fit row by row, is where it begins."""
     pixels = prepared.pixels
     start = positions(columns, "columns")
     _check_options(gain, background, radius, sigma_spread)
@@ -164,6 +166,7 @@ def fit(prepared, columns, gain=None, background="local", radius=None, sigma_spr
     theta = errors = np.empty((0, 5))
     failed = np.empty(0, dtype=bool)
     correlation, ellipse = 1.0, np.zeros(2)
+    scale = np.array([1, 1, unit, 1, unit])
     if len(table):
         theta, errors, failed, gain, correlation, ellipse = _fit(
             np.where(usable, (pixels + lift) / unit, 0),
@@ -173,9 +176,9 @@ def fit(prepared, columns, gain=None, background="local", radius=None, sigma_spr
             background=None if background == "local" else (background + lift) / unit,
             radius=radius,
             spread=sigma_spread,
+            guess=None if like is None else like[_PARAMETERS].to_numpy() / scale + [0, 0, 0, 0, lift / unit],
         )
         gain *= unit
-        scale = np.array([1, 1, unit, 1, unit])
         theta, errors = theta * scale, errors * scale
     theta = np.where(failed[:, None], np.nan, theta)
     table["x"], table["y"] = np.where(failed, start.T, theta[:, [X, Y]].T)
@@ -202,23 +205,26 @@ def _check_options(gain, background, radius, sigma_spread):
         raise ValueError(f"background must be 'local' or a number of counts a pixel, got {background!r}")
 
 
-def _fit(pixels, usable, start, *, gain, background, radius, spread):
+def _fit(pixels, usable, start, *, gain, background, radius, spread, guess):
     """Parameters (n, 5), standard errors, which columns failed, gain, correlation of the noise, ellipse."""
     n = len(start)
     gap = KDTree(start).query(start, k=2)[0][:, 1] if n > 1 else np.full(1, np.inf)
-    sigma = typical_width(pixels, usable, start)
+    known = np.zeros(n, dtype=bool) if guess is None else np.isfinite(guess).all(axis=1)
+    sigma = float(np.median(guess[known, SIGMA])) if known.any() else typical_width(pixels, usable, start)
     theta, failed = None, np.zeros(n, dtype=bool)
+    centre = np.where(known[:, None], guess[:, [X, Y]], start) if known.any() else start
     for layout in range(_LAYOUTS):
-        centre = start if theta is None else theta[:, [X, Y]]
         scene = Scene(usable, centre, radius or max(_RADIUS * sigma, 3), _REACH * sigma, np.float32)
         data = scene.pixels(pixels)
         if theta is None:
             theta = start_values(scene, data, start, sigma)
+            if known.any():
+                theta[known] = guess[known]
         failed |= scene.total(np.ones_like(data)) < _FEWEST_PIXELS
         floor = _FLOOR * np.median(theta[:, INTENSITY]) / (2 * np.pi * sigma**2)
         theta[:, BACKGROUND] = np.maximum(theta[:, BACKGROUND] if background is None else background, floor)
         leash = np.clip(gap / 2, 1e-6, 3 * sigma)
-        problem = Problem(start, leash, sigma, spread or 0.0, floor, background is None, gain)
+        problem = Problem(start, leash, sigma, spread or 0.0, floor, background is None, gain, slack=_ROUGH)
 
         def outgrown(theta, centre=centre, sigma=sigma):
             moved = np.abs(theta[:, [X, Y]] - centre).max()
@@ -229,7 +235,7 @@ def _fit(pixels, usable, start, *, gain, background, radius, spread):
         theta = summit.theta
         if not summit.stopped:
             break
-        sigma = float(np.median(theta[:, SIGMA]))
+        centre, sigma = theta[:, [X, Y]], float(np.median(theta[:, SIGMA]))
     # Columns that went astray go back, and the others are fitted again beside them.
     for _ in range(_ROUNDS):
         lost = astray(theta, problem) & ~failed
@@ -293,8 +299,11 @@ class _Surroundings:
         for _ in range(_CORRECTED):
             if not any(tell(summit) for tell in (self._level, self._lift, self._lengthen, self._tilt)):
                 break
-            summit = maximise(self.scene, self.data, summit.theta, self.failed, self.problem)
-        return summit
+            # The next correction needs residuals, not the very summit.
+            summit = maximise(
+                self.scene, self.data, summit.theta, self.failed, self.problem, until=lambda theta: True
+            )
+        return maximise(self.scene, self.data, summit.theta, self.failed, self.problem)
 
     def _level(self, summit):
         """Rows are brighter or darker as a whole."""
