@@ -149,7 +149,7 @@ def found():
 def hits():
     """Recall of weak vacancies; less a tenth for every false alarm a thousand cells beyond two, 8 images.
 
-    Thickness rises fivefold, streaks have half the amplitude of columns, strain is 5 %.
+    Thickness rises fourfold, streaks have half the amplitude of columns, strain is 5 %.
     """
     recall, alarms, promised = [], 0, 0.0
     hard = {"none": 1, "wedge": 2, "streaks": 2, "strain": 5}

@@ -16,20 +16,26 @@ _SPELLINGS = {
     "um": "µm", "micron": "µm", "microns": "µm", "micrometer": "µm", "micrometre": "µm",
     "nanometer": "nm", "nanometre": "nm", "nanometers": "nm", "nanometres": "nm", "meter": "m", "metre": "m",
     "electronvolt": "eV", "electron volts": "eV", "ev": "eV", "kev": "keV",
+    "microsecond": "µs", "nanosecond": "ns", "millisecond": "ms", "volt": "V", "volts": "V", "hz": "Hz",
     "sec": "s", "second": "s", "seconds": "s", "us": "µs", "minute": "min", "minutes": "min", "hour": "h",
 }  # fmt: skip
+
+
+_LONGEST = 12  # letters of a unit; more is a sentence
 
 
 def tidy(unit):
     """Return one spelling for a unit, None where the file gives none.
 
-    >>> tidy("um"), tidy("Angstrom"), tidy("<undefined>"), tidy("nm^-1")
-    ('µm', 'Å', None, '1/nm')
+    >>> tidy("um"), tidy("Angstrom"), tidy("<undefined>"), tidy("nm^-1"), tidy("[n_m]")
+    ('µm', 'Å', None, '1/nm', 'nm')
     """
     if unit is None:
         return None
-    # Micro and angstrom exist twice in Unicode; ImageJ writes the former as an escape.
-    text = str(unit).strip().strip("<>").replace("μ", "µ").replace("\u212b", "Å").replace(r"\u00B5", "µ")
+    # Micro and angstrom exist twice in Unicode; ImageJ writes the former as an escape. The EMD format puts
+    # brackets around a unit, and a stroke between its prefix and the rest: [n_m].
+    text = str(unit).strip().strip("<>[]").replace("μ", "µ").replace("\u212b", "Å").replace(r"\u00B5", "µ")
+    text = re.sub(r"(?<=[a-zA-Zµ])_(?=[a-zA-Z])", "", text) if len(text) <= _LONGEST else text
     inverse = re.fullmatch(r"1\s*/\s*(.+)|(.+?)\s*(?:\^?\(?-1\)?|⁻¹)", text)
     if inverse:
         return f"1/{tidy(inverse[1] or inverse[2])}"
@@ -57,6 +63,8 @@ def quantity(unit):
     ):
         if unit in table:
             return name, table[unit], ours
+    if unit == "1/cm":  # of light, in Raman and infrared spectra
+        return "wavenumber", 1.0, unit
     if unit.startswith("1/") and unit[2:] in _LENGTH:
         return "reciprocal", round(1 / _LENGTH[unit[2:]], 15), "1/nm"
     return "other", 1.0, unit

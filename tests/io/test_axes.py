@@ -111,17 +111,62 @@ def test_one_bare_axis_follows_the_scan_flags_of_a_calibrated_stack():
     assert "taken as" in recognise(cube, "f")[2]
 
 
-@pytest.mark.parametrize(
-    "axes", [[BARE] * 3, [Axis(3, "depth"), Axis(5, "height"), Axis(4, "width")], [BARE] * 4]
-)
+@pytest.mark.parametrize("axes", [[BARE] * 3, [Axis(3, "depth"), Axis(5, "height"), Axis(4, "width")]])
 def test_bare_stacks_are_ambiguous(axes):
     with pytest.raises(FormatError, match='say what it is, for example kind="spectrum_image"'):
         recognise(axes, "f.npy")
 
 
-def test_two_axes_of_one_meaning():
-    with pytest.raises(FormatError, match="two axes of the same meaning"):
-        recognise([Axis(3, "Energy", "eV"), Axis(3, "Energy loss", "eV")], "f")
+@pytest.mark.parametrize(
+    ("axes", "dims"),
+    [
+        ([BARE] * 4, "y x ky kx"),
+        ([BARE] * 5, "axis_0 axis_1 axis_2 axis_3 axis_4"),
+        ([Axis(3, "time", "s"), BARE, BARE, BARE], "time axis_1 axis_2 axis_3"),
+    ],
+)
+def test_no_kind_would_fit_so_none_is_asked_for(axes, dims):
+    found, kind, note = recognise(axes, "f.npy")
+    assert " ".join(found) == dims
+    assert kind == "other"
+    assert "numbered" in note
+
+
+def test_two_axes_of_one_meaning_keep_their_own_names():
+    assert recognise([Axis(3, "Energy", "eV"), Axis(3, "Energy loss", "eV")], "f")[0] == [
+        "energy",
+        "energy_loss",
+    ]
+    assert recognise([Axis(3, "", "[]"), Axis(4, "", "[]")], "f")[:2] == (["y", "x"], "image")
+
+
+@pytest.mark.parametrize(
+    "names",
+    ["Y axis/X axis", "yaxis/xaxis", "Y/X", "scan_y/scan_x", "y position/x position", "Y-Axis/X-Axis", "row/col"],
+)
+@pytest.mark.parametrize("units", ["nm", None])
+def test_scan_axes_as_others_call_them(names, units):
+    y, x = names.split("/")
+    found = recognise([Axis(5, y, units), Axis(4, x, units), Axis(9, "Energy", "eV")], "f")
+    assert found == (["y", "x", "energy"], "spectrum_image", "")
+
+
+@pytest.mark.parametrize(
+    ("axis", "dim"),
+    [
+        (Axis(9, "", "1/cm"), "raman_shift"),
+        (Axis(9, "Raman shift", "cm^-1"), "raman_shift"),
+        (Axis(9, "Wavelength", "nm"), "wavelength"),
+        (Axis(9, "Bias", "V"), "bias"),
+        (Axis(9, "Energy loss"), "energy"),
+        (Axis(9, "Time", "s", navigate=False), "time"),
+    ],
+)
+def test_spectral_axes_of_all_kinds(axis, dim):
+    scan = [Axis(5, "y", "µm", navigate=True), Axis(4, "x", "µm", navigate=True)]
+    assert recognise([*scan, axis], "f")[:2] == (["y", "x", dim], "spectrum_image")
+    assert canonical(["y", "x", dim], "spectrum_image") == ("y", "x", dim)
+    assert kind_of(("y", "x", dim)) == "spectrum_image"
 
 
 @pytest.mark.parametrize(
@@ -145,19 +190,25 @@ def test_kind_forces(kind, axes, dims):
 
 
 @pytest.mark.parametrize(
-    ("kind", "axes"),
+    ("kind", "axes", "dims"),
     [
-        ("image", [X, Axis(9, "Energy", "eV")]),
-        ("movie", [Y, X, Axis(9, "Energy", "eV")]),
-        ("spectrum", [Y, X]),
-        ("spectrum", [X]),
-        ("spectrum_image", [BARE, BARE]),
-        ("line_scan", [Y, X]),
+        ("image", [X, Axis(9, "Energy", "eV")], "x y"),
+        ("movie", [Y, X, Axis(9, "Energy", "eV")], "y x time"),
+        ("spectrum", [X], "channel"),
+        ("line_scan", [Y, X], "x channel"),
+        ("spectrum_image", [Y, X, Axis(9, "time", "s")], "y x time"),
+        ("spectrum_image", [Axis(3, "kx"), Axis(4, "ky"), Axis(9, "E", "eV")], "kx ky energy"),
     ],
 )
+def test_kind_is_obeyed_where_the_number_of_axes_fits(kind, axes, dims):
+    assert " ".join(force(kind, roles(axes), "f")) == dims
+
+
+@pytest.mark.parametrize(("kind", "axes"), [("spectrum", [Y, X]), ("spectrum_image", [BARE, BARE])])
 def test_kind_refuses(kind, axes):
-    with pytest.raises(FormatError, match="leave kind= out"):
+    with pytest.raises(FormatError, match="leave kind= out, or choose image, line_scan"):
         force(kind, roles(axes), "f")
+
 
 
 def test_uniform():

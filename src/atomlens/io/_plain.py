@@ -1,11 +1,13 @@
-"""Files atomlens reads by itself: png and jpg, npy and npz, and HDF5 that follows no known convention."""
+"""Files atomlens reads by itself: png and jpg, npy and npz."""
 
 import zipfile
 from functools import partial
 
 import numpy as np
 
+from atomlens.io import _rosetta
 from atomlens.io._axes import Axis
+from atomlens.io._claims import check_length, check_memory, nbytes_of
 from atomlens.io._errors import FormatError
 from atomlens.io._signal import Signal, bare_axes
 
@@ -29,14 +31,39 @@ def open_image(path, *, lazy):
         attrs["colour"] = "alpha channel dropped"
         data = np.ascontiguousarray(data[..., 0])
     axes = (Axis(data.shape[0], "y"), Axis(data.shape[1], "x"))
+    if path.suffix.lower() in (".jpg", ".jpeg"):
+        axes = _of_renishaw(path, axes)
     return [Signal(path.stem, data.shape, data.dtype, axes, lambda: data, attrs)]
+
+
+def _of_renishaw(path, bare):
+    """Axes of a picture from a Raman microscope, which leaves its scale where cameras leave theirs."""
+    try:
+        (found,) = _rosetta.open_file(path, ("image",), lazy=False)
+    except Exception:  # the picture itself was read: there is no scale in it
+        return bare
+    sizes = [axis.size for axis in found.axes] == [axis.size for axis in bare]
+    return found.axes if sizes and all(axis.units for axis in found.axes) else bare
 
 
 def open_npy(path, *, lazy):
     """Read one plain array; memory-mapped when lazy."""
+    _check_npy(path, lazy)
     data = _refusing_objects(path, lambda: np.load(path, mmap_mode="r" if lazy else None, allow_pickle=False))
     attrs = {"reader": "atomlens (npy)"}
     return [Signal(path.stem, data.shape, data.dtype, bare_axes(data.shape), lambda: data, attrs)]
+
+
+def _check_npy(path, lazy):
+    with path.open("rb") as file:
+        try:
+            shape, dtype = _npy_header(file)
+        except ValueError:
+            return  # NumPy says what it is instead
+        if dtype.kind != "O":
+            check_length(nbytes_of(shape, dtype), path.stat().st_size - file.tell(), path.name)
+    if not lazy:
+        check_memory(nbytes_of(shape, dtype), path.name)
 
 
 def open_npz(path, *, lazy):
@@ -44,24 +71,29 @@ def open_npz(path, *, lazy):
     signals = []
     with zipfile.ZipFile(path) as archive:
         for entry in archive.namelist():
-            with archive.open(entry) as member:
-                shape, dtype = _npy_header(member, path)
             title = entry.removesuffix(".npy")
+            with archive.open(entry) as member:
+                shape, dtype = _npy_header(member)
+            if dtype.kind != "O":
+                there = archive.getinfo(entry).file_size
+                check_length(nbytes_of(shape, dtype), there, f"{title!r} of {path.name}")
             attrs = {"reader": "atomlens (npz)", "title": title}
             signals.append(
-                Signal(title, shape, dtype, bare_axes(shape), partial(_load_npz, path, title), attrs)
+                Signal(title, shape, dtype, bare_axes(shape), partial(_load_npz, path, entry), attrs)
             )
     if not signals:
         raise FormatError(f"{path.name} holds no array")
     return signals
 
 
-def _load_npz(path, title):
+def _load_npz(path, entry):
+    with zipfile.ZipFile(path) as archive:
+        check_memory(archive.getinfo(entry).file_size, f"{entry!r} of {path.name}")
     with np.load(path, allow_pickle=False) as archive:
-        return _refusing_objects(path, lambda: archive[title])
+        return _refusing_objects(path, lambda: archive[entry])
 
 
-def _npy_header(member, path):
+def _npy_header(member):
     major = np.lib.format.read_magic(member)[0]
     read = np.lib.format.read_array_header_1_0 if major == 1 else np.lib.format.read_array_header_2_0
     shape, _, dtype = read(member)
@@ -78,51 +110,3 @@ def _refusing_objects(path, load):
                 "open it where it was made and save a plain numeric array"
             ) from error
         raise
-
-
-def open_hdf5(path, *, lazy):
-    """List the numeric arrays of any HDF5 file, by their path in it."""
-    import h5py
-
-    found = []
-    with h5py.File(path) as file:
-
-        def visit(name, node):
-            if isinstance(node, h5py.Dataset) and node.ndim and node.size > 1 and node.dtype.kind in "buifc":
-                found.append((name, node.shape, node.dtype))
-
-        file.visititems(visit)
-    if not found:
-        raise FormatError(f"{path.name} is an HDF5 file, but there is no numeric array in it")
-    reader = f"atomlens (h5py {h5py.__version__})"
-    signals = []
-    for name, shape, dtype in found:
-        load, attrs = partial(_load_hdf5, path, name, lazy), {"reader": reader, "title": name}
-        signals.append(Signal(name, shape, dtype, bare_axes(shape), load, attrs))
-    return signals
-
-
-def _load_hdf5(path, name, lazy):
-    import h5py
-
-    if lazy:  # the file stays open as long as the Dask array lives
-        import dask.array as da
-
-        dataset = h5py.File(path)[name]
-        return da.from_array(dataset, chunks=dataset.chunks or "auto")
-    with h5py.File(path) as file:
-        return file[name][()]
-
-
-def hdf5_convention(path):
-    """Return the rosettasciio module whose convention an .h5 file follows, or None."""
-    import h5py
-
-    with h5py.File(path) as file:
-        if file.attrs.get("file_format") == "HyperSpy" or "Experiments" in file:
-            return "hspy"
-        if "version_major" in file.attrs:
-            return "emd"
-        if any(b"NX" in np.bytes_(group.attrs.get("NX_class", b"")) for group in file.values()):
-            return "nexus"
-    return None

@@ -8,13 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from atomlens._types import DataArray, DataFrame
-from atomlens.io import _plain, _rosetta, _stores, _tiff
+from atomlens.io import _hdf5, _plain, _rosetta, _stores, _tiff
 from atomlens.io._axes import chunking
-from atomlens.io._errors import FormatError
+from atomlens.io._errors import FormatError, explained
 from atomlens.io._signal import check_options, to_array
 
 LAZY_BYTES = 256 * 2**20
-HASH_BYTES = 4 * 2**30
 _OWN = {
     ".png": _plain.open_image,
     ".jpg": _plain.open_image,
@@ -27,6 +26,8 @@ _OWN = {
     ".zarr": _stores.open_zarr,
 }
 _HDF5 = (".h5", ".hdf5", ".nxs")
+# What lies beside a file, and which file to give instead
+_BESIDE = {".raw": ".rpl", ".hdr": ".mib"}
 _FOLDERS = (".zarr", ".zspy")
 READABLE = sorted({*_rosetta.MODULES, *_OWN, *_HDF5})
 
@@ -42,8 +43,9 @@ def read(
 ) -> DataArray:
     """Read a microscopy file as a DataArray with named dims, calibrated coordinates and provenance.
 
-    Formats: dm3, dm4, emd, hspy, zspy, mrc, tif, ser, nxs and h5 (through rosettasciio), png, jpg, npy,
-    npz, and the zarr and NetCDF that :func:`write` makes. Dimensions are recognised by units and names,
+    Formats: dm3, dm4, emd, hspy, zspy, mrc, tif, ser, emi, bcf, nxs, h5, rpl, msa, blo, mib, wdf, sur, tvips,
+    prz and others (through rosettasciio), png, jpg, npy, npz, and the zarr and NetCDF that :func:`write`
+    makes. Dimensions are recognised by units and names,
     whatever order the file has; lengths come out in nm, energies in eV, times in s, reciprocal lengths in
     1/nm.
 
@@ -85,7 +87,7 @@ def read(
     Notes
     -----
     Nothing is ever unpickled. A tif whose scale lacks a unit stays in pixels, with
-    ``scale_without_unit`` in the attrs. Files over 4 GB are not hashed.
+    ``scale_without_unit`` in the attrs. What is read lazily is not hashed: :func:`sha256` does it on demand.
 
     Examples
     --------
@@ -104,7 +106,8 @@ def read(
     array = to_array(guarded, what, kind=kind, pixel_size=pixel_size, units=units)
     if lazy and not array.chunks:
         array = array.chunk(chunking(array.dims))
-    source = {"file": path.name} | ({"sha256": sha256(path)} if size_of(path) <= HASH_BYTES else {})
+    # A hash takes a pass over the file, which lazy data are spared.
+    source = {"file": path.name} | ({} if lazy else {"sha256": sha256(path)})
     array.attrs = source | array.attrs | source
     array.attrs.setdefault("title", chosen.title)
     return array
@@ -195,6 +198,15 @@ def _existing(path):
         seen = sorted(p.name for p in path.parent.glob("*") if p.suffix.lower() in READABLE)[:8]
         hint = f"; readable there: {', '.join(seen)}" if seen else ""
         raise FileNotFoundError(f"there is no file {path}: check the name and the folder{hint}")
+    if suffix in _BESIDE:
+        raise FormatError(
+            f"{path.name} belongs to another file: give {path.with_suffix(_BESIDE[suffix]).name}, which describes it"
+        )
+    if suffix in (".csv", ".txt", ".mat"):
+        raise FormatError(
+            f"{path.name} is no image or spectrum: a table of columns is read by io.read_columns, other tables by "
+            "pandas.read_csv"
+        )
     if suffix not in READABLE:
         what = "a folder" if path.is_dir() else f"of the type {suffix or '(no extension)'!r}"
         raise FormatError(f"{path.name} is {what}: give a file of one of the types {', '.join(READABLE)}")
@@ -210,11 +222,13 @@ def _open(path, *, lazy):
     suffix = path.suffix.lower()
 
     def open_it():
+        module = _hdf5.convention(path) if suffix in _HDF5 else None
+        if suffix in _hdf5.SUFFIXES:
+            # Without a convention, only what is chosen is loaded, and weighed then.
+            _hdf5.check(path, lazy=lazy or (suffix in _HDF5 and not module))
         if suffix in _HDF5:
-            module = _plain.hdf5_convention(path)
-            if module:
-                return _rosetta.open_file(path, module, lazy=lazy) or _plain.open_hdf5(path, lazy=lazy)
-            return _plain.open_hdf5(path, lazy=lazy)
+            found = _rosetta.open_file(path, (module,), lazy=lazy) if module else []
+            return found or _hdf5.open_hdf5(path, lazy=lazy)
         if suffix in _OWN:
             return _OWN[suffix](path, lazy=lazy)
         return _rosetta.open_file(path, _rosetta.MODULES[suffix], lazy=lazy)
@@ -228,15 +242,10 @@ def _open(path, *, lazy):
 def _guarded(path, step):
     try:
         return step()
-    except (FormatError, MemoryError, PermissionError, ImportError):
+    except (FormatError, PermissionError, ImportError):
         raise
-    except Exception as error:  # readers fail in many ways on a damaged file, all meaning the same here
-        reason = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-        raise FormatError(
-            f"{path.name} could not be read as {path.suffix.lower().lstrip('.')}: "
-            "it seems truncated or damaged, or is of another type than its name says; "
-            f"copy or export it again ({reason})"
-        ) from error
+    except Exception as error:
+        raise FormatError(explained(error, path.name, path.suffix.lower().lstrip("."))) from error
 
 
 def _choose(found, signal, name):

@@ -1,6 +1,8 @@
 """Files that rosettasciio reads: every dictionary it returns becomes a Signal."""
 
 import json
+import logging
+import re
 import traceback
 import warnings
 from functools import partial
@@ -12,51 +14,132 @@ import numpy as np
 from atomlens.io import _metadata
 from atomlens.io._axes import Axis, uniform
 from atomlens.io._errors import FormatError
+from atomlens.io._notes import NOT_BELIEVED, parsed
 from atomlens.io._signal import Signal
 
+# Extension -> readers, the first that takes the file reads it
 MODULES = {
-    ".dm3": "digitalmicrograph",
-    ".dm4": "digitalmicrograph",
-    ".emd": "emd",
-    ".hspy": "hspy",
-    ".zspy": "zspy",
-    ".mrc": "mrc",
-    ".ser": "tia",
-    ".nxs": "nexus",
+    ".dm3": ("digitalmicrograph",),
+    ".dm4": ("digitalmicrograph",),
+    ".emd": ("emd",),
+    ".de5": ("emd",),
+    ".hspy": ("hspy",),
+    ".zspy": ("zspy",),
+    ".mrc": ("mrc",),
+    ".ser": ("tia",),
+    ".emi": ("tia",),
+    ".nxs": ("nexus",),
+    ".bcf": ("bruker",),
+    ".spx": ("bruker",),
+    ".rpl": ("ripple",),
+    ".msa": ("msa",),
+    ".emsa": ("msa",),
+    ".blo": ("blockfile",),
+    ".mib": ("quantumdetector",),
+    ".wdf": ("renishaw",),
+    ".sur": ("digitalsurf",),
+    ".pro": ("digitalsurf",),
+    ".tvips": ("tvips",),
+    ".prz": ("pantarhei",),
+    ".app5": ("topspin",),
+    ".unf": ("semper",),
+    ".elid": ("phenom",),
+    ".tvf": ("trivista",),
+    ".asw": ("jeol",),
+    ".pts": ("jeol",),
+    ".map": ("jeol",),
+    ".eds": ("jeol",),
+    ".img": ("hamamatsu", "jeol"),
+    ".xml": ("empad", "jobinyvon"),
+    ".spd": ("edax",),
+    ".spc": ("edax",),
+    ".sac": ("quadstar",),
+    ".sbc": ("quadstar",),
 }
 MARK = "atomlens"  # the metadata node in which `write` leaves what the format itself cannot hold
 
 
-def open_file(path, module, *, lazy):
-    """Return the signals of a file; warnings of the reader end up in the attrs."""
+def open_file(path, modules, *, lazy):
+    """Return the signals of a file; what the reader says to itself ends up in the attrs."""
     refuse_pickles(path)
-    reader = partial(import_module(f"rsciio.{module}").file_reader, str(path), lazy=lazy)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
+    first = None
+    for module in modules:
         try:
-            # A NeXus file holds its axes as arrays too: they are no signals unless there is nothing else.
-            found = reader(nxdata_only=True) or reader() if module == "nexus" else reader()
+            found, said = _heard(partial(_read, path, module, lazy))
         except Exception as error:
-            traceback.clear_frames(error.__traceback__)  # closes the file that a failed reader left open
+            first = first or error
+            continue
+        attrs = {"reader": f"rosettasciio {version('rosettasciio')} ({module})"}
+        attrs |= {"note_reader": said} if said else {}
+        if module == "mrc":
+            found = [_without_invented_scale(entry) for entry in found]
+        return [from_dictionary(entry, path.stem, attrs) for entry in found]
+    raise first
+
+
+def _read(path, module, lazy):
+    reader = import_module(f"rsciio.{module}").file_reader
+    if lazy:
+        try:
+            return _told(reader, path, module, True)
+        except Exception as error:  # some read only at once, some only colours or ragged arrays
+            traceback.clear_frames(error.__traceback__)
+    return _told(reader, path, module, False)
+
+
+def _told(reader, path, module, lazy):
+    """Call a reader, with what it must be told."""
+    if module == "nexus":
+        # A NeXus file holds its axes as arrays too: they are no signals unless there is nothing else.
+        return reader(str(path), lazy=lazy, nxdata_only=True) or reader(str(path), lazy=lazy)
+    try:
+        return reader(str(path), lazy=lazy)
+    except ImportError as error:
+        if module != "emd":
             raise
+        # The spectra of a Velox file need it; its images do not.
+        warnings.warn(f"only the images were read: its spectra need pip install {error.name}", stacklevel=1)
+        return reader(str(path), lazy=lazy, select_type="images")
+
+
+class _Ear(logging.Handler):
+    def __init__(self):
+        super().__init__(logging.WARNING)
+        self.said = []
+
+    def emit(self, record):
+        self.said.append(record.getMessage())
+
+
+def _heard(call):
+    """Result of a call, and in one text what was said meanwhile by warnings and by the reader's log."""
+    logger, ear = logging.getLogger("rsciio"), _Ear()
+    handlers, propagate = logger.handlers, logger.propagate
+    logger.handlers, logger.propagate = [ear], False
+    try:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                found = call()
+            except Exception as error:
+                traceback.clear_frames(error.__traceback__)  # closes the file that a failed reader left open
+                raise
+    finally:
+        logger.handlers, logger.propagate = handlers, propagate
     # What a library says about itself (its future, its handles) says nothing about the file.
-    about_file = (
-        w for w in caught if not issubclass(w.category, (FutureWarning, DeprecationWarning, ResourceWarning))
-    )
-    notes = "; ".join(dict.fromkeys(str(w.message).split("\n")[0] for w in about_file))
-    attrs = {"reader": f"rosettasciio {version('rosettasciio')} ({module})"}
-    attrs |= {"note_reader": notes} if notes else {}
-    if module == "mrc":
-        found = [_without_invented_scale(entry) for entry in found]
-    return [from_dictionary(entry, path.stem, attrs) for entry in found]
+    own = (FutureWarning, DeprecationWarning, ResourceWarning)
+    said = [str(w.message) for w in caught if not issubclass(w.category, own)] + ear.said
+    lines = (text.split("\n")[0] for text in said if not re.search("Cannot find package|numba", text))
+    return found, "; ".join(dict.fromkeys(lines))
 
 
 def _without_invented_scale(entry):
-    """Undo the 1 nm a pixel that rosettasciio gives an mrc whose header holds no cell."""
+    """Undo the 1 nm a pixel that an mrc without a cell gets, or one with a negative: both mean none."""
     header = entry["original_metadata"].get("std_header", {})
-    if header.get("MX", 1) and header.get("Xlen", 1):
+    if all(header.get(name, 1) > 0 for name in ("MX", "MY", "Xlen", "Ylen")):
         return entry
-    return entry | {"axes": [axis | {"units": None, "scale": 1.0, "offset": 0.0} for axis in entry["axes"]]}
+    axes = [axis | {"units": None, "scale": 1.0, "offset": 0.0} for axis in entry["axes"]]
+    return entry | {"axes": axes, "note_scale": "the header has no cell, so that there is no pixel size"}
 
 
 def from_dictionary(entry, stem, attrs):
@@ -65,22 +148,34 @@ def from_dictionary(entry, stem, attrs):
     title = metadata.get("General", {}).get("title") or stem
     axes = tuple(_axis(axis, size) for axis, size in zip(entry["axes"], data.shape, strict=True))
     flat = _metadata.flat(metadata, entry.get("original_metadata"), entry.get("mapping"))
-    text = metadata.get(MARK, {}).get("saved")
-    saved = json.loads(text) if text else None
+    ours = metadata.get(MARK, {})
+    saved, wrong = parsed(ours.get("saved") if isinstance(ours, dict) else None)
+    if wrong:
+        flat["note_saved"] = NOT_BELIEVED.format(wrong)
     if saved and not _still_holds(saved, axes):  # HyperSpy summed, transposed or recalibrated it since
         flat = {
             k: v for k, v in saved["attrs"].items() if k not in ("kind", "reader", "file", "sha256")
         } | flat
         saved = None
+    flat |= {key: entry[key] for key in ("note_scale",) if key in entry}
     return Signal(
         title=title,
         shape=data.shape,
         dtype=data.dtype,
         axes=axes,
-        load=lambda: np.array(data) if isinstance(data, np.memmap) else data,
+        load=partial(_load, data, title),
         attrs={**attrs, "title": title, **flat},
         saved=saved,
     )
+
+
+def _load(data, title):
+    if data.dtype == object:
+        raise FormatError(
+            f"{title!r} is ragged: it holds a list or a text at every place, not numbers; save what is wanted of it "
+            "as a plain array"
+        )
+    return np.array(data) if isinstance(data, np.memmap) else data
 
 
 def _still_holds(saved, axes):

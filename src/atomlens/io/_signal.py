@@ -1,7 +1,7 @@
 """What every reader hands over, and how it becomes a DataArray."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -89,7 +89,7 @@ def _recognised(signal, what, kind, attrs):
     else:
         dims = force(kind, roles(axes), what)
     coords = {dim: _coordinate(dim, axis, attrs) for dim, axis in zip(dims, axes, strict=True)}
-    array = _ascending(xr.DataArray(data, dims=dims, coords=coords)).transpose(*canonical(dims))
+    array = _ascending(xr.DataArray(data, dims=dims, coords=coords)).transpose(*canonical(dims, kind))
     attrs["kind"] = kind
     return array, {dim: axis.scale for dim, axis in zip(dims, axes, strict=True)}
 
@@ -152,6 +152,10 @@ def _coordinate(dim, axis, attrs):
     """One calibrated coordinate; remember a scale that came without a unit."""
     import xarray as xr
 
+    doubtful = _implausible(axis)
+    if doubtful:
+        attrs[f"note_scale_{dim}"] = f"a step of {doubtful} cannot be, so that the axis was left uncalibrated"
+        axis = replace(axis, units=None, scale=1.0, offset=0.0, values=None)
     values, units = axis.coordinates()
     bare = quantity(axis.units)[0] == "none"
     if dim == "time" and quantity(axis.units)[0] != "time":
@@ -167,6 +171,23 @@ def _coordinate(dim, axis, attrs):
     # "Energy loss" says more than the dim's name, "x" does not.
     name = {"long_name": axis.name.lower()} if dim == "energy" and " " in axis.name else {}
     return xr.Variable(dim, values, {"units": units} | name)
+
+
+# The smallest and largest steps that instruments of any kind have: nm, 1/nm, eV, s, mrad.
+_STEPS = {"length": (1e-6, 1e9), "reciprocal": (1e-9, 1e5), "energy": (1e-9, 1e7), "time": (1e-19, 1e9)}
+_STEPS["angle"] = (1e-9, 1e5)
+
+
+def _implausible(axis):
+    """The step of an axis, if there can be none like it: some programs write such where they know none."""
+    what, factor, ours = quantity(axis.units)
+    if axis.values is not None:
+        return None if np.isfinite(np.asarray(axis.values, dtype=float)).all() else "not a number"
+    if not (np.isfinite(axis.scale) and np.isfinite(axis.offset)):
+        return "not a number"
+    least, most = _STEPS.get(what, (0, np.inf))
+    step = abs(axis.scale) * factor
+    return None if axis.size == 1 or (step and least <= step <= most) else f"{step:g} {ours}"
 
 
 def _ascending(array):

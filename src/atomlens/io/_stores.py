@@ -7,8 +7,10 @@ zarr itself: recent xarray insists on zarr 3, rosettasciio's zspy on zarr 2.
 import json
 
 from atomlens.io._axes import Axis, chunking
+from atomlens.io._claims import check_memory, nbytes_of
 from atomlens.io._errors import FormatError
 from atomlens.io._metadata import plain
+from atomlens.io._notes import NOT_BELIEVED, parsed
 from atomlens.io._signal import Signal
 
 MARK = "atomlens_attrs"  # a JSON text, so that booleans and lists come back as they went
@@ -41,9 +43,11 @@ def _from_zarr(name, arrays, listed, path, lazy):
     array = arrays[name]
     attrs = array.attrs.asdict()
     dims = attrs.get("_ARRAY_DIMENSIONS", [""] * array.ndim)
-    saved = json.loads(attrs[MARK]) if MARK in attrs else None
+    saved, wrong = _believed(attrs.get(MARK), dims, array.shape, set(arrays))
 
     def load():
+        if not lazy:
+            check_memory(nbytes_of(array.shape, array.dtype), f"{name!r} of {path.name}")
         if saved and array.nchunks_initialized < array.nchunks:
             raise FormatError(
                 f"{path.name} holds {array.nchunks_initialized} of its {array.nchunks} chunks: "
@@ -65,10 +69,18 @@ def _from_zarr(name, arrays, listed, path, lazy):
         dtype=array.dtype,
         axes=_axes(dims, array.shape, coords),
         load=load,
-        attrs={"reader": "atomlens (zarr)", "title": name},
+        attrs={"reader": "atomlens (zarr)", "title": name} | wrong,
         saved=saved,
         coords=coords if saved else None,
     )
+
+
+def _believed(text, dims, shape, coords):
+    """The notes of `write`, if they fit the array; and what is to be said if they do not."""
+    saved, wrong = parsed(text)
+    if saved and (saved["dims"] != list(dims) or len(dims) != len(shape) or not {*dims} <= coords):
+        saved, wrong = None, "the dimensions have been changed since"
+    return saved, {"note_saved": NOT_BELIEVED.format(wrong)} if wrong else {}
 
 
 def _plain_attrs(attrs):
@@ -98,7 +110,8 @@ def open_netcdf(path, *, lazy):
 
 def _from_netcdf(name, dataset, path, lazy):
     variable = dataset[name]
-    saved = json.loads(variable.attrs[MARK]) if MARK in variable.attrs else None
+    known = set(variable.coords)
+    saved, wrong = _believed(variable.attrs.get(MARK), variable.dims, variable.shape, known)
     coords = {c: (v.dims, v.values, dict(v.attrs)) for c, v in variable.coords.items()}
 
     def load():
@@ -115,7 +128,7 @@ def _from_netcdf(name, dataset, path, lazy):
         dtype=variable.dtype,
         axes=_axes(variable.dims, variable.shape, coords),
         load=load,
-        attrs={"reader": "atomlens (NetCDF)", "title": name},
+        attrs={"reader": "atomlens (NetCDF)", "title": name} | wrong,
         saved=saved,
         coords=coords if saved else None,
     )

@@ -7,31 +7,47 @@ import numpy as np
 
 from atomlens.io import _rosetta
 from atomlens.io._axes import Axis, uniform
+from atomlens.io._claims import check_memory
 from atomlens.io._errors import FormatError
+from atomlens.io._notes import NOT_BELIEVED, fingerprint, parsed
 from atomlens.io._signal import Signal
 
 _IMAGEJ = ("uint8", "uint16", "float32")
+_RELATIVE = 1e-3  # tags hold fractions of whole numbers
+_LETTERS = {"T": "time", "Y": "y", "X": "x", "Z": "z", "C": "channel"}
 
 
 def open_tiff(path, *, lazy):
-    """Read a tif of our own from its text, any other through rosettasciio."""
+    """Read a tif of our own from its text, if that still holds; any other through rosettasciio."""
     import tifffile
 
     with tifffile.TiffFile(path) as tif:
-        saved = _our_text(tif)
-        unit = (tif.imagej_metadata or {}).get("unit")
-        if saved is None:
-            _check_complete(tif, path)
-        else:
+        text = _our_text(tif)
+        saved, wrong = parsed(text)
+        if not lazy:
+            for series in tif.series:
+                check_memory(series.nbytes, path.name)
+        _check_complete(tif, path)
+        if saved:
             data = tif.asarray()
-    if saved is None:
-        return [_with_unit(signal, unit) for signal in _rosetta.open_file(path, "tiff", lazy=lazy)]
-    axes = tuple(
-        Axis(size, dim, c["attrs"].get("units"), c["scale"], c["offset"])
-        for size, (dim, c) in zip(data.shape, saved["coords"].items(), strict=True)
-    )
-    attrs = {"reader": f"atomlens (tifffile {tifffile.__version__})"}
-    return [Signal(path.stem, data.shape, data.dtype, axes, lambda: data, attrs, saved)]
+            wrong = _changed(saved, data, _tags(tif))
+        described = [_described(tif, series) for series in tif.series]
+        planar = _planar(tif)
+    if saved and not wrong:
+        axes = tuple(
+            Axis(size, dim, c["attrs"].get("units"), c["scale"], c["offset"])
+            for size, (dim, c) in zip(data.shape, saved["coords"].items(), strict=True)
+        )
+        attrs = {"reader": f"atomlens (tifffile {tifffile.__version__})"}
+        return [Signal(path.stem, data.shape, data.dtype, axes, lambda: data, attrs, saved)]
+    signals = _rosetta.open_file(path, ("tiff",), lazy=lazy)
+    if len(signals) == len(described):
+        signals = [_calibrated(s, *d) for s, d in zip(signals, described, strict=True)]
+    if planar and len(signals) == 1 and len(signals[0].shape) == 3:
+        signals = [_interleaved(signals[0])]
+    if wrong:
+        signals = [replace(s, attrs={**s.attrs, "note_saved": NOT_BELIEVED.format(wrong)}) for s in signals]
+    return signals
 
 
 def _our_text(tif):
@@ -39,16 +55,114 @@ def _our_text(tif):
     try:
         found = json.loads(text or "")
     except (TypeError, ValueError):
-        return None
+        # Cut off or damaged, but ours
+        return "{" if str(text).lstrip().startswith('{"atomlens"') else None
     return found.get("atomlens") if isinstance(found, dict) else None
 
 
-def _with_unit(signal, unit):
-    """Put back the unit ImageJ wrote: rosettasciio takes over its scale, but no unit other than micron."""
-    if unit is None:
+def _changed(saved, data, tags):
+    """What has changed since the notes were written, or ""."""
+    if saved.get("hash") != fingerprint(data) or len(saved["dims"]) != data.ndim:
+        return "the pixels have been changed since"
+    noted = saved.get("tags")
+    if not isinstance(noted, list) or len(noted) != 3 or noted[0] != tags[0]:
+        return "the scale has been changed since"
+    if not np.allclose(np.asarray(noted[1:], dtype=float), tags[1:], rtol=_RELATIVE):
+        return "the scale has been changed since"
+    return ""
+
+
+def _tags(tif):
+    """Unit, and resolutions along x and y, as other programs read and change them."""
+    page = tif.pages[0]
+    unit = (tif.imagej_metadata or {}).get("unit") if tif.is_imagej else None
+    unit = unit or str(getattr(page.tags.get("ResolutionUnit"), "value", ""))
+    resolution = []
+    for name in ("XResolution", "YResolution"):
+        tag = page.tags.get(name)
+        above, below = tag.value if tag is not None else (0, 1)
+        resolution.append(above / below if below else 0.0)
+    return [unit, *resolution]
+
+
+def _described(tif, series):
+    """Letters of the axes of a series, and what ImageJ or OME say of each: {letter: (scale, unit)}."""
+    scales = {}
+    if tif.is_imagej:
+        found = tif.imagej_metadata or {}
+        interval = found.get("finterval")
+        if isinstance(interval, int | float) and interval > 0:
+            scales["T"] = (float(interval), found.get("tunit") or "s")
+        if found.get("unit"):
+            scales |= {letter: (None, found["unit"]) for letter in "YX"}
+    elif tif.is_ome:
+        scales = _of_ome(tif.ome_metadata)
+    return series.axes, series.shape, scales
+
+
+def _of_ome(text):
+    """Sizes of pixels and the interval of frames, of the first image that OME-XML describes."""
+    from xml.etree import ElementTree
+
+    try:
+        pixels = next(e for e in ElementTree.fromstring(text).iter() if e.tag.endswith("}Pixels"))
+    except (ElementTree.ParseError, StopIteration, TypeError):
+        return {}
+    scales = {}
+    # The unit that the standard has where none is given
+    wanted = {"X": ("PhysicalSizeX", "µm"), "Y": ("PhysicalSizeY", "µm"), "T": ("TimeIncrement", "s")}
+    for letter, (name, usual) in wanted.items():
+        try:
+            value = float(pixels.get(name, "nan"))
+        except ValueError:
+            continue
+        if value > 0 and np.isfinite(value):
+            scales[letter] = (value, pixels.get(f"{name}Unit", usual))
+    return scales
+
+
+def _calibrated(signal, letters, shape, scales):
+    """Put back what rosettasciio leaves aside: units of ImageJ, the interval of frames, sizes of OME."""
+    # Both drop axes of length one in their own way.
+    kept = [(letter, n) for letter, n in zip(letters, shape, strict=True) if n > 1 and letter != "S"]
+    places = [i for i, axis in enumerate(signal.axes) if axis.size > 1]
+    if [n for _, n in kept] != [signal.axes[i].size for i in places]:
         return signal
-    axes = [replace(a, units=unit) if a.scale != 1 and a.units is None else a for a in signal.axes]
+    axes = list(signal.axes)
+    for i, (letter, _) in zip(places, kept, strict=True):
+        scale, unit = scales.get(letter, (None, None))
+        named = {"name": _LETTERS[letter]} if letter == "T" else {}
+        if scale is not None:
+            axes[i] = replace(axes[i], units=unit, scale=scale, offset=0.0, values=None, **named)
+        elif unit and axes[i].scale != 1 and axes[i].units is None:
+            axes[i] = replace(axes[i], units=unit, **named)
+        elif named and axes[i].units is None:
+            axes[i] = replace(axes[i], **named)
     return replace(signal, axes=tuple(axes))
+
+
+def _planar(tif):
+    """Whether colours lie one plane after the other, instead of together in every pixel."""
+    page = tif.pages[0]
+    return (
+        page.photometric == 2  # RGB
+        and getattr(page.planarconfig, "value", 1) == 2
+        and page.samplesperpixel in (3, 4)
+        and len(tif.series) == 1
+        and len(tif.pages) == 1
+    )
+
+
+def _interleaved(signal):
+    """A record of colours in every pixel, as readers of images deliver it."""
+    names = "RGBA"[: signal.shape[0]]
+    dtype = np.dtype([(name, signal.dtype) for name in names])
+
+    def load():
+        planes = np.asarray(signal.load())
+        return np.ascontiguousarray(np.moveaxis(planes, 0, -1)).view(dtype)[..., 0]
+
+    return replace(signal, shape=signal.shape[1:], dtype=dtype, axes=signal.axes[1:], load=load)
 
 
 def _check_complete(tif, path):
@@ -81,18 +195,26 @@ def write_tiff(array, path, saved):
                 f"the coordinate {dim!r} is not evenly spaced, tif cannot hold it: write .nc or .zarr"
             )
         saved["coords"][dim] |= {"scale": step[0], "offset": step[1]}
-    text = json.dumps({"atomlens": saved | {"dtype": array.dtype.str}})
     units = array[array.dims[1]].attrs.get("units")
     across, down = (abs(saved["coords"][dim]["scale"]) for dim in (array.dims[1], array.dims[0]))
-    if values.dtype.name in _IMAGEJ:
-        metadata = {"unit": units, "Info": text} if units == "nm" else {"Info": text}
-        resolution = (1 / across, 1 / down) if units == "nm" else None
-        tifffile.imwrite(path, values, imagej=True, resolution=resolution, metadata=metadata)
+    calibrated, imagej = units == "nm", values.dtype.name in _IMAGEJ
+    per = 1 if imagej else 1e7  # nm; otherwise a centimetre
+    resolution = (per / across, per / down) if calibrated else (1, 1)
+    unit = ("nm" if calibrated else "pixel") if imagej else "3" if calibrated else "1"
+    text = json.dumps(
+        {
+            "atomlens": saved
+            | {"dtype": array.dtype.str, "hash": fingerprint(values), "tags": [unit, *resolution]}
+        }
+    )
+    if imagej:
+        tifffile.imwrite(
+            path, values, imagej=True, resolution=resolution, metadata={"unit": unit, "Info": text}
+        )
     else:
-        resolution = (1e7 / across, 1e7 / down) if units == "nm" else None  # pixels a centimetre
         tifffile.imwrite(
             path, values, description=text, metadata=None, photometric="minisblack",
-            resolution=resolution, resolutionunit="CENTIMETER" if resolution else None,
+            resolution=resolution, resolutionunit=int(unit),
         )  # fmt: skip
 
 
