@@ -6,6 +6,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from atomlens._replace import replacing
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -56,6 +58,8 @@ def save(path, kind, described, network, *, overwrite=False, half=False):
     ------
     FileExistsError
         If one of the files exists and `overwrite` is False.
+    OSError
+        If there is no room.
     ValueError
         If the name does not end in ``.pt``.
     """
@@ -65,15 +69,14 @@ def save(path, kind, described, network, *, overwrite=False, half=False):
     if path.suffix != ".pt":
         raise ValueError(f"weights are saved as .pt, not {path.suffix!r}: {path.name}")
     about = path.with_suffix(".json")
-    for file in (path, about):
-        if file.exists() and not overwrite:
-            raise FileExistsError(f"{file} exists already: choose another name, or pass overwrite=True")
     text = json.dumps({"format": kind.mark, **described}, indent=1)
     weights = {name: value.detach().cpu().contiguous() for name, value in network.state_dict().items()}
     if half:
         weights = {n: value.half() if value.is_floating_point() else value for n, value in weights.items()}
-    torch.save(weights, path)
-    about.write_text(text + "\n", encoding="utf-8")
+    nbytes = sum(value.nbytes for value in weights.values())
+    with replacing([path, about], overwrite=overwrite, nbytes=nbytes) as (new_path, new_about):
+        torch.save(weights, new_path)
+        new_about.write_text(text + "\n", encoding="utf-8")
 
 
 def load(path, kind, build):

@@ -25,6 +25,8 @@ _SETTLED = 3
 # After so many iterations, no more are spent on this fraction of the columns; of them, those whose steps are
 # still so many times as large as the tolerance have not converged.
 _PATIENCE, _STRAGGLERS, _UNSETTLED = 8, 0.01, 10
+# The same where another climb will follow, and by what factor steps may be larger there.
+_ROUGH_PATIENCE, _ROUGH_STRAGGLERS, _ROUGH = 4, 0.05, 3.0
 # Neighbours closer than this, in widths, share so much that it is calculated anew in every iteration. Where
 # they are as many as this fraction of the columns, all is, and counts are shared out before anything moves.
 _CLOSE, _CROWD = 4.0, 0.25
@@ -94,7 +96,7 @@ class Summit(NamedTuple):
     expected: np.ndarray
 
 
-def maximise(scene, data, theta, failed, problem, *, until=None):
+def maximise(scene, data, theta, failed, problem, *, until=None, rough=False):
     """Climb to the maximum of the joint likelihood.
 
     Only columns that still move are worked on; when none does, all are looked at once more, so that the
@@ -110,9 +112,10 @@ def maximise(scene, data, theta, failed, problem, *, until=None):
     failed : ndarray of bool, shape (n,)
         Columns whose position and width are held.
     problem : Problem
-    max_iterations : int
     until : callable, optional
         Of theta: whether to stop after the first iterations.
+    rough : bool
+        Whether another climb follows, so that near the summit will do.
 
     Returns
     -------
@@ -128,6 +131,8 @@ def maximise(scene, data, theta, failed, problem, *, until=None):
     shapes = scene.factors(theta, of)
     spots = scene.render(theta, shapes)
     moving, stopped = np.ones(n, dtype=bool), False
+    slack = problem.slack * (_ROUGH if rough else 1.0)
+    patience, stragglers = (_ROUGH_PATIENCE, _ROUGH_STRAGGLERS) if rough else (_PATIENCE, _STRAGGLERS)
     couplings = np.zeros((scene.pairs.shape[1], 5, 5))
     close = np.hypot(*(theta[scene.pairs[0], :2] - theta[scene.pairs[1], :2]).T) < _CLOSE * problem.sigma
     crowd = close.sum() > _CROWD * n
@@ -184,12 +189,12 @@ def maximise(scene, data, theta, failed, problem, *, until=None):
         after = _stepped(before, pace[of, None] * step, of, problem)
         last[of] = (after - before) * scale  # in standard errors, had each parameter been alone
         # Columns at rest are stirred a little by their neighbours' last steps: that is let pass.
-        small = _TOLERANCE * np.sqrt(gain) * problem.slack * (2 if of.size == n else 1)
+        small = _TOLERANCE * np.sqrt(gain) * slack * (2 if of.size == n else 1)
         moving[of] = (np.abs(last[of]) > small).any(axis=1)
         theta[of] = after
         if of.size == n and not moving.any() and not shared_out:
             break  # found at rest when all were looked at: a stationary point
-        if iteration >= _PATIENCE and moving.sum() <= _STRAGGLERS * n:
+        if iteration >= patience and moving.sum() <= stragglers * n:
             break
         shapes[:, of] = scene.factors(theta, of)
         spots = scene.render(theta, shapes)

@@ -52,8 +52,6 @@ _CORRECTED, _TWICE = 10, 2
 _LONG, _SURELY, _LONGEST = 0.02, 5.0, 0.75
 # Fewer pixels than this do not determine five parameters.
 _FEWEST_PIXELS = 10
-# Before the surroundings are known, steps may be so many times as large as at the end.
-_ROUGH = 3.0
 _PARAMETERS = ["x", "y", "intensity", "sigma", "background"]
 
 
@@ -224,14 +222,14 @@ def _fit(pixels, usable, start, *, gain, background, radius, spread, guess):
         floor = _FLOOR * np.median(theta[:, INTENSITY]) / (2 * np.pi * sigma**2)
         theta[:, BACKGROUND] = np.maximum(theta[:, BACKGROUND] if background is None else background, floor)
         leash = np.clip(gap / 2, 1e-6, 3 * sigma)
-        problem = Problem(start, leash, sigma, spread or 0.0, floor, background is None, gain, slack=_ROUGH)
+        problem = Problem(start, leash, sigma, spread or 0.0, floor, background is None, gain)
 
         def outgrown(theta, centre=centre, sigma=sigma):
             moved = np.abs(theta[:, [X, Y]] - centre).max()
             return moved > _MOVED or abs(np.median(theta[:, SIGMA]) / sigma - 1) > _CHANGED
 
         until = outgrown if layout < _LAYOUTS - 1 else None
-        summit = maximise(scene, data, theta, failed, problem, until=until)
+        summit = maximise(scene, data, theta, failed, problem, until=until, rough=True)
         theta = summit.theta
         if not summit.stopped:
             break
@@ -244,7 +242,7 @@ def _fit(pixels, usable, start, *, gain, background, radius, spread, guess):
         failed |= lost
         theta[lost, X], theta[lost, Y] = start[lost].T
         theta[lost, SIGMA] = sigma
-        summit = maximise(scene, data, theta, failed, problem)
+        summit = maximise(scene, data, theta, failed, problem, rough=True)
         theta = summit.theta
     scene_of = _Surroundings(scene, data, failed, problem, pixels.shape, gain is None, background is None)
     summit = scene_of.settled(summit)
@@ -299,10 +297,7 @@ class _Surroundings:
         for _ in range(_CORRECTED):
             if not any(tell(summit) for tell in (self._level, self._lift, self._lengthen, self._tilt)):
                 break
-            # The next correction needs residuals, not the very summit.
-            summit = maximise(
-                self.scene, self.data, summit.theta, self.failed, self.problem, until=lambda theta: True
-            )
+            summit = maximise(self.scene, self.data, summit.theta, self.failed, self.problem, rough=True)
         return maximise(self.scene, self.data, summit.theta, self.failed, self.problem)
 
     def _level(self, summit):

@@ -13,7 +13,7 @@ from atomlens.io._errors import FormatError
 from atomlens.io._hyperspy import from_hyperspy, to_hyperspy
 from atomlens.io._read import read, sha256, signals
 from atomlens.io._square import square_pixels
-from atomlens.io._write import write
+from atomlens.io._write import write, write_all
 
 __all__ = [
     "FormatError",
@@ -25,4 +25,5 @@ __all__ = [
     "to_atoms",
     "to_hyperspy",
     "write",
+    "write_all",
 ]

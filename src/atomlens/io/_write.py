@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
-import uuid
-from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from atomlens._types import ArrayLike, DataArray
+from atomlens._replace import replacing
+from atomlens._types import Any, ArrayLike, DataArray, Mapping
 from atomlens.io import _metadata, _rosetta, _stores, _tiff
 from atomlens.io._atoms import write_xyz
 from atomlens.io._axes import SPACE, kind_of
@@ -24,6 +21,7 @@ _ARRAYS = {
     ".tif": _tiff.write_tiff,
     ".tiff": _tiff.write_tiff,
 }
+_BYTES_A_NUMBER = 20  # in text
 _KEEP_EVERY_COORDINATE = (".zarr", ".nc")
 
 
@@ -54,6 +52,8 @@ def write(data: DataArray | ArrayLike, path: str | Path, *, overwrite: bool = Fa
         If `path` exists and `overwrite` is False.
     FileNotFoundError, NotADirectoryError, PermissionError
         If the folder does not exist, is none, or cannot be written to.
+    OSError
+        If there is no room for the file.
     TypeError, ValueError
         If the format cannot hold the data.
 
@@ -72,10 +72,51 @@ def write(data: DataArray | ArrayLike, path: str | Path, *, overwrite: bool = Fa
     >>> bool((again == image).all()), again.x.attrs["units"]
     (True, 'nm')
     """
+    return write_all({path: data}, overwrite=overwrite)[0]
+
+
+def write_all(files: Mapping[str | Path, Any], *, overwrite: bool = False) -> list[Path]:
+    """Write several files, all of them or none.
+
+    Parameters
+    ----------
+    files : mapping of path to data
+        As for :func:`write`.
+    overwrite : bool
+        Replace files that exist.
+
+    Returns
+    -------
+    list of Path
+        Where they were written.
+
+    Raises
+    ------
+    FileExistsError, FileNotFoundError, NotADirectoryError, PermissionError, OSError, TypeError, ValueError
+        As of :func:`write`, for any of them; all files are then as they were.
+
+    Examples
+    --------
+    >>> import numpy as np, pathlib, tempfile
+    >>> from atomlens import io
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     folder = pathlib.Path(folder)
+    ...     written = io.write_all({folder / "a.tif": np.eye(3), folder / "b.tif": np.ones((2, 2))})
+    ...     [path.name for path in written]
+    ['a.tif', 'b.tif']
+    """
+    prepared = [_prepared(data, Path(path)) for path, data in files.items()]
+    with replacing(list(files), overwrite=overwrite, nbytes=sum(n for _, n in prepared)) as temporaries:
+        for (write_to, _), temporary in zip(prepared, temporaries, strict=True):
+            write_to(temporary)
+    return [Path(path).expanduser() for path in files]
+
+
+def _prepared(data, path):
+    """What writes the data to a path, checked so far as possible, and about how many bytes that will be."""
     import pandas as pd
     from ase import Atoms
 
-    path = _target(path, overwrite)
     suffix = path.suffix.lower()
     if isinstance(data, pd.DataFrame | Atoms):
         table = isinstance(data, pd.DataFrame)
@@ -84,12 +125,10 @@ def write(data: DataArray | ArrayLike, path: str | Path, *, overwrite: bool = Fa
                 f"{'a table is written as .csv or .xyz' if table else 'atoms are written as .xyz'}, not "
                 f"{suffix or 'without an extension'}: rename the file"
             )
-        with _replacing(path) as temporary:
-            if suffix == ".xyz":
-                write_xyz(data, temporary)
-            else:
-                data.to_csv(temporary, index=not isinstance(data.index, pd.RangeIndex))
-        return path
+        nbytes = _BYTES_A_NUMBER * (data.size if table else 4 * len(data))
+        if suffix == ".xyz":
+            return partial(write_xyz, data), nbytes
+        return partial(data.to_csv, index=not isinstance(data.index, pd.RangeIndex)), nbytes
     if suffix not in _ARRAYS:
         raise ValueError(
             f"{path.name}: an array cannot be written as {suffix or 'a file without extension'!r}, "
@@ -100,9 +139,7 @@ def write(data: DataArray | ArrayLike, path: str | Path, *, overwrite: bool = Fa
     array = complete(_as_array(data))
     if suffix not in _KEEP_EVERY_COORDINATE:
         array = without_extra_coordinates(array, suffix)
-    with _replacing(path) as temporary:
-        _ARRAYS[suffix](array, temporary, what_to_save(array))
-    return path
+    return lambda temporary: _ARRAYS[suffix](array, temporary, what_to_save(array)), array.nbytes
 
 
 def complete(array):
@@ -169,63 +206,3 @@ def without_extra_coordinates(array, suffix):
         else:
             array = array.drop_vars(name).assign_attrs({f"at_{name}": _metadata.plain(coord.values[()])})
     return array
-
-
-def _target(path, overwrite):
-    path = Path(path).expanduser()
-    if not path.parent.exists():
-        raise FileNotFoundError(f"the folder {path.parent} does not exist: create it first")
-    if not path.parent.is_dir():
-        raise NotADirectoryError(
-            f"{path.parent} is a file, not a folder: choose another place for {path.name}"
-        )
-    if path.exists():
-        if not overwrite:
-            raise FileExistsError(
-                f"{path} exists already: pass overwrite=True to replace it, or choose another name"
-            )
-        if path.is_dir() and not any((path / mark).exists() for mark in (".zgroup", ".zattrs", "zarr.json")):
-            raise FileExistsError(
-                f"{path} is a folder, but no zarr store, so it is not replaced: choose another name"
-            )
-    return path
-
-
-@contextmanager
-def _replacing(path):
-    """Give a temporary name beside `path`; move what was written there when all went well."""
-    temporary = path.with_name(f".{path.stem}.{uuid.uuid4().hex[:8]}{path.suffix}")
-    try:
-        with tempfile.TemporaryFile(dir=path.parent):
-            pass
-    except OSError as error:
-        raise PermissionError(
-            f"nothing can be written in {path.parent} ({error.strerror or error}): choose another folder"
-        ) from error
-    try:
-        yield temporary
-        _swap(temporary, path)
-    finally:
-        _remove(temporary)
-
-
-def _swap(temporary, path):
-    if not path.is_dir():
-        temporary.replace(path)
-        return
-    # A folder cannot be replaced in one step: keep the old one until the new one stands.
-    old = path.with_name(f"{temporary.name}.old")
-    path.replace(old)
-    try:
-        temporary.replace(path)
-    except OSError:
-        old.replace(path)
-        raise
-    _remove(old)
-
-
-def _remove(path):
-    if path.is_dir():
-        shutil.rmtree(path)
-    else:
-        path.unlink(missing_ok=True)
