@@ -97,7 +97,7 @@ def coordinates(axis, size):
 
 
 def agrees(ours, theirs):
-    """"right", "corrected" or what differs between one of our arrays and an entry of rosettasciio."""
+    """ "right", "corrected" or what differs between one of our arrays and an entry of rosettasciio."""
     data = np.asarray(theirs["data"])
     if data.dtype == object:
         return "wrong: an object became numbers"
@@ -131,7 +131,11 @@ def compare_axes(ours, axes, flips):
         wanted, known = coordinates(axis, ours.sizes[dim])
         if flip:
             wanted = wanted[::-1]
-        if known and known[0] == unit and np.allclose(got, wanted * known[1], rtol=1e-4, atol=1e-6 * np.ptp(got)):
+        if (
+            known
+            and known[0] == unit
+            and np.allclose(got, wanted * known[1], rtol=1e-4, atol=1e-6 * np.ptp(got))
+        ):
             if flip and (np.diff(got) < 0).any():
                 return f"wrong: {dim} is turned"
             continue
@@ -195,7 +199,9 @@ def outcome(path):
 
 def files(folder):
     inside = {".zspy", ".zarr"}
-    known = {"." + e.lower() for p in rsciio.IO_PLUGINS for e in p["file_extensions"]} | set(io.readable() if hasattr(io,"readable") else [])
+    known = {"." + e.lower() for p in rsciio.IO_PLUGINS for e in p["file_extensions"]} | set(
+        io.readable() if hasattr(io, "readable") else []
+    )
     for path in sorted(Path(folder).rglob("*")):
         if any(parent.suffix in inside for parent in path.parents):
             continue
@@ -242,7 +248,9 @@ def main():
     n = all_.sum() - all_["more"] - sum(d.startswith("refused") and "rosettasciio, too" in d for d in details)
     read = all_["right"] + all_["corrected"]
     fine = read + sum(d.startswith("refused") and "rosettasciio, too" not in d for d in details)
-    print(f"{n} files that rosettasciio reads: {100 * read / n:.1f} % read, {100 * fine / n:.1f} % read or rightly refused")
+    print(
+        f"{n} files that rosettasciio reads: {100 * read / n:.1f} % read, {100 * fine / n:.1f} % read or rightly refused"
+    )
     print(f"{time.time() - began:.0f} s")
 
 

@@ -151,7 +151,12 @@ def test_an_import_only_goes_down(root):
     for path in source.rglob("*.py"):
         room = path.relative_to(source).parts[0].removesuffix(".py")
         below = FLOORS[: FLOORS.index(room)] if room in FLOORS else []
-        if room in ("__init__", "_types", "_look"):  # the face opens all, and types are names only
+        if room in (
+            "__init__",
+            "_types",
+            "_look",
+            "_calibrate",
+        ):  # the face opens all, and types are names only
             continue
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "atomlens":

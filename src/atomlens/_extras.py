@@ -14,6 +14,9 @@ _EXTRA_OF = {
     "trackpy": "peers",
     "pyroved": "peers",
     "pyro": "peers",
+    "sparse": "formats",
+    "numba": "formats",
+    "hdf5plugin": "formats",
 }
 
 
@@ -44,7 +47,12 @@ def require(module, *, reason):
     try:
         return import_module(module)
     except ImportError as error:
-        top = module.partition(".")[0]
-        extra = _EXTRA_OF.get(top)
-        how = f'pip install "atomlens[{extra}]"' if extra else f"pip install {top}"
-        raise ImportError(f"{reason} needs {top}, which is not installed: {how}") from error
+        raise missing(module, reason) from error
+
+
+def missing(module, reason):
+    """The error for a module that is not installed, as `require` raises it."""
+    top = module.partition(".")[0]
+    extra = _EXTRA_OF.get(top)
+    how = f'pip install "atomlens[{extra}]"' if extra else f"pip install {top}"
+    return ImportError(f"{reason} needs {top}, which is not installed: {how}", name=top)

@@ -142,7 +142,15 @@ def test_two_axes_of_one_meaning_keep_their_own_names():
 
 @pytest.mark.parametrize(
     "names",
-    ["Y axis/X axis", "yaxis/xaxis", "Y/X", "scan_y/scan_x", "y position/x position", "Y-Axis/X-Axis", "row/col"],
+    [
+        "Y axis/X axis",
+        "yaxis/xaxis",
+        "Y/X",
+        "scan_y/scan_x",
+        "y position/x position",
+        "Y-Axis/X-Axis",
+        "row/col",
+    ],
 )
 @pytest.mark.parametrize("units", ["nm", None])
 def test_scan_axes_as_others_call_them(names, units):
@@ -208,7 +216,6 @@ def test_kind_is_obeyed_where_the_number_of_axes_fits(kind, axes, dims):
 def test_kind_refuses(kind, axes):
     with pytest.raises(FormatError, match="leave kind= out, or choose image, line_scan"):
         force(kind, roles(axes), "f")
-
 
 
 def test_uniform():

@@ -185,7 +185,11 @@ def recognise(axes, what):
             )
         if kind is None:
             found = _numbered(axes, found)
-            return found, kind_of(found), "axes without units or names were numbered, or guessed by their order"
+            return (
+                found,
+                kind_of(found),
+                "axes without units or names were numbered, or guessed by their order",
+            )
         note = f"axes without units or names were taken as those of kind={kind!r}"
         found = force(kind, found, what)
     if found in (["y", "energy"], ["energy", "y"]):

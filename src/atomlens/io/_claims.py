@@ -1,7 +1,5 @@
 """Before memory is taken: what a header claims, against the file and against the memory there is."""
 
-import os
-
 import numpy as np
 
 from atomlens.io._errors import FormatError
@@ -44,26 +42,15 @@ def nbytes_of(shape, dtype):
 
 def free_memory():
     """Bytes that may still be taken: free in the machine, and allowed to this process."""
-    free = [_available()]
+    import psutil
+
+    free = [psutil.virtual_memory().available]
     try:
         import resource
 
         limit = resource.getrlimit(resource.RLIMIT_AS)[0]
         if limit != resource.RLIM_INFINITY:
-            free.append(limit)
+            free.append(limit - psutil.Process().memory_info().vms)
     except ImportError:  # no such limits on Windows
         pass
-    return min(free)
-
-
-def _available():
-    try:
-        with open("/proc/meminfo") as lines:
-            entries = dict(line.split(":") for line in lines)
-        return int(entries["MemAvailable"].split()[0]) * 1024
-    except (OSError, KeyError, ValueError):
-        pass
-    try:
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    except (AttributeError, ValueError, OSError):
-        return 2**63  # unknown: nothing is refused
+    return max(0, min(free))

@@ -1,9 +1,11 @@
 """HDF5: which convention a file follows, what it refers to, and arrays in files that follow none."""
 
 import os
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
+from atomlens._extras import missing
 from atomlens.io._claims import check_memory, nbytes_of
 from atomlens.io._errors import FormatError
 from atomlens.io._signal import Signal, bare_axes
@@ -117,17 +119,11 @@ def _check_codec(codec, what):
     import h5py
 
     number, name = codec[0], codec[3].decode(errors="replace") or "no name"
-    if h5py.h5z.filter_avail(number):
-        return
-    try:
-        import hdf5plugin  # noqa: F401  registers its codecs when it is imported
-    except ImportError:
-        pass
     if not h5py.h5z.filter_avail(number):
-        raise ImportError(
-            f"{what} is compressed with a codec of HDF5 that is not installed ({number}, {name}): "
-            "pip install hdf5plugin"
-        )
+        with suppress(ImportError):
+            import hdf5plugin  # noqa: F401  registers its codecs when it is imported
+    if not h5py.h5z.filter_avail(number):
+        raise missing("hdf5plugin", f"{what}, compressed with a codec that HDF5 lacks ({number}, {name}),")
 
 
 def open_hdf5(path, *, lazy):

@@ -55,6 +55,8 @@ def _is_numeric(text):
         dtype = np.dtype(text)
     except (TypeError, ValueError, SyntaxError):
         return False
-    return isinstance(text, str) and dtype.kind in "buifcUM" and (
-        dtype.itemsize <= _LONGEST or dtype.kind == "U" and dtype.itemsize <= 4 * 1024
+    return (
+        isinstance(text, str)
+        and dtype.kind in "buifcUM"
+        and (dtype.itemsize <= _LONGEST or dtype.kind == "U" and dtype.itemsize <= 4 * 1024)
     )

@@ -7,6 +7,7 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from atomlens._extras import missing
 from atomlens._types import DataArray, DataFrame
 from atomlens.io import _hdf5, _plain, _rosetta, _stores, _tiff
 from atomlens.io._axes import chunking
@@ -242,7 +243,11 @@ def _open(path, *, lazy):
 def _guarded(path, step):
     try:
         return step()
-    except (FormatError, PermissionError, ImportError):
+    except (FormatError, PermissionError):
+        raise
+    except ModuleNotFoundError as error:
+        raise missing(error.name, f"reading {path.name}") from error
+    except ImportError:
         raise
     except Exception as error:
         raise FormatError(explained(error, path.name, path.suffix.lower().lstrip("."))) from error

@@ -11,6 +11,7 @@ from importlib.metadata import version
 
 import numpy as np
 
+from atomlens._extras import missing
 from atomlens.io import _metadata
 from atomlens.io._axes import Axis, uniform
 from atomlens.io._errors import FormatError
@@ -98,7 +99,9 @@ def _told(reader, path, module, lazy):
         if module != "emd":
             raise
         # The spectra of a Velox file need it; its images do not.
-        warnings.warn(f"only the images were read: its spectra need pip install {error.name}", stacklevel=1)
+        warnings.warn(
+            f"only the images were read; {missing(error.name, 'reading the spectra')}", stacklevel=1
+        )
         return reader(str(path), lazy=lazy, select_type="images")
 
 
@@ -113,6 +116,8 @@ class _Ear(logging.Handler):
 
 def _heard(call):
     """Result of a call, and in one text what was said meanwhile by warnings and by the reader's log."""
+    import rsciio  # noqa: F401  gives its log a voice when it is first imported
+
     logger, ear = logging.getLogger("rsciio"), _Ear()
     handlers, propagate = logger.handlers, logger.propagate
     logger.handlers, logger.propagate = [ear], False

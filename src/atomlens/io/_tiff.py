@@ -94,7 +94,7 @@ def _described(tif, series):
         if isinstance(interval, int | float) and interval > 0:
             scales["T"] = (float(interval), found.get("tunit") or "s")
         if found.get("unit"):
-            scales |= {letter: (None, found["unit"]) for letter in "YX"}
+            scales |= dict.fromkeys("YX", (None, found["unit"]))
     elif tif.is_ome:
         scales = _of_ome(tif.ome_metadata)
     return series.axes, series.shape, scales
