@@ -1,7 +1,7 @@
 """Claim: a file of another program is read as it is, or refused for a reason that is said.
 
-Give a folder of real files, such as `rsciio/tests/data` of rosettasciio's repository (unpack its archives). Each
-file is read with rosettasciio and with `atomlens.io`, and falls into one of these:
+Give a folder of real files, such as `rsciio/tests/data` of rosettasciio's repository, with its archives
+unpacked. Each file is read with rosettasciio and with `atomlens.io`, and falls into one of these:
 
 right       values and calibrated axes are those of rosettasciio, up to the order of the axes
 corrected   values are, and an axis is in pixels, with a note: its calibration is no physical one
@@ -44,10 +44,14 @@ _SIDECARS = {".hdr": ".mib", ".raw": ".rpl"}
 _SECONDS = 120
 # Units of files -> ours, and the factor; written anew here, so as to be independent
 UNITS = {
-    "nm": ("nm", 1), "µm": ("nm", 1e3), "um": ("nm", 1e3), "μm": ("nm", 1e3), "micron": ("nm", 1e3), "microns": ("nm", 1e3),
-    "mm": ("nm", 1e6), "m": ("nm", 1e9), "Å": ("nm", 0.1), "A": ("nm", 0.1), "pm": ("nm", 1e-3), "cm": ("nm", 1e7),
-    "eV": ("eV", 1), "keV": ("eV", 1e3), "meV": ("eV", 1e-3), "s": ("s", 1), "ms": ("s", 1e-3), "µs": ("s", 1e-6), "ns": ("s", 1e-9),
-    "ps": ("s", 1e-12), "1/nm": ("1/nm", 1), "nm^-1": ("1/nm", 1), "1/Å": ("1/nm", 10), "1/m": ("1/nm", 1e-9), "mrad": ("mrad", 1), "rad": ("mrad", 1e3),
+    "nm": ("nm", 1), "µm": ("nm", 1e3), "um": ("nm", 1e3), "μm": ("nm", 1e3),
+    "micron": ("nm", 1e3), "microns": ("nm", 1e3),
+    "mm": ("nm", 1e6), "m": ("nm", 1e9), "Å": ("nm", 0.1), "A": ("nm", 0.1),
+    "pm": ("nm", 1e-3), "cm": ("nm", 1e7),
+    "eV": ("eV", 1), "keV": ("eV", 1e3), "meV": ("eV", 1e-3), "s": ("s", 1), "ms": ("s", 1e-3),
+    "µs": ("s", 1e-6), "ns": ("s", 1e-9),
+    "ps": ("s", 1e-12), "1/nm": ("1/nm", 1), "nm^-1": ("1/nm", 1), "1/Å": ("1/nm", 10),
+    "1/m": ("1/nm", 1e-9), "mrad": ("mrad", 1), "rad": ("mrad", 1e3),
 }  # fmt: skip
 
 
@@ -97,7 +101,7 @@ def coordinates(axis, size):
 
 
 def agrees(ours, theirs):
-    """ "right", "corrected" or what differs between one of our arrays and an entry of rosettasciio."""
+    """What it is, "right" or "corrected", or what differs between our array and that of rosettasciio."""
     data = np.asarray(theirs["data"])
     if data.dtype == object:
         return "wrong: an object became numbers"
@@ -206,7 +210,7 @@ def files(folder):
         if any(parent.suffix in inside for parent in path.parents):
             continue
         suffix = path.suffix.lower()
-        if path.is_dir() and suffix not in inside or suffix not in known:
+        if (path.is_dir() and suffix not in inside) or suffix not in known:
             continue
         mate = _SIDECARS.get(suffix)
         if mate and path.with_suffix(mate).exists():
@@ -249,7 +253,8 @@ def main():
     read = all_["right"] + all_["corrected"]
     fine = read + sum(d.startswith("refused") and "rosettasciio, too" not in d for d in details)
     print(
-        f"{n} files that rosettasciio reads: {100 * read / n:.1f} % read, {100 * fine / n:.1f} % read or rightly refused"
+        f"{n} files that rosettasciio reads: {100 * read / n:.1f} % read, "
+        f"{100 * fine / n:.1f} % read or rightly refused"
     )
     print(f"{time.time() - began:.0f} s")
 

@@ -44,8 +44,8 @@ def replacing(paths, *, overwrite=False, nbytes=0):
     Raises
     ------
     FileExistsError
-        If a file is there and `overwrite` is False, also if it came meanwhile; if a link leads nowhere; or if a
-        folder to be replaced holds something else than a store.
+        If a file is there and `overwrite` is False, also if it came meanwhile; if a link leads nowhere; or if
+        a folder to be replaced holds something else than a store.
     FileNotFoundError, NotADirectoryError, PermissionError
         If a folder does not exist, is none, or cannot be written to.
     OSError
@@ -101,8 +101,8 @@ def _check_store(path):
         foreign = [name for name in names if not _OF_ZARR.fullmatch(name)]
         if foreign:
             raise FileExistsError(
-                f"{Path(folder, foreign[0])} does not belong to the zarr store {path.name}, which is not replaced "
-                "with it: move it elsewhere"
+                f"{Path(folder, foreign[0])} does not belong to the zarr store {path.name}, which is not "
+                "replaced with it: move it elsewhere"
             )
 
 
@@ -118,8 +118,8 @@ def _check_room(folder, nbytes):
         if error.errno in _FULL:
             raise OSError(
                 error.errno,
-                f"up to {need / 2**20:.0f} MB are to be written in {folder}, and there is no room for them: free "
-                "some, or choose another folder",
+                f"up to {need / 2**20:.0f} MB are to be written in {folder}, and there is no room for them: "
+                "free some, or choose another folder",
             ) from error
         if error.errno in (errno.EINVAL, errno.EOPNOTSUPP):
             return  # the file system cannot reserve
@@ -161,7 +161,11 @@ def _keep(target, kept):
     try:
         os.link(target, kept)
     except OSError:  # a file system without links
-        shutil.copy2(target, kept)
+        try:
+            shutil.copy2(target, kept)
+        except BaseException:
+            remove(kept)
+            raise
 
 
 def _place(temporary, target, overwrite):

@@ -18,8 +18,8 @@ def check_memory(nbytes, what):
     free = _SHARE * free_memory()
     if nbytes > free:
         raise FormatError(
-            f"{what} holds, or claims to hold, {nbytes / 2**30:.1f} GB, and {free / 2**30:.1f} GB of memory are "
-            "free: read it with lazy=True, or on a larger machine"
+            f"{what} holds, or claims to hold, {nbytes / 2**30:.1f} GB, and {free / 2**30:.1f} GB of memory "
+            "are free: read it with lazy=True, or on a larger machine"
         )
 
 

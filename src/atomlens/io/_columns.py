@@ -32,7 +32,7 @@ def read_columns(
     origin: float | None = None,
     name: str | None = None,
 ) -> DataFrame:
-    """Read positions of columns that another program found: a table as all functions here take it.
+    r"""Read positions of columns that another program found: a table as all functions here take it.
 
     Parameters
     ----------
@@ -52,8 +52,8 @@ def read_columns(
     Returns
     -------
     pandas.DataFrame
-        ``x`` and ``y`` in pixels, ``x_nm`` and ``y_nm`` if the size of a pixel is known, and the other columns
-        as they are. ``attrs``: ``file`` and, where something was decided, ``note_columns``.
+        ``x`` and ``y`` in pixels, ``x_nm`` and ``y_nm`` if the size of a pixel is known, and the other
+        columns as they are. ``attrs``: ``file`` and, where something was decided, ``note_columns``.
 
     Raises
     ------
@@ -66,15 +66,16 @@ def read_columns(
 
     Notes
     -----
-    Names such as ``X``, ``x_nm``, ``x [nm]``, ``x_position``, ``col`` and ``row`` are understood. Without names
-    the first two columns are x and y. Rows without a position are left out, and counted in ``note_columns``.
+    Names such as ``X``, ``x_nm``, ``x [nm]``, ``x_position``, ``col`` and ``row`` are understood. Without
+    names the first two columns are x and y. Rows without a position are left out, and counted in
+    ``note_columns``.
 
     Examples
     --------
     >>> import pathlib, tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     file = pathlib.Path(folder, "peaks.csv")
-    ...     _ = file.write_text("X (nm);Y (nm);Area\\n0.50;0.25;7\\n0.75;0.25;9\\n")
+    ...     _ = file.write_text("X (nm);Y (nm);Area\n0.50;0.25;7\n0.75;0.25;9\n")
     ...     read_columns(file, pixel_size=0.025)
           x     y  x_nm  y_nm  Area
     0  20.0  10.0  0.50  0.25     7
@@ -224,7 +225,8 @@ def _found(table, name, notes):
     whole = {unit: axes for unit, axes in candidates.items() if {*axes} == {"x", "y"}}
     if not whole:
         raise FormatError(
-            f"{name} names no columns x and y, but {', '.join(map(str, table.columns[:12]))}: rename two of them"
+            f"{name} names no columns x and y, but {', '.join(map(str, table.columns[:12]))}: "
+            "rename two of them"
         )
     # Pixels before lengths, since these need no further number
     unit = min(whole, key=lambda u: (u not in (None, "px"), str(u)))
@@ -238,6 +240,7 @@ def _in_pixels(xy, unit, pixel_size, name):
         return xy
     if pixel_size is None:
         raise FormatError(
-            f"{name} has positions in {unit}: pass pixel_size=, the nanometres a pixel of the image they belong to"
+            f"{name} has positions in {unit}: pass pixel_size=, the nanometres a pixel of the image they "
+            "belong to"
         )
     return xy * quantity(unit)[1] / pixel_size

@@ -106,12 +106,13 @@ def _check_beside(name, path, what):
     place = Path(os.path.normpath(folder / os.fsdecode(name)))
     if folder not in place.parents or folder not in place.resolve().parents:
         raise FormatError(
-            f"{what} of {path.name} refers to {name}, outside its folder, which is never read: save all in one "
-            "file, or put the other beside it"
+            f"{what} of {path.name} refers to {name}, outside its folder, which is never read: save all in "
+            "one file, or put the other beside it"
         )
     if not place.exists():
         raise FormatError(
-            f"{what} of {path.name} lies in another file, {name}, which is not there: copy it to {folder.name}"
+            f"{what} of {path.name} lies in another file, {name}, which is not there: copy it to "
+            f"{folder.name}"
         )
 
 

@@ -87,7 +87,8 @@ def _fields(value):
 def _objects(workspace):
     """Properties of the objects in a file: MATLAB keeps them apart, in a file within the file.
 
-    That holds one list of values, and a table of numbers that says which object has which of them by what name.
+    That holds one list of values, and a table of numbers that says which object has which of them, and
+    by what name.
     """
     from scipy.io import loadmat
     from scipy.io.matlab import varmats_from_mat

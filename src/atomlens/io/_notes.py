@@ -58,5 +58,5 @@ def _is_numeric(text):
     return (
         isinstance(text, str)
         and dtype.kind in "buifcUM"
-        and (dtype.itemsize <= _LONGEST or dtype.kind == "U" and dtype.itemsize <= 4 * 1024)
+        and (dtype.itemsize <= _LONGEST or (dtype.kind == "U" and dtype.itemsize <= 4 * 1024))
     )

@@ -201,12 +201,13 @@ def _existing(path):
         raise FileNotFoundError(f"there is no file {path}: check the name and the folder{hint}")
     if suffix in _BESIDE:
         raise FormatError(
-            f"{path.name} belongs to another file: give {path.with_suffix(_BESIDE[suffix]).name}, which describes it"
+            f"{path.name} belongs to another file: give {path.with_suffix(_BESIDE[suffix]).name}, which "
+            "describes it"
         )
     if suffix in (".csv", ".txt", ".mat"):
         raise FormatError(
-            f"{path.name} is no image or spectrum: a table of columns is read by io.read_columns, other tables by "
-            "pandas.read_csv"
+            f"{path.name} is no image or spectrum: a table of columns is read by io.read_columns, other "
+            "tables by pandas.read_csv"
         )
     if suffix not in READABLE:
         what = "a folder" if path.is_dir() else f"of the type {suffix or '(no extension)'!r}"

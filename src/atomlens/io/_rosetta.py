@@ -177,8 +177,8 @@ def from_dictionary(entry, stem, attrs):
 def _load(data, title):
     if data.dtype == object:
         raise FormatError(
-            f"{title!r} is ragged: it holds a list or a text at every place, not numbers; save what is wanted of it "
-            "as a plain array"
+            f"{title!r} is ragged: it holds a list or a text at every place, not numbers; save what is "
+            "wanted of it as a plain array"
         )
     return np.array(data) if isinstance(data, np.memmap) else data
 

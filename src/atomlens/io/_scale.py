@@ -18,21 +18,22 @@ def calibrate(image: ArrayLike | DataArray, lattice: float | tuple[float, float]
     Returns
     -------
     DataArray of shape (H, W)
-        With coordinates in nm, ``note_pixel_size`` in the attrs, and ``doubts`` of the lattice where there are
-        some.
+        With coordinates in nm, ``note_pixel_size`` in the attrs, and ``doubts`` of the lattice where there
+        are some.
 
     Raises
     ------
     ValueError
-        If the image is not two-dimensional, a length not positive, or the two vectors that are found do not fit
-        those that are given.
+        If the image is not two-dimensional, a length not positive, or the two vectors that are found do not
+        fit those that are given.
     NotPeriodicError
         If there is no lattice.
 
     Notes
     -----
-    What counts is the distance of columns that are alike: .3905 nm in SrTiO3 along [001], but half of .4078 nm
-    in gold, where the atoms on the faces are columns, too. :func:`atomlens.lattice.estimate` shows the vectors.
+    What counts is the distance of columns that are alike: .3905 nm in SrTiO3 along [001], but half of .4078
+    nm in gold, where the atoms on the faces are columns, too. :func:`atomlens.lattice.estimate` shows the
+    vectors.
 
     Examples
     --------

@@ -32,7 +32,7 @@ def open_tiff(path, *, lazy):
             data = tif.asarray()
             wrong = _changed(saved, data, _tags(tif))
         described = [_described(tif, series) for series in tif.series]
-        planar = _planar(tif)
+        planes = tif.asarray() if _planar(tif) else None
     if saved and not wrong:
         axes = tuple(
             Axis(size, dim, c["attrs"].get("units"), c["scale"], c["offset"])
@@ -40,11 +40,12 @@ def open_tiff(path, *, lazy):
         )
         attrs = {"reader": f"atomlens (tifffile {tifffile.__version__})"}
         return [Signal(path.stem, data.shape, data.dtype, axes, lambda: data, attrs, saved)]
-    signals = _rosetta.open_file(path, ("tiff",), lazy=lazy)
+    if planes is not None:
+        signals = [_interleaved(planes, path.stem, tifffile.__version__)]
+    else:
+        signals = _rosetta.open_file(path, ("tiff",), lazy=lazy)
     if len(signals) == len(described):
         signals = [_calibrated(s, *d) for s, d in zip(signals, described, strict=True)]
-    if planar and len(signals) == 1 and len(signals[0].shape) == 3:
-        signals = [_interleaved(signals[0])]
     if wrong:
         signals = [replace(s, attrs={**s.attrs, "note_saved": NOT_BELIEVED.format(wrong)}) for s in signals]
     return signals
@@ -153,16 +154,12 @@ def _planar(tif):
     )
 
 
-def _interleaved(signal):
+def _interleaved(planes, title, version):
     """A record of colours in every pixel, as readers of images deliver it."""
-    names = "RGBA"[: signal.shape[0]]
-    dtype = np.dtype([(name, signal.dtype) for name in names])
-
-    def load():
-        planes = np.asarray(signal.load())
-        return np.ascontiguousarray(np.moveaxis(planes, 0, -1)).view(dtype)[..., 0]
-
-    return replace(signal, shape=signal.shape[1:], dtype=dtype, axes=signal.axes[1:], load=load)
+    dtype = np.dtype([(name, planes.dtype) for name in "RGBA"[: len(planes)]])
+    data = np.ascontiguousarray(np.moveaxis(planes, 0, -1)).view(dtype)[..., 0]
+    axes = (Axis(data.shape[0], "height"), Axis(data.shape[1], "width"))
+    return Signal(title, data.shape, dtype, axes, lambda: data, {"reader": f"atomlens (tifffile {version})"})
 
 
 def _check_complete(tif, path):
