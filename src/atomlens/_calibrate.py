@@ -17,9 +17,8 @@ def calibrated(image, lattice):
         raise ValueError(f"lattice must be one length in nm, or two, got {lattice!r}")
     # Without the old scale, which is to be replaced: pixels are taken as square.
     found = estimate(values).required()
-    a, b = known * (2 // len(known))
-    if found.lengths[0] > found.lengths[1] and a < b:
-        a, b = b, a
+    # The shorter length belongs to the shorter vector.
+    a, b = sorted(known * (2 // len(known)), reverse=bool(found.lengths[0] > found.lengths[1]))
     size = found.calibrated(a, b).pixel_size_nm
     array = image if isinstance(image, xr.DataArray) else xr.DataArray(values, dims=("y", "x"))
     coords = {

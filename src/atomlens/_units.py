@@ -12,7 +12,7 @@ _SPELLINGS = {
     "px": "px", "pix": "px", "pixel": "px", "pixels": "px",
     # A resolution in inches is one of print (72 dpi), not of the specimen.
     "in": "inch", "inch": "inch", "inches": "inch",
-    "a": "Å", "ang": "Å", "angstrom": "Å", "angstroms": "Å", "ångström": "Å",
+    "a": "Å", "å": "Å", "ang": "Å", "angstrom": "Å", "angstroms": "Å", "ångström": "Å",
     "um": "µm", "micron": "µm", "microns": "µm", "micrometer": "µm", "micrometre": "µm",
     "nanometer": "nm", "nanometre": "nm", "nanometers": "nm", "nanometres": "nm", "meter": "m", "metre": "m",
     "electronvolt": "eV", "electron volts": "eV", "ev": "eV", "kev": "keV",

@@ -188,15 +188,15 @@ def _of_text(path, notes):
 
 
 def _separator(lines):
-    """What stands between entries: of the usual signs the one that cuts most lines into equally many."""
+    """What stands between entries: of the usual signs the one that cuts most lines as it cuts the first."""
     sample = lines[:50]
-    best = max(
-        ("\t", ";", ","),
-        key=lambda sign: (
-            (len({len(_cells(line, sign)) for line in sample}) == 1) * len(_cells(sample[-1], sign))
-        ),
-    )
-    return best if len(_cells(sample[-1], best)) > 1 else None
+
+    def alike(sign):
+        counts = [len(_cells(line, sign)) for line in sample]
+        return (counts[0] > 1) * counts.count(counts[0])
+
+    best = max(("\t", ";", ","), key=alike)
+    return best if alike(best) else None
 
 
 def _cells(line, separator):
