@@ -19,7 +19,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --quiet -
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test lint types unit notebook-tests browser-tests lesson notebooks weights samples bench \
+.PHONY: help setup lab test lint types unit notebook-tests browser-tests lesson notebooks weights samples fuzz bench \
 	docs format clean
 
 help:  ## list the targets
@@ -73,6 +73,9 @@ samples: setup  ## simulate the small files in data/samples again (half an hour:
 	$(PIP_INSTALL) --editable '.[simulate]'
 	$(BIN)/python data/make_samples.py
 	$(BIN)/python data/make_multislice.py
+
+fuzz: setup  ## read thousands of damaged files: make fuzz FUZZ_ARGS="--seed 1 --folder PATH"
+	$(BIN)/python tests/io/fuzz.py $(FUZZ_ARGS)
 
 bench: setup  ## run every benchmark; each prints its table
 	$(PIP_INSTALL) --editable '.[interop,peers]'

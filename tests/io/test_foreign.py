@@ -1,6 +1,7 @@
 """Files as other programs, other people and accidents leave them."""
 
 import builtins
+import bz2
 import json
 import struct
 import zipfile
@@ -420,3 +421,12 @@ def test_what_lies_beside_a_file_points_to_it(tmp_path, name, instead):
     (tmp_path / name).write_text("x")
     with pytest.raises(io.FormatError, match=f"belongs to another file: give {instead}"):
         io.read(tmp_path / name)
+
+
+def test_damage_on_which_a_reader_would_never_end(tmp_path):
+    (tmp_path / "a.wdf").write_bytes(struct.pack("<4sIQ", b"WDF1", 0, 512) + bytes(1000))
+    with pytest.raises(io.FormatError, match="truncated or damaged.*a block of 0 bytes at 512"):
+        io.read(tmp_path / "a.wdf")
+    (tmp_path / "a.elid").write_bytes(bz2.compress(np.random.default_rng(0).bytes(5000))[:-100])
+    with pytest.raises(io.FormatError, match="truncated or damaged"):
+        io.read(tmp_path / "a.elid")

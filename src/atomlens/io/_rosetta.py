@@ -8,12 +8,14 @@ import warnings
 from functools import partial
 from importlib import import_module
 from importlib.metadata import version
+from unittest.mock import patch
 
 import numpy as np
 
 from atomlens._extras import missing
 from atomlens.io import _metadata
 from atomlens.io._axes import Axis, uniform
+from atomlens.io._damage import CHECKS
 from atomlens.io._errors import FormatError
 from atomlens.io._notes import NOT_BELIEVED, parsed
 from atomlens.io._signal import Signal
@@ -79,6 +81,8 @@ def open_file(path, modules, *, lazy):
 
 
 def _read(path, module, lazy):
+    if module in CHECKS:
+        CHECKS[module](path)
     reader = import_module(f"rsciio.{module}").file_reader
     if lazy:
         try:
@@ -90,6 +94,11 @@ def _read(path, module, lazy):
 
 def _told(reader, path, module, lazy):
     """Call a reader, with what it must be told."""
+    if module == "bruker":
+        # Its compiled parser takes the process along on a damaged file; the plain one is fast enough.
+        api = import_module("rsciio.bruker._api")
+        with patch.object(api, "fast_unbcf", False):
+            return reader(str(path), lazy=lazy)
     if module == "nexus":
         # A NeXus file holds its axes as arrays too: they are no signals unless there is nothing else.
         return reader(str(path), lazy=lazy, nxdata_only=True) or reader(str(path), lazy=lazy)
@@ -134,7 +143,9 @@ def _heard(call):
     # What a library says about itself (its future, its handles) says nothing about the file.
     own = (FutureWarning, DeprecationWarning, ResourceWarning)
     said = [str(w.message) for w in caught if not issubclass(w.category, own)] + ear.said
-    lines = (text.split("\n")[0] for text in said if not re.search("Cannot find package|numba", text))
+    lines = (
+        text.split("\n")[0] for text in said if not re.search("Cannot find package|numba|unbcf_fast", text)
+    )
     return found, "; ".join(dict.fromkeys(lines))
 
 
@@ -152,6 +163,12 @@ def from_dictionary(entry, stem, attrs):
     data, metadata = entry["data"], entry.get("metadata", {})
     title = metadata.get("General", {}).get("title") or stem
     axes = tuple(_axis(axis, size) for axis, size in zip(entry["axes"], data.shape, strict=True))
+    for axis in axes:
+        if axis.values is not None and len(axis.values) != axis.size:
+            raise FormatError(
+                f"{title!r} is damaged: an axis has {len(axis.values)} places for {axis.size} values; copy or "
+                "export the file again"
+            )
     flat = _metadata.flat(metadata, entry.get("original_metadata"), entry.get("mapping"))
     ours = metadata.get(MARK, {})
     saved, wrong = parsed(ours.get("saved") if isinstance(ours, dict) else None)
