@@ -425,7 +425,7 @@ def test_what_lies_beside_a_file_points_to_it(tmp_path, name, instead):
 
 def test_damage_on_which_a_reader_would_never_end(tmp_path):
     (tmp_path / "a.wdf").write_bytes(struct.pack("<4sIQ", b"WDF1", 0, 512) + bytes(1000))
-    with pytest.raises(io.FormatError, match="truncated or damaged.*a block of 0 bytes at 512"):
+    with pytest.raises(io.FormatError, match=r"truncated or damaged.*a block of 0 bytes at 512"):
         io.read(tmp_path / "a.wdf")
     (tmp_path / "a.elid").write_bytes(bz2.compress(np.random.default_rng(0).bytes(5000))[:-100])
     with pytest.raises(io.FormatError, match="truncated or damaged"):

@@ -166,8 +166,8 @@ def from_dictionary(entry, stem, attrs):
     for axis in axes:
         if axis.values is not None and len(axis.values) != axis.size:
             raise FormatError(
-                f"{title!r} is damaged: an axis has {len(axis.values)} places for {axis.size} values; copy or "
-                "export the file again"
+                f"{title!r} is damaged: an axis has {len(axis.values)} places for {axis.size} values; copy "
+                "or export the file again"
             )
     flat = _metadata.flat(metadata, entry.get("original_metadata"), entry.get("mapping"))
     ours = metadata.get(MARK, {})

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from sklearn.pipeline import Pipeline
 
-from atomlens.spectra.components import NoiseRankPCA, moments
+from atomlens.spectra.components import NoiseRankPCA, add_moments, moments
 
 _LEARNING_SPECTRA = 8000  # spectra from which the steps before the components learn their parameters
 _BLOCK_BYTES = 24e6
@@ -51,7 +51,8 @@ def transform(matrix, steps, keep, random_state, progress):
         before.fit(blocks.sample(_LEARNING_SPECTRA, random_state))
     prepare = before.transform if before is not None else _as_is
     pca = steps[-1][1]
-    pca.fit_blocks(blocks.map(_block_moments, prepare, progress="principal components" if progress else None))
+    label = "principal components" if progress else None
+    pca.fit_blocks([blocks.fold(_block_moments, add_moments, prepare, progress=label)])
     points = np.concatenate(blocks.map(_block_scores, prepare, pca, progress="scores" if progress else None))
     despike = dict(steps[:-1]).get("despike")
 
@@ -102,6 +103,27 @@ class _Blocks:
         """Call ``function(block, *args, **kwargs)`` on every block, in order; returns the list of results."""
         import dask
 
+        tasks = self._tasks(function, args, kwargs, labels)
+        with _progress_bar(progress):
+            return list(dask.compute(*tasks))
+
+    def fold(self, function, together, *args, progress=None):
+        """The results of all blocks taken together two by two, of which a few are in memory at a time.
+
+        A scatter matrix has the square of the channels: that of every block would fill the memory.
+        """
+        import dask
+
+        join = dask.delayed(together, pure=False)
+        first, *rest = self._tasks(function, args, {}, None)
+        for task in rest:
+            first = join(first, task)
+        with _progress_bar(progress):
+            return first.compute()
+
+    def _tasks(self, function, args, kwargs, labels):
+        import dask
+
         call = dask.delayed(_on_kept, pure=False)
         shared = [dask.delayed(a) for a in args]  # sent once, not once a block
         tasks, start = [], 0
@@ -113,8 +135,7 @@ class _Blocks:
             start += n
             if n:
                 tasks.append(call(function, piece, None if n == keep.size else keep, shared, extra))
-        with _progress_bar(progress):
-            return list(dask.compute(*tasks))
+        return tasks
 
     def sample(self, n, random_state):
         """At most `n` of the kept spectra: whole runs from random places, so that few blocks are read."""
