@@ -46,7 +46,7 @@ _LAYOUTS = 4
 # How often the others are fitted again after some have failed.
 _ROUNDS = 3
 # What the residuals tell is corrected in so many rounds, of which two for rows and for slopes.
-_CORRECTED, _TWICE = 10, 2
+_CORRECTED, _TWICE = 12, 2
 # How elliptical columns must be to be made so, in variance and in standard errors; and the most that is
 # believed (an axis ratio of 2.6).
 _LONG, _SURELY, _LONGEST = 0.02, 5.0, 0.75
@@ -294,10 +294,17 @@ class _Surroundings:
         residual, expected = self.data - summit.expected, summit.expected
         correlation = correlation_factors(self.scene, residual, expected, summit.theta, self._shape)
         self.problem = replace(self.problem, slack=float(np.sqrt(max(1.0, correlation[:2].mean()))))
+        precise = False
         for _ in range(_CORRECTED):
-            if not any(tell(summit) for tell in (self._level, self._lift, self._lengthen, self._tilt)):
-                break
-            summit = maximise(self.scene, self.data, summit.theta, self.failed, self.problem, rough=True)
+            if any(tell(summit) for tell in (self._level, self._lift, self._lengthen)):
+                precise = False
+            elif not precise:
+                precise = True  # near the summit nothing more is told: look from the summit itself
+            elif not self._tilt(summit):
+                return summit
+            summit = maximise(
+                self.scene, self.data, summit.theta, self.failed, self.problem, rough=not precise
+            )
         return maximise(self.scene, self.data, summit.theta, self.failed, self.problem)
 
     def _level(self, summit):
