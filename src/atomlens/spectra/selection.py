@@ -16,6 +16,7 @@ from atomlens._gap import Fold, gap_p_values, over_splits, split_halves
 from atomlens._threads import one_thread
 from atomlens._types import Any, ArrayLike, DataArray, Iterable
 from atomlens.spectra._cluster import _everywhere, _steps
+from atomlens.spectra._courses import course_p_values
 from atomlens.spectra._interfaces import has_interface_cluster
 from atomlens.spectra._matrix import as_spectra
 from atomlens.spectra.clusterer import _fit_mixture
@@ -303,7 +304,16 @@ def separation_p_value(points, k, *, random_state=0):
     rng = np.random.default_rng(random_state)
     learn = KMeans(k, n_init=10, random_state=random_state).fit
     # Fisher's direction takes the shape of the clusters into account: there are points to learn it from.
-    return float(over_splits([_largest(p) for p in split_halves(points, learn, _SPLITS, rng)]))
+    rounds = split_halves(points, learn, _SPLITS, rng, judge=_straight_and_along)
+    return float(over_splits([_largest(p) for p in rounds]))
+
+
+def _straight_and_along(folds):
+    """The larger of the p-values on a straight line and along a curve: a gap shows on both."""
+    straight = gap_p_values(folds)
+    if _largest(straight) >= 0.5:  # twice that is 1 already, whatever a curve would say
+        return straight
+    return np.maximum(straight, course_p_values(folds[0]))
 
 
 def _calibrated_p(points, k, seed):
