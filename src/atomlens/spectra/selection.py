@@ -15,11 +15,12 @@ from sklearn.pipeline import Pipeline
 from atomlens._gap import Fold, gap_p_values, over_splits, split_halves
 from atomlens._threads import one_thread
 from atomlens._types import Any, ArrayLike, DataArray, Iterable
-from atomlens.spectra._cluster import _everywhere, _steps
+from atomlens.spectra._cluster import _count_steps, _everywhere, _steps, few_counts
 from atomlens.spectra._courses import course_p_values
 from atomlens.spectra._interfaces import has_interface_cluster
 from atomlens.spectra._matrix import as_spectra
 from atomlens.spectra.clusterer import _fit_mixture
+from atomlens.spectra.counts import Halvings, count_folds, dose
 
 __all__ = ["KChoice", "choose_k", "separation_p_value"]
 
@@ -43,11 +44,18 @@ class KChoice:
         along an interface; 1 when there are none.
     reasons : DataFrame
         One row a criterion: the ``k`` it prefers and ``reason``, in words.
+    distinguishable : int or None
+        Where counts are few: how many spectra the counts tell apart. They may be phases or stages of a
+        continuum; only a gap (`recommended`) says that they are phases. None where counts are not few.
+    counts : float or None
+        Mean counts a spectrum, where they are few.
     """
 
     table: pd.DataFrame
     recommended: int
     reasons: pd.DataFrame
+    distinguishable: int | None = None
+    counts: float | None = None
 
     def __repr__(self):
         k = self.recommended
@@ -59,6 +67,7 @@ def choose_k(
     si: DataArray | ArrayLike,
     k_range: Iterable[int] | None = None,
     *,
+    method: str = "auto",
     preprocess: Any = "recommended",
     mask: ArrayLike | DataArray | None = None,
     alpha: float = 0.05,
@@ -73,6 +82,9 @@ def choose_k(
     si : DataArray or array_like of shape (..., L)
     k_range : iterable of int, optional
         Numbers of clusters to try: 1 to 8 without it, or to the number of spectra if that is smaller.
+    method : {"auto", "kmeans", "multinomial"}
+        Which clusters the test looks at, as `cluster` finds them: ``"auto"`` takes those of a multinomial
+        mixture where raw counts are few, of k-means otherwise.
     preprocess, mask
         As for `cluster`.
     alpha : float
@@ -101,20 +113,31 @@ def choose_k(
     compares with a uniform box, stability asks whether another sample would give the same answer.
 
     ``null_p`` tests the surrogate null "at least one pair of these clusters is a single unimodal cloud
-    that was cut in two" (see `separation_p_value`). Silhouette and Calinski-Harabasz cannot answer 1; the
-    gap statistic and BIC can, but each against clouds of one shape, a box or a Gaussian. The test does not
-    mind the shape, nor a continuum such as a thickness gradient: so the recommendation rests on it.
+    that was cut in two", straight or bent (see `separation_p_value`). Silhouette and Calinski-Harabasz
+    cannot answer 1; the gap statistic and BIC can, but each against clouds of one shape, a box or a
+    Gaussian. The test does not mind the shape, nor a continuum such as a thickness gradient or a peak that
+    moves: so the recommendation rests on it. A continuum whose stages are not equally frequent, with dense
+    ends or a sparse middle, does have a valley, and counts as two.
+
     It does mind mixtures: with many counts, the few mixing ratios that occur at sharp interfaces are
     clusters with gaps around them. On a map or line, a k is therefore passed over when one of its
     clusters lies between two others in the space of the spectra and lines their common interface. An
     intermediate layer thinner than the probe's reach cannot be told from such a mixture.
+
+    Where raw counts are few (`cluster` says when), the noise of a single spectrum fills the gaps there may
+    be. Then clusters and directions are those of a multinomial mixture, which sees gaps at a lower dose, and
+    the table has one more column, ``mixture_p``: of the null "one spectrum less than k predicts the counts
+    as well", tested on halves of the counts. ``null_p`` is never below it. The largest k in a row for
+    which it is small is `KChoice.distinguishable`; larger k are not tried (NaN).
 
     References
     ----------
     Rousseeuw, J. Comput. Appl. Math. 20, 53 (1987), silhouette. Calinski and Harabasz, Commun. Stat. 3, 1
     (1974). Tibshirani, Walther and Hastie, J. R. Stat. Soc. B 63, 411 (2001), gap. Schwarz, Ann. Stat. 6,
     461 (1978), BIC. Ben-Hur, Elisseeff and Guyon, Pac. Symp. Biocomput. 7, 6 (2002), stability.
-    Hartigan and Hartigan, Ann. Stat. 13, 70 (1985), dip.
+    Hartigan and Hartigan, Ann. Stat. 13, 70 (1985), dip. Hastie and Stuetzle, J. Am. Stat. Assoc. 84, 502
+    (1989), principal curves. Neufeld, Dharamshi, Gao and Witten, J. Mach. Learn. Res. 25, 57 (2024), halving
+    the counts.
 
     Examples
     --------
@@ -132,11 +155,27 @@ def choose_k(
         )
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must lie between 0 and 1, got {alpha}")
-    points = np.ascontiguousarray(_points(spectra, keep, si, preprocess, random_state))
+    if method not in ("auto", "kmeans", "multinomial"):
+        raise ValueError(f"method must be auto, kmeans or multinomial, got {method!r}")
+    counts = None
+    if method == "multinomial" or (method == "auto" and few_counts(spectra, preprocess) is not None):
+        counts = _counts(spectra, preprocess, 3 * max_points, random_state)
+        if not spectra.is_lazy:  # without a count a spectrum has no shape, and no place among the components
+            keep = spectra.matrix.any(axis=1) & (True if keep is None else keep)
+    # The seven criteria are those of components, whatever the test looks at.
+    by_components = "recommended" if counts is not None else preprocess
+    points = np.ascontiguousarray(_points(spectra, keep, si, by_components, random_state, mask))
     chosen = np.random.default_rng(random_state).permutation(len(points))[: 3 * max_points]
     many, few = points[np.sort(chosen)], points[np.sort(chosen[:max_points])]
     with one_thread():
-        rows = {k: _criteria(many, few, k, n_resamples, random_state) for k in ks}
+        rows = {k: _criteria(few, k, n_resamples, random_state) for k in ks}
+        if counts is None:
+            for k in ks:
+                rows[k]["null_p"] = (
+                    separation_p_value(many, k, random_state=random_state) if k > 1 else np.nan
+                )
+        else:
+            _test_counts(rows, counts, alpha, random_state)
     table = pd.DataFrame(rows).T.rename_axis("k")
     reasons = _reasons(table, alpha)
     separated = [k for k in ks if table.loc[k, "null_p"] <= alpha]
@@ -150,7 +189,12 @@ def choose_k(
         reasons.loc["null_p"] = (recommended, f"{reasons.loc['null_p', 'reason']}, and {reason}")
     if recommended == ks[-1] > 1:
         reasons.loc["null_p", "reason"] += "; this is the end of k_range, so try larger k too"
-    return KChoice(table, recommended, reasons)
+    if counts is None:
+        return KChoice(table, recommended, reasons)
+    told_apart = max((k for k in ks if table.loc[k, "mixture_p"] <= alpha), default=1)
+    a_spectrum = float(counts.sum() / len(counts))
+    _say_what_counts_tell(reasons, recommended, told_apart, a_spectrum, alpha)
+    return KChoice(table, recommended, reasons, told_apart, a_spectrum)
 
 
 def _as_range(k_range, n):
@@ -170,11 +214,71 @@ def _as_range(k_range, n):
     return ks
 
 
-def _points(spectra, keep, si, preprocess, random_state):
+def _counts(spectra, preprocess, most, random_state):
+    """Counts of at most so many spectra that take part, without spikes and without empty spectra."""
+    from atomlens.spectra._streaming import a_few
+
+    if spectra.is_lazy:
+        some = a_few(spectra.matrix, spectra.keep, most)
+    else:
+        some = spectra.matrix if spectra.keep is None else spectra.matrix[spectra.keep]
+        some = some[np.sort(np.random.default_rng(random_state).permutation(len(some))[:most])]
+    steps = _count_steps(preprocess)
+    some = Pipeline(steps).fit_transform(some) if steps else some
+    if dose(some) is None:
+        raise ValueError(
+            "method 'multinomial' tests by halving the counts, which must be whole numbers, none negative: "
+            "pass the raw counts, or use method='kmeans'"
+        )
+    return some[some.any(axis=1)].astype(np.float64)
+
+
+def _test_counts(rows, counts, alpha, seed):
+    """Fill in the p-values of the mixture of counts, up to the first k whose spectra cannot be told apart."""
+    for row in rows.values():
+        row["null_p"] = row["mixture_p"] = np.nan
+    halvings = Halvings(counts, random_state=seed)
+    for k, row in rows.items():
+        if k == 1:
+            continue
+        enough = len(counts) >= 2 * k  # else there is nothing to learn clusters from
+        row["mixture_p"] = halvings.p_value(k) if enough else 1.0
+        gaps = [1.0]
+        if row["mixture_p"] <= alpha:
+            # A half in which fewer clusters were found than asked for saw no gap.
+            gaps = [
+                1.0 if fold is None else _largest(_straight_and_along([fold]))
+                for fold in count_folds(counts, k, _SPLITS, random_state=seed)
+            ]
+        row["null_p"] = max(float(over_splits(np.array(gaps))), row["mixture_p"])
+        if row["mixture_p"] > alpha:
+            break
+
+
+def _say_what_counts_tell(reasons, recommended, told_apart, counts, alpha):
+    """Add in words what few counts can tell and what they cannot."""
+    apart = (
+        f"largest k that predicts the counts better than one less (p <= {alpha:g}); phases or a continuum"
+        if told_apart > 1
+        else "one spectrum predicts the counts as well as two"
+    )
+    reasons.loc["mixture_p"] = (told_apart, apart)
+    if recommended > 1 or reasons.k["null_p"] > 1:
+        return
+    seen = (
+        f"the counts tell {told_apart} spectra apart, but not whether these are phases or a continuum"
+        if told_apart > 1
+        else "the counts tell no two spectra apart"
+    )
+    remedy = "bin the scan or count longer to see gaps"
+    reasons.loc["null_p"] = (1, f"{counts:.0f} counts a spectrum are few: {seen}; {remedy}")
+
+
+def _points(spectra, keep, si, preprocess, random_state, mask=None):
     """Component scores of all spectra that take part."""
     from atomlens.spectra._streaming import transform
 
-    steps = _steps(si, preprocess)
+    steps = _steps(si, preprocess, mask)
     if spectra.is_lazy:
         return transform(spectra.matrix, steps, keep, random_state, False)[0]
     matrix = spectra.matrix if keep is None else spectra.matrix[keep]
@@ -191,8 +295,8 @@ def _lines_interfaces(points, chosen, spectra, keep, k, seed):
     return has_interface_cluster(labels, model.cluster_centers_.astype(float))
 
 
-def _criteria(points, few, k, n_resamples, seed):
-    """All criteria for one k."""
+def _criteria(few, k, n_resamples, seed):
+    """All criteria for one k but the test."""
     k_few = min(k, len(few))
     model = KMeans(k_few, n_init=10, random_state=seed).fit(few)
     row = {"inertia": model.inertia_, "silhouette": np.nan, "calinski_harabasz": np.nan}
@@ -202,7 +306,6 @@ def _criteria(points, few, k, n_resamples, seed):
     row["gap"], row["gap_error"] = _gap(few, k_few, model.inertia_, n_resamples, seed)
     row["bic"] = _bic(few, k_few, seed)
     row["stability"] = _stability(few, k_few, n_resamples, seed)
-    row["null_p"] = separation_p_value(points, k, random_state=seed) if k > 1 else np.nan
     return row
 
 
@@ -253,8 +356,10 @@ def separation_p_value(points, k, *, random_state=0):
     learns the clusters on one half of the points. On the other half, each pair is projected on the
     direction that tells the two best (Fisher's, learned on the first half), cut so that the larger cluster
     takes part with as many points as the smaller one, and Hartigan's dip compares the projection with
-    the unimodal surrogate that is hardest to tell, the uniform distribution. The largest p-value over the
-    pairs tests the null (intersection-union), and twice the median over several splits keeps the level.
+    the unimodal surrogate that is hardest to tell, the uniform distribution. A bent cloud has two humps on
+    a straight line, so the dip is taken a second time, of the places along a principal curve that the first
+    half lays through the pair; a gap shows on both, and the larger p-value counts. The largest p-value over
+    the pairs tests the null (intersection-union), and twice the median over several splits keeps the level.
     Below 60 points nothing is held out; the p-value is then calibrated on surrogate clouds, Gaussian and
     uniform, of the same size and covariance.
 
@@ -279,11 +384,13 @@ def separation_p_value(points, k, *, random_state=0):
     Notes
     -----
     Conservative: a Gaussian cloud dips far less than a uniform one. Clusters that touch, their
-    densities without a valley between, count as one.
+    densities without a valley between, count as one. A bend tighter than the noise is wide cannot be
+    followed by a curve, and may look like two ends.
 
     References
     ----------
-    Hartigan and Hartigan, Ann. Stat. 13, 70 (1985); Meinshausen, Meier and Buehlmann, J. Am. Stat. Assoc.
+    Hartigan and Hartigan, Ann. Stat. 13, 70 (1985); Hastie and Stuetzle, J. Am. Stat. Assoc. 84, 502 (1989),
+    for principal curves; Meinshausen, Meier and Buehlmann, J. Am. Stat. Assoc.
     104, 1671 (2009), for p-values over splits.
 
     Examples
