@@ -165,7 +165,8 @@ def cluster(
         must leave counts: they may despike and crop.
     mask : array_like of bool over the scan, optional
         True where a spectrum takes part; the others get label -1. So do spectra of a masked array
-        (`numpy.ma`) of which any channel is masked.
+        (`numpy.ma`, or of Dask) of which any channel is masked. A DataArray holds no mask: xarray makes NaN
+        of what is masked, and NaN is refused unless this mask leaves it out.
     random_state : int
     progress : bool
         Show a progress bar while data larger than memory are streamed.

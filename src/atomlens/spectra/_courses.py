@@ -11,6 +11,7 @@ from itertools import combinations
 
 import diptest
 import numpy as np
+from scipy.sparse import csr_matrix
 from scipy.sparse.csgraph import dijkstra
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
@@ -18,6 +19,7 @@ from sklearn.cluster import KMeans
 _FEWEST = 8  # no arrangement of fewer points is surprising
 _LEARNED_FROM = 600  # points of a cluster that the curve is learned from
 _POINTS_A_NODE, _MOST_NODES = 12, 30
+_TOO_FEW_TO_AVERAGE = 30
 _FEWEST_IN_NODE = 3  # a node of one or two points is an outlier, and no end of a course
 # Exponent of the length of a hop: above 2 the cheapest way goes through the dense places even where these
 # are no more than a noise width closer together. Of 2 and 3, only 3 held the level on helices.
@@ -157,7 +159,9 @@ def _curve(one, two):
 
 
 def _nodes(points):
-    """Means of about a dozen neighbouring points each."""
+    """Means of about a dozen neighbouring points each; of a handful of points, they themselves."""
+    if len(points) < _TOO_FEW_TO_AVERAGE:
+        return points
     n = int(np.clip(len(points) // _POINTS_A_NODE, 2, _MOST_NODES))
     model = KMeans(n, n_init=1, random_state=0).fit(points)
     sizes = np.bincount(model.labels_, minlength=n)
@@ -167,8 +171,11 @@ def _nodes(points):
 def _way(one, two):
     """The cheapest way, hop by hop, between the nodes of two clusters that are farthest from the other."""
     nodes = np.concatenate([one, two])
+    n = len(nodes)
     hops = cdist(nodes, nodes) ** _HOP
-    cost, before = dijkstra(hops, return_predecessors=True)
+    # All hops are written down: of a dense matrix those of (almost) no length would count as forbidden.
+    graph = csr_matrix((hops.ravel(), np.tile(np.arange(n), n), np.arange(0, n * n + 1, n)), shape=(n, n))
+    cost, before = dijkstra(graph, return_predecessors=True)
     across = cost[: len(one), len(one) :]
     start, end = int(across.min(axis=1).argmax()), len(one) + int(across.min(axis=0).argmax())
     way = [end]

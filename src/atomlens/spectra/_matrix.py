@@ -104,7 +104,7 @@ def as_spectra(si, mask=None, *, check_finite=True):
         values = np.ma.getdata(values) if isinstance(values, np.ndarray) else values
         si = xr.DataArray(values, dims=(*names, "channel")) if values.ndim > 1 else xr.DataArray(values)
     else:
-        unmasked = None
+        unmasked = None  # a DataArray holds no mask: it has made NaN of what was masked
     if si.ndim < 2:
         raise ValueError(
             f"a spectrum image needs scan dimensions and a spectral axis, got dims {si.dims} of shape "
@@ -119,8 +119,6 @@ def as_spectra(si, mask=None, *, check_finite=True):
             '(`si.rename(x="energy")`), or read the file with kind="spectrum_image"'
         )
     si = si.transpose(..., spectral)
-    if unmasked is None:
-        unmasked = _unmasked(si.data)
     if 0 in si.shape:
         raise ValueError(f"the data are empty: shape {si.shape}")
     if si.sizes[spectral] < 2:
