@@ -13,10 +13,9 @@ import pandas as pd
 from atomlens import metrics, simulate, spectra
 from atomlens._gap import gap_p_values, over_splits, split_halves
 from atomlens._threads import one_thread
-from atomlens.spectra.counts import Halvings
 from atomlens.spectra.selection import separation_p_value
 
-FIRST_SEED = 70_000
+FIRST_SEED = 80_000
 LEVELS = (0.05, 0.1, 0.2)
 ENERGY = np.linspace(0, 40, 200)
 CHANNELS = np.arange(120)
@@ -46,6 +45,11 @@ def growing(n, rng):
     return np.column_stack([np.cos(angle), np.sin(angle)]) + (0.1 * angle)[:, None] * rng.normal(size=(n, 2))
 
 
+def thick_ring(n, rng):
+    """Noise of a third of the radius: more than a curve can follow, shown as the limit."""
+    return arc(360)(n, rng) + 0.32 * rng.normal(size=(n, 2))
+
+
 NULLS = {
     "Gaussian": lambda n, rng: rng.normal(size=(n, 2)),
     "even line": lambda n, rng: rng.uniform(-2, 2, size=(n, 1)),
@@ -56,6 +60,7 @@ NULLS = {
     "ring": arc(360),
     "helix": helix,
     "arc, growing noise": growing,
+    "ring, thick noise": thick_ring,
 }
 
 
@@ -83,7 +88,7 @@ def share_below(p, level):
 def level_of_gap(trials, n):
     rows = []
     for name, draw in NULLS.items():
-        for dimensions in (2, 5, 10):
+        for dimensions in (2, 10):
             p, peer = [], []
             for trial in range(trials):
                 rng = np.random.default_rng(FIRST_SEED + trial)
@@ -106,7 +111,7 @@ def moving_peak(shift, counts, seed):
 
 def split_peaks(trials):
     rows = []
-    for counts in (100, 500, 2000, 20_000):
+    for counts in (100, 2000, 20_000):
         for shift in (1, 2, 4, 6):
             choices = [
                 spectra.choose_k(moving_peak(shift, counts, FIRST_SEED + t), range(1, 5), n_resamples=1)
@@ -203,8 +208,9 @@ def level_of_counts(trials):
         for trial in range(trials):
             rng = np.random.default_rng(FIRST_SEED + trial)
             drawn = rng.poisson(counts * SHARES[trial % 3], (20, 30, 120)).astype(np.float32)
-            p_mixture.append(Halvings(drawn.reshape(-1, 120), random_state=trial).p_value(2))
-            p_gap.append(spectra.choose_k(drawn, [1, 2], n_resamples=1, method="multinomial").table.null_p[2])
+            table = spectra.choose_k(drawn, [1, 2], n_resamples=1, method="multinomial").table
+            p_mixture.append(table.mixture_p[2])
+            p_gap.append(table.null_p[2])
         for name, p in (("mixture_p", p_mixture), ("null_p", p_gap)):
             row = {"one spectrum, counts": counts, "p-value": name}
             rows.append(row | {f"p <= {a:g}": share_below(p, a) for a in LEVELS})

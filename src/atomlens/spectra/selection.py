@@ -386,8 +386,8 @@ def separation_p_value(points, k, *, random_state=0):
     Notes
     -----
     Conservative: a Gaussian cloud dips far less than a uniform one. Clusters that touch, their
-    densities without a valley between, count as one. A bend tighter than the noise is wide cannot be
-    followed by a curve, and may look like two ends.
+    densities without a valley between, count as one. A bend of a radius below three or four widths of the
+    noise cannot be followed by a curve: such a ring may look like two ends.
 
     References
     ----------
