@@ -28,8 +28,8 @@ _GRID = 60  # places along the curve
 _ROUNDS = 5
 # Waves along the curve that are shorter than so many widths of the noise are noise. Of 4, 5, 6, 7, 9, 12 and
 # 20, up to 5 the curve wanders within the noise (a tenth of the points, 5 widths off, was found in 50 % of
-# trials instead of 90 %), and from 9 on it cuts the corners of rings and horseshoes whose noise is a fifth to a
-# third of their radius (split in 40 to 100 % of trials instead of 0 to 30 %).
+# trials instead of 90 %), and from 9 on it cuts the corners of rings and horseshoes whose noise is a fifth
+# to a third of their radius (split in 40 to 100 % of trials, not 0 to 30 %).
 _SHORTEST_WAVE = 7.0
 
 
