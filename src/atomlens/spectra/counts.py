@@ -16,9 +16,10 @@ from atomlens._types import Any, ArrayLike, Self, ndarray
 
 __all__ = ["CountMixture", "dose"]
 
-# Counts a spectrum below which they are few. On twins of three kinds (3 close peaks on 120 channels, 3 and 5
-# core-loss edges on 260) the mixture beat k-means on principal components at every dose up to 600 (ARI 0.97
-# against 0.63 at worst), and from 1200 on the two agree within 0.01. `benchmarks/spectra_verdicts.py`.
+# Counts a spectrum below which they are few. On core-loss edges (260 channels, 3 and 5 phases) the mixture
+# beat k-means on principal components from 25 to 600 counts (ARI 0.97 against 0.63 at 600); from 1200 on the
+# two agree within 0.01. On three broad peaks (120 channels) it wins at 25 (0.60 against 0.31), and from 40 on
+# the two are within 0.03 of each other, either one ahead. `benchmarks/spectra_verdicts.py`.
 FEW_COUNTS = 1000.0
 
 _STARTS = 8
