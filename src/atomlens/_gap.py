@@ -35,7 +35,7 @@ class Fold:
         return cls(train, model.labels_, test, model.predict(test), model.cluster_centers_)
 
 
-def split_halves(points, learn, n_splits, rng, *, turns=1):
+def split_halves(points, learn, n_splits, rng, *, turns=1, judge=None):
     """p-values of `gap_p_values` from random halves: clusters learned on one, tested on the other.
 
     Parameters
@@ -48,17 +48,20 @@ def split_halves(points, learn, n_splits, rng, *, turns=1):
     rng : numpy.random.Generator
     turns : {1, 2}
         2: then the halves change places, and both folds are judged together.
+    judge : callable, optional
+        From a list of folds to p-values of shape (k, k); `gap_p_values` without it.
 
     Returns
     -------
     ndarray of shape (n_splits, k, k)
     """
+    judge = gap_p_values if judge is None else judge
     rounds = []
     for _ in range(n_splits):
         order = rng.permutation(len(points))
         halves = points[order[: len(points) // 2]], points[order[len(points) // 2 :]]
         folds = [Fold.of(learn(train), train, test) for train, test in (halves, halves[::-1])[:turns]]
-        rounds.append(gap_p_values(folds))
+        rounds.append(judge(folds))
     return np.array(rounds)
 
 

@@ -7,6 +7,7 @@ a line, scattered spots.
 from atomlens.spectra._cluster import ClusterResult, cluster
 from atomlens.spectra.clusterer import METHODS, SpectralClusterer
 from atomlens.spectra.components import NoiseRankPCA
+from atomlens.spectra.counts import CountMixture
 from atomlens.spectra.despike import Despike
 from atomlens.spectra.energy_loss import AlignZeroLoss, RemoveBackground
 from atomlens.spectra.pipelines import recommended_pipeline
@@ -18,6 +19,7 @@ __all__ = [
     "METHODS",
     "AlignZeroLoss",
     "ClusterResult",
+    "CountMixture",
     "Crop",
     "Despike",
     "KChoice",

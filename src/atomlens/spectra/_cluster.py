@@ -14,9 +14,10 @@ from sklearn.pipeline import Pipeline
 
 from atomlens._types import Any, ArrayLike, DataArray, DataFrame
 from atomlens.spectra._matrix import as_spectra
-from atomlens.spectra.clusterer import SpectralClusterer
+from atomlens.spectra.clusterer import METHODS, SpectralClusterer
+from atomlens.spectra.counts import FEW_COUNTS, CountMixture, dose
 from atomlens.spectra.despike import Despike
-from atomlens.spectra.pipelines import recommended_pipeline
+from atomlens.spectra.pipelines import _a_few, recommended_pipeline
 
 _SCORED_POINTS = 2000  # the silhouette compares all pairs
 
@@ -28,7 +29,7 @@ class ClusterResult:
     Attributes
     ----------
     labels : DataArray of int over the scan
-        0 is the largest cluster; -1 marks points left out (masked, or HDBSCAN's noise).
+        0 is the largest cluster; -1 marks points left out (masked, HDBSCAN's noise, or without a count).
     spectra : DataArray of shape (cluster, L)
         Mean spectrum of each cluster, in the units of the data.
     spread : DataArray of shape (cluster, L)
@@ -39,7 +40,10 @@ class ClusterResult:
         ``n_clusters``, ``n_components``, ``silhouette`` and ``calinski_harabasz`` in the space of the
         components, and ``smallest_share``, the smallest cluster's part of the scan.
     scores_map : DataArray over the scan and ``component``
-        Principal-component scores, the space in which the clustering was done.
+        The space in which the clustering was done: principal-component scores, or, of the multinomial
+        mixture, the probability of every cluster.
+    method : str
+        How it was done, ``"multinomial"`` where counts were few and nothing else was asked for.
     """
 
     labels: xr.DataArray
@@ -48,12 +52,13 @@ class ClusterResult:
     pipeline: Pipeline
     scores: pd.Series
     scores_map: xr.DataArray
+    method: str = "kmeans"
 
     def __repr__(self):
         sizes = np.bincount(self.labels.values[self.labels.values >= 0])
         shape = " x ".join(map(str, self.labels.shape))
         shares = ", ".join(f"{size / self.labels.size:.1%}" for size in sizes)
-        return f"<ClusterResult: {len(sizes)} clusters on {shape} points ({shares})>"
+        return f"<ClusterResult: {len(sizes)} clusters on {shape} points ({shares}) by {self.method}>"
 
     def table(self) -> DataFrame:
         """Cluster spectra as a table.
@@ -133,7 +138,7 @@ class ClusterResult:
 def cluster(
     si: DataArray | ArrayLike,
     n_clusters: int | None = None,
-    method: str = "kmeans",
+    method: str = "auto",
     *,
     preprocess: Any = "recommended",
     mask: ArrayLike | None = None,
@@ -149,13 +154,19 @@ def cluster(
         steps block by block, on the local cores or on the active ``distributed`` client.
     n_clusters : int, optional
         Number of clusters (`choose_k` recommends one); not needed by ``"hdbscan"``.
-    method : {"kmeans", "gmm", "ward", "spectral", "hdbscan"}
-        See `SpectralClusterer`.
+    method : {"auto", "kmeans", "gmm", "ward", "spectral", "hdbscan", "multinomial"}
+        ``"multinomial"`` is a `CountMixture` of the raw counts, without spikes but neither normalised nor
+        reduced to components; the others see `SpectralClusterer`. ``"auto"`` takes the mixture for raw
+        counts (whole numbers, none negative) of fewer than 1000 a spectrum, with ``preprocess`` left as it
+        is; k-means otherwise.
     preprocess : "recommended", Pipeline or None
         Steps before clustering: those of `recommended_pipeline`, your own transformers (which are
-        cloned, not changed), or None to cluster the raw channels.
+        cloned, not changed), or None to cluster the raw channels. For ``"multinomial"`` your own steps
+        must leave counts: they may despike and crop.
     mask : array_like of bool over the scan, optional
-        True where a spectrum takes part; the others get label -1.
+        True where a spectrum takes part; the others get label -1. So do spectra of a masked array
+        (`numpy.ma`, or of Dask) of which any channel is masked. A DataArray holds no mask: xarray makes NaN
+        of what is masked, and NaN is refused unless this mask leaves it out.
     random_state : int
     progress : bool
         Show a progress bar while data larger than memory are streamed.
@@ -181,23 +192,35 @@ def cluster(
     spectra = as_spectra(si, mask)
     keep = spectra.keep
     n_kept = spectra.matrix.shape[0] if keep is None else int(keep.sum())
-    steps = _steps(si, preprocess)
-    clusterer = SpectralClusterer(n_clusters, method=method, random_state=random_state)
+    if method not in (*METHODS, "auto", "multinomial"):
+        raise ValueError(f"method must be one of auto, multinomial, {', '.join(METHODS)}; got {method!r}")
     if not isinstance(n_clusters, int | np.integer | None):
         raise TypeError(
             f"n_clusters must be a whole number, got a {type(n_clusters).__name__}: of what `choose_k` "
             "returns, pass the attribute `recommended`"
         )
-    clusterer._check(n_kept)  # before the expensive steps
+    # The number of clusters is checked alike for all that need one, before the expensive steps.
+    plain = SpectralClusterer(n_clusters, method=method if method in METHODS else "kmeans")
+    plain.set_params(random_state=random_state)._check(n_kept)
     if n_kept < 2:
         raise ValueError(f"{n_kept} spectrum is too few to cluster: at least 2 are needed")
+    if method == "auto":
+        method = "multinomial" if few_counts(spectra, preprocess) is not None else "kmeans"
+    of_counts = method == "multinomial"
+    steps = _count_steps(preprocess) if of_counts else _steps(si, preprocess, mask)
+    clusterer = CountMixture(n_clusters, random_state=random_state) if of_counts else plain
     if spectra.is_lazy:
         from atomlens.spectra import _streaming
 
-        points, moments_of = _streaming.transform(spectra.matrix, steps, keep, random_state, progress)
+        transform = partial(_streaming.transform, random_state=random_state, progress=progress)
+        through = partial(_streaming.mixture, random_state=random_state, progress=progress)
     else:
-        points, moments_of = _transform(spectra.matrix, steps, keep)
-    labels = clusterer.fit(points).labels_
+        transform, through = _transform, _mixture
+    if of_counts:
+        points, labels, moments_of = through(spectra.matrix, steps, keep, clusterer)
+    else:
+        points, moments_of = transform(spectra.matrix, steps, keep)
+        labels = clusterer.fit(points).labels_
     if clusterer.n_clusters_ == 0:
         raise ValueError(
             f"{method} found no dense region among these {n_kept} spectra: there may be no clusters "
@@ -214,10 +237,11 @@ def cluster(
         spectra=spectra.on_axis(mean, **units).rename("spectra"),
         spread=spectra.on_axis(sd, **units).rename("spread"),
         pipeline=Pipeline([*steps, ("cluster", clusterer)]),
-        scores=_scores(points, labels, clusterer.n_clusters_, random_state),
+        scores=_scores(points, labels, clusterer.n_clusters_, random_state, in_space=not of_counts),
         scores_map=xr.DataArray(
             every_point, dims=(*spectra.scan.dims, "component"), coords=spectra.scan.coords, name="scores"
         ),
+        method=method,
     )
 
 
@@ -236,6 +260,44 @@ def _transform(matrix, steps, keep):
     return points, partial(cluster_moments, matrix)
 
 
+def _mixture(matrix, steps, keep, mixture):
+    """Fit a mixture of counts in memory: probabilities, labels, and the function `_transform` returns."""
+    counts, moments_of = _transform(matrix, steps, keep)
+    mixture.fit(counts)
+    return mixture.predict_proba(counts).astype(np.float32), mixture.labels_, moments_of
+
+
+def few_counts(spectra, preprocess):
+    """Counts a spectrum, where they are raw and so few that the mixture of counts takes over; else None.
+
+    Parameters
+    ----------
+    spectra : Spectra
+    preprocess : "recommended", Pipeline or None
+        With steps of your own, or none, nothing takes over.
+
+    Returns
+    -------
+    float or None
+    """
+    if not (isinstance(preprocess, str) and preprocess == "recommended"):
+        return None
+    if spectra.is_lazy:
+        from atomlens.spectra._streaming import a_few
+
+        counts = dose(a_few(spectra.matrix, spectra.keep))
+    else:
+        counts = dose(_a_few(spectra))
+    return counts if counts is not None and 0 < counts < FEW_COUNTS else None
+
+
+def _count_steps(preprocess):
+    """Unfitted steps that leave counts what they are."""
+    if isinstance(preprocess, str) and preprocess == "recommended":
+        return [("despike", Despike(noise="poisson"))]
+    return _steps(None, preprocess)
+
+
 def _everywhere(values, keep, missing):
     """Values of the kept points on the whole scan."""
     if keep is None:
@@ -245,7 +307,7 @@ def _everywhere(values, keep, missing):
     return full
 
 
-def _steps(si, preprocess):
+def _steps(si, preprocess, mask=None):
     """Unfitted copies of the steps before clustering."""
     from sklearn.base import clone
 
@@ -254,7 +316,7 @@ def _steps(si, preprocess):
     if isinstance(preprocess, str):
         if preprocess != "recommended":
             raise ValueError(f'preprocess must be "recommended", a Pipeline or None, got {preprocess!r}')
-        return recommended_pipeline(si).steps
+        return recommended_pipeline(si, mask=mask).steps
     if not isinstance(preprocess, Pipeline):
         raise TypeError(
             f"preprocess must be a scikit-learn Pipeline, got {type(preprocess).__name__}: "
@@ -290,7 +352,7 @@ def cluster_moments(matrix, labels, n_clusters):
     return mean, sd
 
 
-def _scores(points, labels, n_clusters, random_state):
+def _scores(points, labels, n_clusters, random_state, *, in_space=True):
     clustered = labels >= 0
     scores = {
         "n_clusters": n_clusters,
@@ -299,7 +361,8 @@ def _scores(points, labels, n_clusters, random_state):
         "calinski_harabasz": np.nan,
         "smallest_share": np.bincount(labels[clustered]).min() / labels.size if clustered.any() else 0.0,
     }
-    if 1 < n_clusters < np.count_nonzero(clustered):
+    # Probabilities are no space in which clusters would have a distance.
+    if in_space and 1 < n_clusters < np.count_nonzero(clustered):
         inside, groups = points[clustered], labels[clustered]
         scores["calinski_harabasz"] = calinski_harabasz_score(inside, groups)
         few = np.random.default_rng(random_state).permutation(len(inside))[:_SCORED_POINTS]

@@ -64,7 +64,8 @@ def as_spectra(si, mask=None, *, check_finite=True):
     Parameters
     ----------
     si : DataArray or array_like of shape (..., L)
-        The spectral axis is the dim named like one (energy, bias, two_theta ...), else the last.
+        The spectral axis is the dim named like one (energy, bias, two_theta ...), else the last. Of a
+        masked array (`numpy.ma`, or Dask with such blocks), spectra with any channel masked take no part.
     mask : array_like of bool over the scan, optional
         True where a spectrum takes part.
     check_finite : bool
@@ -78,7 +79,8 @@ def as_spectra(si, mask=None, *, check_finite=True):
     ------
     ValueError
         If there is no scan, no spectral axis, fewer than two channels, a value of a spectrum that takes
-        part is not finite, all spectra are the same, or the mask does not fit the scan.
+        part is not finite, no spectrum takes part, all spectra are the same, or the mask does not fit the
+        scan.
     TypeError
         If the values are not real numbers, or `si` is no array at all.
     """
@@ -91,13 +93,18 @@ def as_spectra(si, mask=None, *, check_finite=True):
             f"this Dataset holds {', '.join(map(str, si.data_vars))}: pass one of them, such as ds['...']"
         )
     if not isinstance(si, xr.DataArray):
-        values = si if hasattr(si, "dask") else np.asarray(si)
+        values = si if hasattr(si, "dask") else np.asanyarray(si)
         names = (
             ("y", "x")[-(values.ndim - 1) :]
             if values.ndim <= 3
             else [f"scan_{i}" for i in range(values.ndim - 1)]
         )
+        unmasked = _unmasked(values)
+        # Without the mask: a DataArray would turn masked counts into NaN.
+        values = np.ma.getdata(values) if isinstance(values, np.ndarray) else values
         si = xr.DataArray(values, dims=(*names, "channel")) if values.ndim > 1 else xr.DataArray(values)
+    else:
+        unmasked = None  # a DataArray holds no mask: it has made NaN of what was masked
     if si.ndim < 2:
         raise ValueError(
             f"a spectrum image needs scan dimensions and a spectral axis, got dims {si.dims} of shape "
@@ -120,7 +127,7 @@ def as_spectra(si, mask=None, *, check_finite=True):
         si[spectral] if spectral in si.coords else xr.DataArray(np.arange(si.sizes[spectral]), dims=spectral)
     )
     matrix, scan = si.data.reshape(-1, si.sizes[spectral]), _scan_template(si, spectral)
-    keep = _as_mask(mask, scan)
+    keep = _both(_as_mask(mask, scan), unmasked)
     if isinstance(matrix, np.ndarray):
         matrix = np.ascontiguousarray(matrix, dtype=np.float32)
         if check_finite:
@@ -145,6 +152,32 @@ def _as_mask(mask, scan):
     if not mask.any():
         raise ValueError("mask leaves no spectrum: it is True where spectra take part")
     return mask.ravel()
+
+
+def _unmasked(values):
+    """Where all channels (the last axis) of a masked array are there; None for an array without a mask."""
+    if isinstance(values, np.ndarray):
+        if np.ma.getmask(values) is np.ma.nomask or values.ndim < 2:
+            return None
+        return ~np.ma.getmaskarray(values).any(axis=-1).ravel()
+    if not isinstance(getattr(values, "_meta", None), np.ma.MaskedArray) or values.ndim < 2:
+        return None
+    import dask.array as da
+
+    return ~np.asarray(da.ma.getmaskarray(values).any(axis=-1).compute()).ravel()
+
+
+def _both(keep, unmasked):
+    """Spectra that neither the mask passed along nor that of a masked array leaves out."""
+    if unmasked is None:
+        return keep
+    kept = unmasked if keep is None else unmasked & keep
+    if not kept.any():
+        raise ValueError(
+            "the mask of the data leaves no spectrum: a spectrum takes part when none of its channels is "
+            "masked, so crop the masked channels first"
+        )
+    return kept
 
 
 def _scan_template(si, spectral):

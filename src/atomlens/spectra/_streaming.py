@@ -2,7 +2,8 @@
 
 Two passes over the data: one sums the moments from which the principal components follow, one
 computes the scores. The scores of a million spectra fit into memory, so the clustering itself is the
-ordinary one; a third pass averages the spectra of each cluster.
+ordinary one; a third pass averages the spectra of each cluster. Of few counts, a mixture is learned from a
+random sample, one pass finds the cluster of every spectrum, and a second averages.
 """
 
 from __future__ import annotations
@@ -54,7 +55,47 @@ def transform(matrix, steps, keep, random_state, progress):
     label = "principal components" if progress else None
     pca.fit_blocks([blocks.fold(_block_moments, add_moments, prepare, progress=label)])
     points = np.concatenate(blocks.map(_block_scores, prepare, pca, progress="scores" if progress else None))
-    despike = dict(steps[:-1]).get("despike")
+    return points, _moments_of(blocks, dict(steps[:-1]).get("despike"), progress)
+
+
+def mixture(matrix, steps, keep, model, random_state, progress):
+    """Fit a mixture of counts on a sample of lazy spectra, and find the cluster of every spectrum.
+
+    Parameters
+    ----------
+    matrix : dask array of shape (N, L)
+    steps : list of (str, transformer)
+        That leave counts; fitted in place.
+    keep : ndarray of bool, shape (N,), or None
+    model : CountMixture
+        Fitted in place; its `labels_` are those of the sample.
+    random_state : int
+    progress : bool
+
+    Returns
+    -------
+    probabilities : ndarray of shape (M, k)
+    labels : ndarray of int, shape (M,)
+    moments_of : callable
+        As of `transform`.
+    """
+    blocks = _Blocks(matrix, keep)
+    before = Pipeline(steps) if steps else None
+    some = blocks.sample(_LEARNING_SPECTRA, random_state)
+    model.fit(some if before is None else before.fit_transform(some))
+    prepare = before.transform if before is not None else _as_is
+    found = blocks.map(_block_clusters, prepare, model, progress="clusters" if progress else None)
+    probabilities, labels = (np.concatenate(parts) for parts in zip(*found, strict=True))
+    return probabilities, labels, _moments_of(blocks, dict(steps).get("despike"), progress)
+
+
+def a_few(matrix, keep, n=500):
+    """At most `n` lazy spectra in memory, from few blocks: enough to tell whether counts are few."""
+    return _Blocks(matrix, keep).sample(n, 0)
+
+
+def _moments_of(blocks, despike, progress):
+    """The function of labels and their number that gives mean and deviation of each cluster."""
 
     def moments_of(labels, n_clusters):
         sums = blocks.map(
@@ -66,10 +107,11 @@ def transform(matrix, steps, keep, random_state, progress):
         )
         count = np.bincount(labels[labels >= 0], minlength=n_clusters)[:, None]
         first, second = (np.sum([block[i] for block in sums], axis=0) for i in (0, 1))
-        mean = first / count
-        return mean.astype(np.float32), np.sqrt(np.maximum(second / count - mean**2, 0)).astype(np.float32)
+        mean = first / np.maximum(count, 1)
+        spread = np.sqrt(np.maximum(second / np.maximum(count, 1) - mean**2, 0))
+        return mean.astype(np.float32), spread.astype(np.float32)
 
-    return points, moments_of
+    return moments_of
 
 
 def _as_is(block):
@@ -82,6 +124,11 @@ def _block_moments(block, prepare):
 
 def _block_scores(block, prepare, pca):
     return pca.transform(prepare(block))
+
+
+def _block_clusters(block, prepare, model):
+    counts = prepare(block)
+    return model.predict_proba(counts).astype(np.float32), model.predict(counts)
 
 
 def _block_sums(block, despike, *, labels, n_clusters):

@@ -18,7 +18,10 @@ __all__ = ["recommended_pipeline"]
 def _a_few(spectra, limit=2000):
     """At most `limit` evenly spaced spectra, in memory: enough to tell what the data are."""
     step = -(-spectra.matrix.shape[0] // limit)
-    some = np.asarray(spectra.matrix[::step])
+    some = spectra.matrix[::step]
+    if spectra.keep is not None:
+        some = spectra.matrix[np.flatnonzero(spectra.keep)[:: -(-int(spectra.keep.sum()) // limit)]]
+    some = np.asarray(some)
     # What a mask will leave out may hold anything; it must not decide here.
     return some[np.isfinite(some).all(axis=1)]
 
@@ -38,6 +41,7 @@ def recommended_pipeline(
     normalise: str = "auto",
     noise: str = "auto",
     n_components: int | str = "auto",
+    mask: ArrayLike | DataArray | None = None,
 ) -> Pipeline:
     """The steps before clustering, as an unfitted scikit-learn `Pipeline`.
 
@@ -64,6 +68,8 @@ def recommended_pipeline(
         current-voltage curves.
     n_components : int or "auto"
         Principal components to keep.
+    mask : array_like of bool over the scan, optional
+        True where a spectrum takes part; the others do not decide what is ``"auto"``.
 
     Returns
     -------
@@ -93,7 +99,7 @@ def recommended_pipeline(
     >>> list(recommended_pipeline(si, crop=(500, 900)).named_steps)
     ['despike', 'crop', 'normalise', 'weight', 'pca']
     """
-    spectra = as_spectra(si, check_finite=False)
+    spectra = as_spectra(si, mask, check_finite=False)
     if noise == "auto":
         noise = _noise_of(_a_few(spectra))
     elif noise not in ("poisson", "gaussian"):

@@ -15,16 +15,20 @@ from sklearn.pipeline import Pipeline
 from atomlens._gap import Fold, gap_p_values, over_splits, split_halves
 from atomlens._threads import one_thread
 from atomlens._types import Any, ArrayLike, DataArray, Iterable
-from atomlens.spectra._cluster import _everywhere, _steps
+from atomlens.spectra._cluster import _count_steps, _everywhere, _steps, few_counts
+from atomlens.spectra._courses import course_p_values
 from atomlens.spectra._interfaces import has_interface_cluster
 from atomlens.spectra._matrix import as_spectra
 from atomlens.spectra.clusterer import _fit_mixture
+from atomlens.spectra.counts import Halvings, count_folds, dose
 
 __all__ = ["KChoice", "choose_k", "separation_p_value"]
 
 _FEW = 60  # spectra below which there are too few to hold some out
 _SPLITS = 3  # into halves, at random
 _SURROGATES = 199
+_ENOUGH = 20  # surrogates as extreme as the points, after which their share is known well enough
+_ROUND = 0.4  # ratio of the two largest variances that a ring of 20 points rarely falls short of
 _STABLE = 0.9  # ARI between resamples that counts as "the same clusters"
 
 
@@ -42,11 +46,18 @@ class KChoice:
         along an interface; 1 when there are none.
     reasons : DataFrame
         One row a criterion: the ``k`` it prefers and ``reason``, in words.
+    distinguishable : int or None
+        Where counts are few: how many spectra the counts tell apart. They may be phases or stages of a
+        continuum; only a gap (`recommended`) says that they are phases. None where counts are not few.
+    counts : float or None
+        Mean counts a spectrum, where they are few.
     """
 
     table: pd.DataFrame
     recommended: int
     reasons: pd.DataFrame
+    distinguishable: int | None = None
+    counts: float | None = None
 
     def __repr__(self):
         k = self.recommended
@@ -58,6 +69,7 @@ def choose_k(
     si: DataArray | ArrayLike,
     k_range: Iterable[int] | None = None,
     *,
+    method: str = "auto",
     preprocess: Any = "recommended",
     mask: ArrayLike | DataArray | None = None,
     alpha: float = 0.05,
@@ -72,6 +84,9 @@ def choose_k(
     si : DataArray or array_like of shape (..., L)
     k_range : iterable of int, optional
         Numbers of clusters to try: 1 to 8 without it, or to the number of spectra if that is smaller.
+    method : {"auto", "kmeans", "multinomial"}
+        Which clusters the test looks at, as `cluster` finds them: ``"auto"`` takes those of a multinomial
+        mixture where raw counts are few, of k-means otherwise.
     preprocess, mask
         As for `cluster`.
     alpha : float
@@ -100,20 +115,31 @@ def choose_k(
     compares with a uniform box, stability asks whether another sample would give the same answer.
 
     ``null_p`` tests the surrogate null "at least one pair of these clusters is a single unimodal cloud
-    that was cut in two" (see `separation_p_value`). Silhouette and Calinski-Harabasz cannot answer 1; the
-    gap statistic and BIC can, but each against clouds of one shape, a box or a Gaussian. The test does not
-    mind the shape, nor a continuum such as a thickness gradient: so the recommendation rests on it.
+    that was cut in two", straight or bent (see `separation_p_value`). Silhouette and Calinski-Harabasz
+    cannot answer 1; the gap statistic and BIC can, but each against clouds of one shape, a box or a
+    Gaussian. The test does not mind the shape, nor a continuum such as a thickness gradient or a peak that
+    moves: so the recommendation rests on it. A continuum whose stages are not equally frequent, with dense
+    ends or a sparse middle, does have a valley, and counts as two.
+
     It does mind mixtures: with many counts, the few mixing ratios that occur at sharp interfaces are
     clusters with gaps around them. On a map or line, a k is therefore passed over when one of its
     clusters lies between two others in the space of the spectra and lines their common interface. An
     intermediate layer thinner than the probe's reach cannot be told from such a mixture.
+
+    Where raw counts are few (`cluster` says when), the noise of a single spectrum fills the gaps there may
+    be. Then clusters and directions are those of a multinomial mixture, which sees gaps at a lower dose, and
+    the table has one more column, ``mixture_p``: of the null "one spectrum less than k predicts the counts
+    as well", tested on halves of the counts. ``null_p`` is never below it. The largest k in a row for
+    which it is small is `KChoice.distinguishable`; larger k are not tried (NaN).
 
     References
     ----------
     Rousseeuw, J. Comput. Appl. Math. 20, 53 (1987), silhouette. Calinski and Harabasz, Commun. Stat. 3, 1
     (1974). Tibshirani, Walther and Hastie, J. R. Stat. Soc. B 63, 411 (2001), gap. Schwarz, Ann. Stat. 6,
     461 (1978), BIC. Ben-Hur, Elisseeff and Guyon, Pac. Symp. Biocomput. 7, 6 (2002), stability.
-    Hartigan and Hartigan, Ann. Stat. 13, 70 (1985), dip.
+    Hartigan and Hartigan, Ann. Stat. 13, 70 (1985), dip. Hastie and Stuetzle, J. Am. Stat. Assoc. 84, 502
+    (1989), principal curves. Neufeld, Dharamshi, Gao and Witten, J. Mach. Learn. Res. 25, 57 (2024), halving
+    the counts.
 
     Examples
     --------
@@ -131,11 +157,27 @@ def choose_k(
         )
     if not 0 < alpha < 1:
         raise ValueError(f"alpha must lie between 0 and 1, got {alpha}")
-    points = np.ascontiguousarray(_points(spectra, keep, si, preprocess, random_state))
+    if method not in ("auto", "kmeans", "multinomial"):
+        raise ValueError(f"method must be auto, kmeans or multinomial, got {method!r}")
+    counts = None
+    if method == "multinomial" or (method == "auto" and few_counts(spectra, preprocess) is not None):
+        counts = _counts(spectra, preprocess, 3 * max_points, random_state)
+        if not spectra.is_lazy:  # without a count a spectrum has no shape, and no place among the components
+            keep = spectra.matrix.any(axis=1) & (True if keep is None else keep)
+    # The seven criteria are those of components, whatever the test looks at.
+    by_components = "recommended" if counts is not None else preprocess
+    points = np.ascontiguousarray(_points(spectra, keep, si, by_components, random_state, mask))
     chosen = np.random.default_rng(random_state).permutation(len(points))[: 3 * max_points]
     many, few = points[np.sort(chosen)], points[np.sort(chosen[:max_points])]
     with one_thread():
-        rows = {k: _criteria(many, few, k, n_resamples, random_state) for k in ks}
+        rows = {k: _criteria(few, k, n_resamples, random_state) for k in ks}
+        if counts is None:
+            for k in ks:
+                rows[k]["null_p"] = (
+                    separation_p_value(many, k, random_state=random_state) if k > 1 else np.nan
+                )
+        else:
+            _test_counts(rows, counts, alpha, random_state)
     table = pd.DataFrame(rows).T.rename_axis("k")
     reasons = _reasons(table, alpha)
     separated = [k for k in ks if table.loc[k, "null_p"] <= alpha]
@@ -149,7 +191,12 @@ def choose_k(
         reasons.loc["null_p"] = (recommended, f"{reasons.loc['null_p', 'reason']}, and {reason}")
     if recommended == ks[-1] > 1:
         reasons.loc["null_p", "reason"] += "; this is the end of k_range, so try larger k too"
-    return KChoice(table, recommended, reasons)
+    if counts is None:
+        return KChoice(table, recommended, reasons)
+    told_apart = max((k for k in ks if table.loc[k, "mixture_p"] <= alpha), default=1)
+    a_spectrum = float(counts.sum() / len(counts))
+    _say_what_counts_tell(reasons, recommended, told_apart, a_spectrum, alpha)
+    return KChoice(table, recommended, reasons, told_apart, a_spectrum)
 
 
 def _as_range(k_range, n):
@@ -169,11 +216,71 @@ def _as_range(k_range, n):
     return ks
 
 
-def _points(spectra, keep, si, preprocess, random_state):
+def _counts(spectra, preprocess, most, random_state):
+    """Counts of at most so many spectra that take part, without spikes and without empty spectra."""
+    from atomlens.spectra._streaming import a_few
+
+    if spectra.is_lazy:
+        some = a_few(spectra.matrix, spectra.keep, most)
+    else:
+        some = spectra.matrix if spectra.keep is None else spectra.matrix[spectra.keep]
+        some = some[np.sort(np.random.default_rng(random_state).permutation(len(some))[:most])]
+    steps = _count_steps(preprocess)
+    some = Pipeline(steps).fit_transform(some) if steps else some
+    if dose(some) is None:
+        raise ValueError(
+            "method 'multinomial' tests by halving the counts, which must be whole numbers, none negative: "
+            "pass the raw counts, or use method='kmeans'"
+        )
+    return some[some.any(axis=1)].astype(np.float64)
+
+
+def _test_counts(rows, counts, alpha, seed):
+    """Fill in the p-values of the mixture of counts, up to the first k whose spectra cannot be told apart."""
+    for row in rows.values():
+        row["null_p"] = row["mixture_p"] = np.nan
+    halvings = Halvings(counts, random_state=seed)
+    for k, row in rows.items():
+        if k == 1:
+            continue
+        enough = len(counts) >= 2 * k  # else there is nothing to learn clusters from
+        row["mixture_p"] = halvings.p_value(k) if enough else 1.0
+        gaps = [1.0]
+        if row["mixture_p"] <= alpha:
+            # A half in which fewer clusters were found than asked for saw no gap.
+            gaps = [
+                1.0 if fold is None else _largest(_straight_and_along([fold]))
+                for fold in count_folds(counts, k, _SPLITS, random_state=seed)
+            ]
+        row["null_p"] = max(float(over_splits(np.array(gaps))), row["mixture_p"])
+        if row["mixture_p"] > alpha:
+            break
+
+
+def _say_what_counts_tell(reasons, recommended, told_apart, counts, alpha):
+    """Add in words what few counts can tell and what they cannot."""
+    apart = (
+        f"largest k that predicts the counts better than one less (p <= {alpha:g}); phases or a continuum"
+        if told_apart > 1
+        else "one spectrum predicts the counts as well as two"
+    )
+    reasons.loc["mixture_p"] = (told_apart, apart)
+    if recommended > 1 or reasons.k["null_p"] > 1:
+        return
+    seen = (
+        f"the counts tell {told_apart} spectra apart, but not whether these are phases or a continuum"
+        if told_apart > 1
+        else "the counts tell no two spectra apart"
+    )
+    remedy = "bin the scan or count longer to see gaps"
+    reasons.loc["null_p"] = (1, f"{counts:.0f} counts a spectrum are few: {seen}; {remedy}")
+
+
+def _points(spectra, keep, si, preprocess, random_state, mask=None):
     """Component scores of all spectra that take part."""
     from atomlens.spectra._streaming import transform
 
-    steps = _steps(si, preprocess)
+    steps = _steps(si, preprocess, mask)
     if spectra.is_lazy:
         return transform(spectra.matrix, steps, keep, random_state, False)[0]
     matrix = spectra.matrix if keep is None else spectra.matrix[keep]
@@ -190,8 +297,8 @@ def _lines_interfaces(points, chosen, spectra, keep, k, seed):
     return has_interface_cluster(labels, model.cluster_centers_.astype(float))
 
 
-def _criteria(points, few, k, n_resamples, seed):
-    """All criteria for one k."""
+def _criteria(few, k, n_resamples, seed):
+    """All criteria for one k but the test."""
     k_few = min(k, len(few))
     model = KMeans(k_few, n_init=10, random_state=seed).fit(few)
     row = {"inertia": model.inertia_, "silhouette": np.nan, "calinski_harabasz": np.nan}
@@ -201,7 +308,6 @@ def _criteria(points, few, k, n_resamples, seed):
     row["gap"], row["gap_error"] = _gap(few, k_few, model.inertia_, n_resamples, seed)
     row["bic"] = _bic(few, k_few, seed)
     row["stability"] = _stability(few, k_few, n_resamples, seed)
-    row["null_p"] = separation_p_value(points, k, random_state=seed) if k > 1 else np.nan
     return row
 
 
@@ -252,10 +358,12 @@ def separation_p_value(points, k, *, random_state=0):
     learns the clusters on one half of the points. On the other half, each pair is projected on the
     direction that tells the two best (Fisher's, learned on the first half), cut so that the larger cluster
     takes part with as many points as the smaller one, and Hartigan's dip compares the projection with
-    the unimodal surrogate that is hardest to tell, the uniform distribution. The largest p-value over the
-    pairs tests the null (intersection-union), and twice the median over several splits keeps the level.
-    Below 60 points nothing is held out; the p-value is then calibrated on surrogate clouds, Gaussian and
-    uniform, of the same size and covariance.
+    the unimodal surrogate that is hardest to tell, the uniform distribution. A bent cloud has two humps on
+    a straight line, so the dip is taken a second time, of the places along a principal curve that the first
+    half lays through the pair; a gap shows on both, and the larger p-value counts. The largest p-value over
+    the pairs tests the null (intersection-union), and twice the median over several splits keeps the level.
+    Below 60 points nothing is held out; the p-value is then calibrated on surrogate clouds, Gaussian,
+    uniform and (where the points are as wide in two directions) rings, of the same size and covariance.
 
     Parameters
     ----------
@@ -278,11 +386,14 @@ def separation_p_value(points, k, *, random_state=0):
     Notes
     -----
     Conservative: a Gaussian cloud dips far less than a uniform one. Clusters that touch, their
-    densities without a valley between, count as one.
+    densities without a valley between, count as one. A bend of a radius below three or four widths of the
+    noise cannot be followed by a curve: such a ring may look like two ends.
 
     References
     ----------
-    Hartigan and Hartigan, Ann. Stat. 13, 70 (1985); Meinshausen, Meier and Buehlmann, J. Am. Stat. Assoc.
+    Hartigan and Hartigan, Ann. Stat. 13, 70 (1985); Hastie and Stuetzle, J. Am. Stat. Assoc. 84, 502 (1989),
+    for principal curves; Besag and Clifford, Biometrika 78, 301 (1991), for p-values by simulation;
+    Meinshausen, Meier and Buehlmann, J. Am. Stat. Assoc.
     104, 1671 (2009), for p-values over splits.
 
     Examples
@@ -303,34 +414,68 @@ def separation_p_value(points, k, *, random_state=0):
     rng = np.random.default_rng(random_state)
     learn = KMeans(k, n_init=10, random_state=random_state).fit
     # Fisher's direction takes the shape of the clusters into account: there are points to learn it from.
-    return float(over_splits([_largest(p) for p in split_halves(points, learn, _SPLITS, rng)]))
+    rounds = split_halves(points, learn, _SPLITS, rng, judge=_straight_and_along)
+    return float(over_splits([_largest(p) for p in rounds]))
+
+
+def _straight_and_along(folds):
+    """The larger of the p-values on a straight line and along a curve: a gap shows on both."""
+    straight = gap_p_values(folds)
+    if _largest(straight) >= 0.5:  # twice that is 1 already, whatever a curve would say
+        return straight
+    return np.maximum(straight, course_p_values(folds[0]))
 
 
 def _calibrated_p(points, k, seed):
     """The same test where there is too little to hold any points out: calibrated on surrogates.
 
-    Clusters, direction and dip all see the same points, which makes any cloud look clustered. How much so
-    is measured on unimodal clouds of the same size and covariance, Gaussian and uniform; the larger of the
-    two p-values counts.
+    Clusters, direction, curve and dip all see the same points, which makes any cloud look clustered. How much
+    so is measured on unimodal clouds of the same size and covariance, Gaussian and uniform, and on an even
+    ring where the points are as wide in two directions; the largest of the p-values counts.
     """
     rng = np.random.default_rng(seed)
     power, axes = np.linalg.eigh(np.cov(points.T).reshape(points.shape[1], -1))
-    spread = axes * np.sqrt(np.maximum(power, 0))
+    power = np.maximum(power, 0)
+    spread = axes * np.sqrt(power)
+    draws = [
+        lambda: rng.standard_normal(points.shape) @ spread.T,
+        lambda: rng.uniform(-np.sqrt(3), np.sqrt(3), points.shape) @ spread.T,
+    ]
+    if len(power) > 1 and power[-2] >= _ROUND * power[-1]:
+        draws.append(lambda: _ring(len(points), power, rng) @ axes.T)
     with one_thread():
-        observed = _judged_by_itself(points, k, seed)
+        observed = _judged_by_itself(points, k, seed, 1.0)
         if observed == 1:
             return 1.0
-        p_values = []
-        for draw in (rng.standard_normal, lambda size: rng.uniform(-np.sqrt(3), np.sqrt(3), size)):
-            clouds = (draw(points.shape) @ spread.T for _ in range(_SURROGATES))
-            as_extreme = sum(_judged_by_itself(cloud, k, seed) <= observed for cloud in clouds)
-            p_values.append((1 + as_extreme) / (1 + _SURROGATES))
-    return max(p_values)
+        return max(_rank(observed, draw, k, seed) for draw in draws)
 
 
-def _judged_by_itself(points, k, seed):
+def _ring(n, power, rng):
+    """An even ring in the two widest directions, Gaussian in the others."""
+    cloud = rng.standard_normal((n, len(power))) * np.sqrt(power)
+    angle = rng.uniform(0, 2 * np.pi, n)
+    cloud[:, -2:] = np.sqrt(power[-2:].sum()) * np.column_stack([np.cos(angle), np.sin(angle)])
+    return cloud
+
+
+def _rank(observed, draw, k, seed):
+    """p-value among surrogates; drawing stops early where it will not be small (Besag and Clifford, 1991)."""
+    as_extreme = 0
+    for drawn in range(1, _SURROGATES + 1):
+        as_extreme += _judged_by_itself(draw(), k, seed, observed) <= observed
+        if as_extreme == _ENOUGH:
+            return as_extreme / drawn
+    return (1 + as_extreme) / (1 + _SURROGATES)
+
+
+def _judged_by_itself(points, k, seed, most):
+    """The larger of the p-values on a straight line and along a curve; above `most` the first will do."""
     model = KMeans(k, n_init=3, random_state=seed).fit(points)
-    return _largest(gap_p_values([Fold.of(model, points, points)], fisher=False))
+    fold = Fold.of(model, points, points)
+    straight = gap_p_values([fold], fisher=False)
+    if _largest(straight) > most:
+        return _largest(straight)
+    return _largest(np.maximum(straight, course_p_values(fold)))
 
 
 def _largest(p_values):
