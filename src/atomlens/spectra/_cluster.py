@@ -123,16 +123,9 @@ class ClusterResult:
             **({"labels.tif": labels.astype(np.int16)} if labels.ndim == 2 else {}),
             "cluster_spectra.hspy": self.spectra,
         }
-        existing = [name for name in outputs if (folder / name).exists()]
-        if existing and not overwrite:
-            raise FileExistsError(
-                f"{folder} already holds {', '.join(existing)}: pass overwrite=True to replace them, "
-                "or another folder"
-            )
         folder.mkdir(parents=True, exist_ok=True)
-        for name, item in outputs.items():
-            io.write(item, folder / name, overwrite=overwrite)
-        return [folder / name for name in outputs]
+        files = {folder / name: item for name, item in outputs.items()}
+        return io.write_all(files, overwrite=overwrite)
 
 
 def cluster(

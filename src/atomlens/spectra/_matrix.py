@@ -11,8 +11,10 @@ import xarray as xr
 from atomlens._sample import Sample
 
 # Dimensions that can only be a scan, so that an image handed in by mistake is recognised.
-_SCAN_DIMS = {"x", "y", "time", "spot", "position"}
-_SPECTRAL_DIMS = ("energy", "bias", "two_theta", "wavelength", "frequency", "channel")
+_SCAN_DIMS = {"x", "y", "spot", "position"}
+_SPECTRAL_DIMS = (
+    "energy", "bias", "two_theta", "wavelength", "raman_shift", "wavenumber", "frequency", "channel",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -64,8 +66,9 @@ def as_spectra(si, mask=None, *, check_finite=True):
     Parameters
     ----------
     si : DataArray or array_like of shape (..., L)
-        The spectral axis is the dim named like one (energy, bias, two_theta ...), else the last. Of a
-        masked array (`numpy.ma`, or Dask with such blocks), spectra with any channel masked take no part.
+        The spectral axis is the dim named like one (energy, bias, raman_shift ...), else the last (time, of
+        a course at every place). Of a masked array (`numpy.ma`, or Dask with such blocks), spectra with any
+        channel masked take no part.
     mask : array_like of bool over the scan, optional
         True where a spectrum takes part.
     check_finite : bool
