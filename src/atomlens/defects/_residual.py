@@ -16,6 +16,8 @@ from scipy.ndimage import (
 from atomlens._artifacts import opened
 from atomlens.defects._cells import median_inside
 
+# Halved or doubled, none of these costs more than .05 of recall and false alarms together: most does half of
+# `_WIDE` (benchmarks/constants.py).
 _LOCAL = 8  # the brightness is followed over this fraction of the image
 _CELLS = 3.0  # lattice vectors, the shortest length over which brightness is followed
 _STREAKED = 3.0  # times the variance that noise alone gives the median of a row

@@ -10,6 +10,8 @@ from scipy.linalg import eigh
 from scipy.ndimage import binary_erosion, distance_transform_edt, map_coordinates
 from skimage.restoration import unwrap_phase
 
+# Halved or doubled, only `_COARSE` changes what is found in bent and streaked crystals: with one point a
+# vector (half), recall falls by .08 (benchmarks/constants.py).
 _ORDERS = 6  # of reflections looked at
 # Lattice vectors, down and across: the window in which the lattice is first followed. Drift is from row to
 # row, so the window is wide and low. Then bending is followed in windows that are hardly wider than a cell.
