@@ -120,6 +120,8 @@ def variance_ratio(pairs, cell, basis, star, shared):
 
 def follow(cell, step):
     """Row of the atom that lies a number of cells away from each; -1 where there is none."""
+    if not len(cell):
+        return np.zeros(0, dtype=int)
     low, span = cell.min(axis=0), np.ptp(cell, axis=0) + 1
     at = np.full(span, -1)
     at[tuple((cell - low).T)] = np.arange(len(cell))

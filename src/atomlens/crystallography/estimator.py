@@ -15,6 +15,7 @@ from atomlens._gap import over_splits, split_halves
 from atomlens._threads import one_thread
 from atomlens._types import Any, DataFrame, Lattice, Self, Sequence, ndarray
 from atomlens.crystallography import _replicas
+from atomlens.crystallography._field import labelled_in_part, links_of, spatial_labels
 from atomlens.crystallography._phases import ENOUGH, Evidence, Settings, verdict
 from atomlens.crystallography.point_groups import POINT_GROUPS, fitting, point_group
 from atomlens.lattice import Neighbourhoods, neighbour_vectors
@@ -27,6 +28,7 @@ _SPLITS = 3
 _TRANSLATIONS = (1, 0), (0, 1), (1, 1)  # of the lattice, that labels are compared along
 _WHOLE = 0.02  # of a lattice vector: what least squares may leave of a whole one
 _CELL_PM = 400.0  # lattice spacing that is assumed of a table without a calibration: that of a perovskite
+_REMEDY = "ask for more labels (n_clusters), or for spatial=True, which finds domains of weak ones"
 _MOST_ROWS = 50_000  # rows that clusters are learned from; all others are given to the nearest
 
 
@@ -50,6 +52,10 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         column ``sublattice`` or ``label``. `center` is needed where there are several; without `neighbors`
         all take part. Vectors to the *same* sublattice cancel a uniform polarisation.
     method : {"kmeans", "gmm"}
+    spatial : bool
+        Whether labels of neighbouring atoms inform one another, so that domains are found in noise that hides
+        the label of a single atom. Round domains of a dozen atoms are kept where they stand out; a single
+        atom with a label of its own mostly is not.
     point_group : str
         Hermann-Mauguin symbol of the undistorted structure in projection: 1, 2, m, 2mm, 3, 3m, 4, 4mm, 6,
         6mm.
@@ -83,6 +89,9 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         Vectors to the neighbours in pixels, the mean distortion of the scan taken out; NaN where one is
         missing.
     centroids_ : ndarray of shape (n_clusters, k, 2)
+    coupling_ : float
+        With `spatial`: how much neighbours say, from 0 for nothing to 1 where each says as much as it would
+        alone.
     ideal_ : ndarray of shape (k, 2)
         The undistorted neighbourhood (of the first site).
     neighbourhoods_ : Neighbourhoods
@@ -144,6 +153,12 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
     top of the measured displacements. Of domains, what far atoms have in common must exceed a `tolerance`;
     that is less than the displacement where domains end, so they may be larger by a half and not be seen.
 
+    With `spatial`, the labels of k-means are where a hidden Markov random field begins: all labels share one
+    covariance, and what two labels beside one another are worth, for each direction, is learned from how
+    often they are (mean-field expectation maximisation; the weight of the neighbours by maximum
+    pseudo-likelihood). The best of several starts counts. Clusters that only neighbours part are still one
+    phase to the verdict, whose gaps are those of single atoms.
+
     Other than in the paper, clusters are learned from the atoms as they are, and the replicas labelled by
     them: variants that are not in the field are not invented. What the tests cannot tell: a microscope that
     shifts one sublattice against the other makes what a polar phase makes (give its size as `tolerance`), and
@@ -152,7 +167,8 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
     References
     ----------
     Belianinov et al., Nat. Commun. 6, 7801 (2015). Lin et al., Nanotechnology 24, 415707 (2013). Hartigan and
-    Hartigan, Ann. Stat. 13, 70 (1985). Moran, Biometrika 37, 17 (1950), for I. Winkler et al., NeuroImage 92,
+    Hartigan, Ann. Stat. 13, 70 (1985). Celeux, Forbes, Peyrard, Pattern Recognit. 36, 131 (2003), for the
+    field. Moran, Biometrika 37, 17 (1950), for I. Winkler et al., NeuroImage 92,
     381 (2014), for random signs of exchangeable blocks.
 
     Examples
@@ -174,6 +190,7 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         center: str | int | None = None,
         neighbors: str | int | None = None,
         method: str = "kmeans",
+        spatial: bool = False,
         point_group: str = "4mm",
         mirror: Sequence[float] = (1, 0),
         lattice: Lattice | None = None,
@@ -188,6 +205,7 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         self.center = center
         self.neighbors = neighbors
         self.method = method
+        self.spatial = spatial
         self.point_group = point_group
         self.mirror = mirror
         self.lattice = lattice
@@ -223,6 +241,8 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         points = self.vectors_.reshape(len(hoods.vectors), -1)
         whole = hoods.complete & (hoods.kind >= 0)
         self._learn(points, whole)
+        if self.spatial:
+            self._inform(points, whole)
         self._gaps(points[whole], self.labels_[whole])
         self._replicate(points, whole, group)
         self._judge(points, whole, group)
@@ -253,8 +273,7 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         clusters = _replicas.groups(self.gap_p_values_ > self.alpha)
         return [
             f"phase {number} is ferroic, as displacements of far atoms agree, but no gap parts its variants, "
-            f"{row['n_variants']} at least: ask for more labels (n_clusters), or for spatial=True, which "
-            "finds domains of weak ones"
+            f"{row['n_variants']} at least: " + ("their domains are in labels_" if self.spatial else _REMEDY)
             for number, row in self.verdict_.iterrows()
             if row["n_variants"] > np.unique(clusters[list(row["labels"])]).size
         ]
@@ -345,6 +364,26 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
             self.labels_ = _replicas.nearest_centroid(points, centroids)[0]
             self.labels_[whole] = np.argsort(order)[model.predict(points[whole] - centre)]
         self.labels_[self.neighbourhoods_.kind < 0] = -1
+
+    def _inform(self, points, whole):
+        """Let the labels of neighbouring atoms inform one another."""
+        hoods, k, basis = self.neighbourhoods_, self.n_clusters, self.neighbourhoods_.lattice.basis
+        centre = points[whole].mean(axis=0)
+        cell, kind = hoods.cell[whole], hoods.kind[whole]
+        seed = self.random_state
+        with one_thread():
+            found = spatial_labels(
+                points[whole] - centre, self.labels_[whole], k, cell, kind, basis, random_state=seed
+            )
+        self.coupling_ = found.coupling
+        order = np.argsort(-np.bincount(found.labels, minlength=k), kind="stable")
+        self.centroids_ = (found.means + centre)[order].reshape(self.centroids_.shape)
+        some = self.labels_ >= 0
+        labels = np.full(len(points), -1)
+        labels[whole] = found.labels
+        links = links_of(hoods.cell[some], hoods.kind[some], basis)
+        labels[some] = labelled_in_part(points[some] - centre, labels[some], found, links)
+        self.labels_[some] = np.argsort(order)[labels[some]]
 
     def _gaps(self, points, labels):
         """Test for a gap in density between every two labels: learned on one half, tested on the other."""
