@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from scipy.optimize import nnls
 from scipy.stats import norm
 from sklearn.decomposition import PCA
 
@@ -21,11 +22,11 @@ from atomlens.shiftvae._register import one_picture, refined
 # Share of the electrons that content is learned from: walls of 0.8 px, at 200 electrons a column, are found
 # in 16 of 16 images with 0.7 or 0.8, and in 11 with a half.
 _LEARNED = 0.7
-_ROUNDS = 2  # of least squares, from the pose that all electrons gave to that of one part
-_FEWEST = 20  # crops
+_FEWEST, _MOST = 20, 500  # crops; of windows that overlap, so many show nearly all pixels
 _JUDGED = 300  # crops from which the noise is told
 _COUNTED = (0.7, 1.4)  # variance by mean of electrons that were counted; a gain or an offset changes it
 _WHITE = 0.8  # of the noise between next pixels but one, in that between next pixels
+_MOST_FITTED = 0.5
 _SAFE = 1.05  # of the variance of noise: more noise added than there is makes the halves differ, not agree
 _ROUNDING = 1e-6  # of the range: data without noise
 
@@ -75,7 +76,7 @@ def compared(crops, core, start, active, *, random_state):
     unknown = np.full(core.n_content, np.nan)
     if not active.any():
         return Replication(np.ones(core.n_content))
-    rows = start.rows
+    rows = start.rows[:_MOST]  # which are in no order
     if len(rows) < _FEWEST:
         return Replication(unknown, f"{len(rows)} crops are too few")
     some = crops.take(rows)
@@ -83,17 +84,17 @@ def compared(crops, core, start, active, *, random_state):
     pose = core.geometry.pose(mean)
     content = mean[:, core.geometry.n_pose :]
     predicted = core.decode(pose, content)
-    noise = _noise_of(some[:_JUDGED], predicted[:_JUDGED], core)
+    layout = Layout.of(crops)
+    noise = _noise_of(some[:_JUDGED], predicted[:_JUDGED], core, layout.count(len(rows)))
     if isinstance(noise, str):
         return Replication(unknown, noise)
-    layout = Layout.of(crops)
     one, other, variance = _parts(layout, rows, some, predicted, noise, rng)
 
     def scaled(values):
         return ((values - core.offset) / core.range).astype(np.float32)
 
     geometry = core.geometry
-    began = geometry.pose(start.latents[:, : geometry.n_pose])
+    began = geometry.pose(start.latents[: len(rows), : geometry.n_pose])
     began = one_picture(scaled(some), began, geometry, core.n_content)
     learned = _left(scaled(one), began, geometry)[0].detach().numpy()
     n = min(core.n_content, *learned.shape)
@@ -120,7 +121,7 @@ def compared(crops, core, start, active, *, random_state):
 
 def _left(crops, pose, geometry, *, follow=False):
     """What registration of one part leaves over, in the frame: (N, pixels); and the crops themselves."""
-    for _ in range(_ROUNDS if geometry.n_pose else 0):
+    if geometry.n_pose:
         pose = refined(crops, pose, geometry)
     pixels = torch.from_numpy(crops).requires_grad_(follow)
     placed, seen = geometry.put(pixels, torch.as_tensor(pose, dtype=torch.float32))
@@ -135,8 +136,8 @@ def _left(crops, pose, geometry, *, follow=False):
     return left, pixels
 
 
-def _noise_of(crops, predicted, core):
-    """What noise there is, or why it cannot be told."""
+def _noise_of(crops, predicted, core, n_pixels):
+    """What noise there is, or why it cannot be told; `n_pixels` different ones were learned from."""
     left = crops - predicted
     if crops.shape[2] < 4:
         return "too few pixels"
@@ -152,19 +153,22 @@ def _noise_of(crops, predicted, core):
             "the noise of neighbouring pixels is correlated, as after filtering or resampling: use the image "
             "as it was recorded"
         )
-    gain, offset = np.polyfit(level.ravel(), next_.ravel() ** 2, 1)
-    if gain < 0 or offset + gain * predicted.min() < 0:
-        gain, offset = 0.0, float((next_**2).mean())
-    return Noise(gain=gain, offset=offset)
+    lowest = float(predicted.min())
+    design = np.column_stack([level.ravel() - lowest, np.ones(level.size)])
+    gain, offset = nnls(design, next_.ravel().astype(float) ** 2)[0]
+    # The picture was fitted to that noise, too: a parameter for each pixel of a crop at least.
+    left = 1 - min(np.prod(core.geometry.shape) / n_pixels, _MOST_FITTED)
+    return Noise(gain=gain / left, offset=offset / left, lowest=lowest)
 
 
 @dataclass(frozen=True)
 class Noise:
-    """Counted electrons, or independent noise with a variance of offset + gain * mean."""
+    """Counted electrons, or independent noise with a variance of offset + gain * (mean - lowest)."""
 
     counts: bool = False
     gain: float = 0.0
     offset: float = 0.0
+    lowest: float = 0.0
 
 
 def _parts(layout, rows, crops, predicted, noise, rng):
@@ -178,7 +182,7 @@ def _parts(layout, rows, crops, predicted, noise, rng):
         second = (values - first) / (1 - _LEARNED)
         return layout.crops(first / _LEARNED, rows), layout.crops(second, rows), second / (1 - _LEARNED)
     mean = layout.pixels(predicted, rows, average=True)
-    variance = _SAFE * np.maximum(noise.offset + noise.gain * mean, 0.0)
+    variance = _SAFE * (noise.offset + noise.gain * np.maximum(mean - noise.lowest, 0.0))
     ratio = (1 - _LEARNED) / _LEARNED
     added = rng.normal(size=values.shape) * np.sqrt(variance)
     first, second = values + np.sqrt(ratio) * added, values - added / np.sqrt(ratio)
@@ -228,6 +232,10 @@ class Layout:
         return cls(
             (height, width), columns, step, ((lines - 1) * step[0] + height, (columns - 1) * step[1] + width)
         )
+
+    def count(self, n):
+        """Different pixels in so many windows, at most."""
+        return min(n * np.prod(self.shape), np.prod(self.size) if any(self.step) else np.inf)
 
     def _place(self, row):
         y, x = divmod(int(row), self.columns)
