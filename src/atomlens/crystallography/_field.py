@@ -17,7 +17,8 @@ _REACH = 2  # cells: no shortest translation is longer
 _ROUNDS = 60
 _STILL = 1e-3  # largest change of a probability that ends the rounds
 _STEP = 0.5  # of the way to the new probabilities: all atoms change at once, and may swing otherwise
-_COUPLINGS = np.linspace(0.0, 1.5, 31)
+_MOST_COUPLING = 1.5
+_NEWTON = 2  # steps a round; rounds begin where the last one ended
 _GAIN = 1.0  # nats: what another start must gain
 _EXACT = 1e-12  # of the scatter: what keeps a covariance from being singular
 
@@ -175,10 +176,10 @@ def settle(points, labels, n_labels, links):
     (1986), for the pseudo-likelihood. Celeux, Forbes, Peyrard, Pattern Recognit. 36, 131 (2003), for both
     together.
     """
-    q = np.eye(n_labels)[labels]
+    q, coupling = np.eye(n_labels)[labels], 0.5
     for _ in range(_ROUNDS):
         means, covariance, data = _emission(points, q)
-        prior, coupling, share, odds = _prior(q, links)
+        prior, coupling, share, odds = _prior(q, links, coupling)
         wanted = softmax(prior + data, axis=1)
         change = np.abs(wanted - q).max()
         q += _STEP * (wanted - q)
@@ -203,8 +204,8 @@ def _emission(points, q):
     return means, covariance, -0.5 * (distance + np.log(values).sum())
 
 
-def _prior(q, links):
-    """Log prior of every label of each atom, given its neighbours, and the coupling."""
+def _prior(q, links, coupling):
+    """Log prior of every label of each atom, given its neighbours; and the coupling, from the last one."""
     n, k = q.shape
     share = (q.sum(axis=0) + 1) / (n + k)
     field, worth = np.zeros_like(q), []
@@ -216,8 +217,13 @@ def _prior(q, links):
         field[b] += q[a] @ odds
         worth.append(odds)
     base = np.log(share)
-    fits = [(q * (base + c * field)).sum() - logsumexp(base + c * field, axis=1).sum() for c in _COUPLINGS]
-    coupling = float(_COUPLINGS[np.argmax(fits)])
+    for _ in range(_NEWTON):
+        # The pseudo-likelihood is concave in the coupling: its slope, and how fast that falls.
+        expected = softmax(base + coupling * field, axis=1)
+        mean = (expected * field).sum(axis=1)
+        slope = (q * field).sum() - mean.sum()
+        bend = (expected * field**2).sum() - (mean**2).sum()
+        coupling = float(np.clip(coupling + slope / max(bend, 1e-9), 0.0, _MOST_COUPLING))
     prior = base + coupling * field
     return prior - logsumexp(prior, axis=1, keepdims=True), coupling, base, worth
 
