@@ -111,7 +111,7 @@ class ShiftVAE(Pictures, TransformerMixin, BaseEstimator):
     the counts. It costs far less than a training: principal components stand for the networks. Values that
     are no counts are split by adding and taking away normal noise of the variance that is seen between
     neighbouring pixels; where that noise is correlated nothing can be told, and `doubts_` say so. Windows
-    that overlap are known by their pixels, as long as they are in order.
+    that overlap are known by their pixels, as long as they are in order and not changed one by one.
 
     Where it fails, or may:
 
