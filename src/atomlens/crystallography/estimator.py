@@ -97,8 +97,8 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
     neighbourhoods_ : Neighbourhoods
     lattice_ : Lattice
     doubts_ : list of str
-        What speaks against the lattice, the columns, and the verdict. Where variants cannot be
-        counted, that is raised as a warning, too.
+        What speaks against the lattice, the columns, and the verdict. Where several labels do
+        not count the variants, that is raised as a warning, too.
     relevant_px_ : float
         `relevant_pm` in pixels.
     operations_ : tuple of str
@@ -247,7 +247,8 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         self._replicate(points, whole, group)
         self._judge(points, whole, group)
         self.doubts_ = [*hoods.doubts, *self._undecided(), *(said := self._uncounted())]
-        warn(said)  # that something is undecided, the verdict itself says
+        # That something is undecided, the verdict itself says; and who asks for one label counts no variants.
+        warn(said if self.n_clusters > 1 else [])
         return self
 
     def __repr__(self, N_CHAR_MAX: int = 700) -> str:
