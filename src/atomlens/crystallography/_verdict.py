@@ -11,6 +11,7 @@ from scipy.stats import ncf
 _BLOCKS = 60  # spatial blocks that a phase is cut into
 _BANDS, _THINNEST_BAND = 30, 2.0  # bands of scan lines, and lattice spacings across one
 _EXACT = 1e-6  # what rounding leaves of a projection
+_MOST_VISIBLE = 1e4  # noncentrality: what is larger is seen for certain, and hard to compute with
 _SMALLEST_BLOCK = 3  # cells: neighbouring centres share neighbours, and so their errors
 
 
@@ -100,24 +101,75 @@ def asymmetry_test(points, blocks, projector, tolerance=0.0):
     asymmetry : float
         Root mean square over the neighbours, in pixels, with the part that noise makes taken off.
     """
-    u, singular, _ = np.linalg.svd(projector)
-    basis = u[:, singular > _EXACT]
-    dims = basis.shape[1]
-    ways = [b for b in blocks or [np.arange(len(points))] if len(b) and b.max() + 1 >= dims + 3]
-    if dims == 0 or not ways or (blocks and ways[0] is not blocks[0]):
+    basis, ways = _asked(points, blocks, projector)
+    if not ways:
         return np.nan, np.nan
     scores = points @ projector.T @ basis
     results = [_hotelling(scores, block, points.shape[1] // 2, tolerance) for block in ways]
     return max(p for p, _ in results), results[0][1]
 
 
-def _hotelling(scores, block, k, tolerance):
-    """p-value and size of a mean, its covariance estimated from blocks."""
-    dims, n_blocks, mean = scores.shape[1], block.max() + 1, scores.mean(axis=0)
+def asymmetry_power(points, blocks, projector, moved, size, level):
+    """Chance that `asymmetry_test`, without tolerance, sees an asymmetry of this size in a whole phase.
+
+    Parameters
+    ----------
+    points, blocks, projector
+        As for `asymmetry_test`.
+    moved : ndarray of shape (2k, m)
+        Its columns span the asymmetries that are asked for; those of root mean square 1 over the neighbours
+        have the length √k. The least visible one counts.
+    size : float
+        Root mean square over the neighbours, in pixels.
+    level : float
+        Of the test.
+
+    Returns
+    -------
+    float
+        From 0 to 1; 0 where the test cannot be made.
+    """
+    basis, ways = _asked(points, blocks, projector)
+    u, singular, _ = np.linalg.svd(projector @ moved, full_matrices=False)
+    k, directions = points.shape[1] // 2, u[:, singular > _EXACT]
+    if not ways or not directions.shape[1]:
+        return 0.0
+    scores, seen = points @ projector.T @ basis, []
+    for block in ways:
+        covariance, n_blocks = _covariance_of_mean(scores, block)
+        dims = len(covariance)
+        visible = basis.T @ directions
+        least = k * np.linalg.eigvalsh(visible.T @ np.linalg.solve(covariance, visible))[0]
+        limit = f_distribution.isf(level, dims, n_blocks - dims)
+        seen.append(float(ncf.sf(limit, dims, n_blocks - dims, min(least * size**2, _MOST_VISIBLE))))
+    return min(seen)
+
+
+def _asked(points, blocks, projector):
+    """Basis of the asymmetric part, and the ways of cutting that make enough blocks for its test."""
+    u, singular, _ = np.linalg.svd(projector)
+    basis = u[:, singular > _EXACT]
+    dims = basis.shape[1]
+    ways = [b for b in blocks or [np.arange(len(points))] if len(b) and b.max() + 1 >= dims + 3]
+    if dims == 0 or not ways or (blocks and ways[0] is not blocks[0]):
+        return basis, []
+    return basis, ways
+
+
+def _covariance_of_mean(scores, block):
+    """Covariance of a mean from the scatter of blocks, and their number."""
+    dims, n_blocks = scores.shape[1], block.max() + 1
     sums = np.zeros((n_blocks, dims))
-    np.add.at(sums, block, scores - mean)
+    np.add.at(sums, block, scores - scores.mean(axis=0))
     covariance = sums.T @ sums / len(scores) ** 2 * n_blocks / (n_blocks - 1)
     covariance += 1e-12 * np.trace(covariance) / dims * np.eye(dims) + 1e-24 * np.eye(dims)
+    return covariance, n_blocks
+
+
+def _hotelling(scores, block, k, tolerance):
+    """p-value and size of a mean, its covariance estimated from blocks."""
+    covariance, n_blocks = _covariance_of_mean(scores, block)
+    dims, mean = scores.shape[1], scores.mean(axis=0)
     t2 = mean @ np.linalg.solve(covariance, mean)
     scale = (n_blocks - dims) / (dims * (n_blocks - 1))
     size = np.sqrt(max(mean @ mean - np.trace(covariance), 0) / k)
@@ -151,6 +203,30 @@ def largest_subgroup(matrices, kept):
         if found <= kept:
             largest = max(largest, len(found))
     return largest
+
+
+def shared_error(points, ideal):
+    """Variance of the place of a neighbour, relative to that of the mean of all vectors of a centre.
+
+    What a star has besides a displacement and a linear deformation is the errors of its neighbours. Three
+    neighbours have nothing besides: then all atoms are taken to be located equally well.
+
+    Parameters
+    ----------
+    points : ndarray of shape (N, 2k)
+    ideal : ndarray of shape (k, 2)
+    """
+    k = len(ideal)
+    vectors = points.reshape(-1, k, 2)
+    design = np.column_stack([np.ones(k), ideal])
+    if k <= design.shape[1] or len(points) < 2:
+        return 1 / (1 / k + 1)
+    rest = np.eye(k) - design @ np.linalg.pinv(design)
+    left = rest @ vectors
+    left = left - left.mean(axis=0)
+    error = (left**2).sum() / (2 * len(points) * np.trace(rest))
+    total = vectors.mean(axis=1).var(axis=0).mean()
+    return float(min(error / total, k)) if total > 0 else 0.0
 
 
 def central(points, centre, reach):

@@ -10,11 +10,13 @@ from sklearn.base import BaseEstimator, ClusterMixin
 from sklearn.cluster import KMeans
 from sklearn.mixture import GaussianMixture
 
+from atomlens._doubts import repeated, warn
 from atomlens._gap import over_splits, split_halves
 from atomlens._threads import one_thread
 from atomlens._types import Any, DataFrame, Lattice, Self, Sequence, ndarray
 from atomlens.crystallography import _replicas
-from atomlens.crystallography._phases import Evidence, verdict
+from atomlens.crystallography._field import labelled_in_part, links_of, spatial_labels
+from atomlens.crystallography._phases import ENOUGH, Evidence, Settings, verdict
 from atomlens.crystallography.point_groups import POINT_GROUPS, fitting, point_group
 from atomlens.lattice import Neighbourhoods, neighbour_vectors
 from atomlens.lattice.table import sublattice_column
@@ -25,6 +27,8 @@ METHODS = ("kmeans", "gmm")
 _SPLITS = 3
 _TRANSLATIONS = (1, 0), (0, 1), (1, 1)  # of the lattice, that labels are compared along
 _WHOLE = 0.02  # of a lattice vector: what least squares may leave of a whole one
+_CELL_PM = 400.0  # lattice spacing that is assumed of a table without a calibration: that of a perovskite
+_REMEDY = "ask for more labels (n_clusters), or for spatial=True, which finds domains of weak ones"
 _MOST_ROWS = 50_000  # rows that clusters are learned from; all others are given to the nearest
 
 
@@ -48,6 +52,10 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         column ``sublattice`` or ``label``. `center` is needed where there are several; without `neighbors`
         all take part. Vectors to the *same* sublattice cancel a uniform polarisation.
     method : {"kmeans", "gmm"}
+    spatial : bool
+        Whether labels of neighbouring atoms inform one another, so that domains are found in noise that hides
+        the label of a single atom. Round domains of a dozen atoms are kept where they stand out; a single
+        atom with a label of its own mostly is not.
     point_group : str
         Hermann-Mauguin symbol of the undistorted structure in projection: 1, 2, m, 2mm, 3, 3m, 4, 4mm, 6,
         6mm.
@@ -60,6 +68,11 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
     tolerance : float
         Asymmetry (root mean square over the neighbours, in pixels) that counts as none: what the microscope
         itself may make, by a small tilt or aberration.
+    relevant_pm : float
+        Smallest displacement in pm that matters: a phase is called non-ferroic only where such a one, in the
+        whole phase or in domains of ten cells, would be seen with a probability of 0.9 at least (by the tests
+        without `tolerance`). A table without nm is taken to have a lattice spacing of 400 pm;
+        `relevant_px_` says what that makes.
     trust_scan : bool
         Whether a deformation of the neighbourhood counts as asymmetry. A distorted scan makes the same, so it
         does not by default; displacements always count.
@@ -76,12 +89,18 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         Vectors to the neighbours in pixels, the mean distortion of the scan taken out; NaN where one is
         missing.
     centroids_ : ndarray of shape (n_clusters, k, 2)
+    coupling_ : float
+        With `spatial`: how much neighbours say, from 0 for nothing to 1 where each says as much as it would
+        alone.
     ideal_ : ndarray of shape (k, 2)
         The undistorted neighbourhood (of the first site).
     neighbourhoods_ : Neighbourhoods
     lattice_ : Lattice
     doubts_ : list of str
-        What speaks against the lattice and the columns.
+        What speaks against the lattice, the columns, and the verdict. Where several labels do
+        not count the variants, that is raised as a warning, too.
+    relevant_px_ : float
+        `relevant_pm` in pixels.
     operations_ : tuple of str
     replica_labels_ : ndarray of int, shape (G, N)
         Labels of the replicas, the identity first; -1 where a replica lies outside of all clusters.
@@ -93,11 +112,16 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         Row of `verdict_` that each label belongs to.
     verdict_ : DataFrame
         One row a phase: ``labels``, ``kind`` ("non-ferroic", "ferroic", "lattice-doubled", or "undecided"
-        where the test cannot be made: too few atoms, or nothing that could be asymmetric), ``ferroic``,
-        ``n_variants`` (that are in the field), ``orbit_size`` (how many symmetry allows, as far as the mean
-        neighbourhood can be told from its images), ``closure`` (share of the replicas that land on the label
-        which the permutation wants; variants that are not in the field lower it), ``asymmetry_px`` (and
-        ``_pm``; root mean square over the neighbours), ``p_value`` and ``n`` (atoms).
+        where the tests cannot be made, as there are too few atoms or nothing that could be asymmetric, or
+        would have missed a displacement of `relevant_pm`), ``ferroic``, ``n_variants`` (that are in the
+        field; at least so many where only far atoms tell of them), ``orbit_size`` (how many symmetry allows,
+        as far as the mean neighbourhood can be told from its images), ``closure`` (share of the replicas that
+        land on the label which the permutation wants; variants that are not in the field lower it),
+        ``asymmetry_px`` (and ``_pm``; root mean square over the neighbours, of the mean: weak domains
+        cancel), ``p_value`` (of all that was tested), ``p_spatial`` (of the agreement between far atoms
+        alone; NaN where that is not tested: in a doubled lattice, with neighbours on the site of the centre,
+        or with less than six rows), ``power`` (chance that a displacement of `relevant_pm` would have been
+        seen, all over or in domains; NaN where one is) and ``n`` (atoms).
 
     Raises
     ------
@@ -118,15 +142,34 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
     All atoms of a scan line may share an error, so bands of lines serve as blocks, too, and the larger
     p-value counts.
 
+    Variants too weak for a gap cancel in the mean, but neighbours agree. So a phase without gaps is also
+    asked whether its displacements u_i, less their mean, agree over distance: Moran's I = sum of u_i · u_j
+    over pairs of atoms two to three lattice spacings apart that share no neighbours and lie at least 1.5
+    spacings apart across the scan lines. It is compared with what random signs make, one for each row: what a
+    scan line does to a row stays in. Errors that both sublattices share are no displacement, but where a
+    field is bent by several percent within ten cells, the middle of the neighbours is off, too. Each of the
+    two tests is made at half of `alpha`, and ``p_value`` is twice the smaller p-value. The power for
+    `relevant_pm` is computed for the mean (noncentral F) and, for domains, found by planting random ones on
+    top of the measured displacements. Of domains, what far atoms have in common must exceed a `tolerance`;
+    that is less than the displacement where domains end, so they may be larger by a half and not be seen.
+
+    With `spatial`, the labels of k-means are where a hidden Markov random field begins: all labels share one
+    covariance, and what two labels beside one another are worth, for each direction, is learned from how
+    often they are (mean-field expectation maximisation; the weight of the neighbours by maximum
+    pseudo-likelihood). The best of several starts counts. Clusters that only neighbours part are still one
+    phase to the verdict, whose gaps are those of single atoms.
+
     Other than in the paper, clusters are learned from the atoms as they are, and the replicas labelled by
-    them: variants that are not in the field are not invented. What the test cannot see: variants too weak for
-    a gap cancel in the mean; a microscope that shifts one sublattice against the other makes what a polar
-    phase makes (give its size as `tolerance`), and so, slightly, does a steep gradient of strain.
+    them: variants that are not in the field are not invented. What the tests cannot tell: a microscope that
+    shifts one sublattice against the other makes what a polar phase makes (give its size as `tolerance`), and
+    so, slightly, does a steep gradient of strain. Domains along scan lines that jump look like the jumps.
 
     References
     ----------
     Belianinov et al., Nat. Commun. 6, 7801 (2015). Lin et al., Nanotechnology 24, 415707 (2013). Hartigan and
-    Hartigan, Ann. Stat. 13, 70 (1985).
+    Hartigan, Ann. Stat. 13, 70 (1985). Celeux, Forbes, Peyrard, Pattern Recognit. 36, 131 (2003), for the
+    field. Moran, Biometrika 37, 17 (1950), for I. Winkler et al., NeuroImage 92,
+    381 (2014), for random signs of exchangeable blocks.
 
     Examples
     --------
@@ -147,11 +190,13 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         center: str | int | None = None,
         neighbors: str | int | None = None,
         method: str = "kmeans",
+        spatial: bool = False,
         point_group: str = "4mm",
         mirror: Sequence[float] = (1, 0),
         lattice: Lattice | None = None,
         alpha: float = 0.01,
         tolerance: float = 0.0,
+        relevant_pm: float = 5.0,
         trust_scan: bool = False,
         random_state: int = 0,
     ) -> None:
@@ -160,11 +205,13 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         self.center = center
         self.neighbors = neighbors
         self.method = method
+        self.spatial = spatial
         self.point_group = point_group
         self.mirror = mirror
         self.lattice = lattice
         self.alpha = alpha
         self.tolerance = tolerance
+        self.relevant_pm = relevant_pm
         self.trust_scan = trust_scan
         self.random_state = random_state
 
@@ -187,16 +234,50 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         hoods = self.neighbourhoods_ = self._neighbourhoods(X)
         group = self._group(hoods)
         self.lattice_, self.centers_ = hoods.lattice, hoods.centres
-        self.doubts_ = hoods.doubts
+        size = hoods.lattice.pixel_size_nm
+        self.relevant_px_ = self.relevant_pm / (1000 * size if size else _CELL_PM / hoods.lattice.spacing)
         self.vectors_ = hoods.vectors @ group.frame
         self.ideal_ = (hoods.ideal @ group.frame)[0]
         points = self.vectors_.reshape(len(hoods.vectors), -1)
         whole = hoods.complete & (hoods.kind >= 0)
         self._learn(points, whole)
+        if self.spatial:
+            self._inform(points, whole)
         self._gaps(points[whole], self.labels_[whole])
         self._replicate(points, whole, group)
         self._judge(points, whole, group)
+        self.doubts_ = [*hoods.doubts, *self._undecided(), *(said := self._uncounted())]
+        # That something is undecided, the verdict itself says; and who asks for one label counts no variants.
+        warn(said if self.n_clusters > 1 else [])
         return self
+
+    def __repr__(self, N_CHAR_MAX: int = 700) -> str:
+        """Parameters; after `fit` also the verdict, and what speaks against it."""
+        what = super().__repr__(N_CHAR_MAX)
+        if not hasattr(self, "verdict_"):
+            return what
+        lines = [f"\n  phase {number}: {_in_words(row)}" for number, row in self.verdict_.iterrows()]
+        return what + "".join(lines) + repeated(self.doubts_)
+
+    def _undecided(self):
+        """Phases that cannot be judged, and why."""
+        unseen = (self.verdict_["kind"] == "undecided") & (self.verdict_["power"] < ENOUGH)
+        return [
+            f"phase {number} is undecided: displacements of {self.relevant_pm:g} pm would be seen with a "
+            f"probability of {power:.2f} only; locate columns better, take more of them, or ask for larger "
+            "displacements with relevant_pm"
+            for number, power in self.verdict_.loc[unseen, "power"].items()
+        ]
+
+    def _uncounted(self):
+        """Phases of which only far atoms tell, and so not how many variants there are."""
+        clusters = _replicas.groups(self.gap_p_values_ > self.alpha)
+        return [
+            f"phase {number} is ferroic, as displacements of far atoms agree, but no gap parts its variants, "
+            f"{row['n_variants']} at least: " + ("their domains are in labels_" if self.spatial else _REMEDY)
+            for number, row in self.verdict_.iterrows()
+            if row["n_variants"] > np.unique(clusters[list(row["labels"])]).size
+        ]
 
     @property
     def phase_labels_(self) -> ndarray:
@@ -212,6 +293,8 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
             raise ValueError(f"alpha must lie between 0 and 1, got {self.alpha!r}")
         if not (isinstance(self.tolerance, Real) and 0 <= self.tolerance < np.inf):
             raise ValueError(f"tolerance must be a length in pixels, at least 0, got {self.tolerance!r}")
+        if not (isinstance(self.relevant_pm, Real) and 0 < self.relevant_pm < np.inf):
+            raise ValueError(f"relevant_pm must be a positive length in pm, got {self.relevant_pm!r}")
 
     def _neighbourhoods(self, X):
         if isinstance(X, Neighbourhoods):
@@ -283,6 +366,26 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
             self.labels_[whole] = np.argsort(order)[model.predict(points[whole] - centre)]
         self.labels_[self.neighbourhoods_.kind < 0] = -1
 
+    def _inform(self, points, whole):
+        """Let the labels of neighbouring atoms inform one another."""
+        hoods, k, basis = self.neighbourhoods_, self.n_clusters, self.neighbourhoods_.lattice.basis
+        centre = points[whole].mean(axis=0)
+        cell, kind = hoods.cell[whole], hoods.kind[whole]
+        seed = self.random_state
+        with one_thread():
+            found = spatial_labels(
+                points[whole] - centre, self.labels_[whole], k, cell, kind, basis, random_state=seed
+            )
+        self.coupling_ = found.coupling
+        order = np.argsort(-np.bincount(found.labels, minlength=k), kind="stable")
+        self.centroids_ = (found.means + centre)[order].reshape(self.centroids_.shape)
+        some = self.labels_ >= 0
+        labels = np.full(len(points), -1)
+        labels[whole] = found.labels
+        links = links_of(hoods.cell[some], hoods.kind[some], basis)
+        labels[some] = labelled_in_part(points[some] - centre, labels[some], found, links)
+        self.labels_[some] = np.argsort(order)[labels[some]]
+
     def _gaps(self, points, labels):
         """Test for a gap in density between every two labels: learned on one half, tested on the other."""
         rng = np.random.default_rng(self.random_state)
@@ -338,6 +441,8 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
             kind=hoods.kind[whole],
             cell=hoods.cell[whole],
             height=_across_lines(hoods)[whole],
+            basis=hoods.lattice.basis / hoods.lattice.spacing,
+            spacing=hoods.lattice.spacing,
             ideal=hoods.ideal,
             group=group,
             gaps=self.gap_p_values_,
@@ -345,11 +450,19 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
             translated=[self.contingency_[f"+{step}"].to_numpy() for step in _TRANSLATIONS],
             same_site=_on_own_site(hoods),
         )
-        settings = {"alpha": self.alpha, "tolerance": self.tolerance, "trust_scan": self.trust_scan}
-        self.verdict_, self.phase_of_label_ = verdict(evidence, **settings)
+        settings = Settings(self.alpha, self.tolerance, self.relevant_px_, self.trust_scan, self.random_state)
+        self.verdict_, self.phase_of_label_ = verdict(evidence, settings)
         if self.lattice_.pixel_size_nm:
             pm = 1000 * self.lattice_.pixel_size_nm * self.verdict_["asymmetry_px"]
             self.verdict_.insert(self.verdict_.columns.get_loc("p_value"), "asymmetry_pm", pm)
+
+
+def _in_words(row):
+    """A row of the verdict as a part of a sentence."""
+    text = f"{row['kind']}, {row['n']} atoms, p = {row['p_value']:.2g}"
+    if row["ferroic"]:
+        return f"{text}, {row['n_variants']} of {row['orbit_size']} variants"
+    return text if np.isnan(row["power"]) else f"{text}, power {row['power']:.2f}"
 
 
 def _across_lines(hoods):

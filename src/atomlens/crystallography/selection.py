@@ -11,6 +11,7 @@ from sklearn.base import clone
 from sklearn.metrics import silhouette_score
 from sklearn.mixture import GaussianMixture
 
+from atomlens._doubts import quietly
 from atomlens._threads import one_thread
 from atomlens._types import DataFrame, Neighbourhoods
 from atomlens.crystallography.estimator import LocalCrystallography
@@ -87,7 +88,8 @@ def choose_n_clusters(
     hoods, rows = None, {}
     for k in ks:
         model = clone(estimator).set_params(n_clusters=k)
-        model.fit(X if hoods is None else hoods)  # neighbours are searched once
+        with quietly():  # too few labels leave variants that no gap parts: that is asked here
+            model.fit(X if hoods is None else hoods)  # neighbours are searched once
         hoods = model.neighbourhoods_
         rows[k] = _criteria(model)
     table = pd.DataFrame.from_dict(rows, orient="index").rename_axis("n_clusters")

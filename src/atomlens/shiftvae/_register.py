@@ -40,6 +40,8 @@ _TRIED, _OUTSTANDING = 1.3, 1.5
 # Registration does without a component that a smaller share of the crops carries. It would be made of their
 # noise, with which the crops that are a column off are explained well enough to stay there.
 _FEW = 0.1
+_END = 1.5  # standard deviations of a variation: where two halves of the crops lie, and beyond
+_ROUNDS = 2
 _SIGNAL = 2.0  # times the variance of noise: a component that says half a nat, or more
 
 
@@ -104,6 +106,48 @@ def first_guess(crops, n_crops, geometry, n_content, *, random_state):
     return Start(rows, latents, frame, components, noise, outstanding, _views(frame, geometry, rng))
 
 
+def one_picture(crops, pose, geometry, n_content):
+    """Poses of crops that one picture explains as well as it can, if nothing but its place varies.
+
+    A picture that nearly fits a fraction of a cell off can be registered there in some of the crops; their
+    mean is a mixture then, and content tells one part from the other. So the pictures at either end of the
+    strongest variations are tried, too: if one of them explains all crops better, there was nothing but its
+    place.
+
+    Parameters
+    ----------
+    crops : ndarray of float32, shape (N, H, W)
+    pose : ndarray of shape (N, n_pose)
+        To begin with.
+    geometry : Geometry
+    n_content : int
+        Variations that are tried.
+
+    Returns
+    -------
+    ndarray of shape (N, n_pose)
+    """
+    if not geometry.n_pose:
+        return pose
+    frame, left, _ = _average(crops, pose, geometry)
+    n = min(n_content, *left.shape)
+    pca = PCA(n, svd_solver="randomized", iterated_power=3, random_state=0).fit(left)
+    ends = pca.components_ * np.sqrt(pca.explained_variance_)[:, None]
+    ends = ends.reshape(-1, *geometry.frame).astype(np.float32)
+    trial, nothing = crops[:_TRIAL], np.zeros((0, *geometry.frame), np.float32)
+    lowest, best = float((left**2).mean()), None
+    for picture in (frame, *(frame + sign * _END * end for end in ends for sign in (1, -1))):
+        noise = lowest
+        for _ in range(_ROUNDS):
+            found, noise, _ = _closest(trial, picture, nothing, max(noise, 1e-9), geometry)
+            picture, _, _ = _average(trial, refined(trial, found, geometry), geometry)
+        noise = _closest(trial, picture, nothing, max(noise, 1e-9), geometry)[1]
+        if best is None or noise < best[0]:
+            best = noise, picture
+    found = _closest(crops, best[1], nothing, max(best[0], 1e-9), geometry)[0]
+    return refined(crops, found, geometry)
+
+
 def _views(frame, geometry, rng):
     """What crops see of the frame at some poses: ndarray of float32, shape (m, pixels)."""
     rows, columns, _ = _shifts(geometry)
@@ -132,7 +176,7 @@ def _registered(crops, geometry, n_content, rng):
         if cost < lowest - _BETTER * len(trial):
             found, lowest = other, cost
     pose, _, _ = _closest(crops, *found, geometry)
-    return _refined(crops, pose, geometry)
+    return refined(crops, pose, geometry)
 
 
 def _explained(crops, frame, geometry, n_content):
@@ -142,7 +186,7 @@ def _explained(crops, frame, geometry, n_content):
     components = np.zeros((0, *geometry.frame), np.float32)
     for narrow, n in [*((narrow, 1) for narrow in _NARROW), *((1.0, n) for n in range(2, n_content + 1))]:
         pose, noise, _ = _closest(crops, frame, components, noise, geometry, narrow=narrow)
-        pose = _centred(_refined(crops, pose, geometry), geometry)
+        pose = _centred(refined(crops, pose, geometry), geometry)
         frame, components, scores, *_ = _components(crops, pose, geometry, n)
         if not _carriers(scores[:, -1]) > _FEW * len(crops):
             components = components[: n - 1]
@@ -322,7 +366,7 @@ def _moves(left, seen, slopes):
     ].numpy()
 
 
-def _refined(crops, pose, geometry):
+def refined(crops, pose, geometry):
     """Poses to a fraction of a pixel, by steps of least squares."""
     limit = np.array(geometry.trusted)
     for _ in range(_REFINEMENTS):

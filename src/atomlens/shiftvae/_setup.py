@@ -118,6 +118,17 @@ def geometry_of(model, crops):
     return Geometry(crops.shape, axes, rotates, tuple(map(tuple, scale.tolist())), margin, n_phases)
 
 
+def narrower_than_the_cell(geometry):
+    """Whether windows do not hold a whole unit cell, of which the lattice is known."""
+    if not geometry.n_phases:
+        return False
+    from atomlens.shiftvae._geometry import UNIFORM_SD
+
+    cell = np.asarray(geometry.scale)[: geometry.axes, : geometry.axes] / UNIFORM_SD
+    sides = geometry.shape[::-1][: geometry.axes]
+    return bool((np.linalg.norm(cell, axis=1) > min(sides)).any())
+
+
 def lattice_vectors(lattice, axes):
     """Rows of lattice vectors in pixels, (2, 2) or (1, 1)."""
     if hasattr(lattice, "required"):

@@ -52,6 +52,7 @@ def _described(about):
     crops = np.zeros((model.batch_size, *(shape[1:] if about["signal"] else shape)), np.float32)
     model._assemble(crops, **{name: about[name] for name in STATE})
     model.ended_, model.outstanding_ = about["ended"], about["outstanding"]
+    model.doubts_ = about.get("doubts", [])  # files of before there were any
     model.history_ = pd.DataFrame(about["history"])
     model.summary_ = pd.DataFrame(about["summary"], index=model.latent_names_)
     return model, model.core_.networks
