@@ -63,7 +63,8 @@ def child(path):
     si = io.read(path)
     read = time.perf_counter() - began
     result = spectra.cluster(si, 2, progress=False)
-    truth = np.broadcast_to(np.arange(si.sizes["x"]) >= si.sizes["x"] // 2, result.labels.shape)
+    right = np.arange(si.sizes["x"]) >= si.sizes["x"] // 2
+    truth = np.broadcast_to(right.astype(int), result.labels.shape)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1e9 if sys.platform == "darwin" else 1e6)
     said = {
         "read s": read,
