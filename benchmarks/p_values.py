@@ -115,7 +115,7 @@ P_VALUES = (
 
 
 def errors_of_columns(n):
-    """Errors, in standard errors, of x, y, intensity and width of `columns.refine`, of columns inside perfect crystals."""
+    """z of x, y, intensity and width of `columns.refine`, of columns inside perfect crystals."""  # noqa: D403
     found = {name: [] for name in ("x", "y", "intensity", "sigma")}
     for seed in range(max(n // 40, 4)):
         sample = flat(seed)

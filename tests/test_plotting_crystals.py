@@ -251,13 +251,15 @@ def test_numbers_of_clusters(model):
 
 def test_limits_of_phases():
     table = pd.DataFrame({"noise": [3, 3, 5], "shift": [5, 20, 20], "k-means": [0.1, 1.0, 0.9]})
-    (ax,) = drawn(plotting.phase_limits(table.assign(clairvoyant=[0.2, 1.0, 0.95])))
-    assert ax.get_xlabel() == "displacement (pm)"
-    names = [text.get_text() for text in ax.get_legend().get_texts()]
+    table = table.assign(neighbours=[0.3, 1.0, 0.97], clairvoyant=[0.2, 1.0, 0.95])
+    alone, informed = drawn(plotting.phase_limits(table))
+    names = [text.get_text() for text in informed.get_legend().get_texts()]
     assert names == ["3 pm", "5 pm", "clairvoyant"]
-    assert ax.lines[0].get_ydata().tolist() == [0.1, 1.0]
-    assert ax.lines[1].get_ydata().tolist() == [0.2, 1.0]
-    assert ax.lines[2].get_color() == ax.lines[3].get_color() != ax.lines[0].get_color()
+    for ax, name in ((alone, "k-means"), (informed, "neighbours")):
+        assert ax.get_xlabel() == "displacement (pm)"
+        assert ax.lines[0].get_ydata().tolist() == table[name][:2].tolist()
+        assert ax.lines[1].get_ydata().tolist() == [0.2, 1.0]
+        assert ax.lines[2].get_color() == ax.lines[3].get_color() != ax.lines[0].get_color()
 
 
 def test_spectrum_of_waves(hoods):

@@ -213,20 +213,24 @@ def phase_limits(table: DataFrame) -> Figure:
     Parameters
     ----------
     table : DataFrame
-        ``noise`` and ``shift`` in pm, and the adjusted Rand indices ``k-means`` and ``clairvoyant``.
+        ``noise`` and ``shift`` in pm, and the adjusted Rand indices ``k-means``, ``neighbours`` (of labels
+        that inform one another) and ``clairvoyant``.
 
     Examples
     --------
     >>> table = pd.DataFrame({"noise": [3, 3], "shift": [5, 20], "k-means": [0.1, 1.0]})
-    >>> table["clairvoyant"] = [0.2, 1.0]
+    >>> table = table.assign(neighbours=[0.3, 1.0], clairvoyant=[0.2, 1.0])
     >>> len(phase_limits(table).axes)
-    1
+    2
     """
-    figure, ax = new_figure(size=(7.4, 4))
-    for n, (noise, part) in enumerate(table.groupby("noise")):
-        ax.plot(part["shift"], part["k-means"], "o-", color=colour_of(n), label=f"{noise:g} pm")
-        ax.plot(part["shift"], part["clairvoyant"], "--", color=colour_of(n), linewidth=1.5)
-    ax.plot([], [], "--", color="black", linewidth=1.5, label="clairvoyant")
-    ax.set(xlabel="displacement (pm)", ylabel="ARI", ylim=(-0.03, 1.03))
-    ax.legend(title="error of a column", **BESIDE)
+    figure, axes = new_figure(1, 2, size=(10.2, 4), sharey=True)
+    panels = {"k-means": "Each atom by itself", "neighbours": "Neighbours inform one another"}
+    for ax, (name, title) in zip(axes, panels.items(), strict=True):
+        for n, (noise, part) in enumerate(table.groupby("noise")):
+            ax.plot(part["shift"], part[name], "o-", color=colour_of(n), label=f"{noise:g} pm")
+            ax.plot(part["shift"], part["clairvoyant"], "--", color=colour_of(n), linewidth=1.5)
+        ax.set(xlabel="displacement (pm)", title=title, ylim=(-0.03, 1.03))
+    axes[0].set_ylabel("ARI")
+    axes[1].plot([], [], "--", color="black", linewidth=1.5, label="clairvoyant")
+    axes[1].legend(title="error of a column", **BESIDE)
     return figure

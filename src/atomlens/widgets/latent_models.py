@@ -183,7 +183,7 @@ class LatentModel(_Plane):
     Examples
     --------
     >>> from atomlens import shiftvae, simulate
-    >>> image = simulate.image(simulate.structures.perovskite((3, 3)), electrons=300).data
+    >>> image = simulate.image(simulate.structures.perovskite((4, 4), polar=40), electrons=3000).data
     >>> from atomlens.windows import sliding_windows
     >>> cell = [[19.5, 0], [0, 19.5]]
     >>> vae = shiftvae.ShiftVAE(2, lattice=cell, max_epochs=2, progress=False)

@@ -263,11 +263,11 @@ def latent_explorer(model: ShiftVAE, image: DataArray | ArrayLike, **settings: A
     --------
     >>> from atomlens import shiftvae, simulate
     >>> from atomlens.windows import sliding_windows
-    >>> image = simulate.image(simulate.structures.perovskite((3, 3)), electrons=300).data
+    >>> image = simulate.image(simulate.structures.perovskite((4, 4), polar=40), electrons=3000).data
     >>> cell = [[19.5, 0], [0, 19.5]]
     >>> vae = shiftvae.ShiftVAE(2, lattice=cell, max_epochs=2, progress=False)
     >>> view = latent_explorer(vae.fit(sliding_windows(image, 24, step=6)), image, shown="shift_x")
     >>> view.model.maps.shape
-    (4, 22, 22)
+    (4, 30, 30)
     """
     return LatentExplorer(LatentModel(model, image, **settings))
