@@ -301,8 +301,9 @@ show(
 # %% [markdown]
 # **Figure 4.6.** Where it matters, k-means (left) is about as good as the clairvoyant; what is missing is
 # information. Where a displacement is less than about five times the error of a column, labels of single atoms are
-# wrong in places. Neighbours bring it (right): domains are drawn where single atoms cannot be told. The price: a
-# single atom of another phase, a defect, takes the label around it. So `spatial` is off by default.
+# wrong in places. Neighbours bring it (right): domains are drawn where single atoms cannot be told, down to about
+# twice the error of a column. The price: a single atom of another phase, a defect, takes the label around it. So
+# `spatial` is off by default.
 #
 # What the error is, lesson 03 tells: a column with $N$ detected electrons and width $\sigma$ is located to
 # $\sigma/\sqrt N$. For $\sigma$ = 60 pm and an error of 3 pm that takes 400 electrons.

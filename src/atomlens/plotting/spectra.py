@@ -23,6 +23,8 @@ from atomlens.plotting.drawing import (
     value_label,
 )
 
+_MAPS_A_ROW = 6
+
 
 @styled
 def first_look(si: DataArray) -> Figure:
@@ -130,7 +132,9 @@ def method_grid(results: dict[str, Any], truth: DataArray) -> Figure:
     for name, result in results.items():
         score = adjusted_rand_index(result.labels, truth)
         maps[f"{name}\nARI {score:.3f}"] = align_labels(result.labels, truth)
-    figure, axes = panels(len(maps), per_row=6, width=2.6, extra=0.55)
+    rows = -(-len(maps) // _MAPS_A_ROW)
+    # Rows as evenly filled as they can be
+    figure, axes = panels(len(maps), per_row=-(-len(maps) // rows), width=2.6, extra=0.55)
     most = max(int(map_.max()) for map_ in maps.values()) + 1
     for ax, (title, map_) in zip(axes, maps.items(), strict=True):
         draw_labels(ax, map_, title=title, n_clusters=most)
