@@ -11,6 +11,7 @@ anything.
 import argparse
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,7 @@ from atomlens import columns, crystallography, defects, lattice, simulate
 from atomlens.shiftvae import _halves, _register
 from atomlens.shiftvae._crops import Crops
 
+STORED = Path(__file__).resolve().parent.parent / "data/results/p_values.csv"
 SEED = 98_000
 LEVELS = (0.05, 0.1, 0.2)
 _LIBERAL = 3.0  # standard errors
@@ -148,7 +150,9 @@ def interval(share, n):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--draws", type=int, default=200)
-    draws = parser.parse_args().draws
+    parser.add_argument("--store", action="store_true", help=f"write the table to {STORED.name}")
+    chosen = parser.parse_args()
+    draws, rows = chosen.draws, []
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
     began = time.process_time()
@@ -156,17 +160,22 @@ def main():
         for measure in P_VALUES:
             p = measure(draws)
             p = p[np.isfinite(p)]
-            row = []
+            row = {"what": measure.__doc__.split("`")[1], "n": len(p)}
             for level in LEVELS:
                 share = np.mean(p <= level)
                 liberal = share > level + _LIBERAL * np.sqrt(level * (1 - level) / len(p))
-                row.append(interval(share, len(p)) + "!" * liberal)
-            print(f"{measure.__doc__}\n  n = {len(p)}: P(p <= .05, .1, .2) = {', '.join(row)}", flush=True)
-        z = errors_of_columns(draws)
-        for name, values in z.items():
-            values = np.asarray(values)[np.isfinite(values)]
+                row[f"P(p <= {level:g})"] = interval(share, len(p)) + "!" * bool(liberal)
+            rows.append(row)
+            print(*row.values(), sep="  ", flush=True)
+        for name, values in errors_of_columns(draws).items():
+            values = values[np.isfinite(values)]
             scatter = np.sqrt(np.mean(values**2))
-            print(f"{name}: n = {len(values)}, z = {scatter:.2f}{'!' * (scatter > _TOO_FAR)}", flush=True)
+            rows.append(
+                {"what": name, "n": len(values), "z": f"{scatter:.2f}" + "!" * bool(scatter > _TOO_FAR)}
+            )
+            print(*rows[-1].values(), sep="  ", flush=True)
+    if chosen.store:
+        pd.DataFrame(rows).to_csv(STORED, index=False)
     print(f"{time.process_time() - began:.0f} s of CPU")
 
 
