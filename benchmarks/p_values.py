@@ -48,28 +48,23 @@ def cells_of_defect_maps(n):
     )
 
 
-def verdicts_of_phases(n):
-    """`LocalCrystallography.verdict_.p_value` of a square lattice with nothing displaced."""
-    found = []
+def phases(n, n_clusters):
+    """`LocalCrystallography` of so many square lattices with nothing displaced."""
     for seed in range(n):
         table, _ = crystal(SEED + seed, "nothing", 0.0, "white", 4.0)
-        model = crystallography.LocalCrystallography(
-            n_neighbors=4, n_clusters=1, point_group="4mm", center="B", neighbors="A", random_state=seed
-        )
-        found.append(model.fit(table).verdict_["p_value"].iloc[0])
-    return np.array(found)
+        yield crystallography.LocalCrystallography(
+            n_neighbors=4, n_clusters=n_clusters, center="B", neighbors="A", random_state=seed
+        ).fit(table)
+
+
+def verdicts_of_phases(n):
+    """`LocalCrystallography.verdict_.p_value` of lattices with nothing displaced."""
+    return np.array([model.verdict_["p_value"].iloc[0] for model in phases(n, 1)])
 
 
 def gaps_of_phases(n):
     """`LocalCrystallography.gap_p_values_` between two clusters of one phase."""
-    found = []
-    for seed in range(n):
-        table, _ = crystal(SEED + seed, "nothing", 0.0, "white", 4.0)
-        model = crystallography.LocalCrystallography(
-            n_neighbors=4, n_clusters=2, point_group="4mm", center="B", neighbors="A", random_state=seed
-        )
-        found.append(model.fit(table).gap_p_values_[0, 1])
-    return np.array(found)
+    return np.array([model.gap_p_values_[0, 1] for model in phases(n, 2)])
 
 
 def separation_of_spectra(n):
