@@ -63,6 +63,8 @@ def _our_text(tif):
 
 def _changed(saved, data, tags):
     """What has changed since the notes were written, or ""."""
+    if "hash" not in saved:
+        return "they do not say which pixels they belong to"
     if saved.get("hash") != fingerprint(data) or len(saved["dims"]) != data.ndim:
         return "the pixels have been changed since"
     noted = saved.get("tags")
