@@ -169,3 +169,34 @@ def test_what_a_killed_writer_left_is_cleared(tmp_path):
     os.utime(elsewhere, (0, 0))
     _replace.sweep(tmp_path)
     assert elsewhere.name not in names(tmp_path)
+
+
+def test_one_file_cannot_hold_both(tmp_path):
+    (tmp_path / "a.txt").write_text("old")
+    (tmp_path / "link.txt").symlink_to("a.txt")
+    for other in (tmp_path / "." / "a.txt", tmp_path / "link.txt"):
+        with pytest.raises(ValueError, match="is named twice"):
+            replace_with_new(tmp_path / "a.txt", other)
+    assert (tmp_path / "a.txt").read_text() == "old"
+    assert names(tmp_path) == ["a.txt", "link.txt"]
+
+
+def test_a_link_to_another_kind_of_file_is_left(tmp_path):
+    (tmp_path / "real.nc").write_text("old")
+    (tmp_path / "link.tif").symlink_to("real.nc")
+    with pytest.raises(FileExistsError, match=r"link to real.nc, a file of another type"):
+        write(tmp_path / "link.tif", "new", overwrite=True)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="modes of POSIX")
+def test_who_may_read_a_file_stays_as_it_was(tmp_path):
+    (tmp_path / "a.txt").write_text("old")
+    (tmp_path / "a.txt").chmod(0o600)
+    write(tmp_path / "a.txt", "new", overwrite=True)
+    assert (tmp_path / "a.txt").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_file_is_not_replaced_by_a_folder(tmp_path):
+    (tmp_path / "a.zarr").write_text("mine")
+    with pytest.raises(FileExistsError, match="where a folder would be written"):
+        write(tmp_path / "a.zarr", "new", overwrite=True)

@@ -12,8 +12,10 @@ def calibrated(image, lattice):
     from atomlens.lattice import estimate
 
     values = image.values if isinstance(image, xr.DataArray) else np.asarray(image)
+    if values.ndim != 2:
+        raise ValueError(f"an image has two axes, got {values.ndim}: select one with isel")
     known = np.atleast_1d(lattice).tolist()
-    if len(known) not in (1, 2):
+    if len(known) not in (1, 2) or not all(isinstance(n, int | float) for n in known):
         raise ValueError(f"lattice must be one length in nm, or two, got {lattice!r}")
     # Without the old scale, which is to be replaced: pixels are taken as square.
     found = estimate(values).required()

@@ -52,6 +52,10 @@ def replacing(paths, *, overwrite=False, nbytes=0):
         If there is no room.
     """
     targets = [_target(path, overwrite) for path in paths]
+    places = [t.parent.resolve() / t.name for t in targets]
+    if len({*places}) < len(places):
+        twice = next(p for p in places if places.count(p) > 1)
+        raise ValueError(f"{twice} is named twice: one file cannot hold both")
     mark = f"atomlens-{_host()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
     temporaries = [t.with_name(f".{t.stem}.{mark}{t.suffix}") for t in targets]
     for folder in {t.parent for t in targets}:
@@ -76,7 +80,14 @@ def _target(path, overwrite):
     if path.is_symlink():
         if not path.exists():
             raise FileExistsError(f"{path} is a link to a file that is not there: remove it first")
-        path = path.resolve()  # what the link leads to is replaced, as any program does that writes
+        name, path = (
+            path,
+            path.resolve(),
+        )  # what the link leads to is replaced, as any program does that writes
+        if path.suffix != name.suffix:
+            raise FileExistsError(
+                f"{name} is a link to {path.name}, a file of another type: choose another name"
+            )
     if path.exists():
         if not overwrite:
             raise FileExistsError(
@@ -84,6 +95,8 @@ def _target(path, overwrite):
             )
         if path.is_dir():
             _check_store(path)
+        elif path.suffix.lower() in (".zarr", ".zspy"):
+            raise FileExistsError(f"{path} is a file, where a folder would be written: choose another name")
     return path
 
 
@@ -137,6 +150,8 @@ def _swap(temporaries, targets, mark, overwrite):
                 kept = target.with_name(f".{target.name}.{mark}.old")
                 _keep(target, kept)
                 done.append((target, kept))
+                if target.is_file():
+                    shutil.copymode(target, temporary)  # who may read it stays as it was
                 temporary.replace(target)
             else:
                 _place(temporary, target, overwrite)

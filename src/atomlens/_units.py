@@ -34,7 +34,9 @@ def tidy(unit):
         return None
     # Micro and angstrom exist twice in Unicode; ImageJ writes the former as an escape. The EMD format puts
     # brackets around a unit, and a stroke between its prefix and the rest: [n_m].
-    text = str(unit).strip().strip("<>[]").replace("μ", "µ").replace("\u212b", "Å").replace(r"\u00B5", "µ")
+    text = str(unit).strip().strip("<>[]$").replace("μ", "µ").replace("\u212b", "Å")
+    text = text.replace(r"\u00B5", "µ").replace(r"\u00C5", "Å")
+    text = re.sub(r"\\mu\s*|[{}]", lambda found: "µ" if "mu" in found[0] else "", text)  # of TeX
     text = re.sub(r"(?<=[a-zA-Zµ])_(?=[a-zA-Z])", "", text) if len(text) <= _LONGEST else text
     inverse = re.fullmatch(r"1\s*/\s*(.+)|(.+?)\s*(?:\^?\(?-1\)?|⁻¹)", text)
     if inverse:

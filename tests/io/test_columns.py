@@ -75,6 +75,76 @@ def test_the_first_pixel_may_be_called_otherwise(tmp_path):
     assert found.iloc[0].tolist() == [10, 20]
 
 
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [
+        ("#,x,y\n1,10,20\n2,30.5,40.25\n3,50,60\n", "a.csv"),  # names as a comment, with a number of the row
+        ("# y x\n20 10\n40.25 30.5\n60 50\n", "a.txt"),  # the same, turned round
+        ("row,x,y\n1,10,20\n2,30.5,40.25\n3,50,60\n", "a.csv"),  # a row of the table, not of the image
+        ("column,y,x\n1,20,10\n2,40.25,30.5\n3,60,50\n", "a.csv"),
+        ("x_center,y_center,x,y\n0,0,10,20\n0,0,30.5,40.25\n0,0,50,60\n", "a.csv"),
+        ("XM,YM,X,Y\n0,0,10,20\n0,0,30.5,40.25\n0,0,50,60\n", "a.csv"),
+        ("label,x,y,0,1\n7,10,20,.1,.2\n8,30.5,40.25,.1,.2\n9,50,60,.1,.2\n", "a.csv"),
+        ("Results of Tuesday\n\nx,y\n10,20\n30.5,40.25\n50,60\n", "a.csv"),
+        ("sep=;\nx;y\n10;20\n30.5;40.25\n50;60\n", "a.csv"),
+        ("x,y,\n10,20,\n30.5,40.25,\n50,60,\n", "a.csv"),
+        ("x,y\n10,20 # first\n30.5,40.25\n50,60\n", "a.csv"),
+        ("centroid-0,centroid-1\n20,10\n40.25,30.5\n60,50\n", "a.csv"),  # of scikit-image
+        ("x,y\n1.0D+01,2.0D+01\n30.5,40.25\n50,60\n", "a.csv"),  # of Fortran
+    ],
+)
+def test_tables_that_could_be_mistaken(tmp_path, content, name):
+    np.testing.assert_array_equal(table(tmp_path, content, name)[["x", "y"]], XY)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "latin-1"])
+def test_what_excel_writes(tmp_path, encoding):
+    (tmp_path / "a.txt").write_text("x (µm)\ty (µm)\n0.001\t0.002\n", encoding=encoding)
+    found = io.read_columns(tmp_path / "a.txt", pixel_size=0.1)
+    assert found[["x", "y"]].to_numpy().tolist() == [[10, 20]]
+
+
+@pytest.mark.parametrize(
+    "content",
+    ['x,y\n"1,024.5","2,048"\n', "x;y\n1.024,5;2.048,0\n", "x;y\n1,024.5;2,048.0\n", "x,y\n1024.5,2048\n"],
+)
+def test_thousands(tmp_path, content):
+    assert table(tmp_path, content)[["x", "y"]].to_numpy().tolist() == [[1024.5, 2048]]
+
+
+def test_texts_that_look_like_numbers_stay_texts(tmp_path):
+    found = table(tmp_path, "x,y,element,label\n1,2,Na,A\n3,4,In,7\n5,6,NaN,1e5\n")
+    assert found["element"].tolist() == ["Na", "In", "NaN"]
+    assert found["label"].tolist() == ["A", "7", "1e5"]
+
+
+def test_a_position_that_is_none_is_an_error_not_a_row_less(tmp_path):
+    with pytest.raises(io.FormatError, match=r"has '1\.2\.3' where a position should be \(row 2\)"):
+        table(tmp_path, "x,y\n1,2\n1.2.3,4\n5,6\n")
+    assert "1 rows without" in table(tmp_path, "x,y\n#N/A,4\n1,2\n").attrs["note_columns"]
+
+
+def test_scales_that_contradict_each_other(tmp_path):
+    own = "x,y,x_nm,y_nm\n10,20,1,2\n30,40,3,4\n"
+    assert table(tmp_path, own)["x_nm"].tolist() == [1, 3]
+    assert table(tmp_path, own, pixel_size=0.1)["y_nm"].tolist() == [2, 4]
+    with pytest.raises(io.FormatError, match="'x_nm' that differs"):
+        table(tmp_path, own, pixel_size=0.5)
+    with pytest.raises(ValueError, match="positions in nm, as 'x_nm' says, not px"):
+        table(tmp_path, "x_nm,y_nm\n1,2\n", units="px")
+    found = table(tmp_path, "x [m],y [m]\n1e-9,2e-9\n", pixel_size=0.1)
+    np.testing.assert_allclose(found[["x", "y"]], [[10, 20]])
+
+
+def test_an_image_is_no_table(tmp_path):
+    np.savetxt(tmp_path / "a.txt", np.zeros((100, 100)))
+    with pytest.raises(io.FormatError, match="looks like an image"):
+        io.read_columns(tmp_path / "a.txt")
+    scipy.io.savemat(tmp_path / "a.mat", {"image": np.zeros((100, 100))})
+    with pytest.raises(io.FormatError, match="there are: none"):
+        io.read_columns(tmp_path / "a.mat")
+
+
 # Matlab
 
 
@@ -148,7 +218,7 @@ def test_objects_of_statstem(monkeypatch):
         ("x_nm,y_nm\n1,2\n", {}, "positions in nm: pass pixel_size="),
         ("a,b\n1,2\n", {}, "names no columns x and y, but a, b: rename two of them"),
         ("x,label\n1,2\n", {}, "names no columns x and y"),
-        ("x,y\n,\n", {}, "names no columns x and y|no positions"),
+        ("x,y\n,\n", {}, "it needs two columns of numbers"),
         ("just a sentence\nand another one here\n", {}, "is no table|no columns"),
         ("# nothing\n", {}, "holds no line"),
         ("x,y\n1,2\n3\n4\n5\n", {}, "different numbers of entries"),

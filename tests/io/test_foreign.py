@@ -430,3 +430,104 @@ def test_damage_on_which_a_reader_would_never_end(tmp_path):
     (tmp_path / "a.elid").write_bytes(bz2.compress(np.random.default_rng(0).bytes(5000))[:-100])
     with pytest.raises(io.FormatError, match="truncated or damaged"):
         io.read(tmp_path / "a.elid")
+
+
+# What would change numbers, or make them up
+
+
+@pytest.mark.parametrize("suffix", [".nc", ".zarr", ".hspy"])
+@pytest.mark.parametrize(
+    "attrs",
+    [
+        {"scale_factor": 2.0},
+        {"add_offset": 5.0},
+        {"_FillValue": 1.0},
+        {"missing_value": 1.0},
+        {"units": "hours since 2000-01-01"},
+    ],
+)
+def test_attributes_change_no_pixel(tmp_path, suffix, attrs):
+    image = xr.DataArray([[1.0, 2.0], [3.0, 4.0]], dims=("y", "x"), attrs=attrs)
+    array = io.read(io.write(image, tmp_path / f"a{suffix}"))
+    np.testing.assert_array_equal(array, image)
+    assert array.attrs.items() >= attrs.items()
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_packed_numbers_of_other_programs_are_unpacked(tmp_path, lazy):
+    group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w")
+    data = group.create_dataset("signal", data=np.array([[10, 20], [-1, 30]], dtype=np.int16))
+    data.attrs.update(_ARRAY_DIMENSIONS=["y", "x"], scale_factor=0.1, add_offset=5.0, _FillValue=-1)
+    np.testing.assert_allclose(io.read(tmp_path / "a.zarr", lazy=lazy), [[6, 7], [np.nan, 8]])
+
+
+def test_what_is_missing_of_a_store_is_not_made_up(tmp_path):
+    group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w")
+    data = group.create_dataset("a", shape=(60, 70), chunks=(20, 70), dtype="f8", fill_value=None)
+    data[:20] = 1
+    path = io.write(xr.DataArray(np.ones((60, 70)), dims=("y", "x")), tmp_path / "b.zspy")
+    next(p for p in (path / "Experiments").rglob("data/*/*") if p.is_file()).unlink()
+    for name in ("a.zarr", "b.zspy"):
+        with pytest.raises(io.FormatError, match="incomplete"):
+            io.read(tmp_path / name)
+
+
+@pytest.mark.parametrize(("unit", "resolution"), [(3, 5e8), (2, 1.27e9)])
+def test_a_resolution_that_is_none_of_print_is_a_calibration(tmp_path, unit, resolution):
+    tifffile.imwrite(
+        tmp_path / "a.tif", IMAGE, resolution=(resolution,) * 2, resolutionunit=unit, metadata=None
+    )
+    assert step(io.read(tmp_path / "a.tif")) == (pytest.approx(0.02, rel=1e-4), "nm")
+
+
+def test_an_edited_tif_of_ours_keeps_the_scale_of_its_tags(tmp_path):
+    coords = {d: (d, 0.03 * np.arange(n), {"units": "nm"}) for d, n in zip("yx", IMAGE.shape, strict=True)}
+    path = io.write(xr.DataArray(IMAGE.astype(float), coords, ("y", "x")), tmp_path / "a.tif")
+    pixels = tifffile.memmap(path, mode="r+")
+    pixels[0, 0] = 99
+    pixels.flush()
+    array = io.read(path)
+    assert float(array[0, 0]) == 99
+    assert step(array) == (pytest.approx(0.03, rel=1e-4), "nm")
+
+
+def test_very_fine_pixels_fit_into_a_tif(tmp_path):
+    coords = {d: (d, 0.001 * np.arange(n), {"units": "nm"}) for d, n in zip("yx", IMAGE.shape, strict=True)}
+    image = xr.DataArray(IMAGE.astype(float), coords, ("y", "x"))
+    assert step(io.read(io.write(image, tmp_path / "a.tif"))) == (pytest.approx(0.001), "nm")
+
+
+def test_a_stack_in_depth_is_no_movie(tmp_path):
+    stack = np.stack([IMAGE, IMAGE + 1])
+    tifffile.imwrite(
+        tmp_path / "a.tif", stack, imagej=True, resolution=(50, 50),
+        metadata={"unit": "nm", "spacing": 2.5, "axes": "ZYX"},
+    )  # fmt: skip
+    array = io.read(tmp_path / "a.tif")
+    assert array.dims == ("z_stack", "y", "x")
+    assert array.attrs["kind"] == "other"
+    assert step(array, "z_stack") == (2.5, "nm")
+
+
+def test_colours_of_16_bits_are_not_halved(tmp_path):
+    content = bytearray(
+        b"\x89PNG\r\n\x1a\n" + bytes(4) + b"IHDR" + struct.pack(">2I", 4, 4) + bytes([16, 2, 0, 0, 0])
+    )
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(io.FormatError, match="16 bits a colour"):
+        io.read(tmp_path / "a.png")
+
+
+def test_a_plain_file_that_looks_like_a_convention(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["FullSpectra"] = IMAGE
+    np.testing.assert_array_equal(io.read(tmp_path / "a.h5"), IMAGE)
+
+
+def test_what_unpacks_to_much_is_lazy_by_itself(tmp_path, monkeypatch):
+    monkeypatch.setattr("atomlens.io._read.LAZY_BYTES", 100_000)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("a", data=np.zeros((200, 200)), compression="gzip")
+    io.write(xr.DataArray(np.zeros((200, 200)), dims=("y", "x")), tmp_path / "a.zarr")
+    for name in ("a.h5", "a.zarr"):
+        assert io.read(tmp_path / name).chunks

@@ -61,7 +61,8 @@ def uniform(values):
 
 def _slug(name):
     """The word that a name of an axis comes down to, without "axis", "scan" and the like."""
-    whole = re.sub(r"[^a-z0-9]", "", str(name or "").lower())
+    plain = re.sub(r"\(.*?\)", "", str(name or "").lower())  # "X axis (fast)"
+    whole = re.sub(r"[^a-z0-9]", "", plain)
     short = _ADDED.sub("", whole)
     return short if short in _X | _Y | _ENERGY | _TIME else whole
 
@@ -252,6 +253,7 @@ def _navigates(axes, found):
 
 
 SPACE = {"y", "x", "ky", "kx"}
+_STACKED = {"z", "z_stack", "position"}  # images above or beside one another
 
 
 def kind_of(dims):
@@ -265,7 +267,7 @@ def kind_of(dims):
         return "image"
     if len(names) == 1:
         return "spectrum"
-    if rest & {"z", "position"}:
+    if rest & _STACKED:
         return "other"
     if len(rest) == 1 and space == {"y", "x"}:
         return "movie" if rest == {"time"} and dims[-1] != "time" else "spectrum_image"
@@ -284,7 +286,7 @@ def chunking(dims):
 
 def canonical(dims, kind=None):
     """Return the dims in our order: time, y, x, ky, kx, and the spectral axis (of a kind, time) last."""
-    order = {"time": 0, "y": 1, "x": 2, "ky": 3, "kx": 4}
+    order = {"time": -1, **dict.fromkeys(_STACKED, 0), "y": 1, "x": 2, "ky": 3, "kx": 4}
     if kind in ("spectrum_image", "line_scan"):
         order["time"] = 5
     if "time" in dims and len(dims) == 2 and not set(dims) & SPACE:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -14,14 +15,28 @@ from atomlens.io._errors import FormatError, explained
 from atomlens.io._matlab import read_mat
 
 _SUFFIXES = (".csv", ".txt", ".tsv", ".dat", ".mat")
+_SAME = 0.01  # of a length: what differs by more contradicts
 _BYTES = 2**29  # of a text; a table of columns is a hundred times smaller
+_WIDEST = 64  # columns without names; more are an image
+_MOST_COLUMNS = 2000
+_TITLES = 10  # lines above the names, at most
 # Words that names of positions are made of, besides the axis itself and a unit
 _AXIS = re.compile(
-    r"(?:pos(?:ition)?s?|coord(?:inate)?s?|cent(?:er|re|roid)|atom|peak|column)?_?"
-    r"(?P<axis>x|y|col|column|row)_?"
-    r"(?:pos(?:ition)?|coord(?:inate)?|cent(?:er|re|roid)|m)?_?(?P<unit>px|pix|pixels?|nm|pm|a|å|ang|angstroms?|um|µm|m)?"
+    r"(?:pos(?:ition)?s?|coord(?:inate)?s?|cent(?:er|re|roid)|atom|peak)?_?"
+    r"(?P<axis>xm|ym|x|y|col|column|row|(?<=centroid_)[01])_?"
+    r"(?:pos(?:ition)?|coord(?:inate)?|cent(?:er|re|roid))?_?"
+    r"(?P<unit>px|pix|pixels?|nm|pm|a|å|ang|angstroms?|um|µm|μm|m)?"
 )
-_OF = {"x": "x", "col": "x", "column": "x", "y": "y", "row": "y"}
+# Name of an axis -> which it is, and by which of several ways to call both
+_OF = {
+    "x": ("x", "xy"), "y": ("y", "xy"), "xm": ("x", "mass"), "ym": ("y", "mass"), "col": ("x", "row"),
+    "column": ("x", "row"), "row": ("y", "row"), "1": ("x", "centroid"), "0": ("y", "centroid"),
+}  # fmt: skip
+_WAYS = ("xy", "mass", "centroid", "row")
+_MISSING = {"", "nan", "na", "n/a", "#n/a", "#nv", "null", "none", "-", "--", "#div/0!", "inf", "-inf"}
+_GROUPED = re.compile(r"[+-]?\d{1,3}(?:,\d{3})+(?:\.\d*)?")  # 1,024.5
+_GROUPED_BY_POINTS = re.compile(r"[+-]?\d{1,3}(?:\.\d{3})+(?:,\d*)?")  # 1.024,5
+_PLAIN = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:[eEdD][+-]?\d+)?")
 
 
 def read_columns(
@@ -84,15 +99,27 @@ def read_columns(
     path = Path(path).expanduser()
     _check(path, pixel_size, units, origin)
     notes = []
+    own = None
     if path.suffix.lower() == ".mat":
         table, size, first = _of_matlab(path, name)
+        if size and units is not None:
+            raise ValueError(f"{path.name} says the unit of its positions: leave units= out")
+        if size and pixel_size is not None and abs(pixel_size / size - 1) > _SAME:
+            raise ValueError(
+                f"{path.name} has pixels of {size:g} nm, not {pixel_size:g}: leave pixel_size= out"
+            )
         pixel_size = pixel_size or size
+        found = ["x", "y"]
     else:
         table, first = _of_text(path, notes), 0.0
-    found, own = _found(table, path.name, notes)
+        found, own = _found(table, path.name, notes)
+    if own and units is not None and quantity(own)[1:] != quantity(units)[1:]:
+        raise ValueError(
+            f"{path.name} has positions in {own}, as {found[0]!r} says, not {units}: leave units= out"
+        )
     unit = tidy(units) or own or "px"
     first = first if origin is None else float(origin)
-    xy = table[found].to_numpy(dtype=float)
+    xy = np.column_stack([_numbers(table[column], path.name) for column in found])
     rest = table.drop(columns=found)
     known = np.isfinite(xy).all(axis=1)
     if not known.all():
@@ -101,17 +128,31 @@ def read_columns(
     if not len(xy):
         raise FormatError(f"{path.name} holds no positions: its rows have no two numbers")
     xy = _in_pixels(xy, unit, pixel_size, path.name) - first
-    rest = rest.drop(columns=[c for c in ("x", "y", "x_nm", "y_nm") if c in rest])
-    rest.insert(0, "x", xy[:, 0])
-    rest.insert(1, "y", xy[:, 1])
+    names = {"x": xy[:, 0], "y": xy[:, 1]}
     if pixel_size is not None:
-        rest.insert(2, "x_nm", xy[:, 0] * pixel_size)
-        rest.insert(3, "y_nm", xy[:, 1] * pixel_size)
+        names |= {f"{axis}_nm": values * pixel_size for axis, values in names.items()}
+    for place, (column, values) in enumerate(names.items()):
+        if column in rest:  # of another pair of positions
+            _check_agrees(rest.pop(column), values, column, path.name)
+        rest.insert(place, column, values)
     rest.attrs = {"file": path.name} | ({"note_columns": "; ".join(notes)} if notes else {})
     return rest
 
 
+def _check_agrees(there, values, column, name):
+    """Refuse a table whose own positions say something else than is made of the others."""
+    there = np.asarray(there, dtype=float) if there.dtype.kind in "iuf" else np.full(len(values), np.nan)
+    if not np.allclose(there, values, rtol=_SAME, atol=_SAME * max(np.ptp(values), 1e-12), equal_nan=True):
+        raise FormatError(
+            f"{name} has a column {column!r} that differs from what its other positions and these options "
+            "make: drop one of them, or correct pixel_size="
+        )
+
+
 def _check(path, pixel_size, units, origin):
+    for option, value in (("pixel_size", pixel_size), ("origin", origin)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, Real)):
+            raise TypeError(f"{option} must be a number, got a {type(value).__name__}")
     if pixel_size is not None and not (np.isfinite(pixel_size) and pixel_size > 0):
         raise ValueError(f"pixel_size must be a length in nm, above 0, got {pixel_size!r}")
     if units is not None and tidy(units) != "px" and quantity(units)[0] != "length":
@@ -148,23 +189,29 @@ def _of_text(path, notes):
     """The table, with names as they stand; without names the first two columns are x and y."""
     import pandas as pd
 
-    try:
-        text = path.read_text(encoding="utf-8-sig", errors="replace")
-    except OSError as error:
-        raise FormatError(explained(error, path.name, "table")) from error
-    lines = [line for line in text.splitlines() if line.strip() and not line.lstrip().startswith(("#", "%"))]
+    text = _decoded(path.read_bytes())
+    lines = [line for line in text.replace("\0", "").splitlines() if line.strip(" \t,;")]
+    lines = lines[1:] if lines and re.fullmatch(r"sep=.", lines[0].strip()) else lines
+    above = next((n for n, line in enumerate(lines) if not _is_comment(line)), len(lines))
+    said, lines = lines[:above], [line for line in lines[above:] if not re.match(r"\s*(#|%|//)\s", line)]
     if not lines:
         raise FormatError(f"{path.name} holds no line of numbers")
     separator = _separator(lines)
     rows = [[cell.strip().strip('"') for cell in _cells(line, separator)] for line in lines]
-    named = sum(_number(cell, separator) is not None for cell in rows[0]) < 2
-    names = rows[0] if named else ["x", "y", *(f"column_{i}" for i in range(2, len(rows[0])))]
-    rows = rows[1:] if named else rows
-    if not named:
+    if max(map(len, rows)) > _MOST_COLUMNS:
+        raise FormatError(f"{path.name} has more than {_MOST_COLUMNS} columns: this is no table of positions")
+    names, rows = _names(said, rows, separator)
+    if names is None:
+        width = len(rows[0])
+        if width > _WIDEST:
+            raise FormatError(f"{path.name} has {width} columns without names: this looks like an image")
+        names = ["x", "y", *(f"column_{i}" for i in range(2, width))]
         notes.append("the first two columns were taken as x and y, since there are no names")
     width = len(names)
     if width < 2 or not rows:
         raise FormatError(f"{path.name} is no table of positions: it needs two columns of numbers")
+    # Some end every line with a separator.
+    rows = [row[:width] if len(row) > width and not any(row[width:]) else row for row in rows]
     ragged = [len(row) for row in rows if len(row) != width]
     if len(ragged) > len(rows) / 2:
         raise FormatError(f"{path.name} is no table: its lines have different numbers of entries")
@@ -176,63 +223,142 @@ def _of_text(path, notes):
     table = pd.DataFrame(rows, columns=names)
     for column in table:
         numbers = [_number(cell, separator) for cell in table[column]]
-        if any(number is not None for number in numbers):
+        # A text that looks like a number or like none (Na, 1e5) stays with the other texts.
+        if any(n is not None for n in numbers) and all(
+            n is not None or cell.lower() in _MISSING for n, cell in zip(numbers, table[column], strict=True)
+        ):
             values = pd.Series([np.nan if n is None else n for n in numbers], dtype=float)
             whole = np.isfinite(values).all() and (values == values.round()).all()
             table[column] = values.astype(int) if whole and abs(values).max() < 2**53 else values
     first = table.columns[0]
     # ImageJ and pandas number their rows in a first column without a name.
-    if first == "column_0" and len(table.columns) > 2 and named:
+    if (
+        first == "column_0"
+        and len(table.columns) > 2
+        and list(table[first])
+        in (
+            [*range(len(table))],
+            [*range(1, len(table) + 1)],
+        )
+    ):
         table = table.drop(columns=first)
     return table
 
 
+def _decoded(content):
+    """Text of a file: UTF-8, or what Windows and Excel write."""
+    if content[:2] in (b"\xff\xfe", b"\xfe\xff"):
+        return content.decode("utf-16", errors="replace")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1")
+
+
+def _is_comment(line):
+    return line.lstrip().startswith(("#", "%", "//")) and not line.lstrip().startswith(
+        ("#N/A", "#DIV", "#NV")
+    )
+
+
+def _names(said, rows, separator):
+    """Names of the columns and the rows below them; None for names where there are none.
+
+    They stand in a line that names both axes, perhaps below a title, or as the last comment.
+    """
+    for n, row in enumerate(rows[:_TITLES]):
+        if {*_axes_of(row)} >= {"x", "y"}:
+            return row, rows[n + 1 :]
+    if said:
+        bare = said[-1].lstrip().lstrip("#%/")
+        for cells in (bare.split(), [cell.strip() for cell in _cells(bare, separator)]):
+            if len(cells) == len(rows[0]) and {*_axes_of(cells)} >= {"x", "y"}:
+                return cells, rows
+    numbers = [_number(cell, separator) for cell in rows[0]]
+    counted = [*range(len(numbers))] in (numbers, [0, *numbers[1:]])
+    if len(rows) > 1 and counted and len(numbers) < 4 and rows[0][0] in ("", "0"):
+        return None, rows[1:]  # pandas numbers columns that have no names
+    if sum(number is not None for number in numbers) < 2:
+        return rows[0], rows[1:]
+    return None, rows
+
+
+def _axes_of(cells):
+    return [_OF[match["axis"]][0] for match in map(_match, cells) if match]
+
+
+def _match(name):
+    slug = re.sub(r"[\s\[\]().\-/]+", "_", str(name).strip().lower()).strip("_")
+    return _AXIS.fullmatch(slug)
+
+
 def _separator(lines):
-    """What stands between entries: of the usual signs the one that cuts most lines as it cuts the first."""
+    """What stands between entries: of the usual signs the one that cuts most lines alike."""
     sample = lines[:50]
 
     def alike(sign):
-        counts = [len(_cells(line, sign)) for line in sample]
-        return (counts[0] > 1) * counts.count(counts[0])
+        counts = [n for n in (len(_cells(line, sign)) for line in sample) if n > 1]
+        return max(map(counts.count, counts), default=0)
 
     best = max(("\t", ";", ","), key=alike)
     return best if alike(best) else None
 
 
 def _cells(line, separator):
-    return line.split() if separator is None else next(csv.reader([line], delimiter=separator))
+    line = re.sub(r"\s#.*$", "", line)  # a remark at the end
+    if separator is None:
+        return line.split()
+    try:
+        return next(csv.reader([line], delimiter=separator))
+    except csv.Error:
+        return line.split(separator)
 
 
 def _number(text, separator):
-    """A number, also with a decimal comma where commas do not separate."""
-    if separator != ",":
-        text = text.replace(",", ".")
-    try:
-        return float(text)
-    except ValueError:
-        return None
+    """A number as the world writes it, or None."""
+    text = text.strip().replace("\u2212", "-")
+    if _GROUPED.fullmatch(text) and not (separator != "," and re.fullmatch(r"[+-]?\d+,\d+", text)):
+        text = text.replace(",", "")
+    elif separator != "," and "," in text and (_GROUPED_BY_POINTS.fullmatch(text) or text.count(",") == 1):
+        text = (text.replace(".", "") if _GROUPED_BY_POINTS.fullmatch(text) else text).replace(",", ".")
+    return float(re.sub("[dD]", "e", text)) if _PLAIN.fullmatch(text) else None
+
+
+def _numbers(column, name):
+    """Numbers of a column of positions; NaN where there is no entry."""
+    if column.dtype.kind in "iuf":
+        return column.to_numpy(dtype=float)
+    values = []
+    for row, cell in enumerate(column):
+        number = _number(str(cell), None)
+        if number is None and str(cell).lower() not in _MISSING:
+            raise FormatError(f"{name} has {cell!r} where a position should be (row {row + 1}): correct it")
+        values.append(np.nan if number is None else number)
+    return np.array(values)
 
 
 def _found(table, name, notes):
     """Names of the columns with positions, and the unit that they tell."""
     candidates = {}
     for column in table:
-        slug = re.sub(r"[\s\[\]().\-]+", "_", str(column).strip().lower()).strip("_")
-        match = _AXIS.fullmatch(slug)
-        if match and table[column].dtype.kind in "iuf":
+        match = _match(column)
+        if match:
+            axis, way = _OF[match["axis"]]
+            exact = str(column).strip().lower() == axis
             unit = tidy(match["unit"]) if match["unit"] else None
-            candidates.setdefault(unit, {}).setdefault(_OF[match["axis"]], column)
-    whole = {unit: axes for unit, axes in candidates.items() if {*axes} == {"x", "y"}}
+            candidates.setdefault((not exact, _WAYS.index(way), unit), {}).setdefault(axis, column)
+    whole = {key: axes for key, axes in candidates.items() if {*axes} == {"x", "y"}}
     if not whole:
         raise FormatError(
             f"{name} names no columns x and y, but {', '.join(map(str, table.columns[:12]))}: "
             "rename two of them"
         )
-    # Pixels before lengths, since these need no further number
-    unit = min(whole, key=lambda u: (u not in (None, "px"), str(u)))
+    # Pixels before lengths, since these need no further number; then plain x and y before others
+    key = min(whole, key=lambda k: (k[2] not in (None, "px"), k[0], k[1], str(k[2])))
+    chosen = whole[key]
     if len(whole) > 1:
-        notes.append(f"of several pairs of positions, {whole[unit]['x']} and {whole[unit]['y']} were taken")
-    return [whole[unit]["x"], whole[unit]["y"]], unit
+        notes.append(f"of several pairs of positions, {chosen['x']} and {chosen['y']} were taken")
+    return [chosen["x"], chosen["y"]], key[2]
 
 
 def _in_pixels(xy, unit, pixel_size, name):

@@ -13,6 +13,24 @@ from atomlens.io._signal import Signal, bare_axes
 SUFFIXES = (".h5", ".hdf5", ".nxs", ".hspy", ".emd", ".de5", ".nc")
 
 
+def largest(path):
+    """Bytes of the largest array of a file, unpacked; 0 where that cannot be told."""
+    import h5py
+
+    sizes = [0]
+
+    def visit(_, node):
+        if isinstance(node, h5py.Dataset) and node.dtype.kind in "buifc":
+            sizes.append(nbytes_of(node.shape or (), node.dtype))
+
+    try:
+        with h5py.File(path) as file:
+            file.visititems(visit)
+    except (OSError, RuntimeError, KeyError, ValueError, TypeError):
+        pass  # what is wrong with it is said when it is opened
+    return max(sizes)
+
+
 def convention(path):
     """Return the rosettasciio module whose convention an .h5 file follows, or None."""
     import h5py

@@ -9,6 +9,7 @@ import numpy as np
 from atomlens.io._errors import FormatError
 
 _COORDINATES = "coordinates"
+_WIDEST = 16  # columns of a table; more are an image
 _FIRST_CELL = 2  # the values of properties stand after two cells of bookkeeping
 _NAMES_BEGIN = 40  # bytes
 
@@ -55,8 +56,8 @@ def _is_table(value):
         isinstance(value, np.ndarray)
         and value.dtype.kind in "iuf"
         and value.ndim == 2
-        and value.shape[1] >= 2
-        and value.shape[0] > 2
+        and 2 <= value.shape[1] <= _WIDEST
+        and value.shape[0] > 1
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from atomlens.io._axes import KINDS
 
 _LONGEST = 16  # bytes of a number
-NOT_BELIEVED = "what atomlens noted in the file was left aside: {}; the file's own calibration was read"
+NOT_BELIEVED = "what atomlens noted in the file was left aside: {}; its other tags were read"
 
 
 def fingerprint(values):

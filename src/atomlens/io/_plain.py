@@ -16,6 +16,7 @@ def open_image(path, *, lazy):
     """Read png or jpg; colour becomes a record of channels, as in rosettasciio."""
     from PIL import Image
 
+    _check_depth(path)
     with Image.open(path) as picture:
         if picture.mode in ("P", "CMYK", "YCbCr", "LAB", "HSV", "PA"):
             picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
@@ -34,6 +35,16 @@ def open_image(path, *, lazy):
     if path.suffix.lower() in (".jpg", ".jpeg"):
         axes = _of_renishaw(path, axes)
     return [Signal(path.stem, data.shape, data.dtype, axes, lambda: data, attrs)]
+
+
+def _check_depth(path):
+    """Refuse a png with colours of 16 bits, which would come out in 8."""
+    with path.open("rb") as file:
+        head = file.read(26)
+    if head[1:4] == b"PNG" and len(head) == 26 and head[24] == 16 and head[25] in (2, 4, 6):
+        raise FormatError(
+            f"{path.name} has 16 bits a colour, of which half would be lost: save it as a grey png, or as tif"
+        )
 
 
 def _of_renishaw(path, bare):
@@ -104,7 +115,7 @@ def _refusing_objects(path, load):
     try:
         return load()
     except ValueError as error:
-        if "allow_pickle" in str(error):
+        if "allow_pickle" in str(error) or "Python objects" in str(error):
             raise FormatError(
                 f"{path.name} holds Python objects (pickled), which are never loaded from a file: "
                 "open it where it was made and save a plain numeric array"

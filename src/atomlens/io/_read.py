@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -64,7 +65,7 @@ def read(
     units : str, optional
         Unit of `pixel_size` (default "nm"); alone, the unit of a scale that the file gives without one.
     lazy : bool, optional
-        True for a Dask array, False for one in memory. By default files over 256 MB are lazy.
+        True for a Dask array, False for one in memory. By default what takes more than 256 MB is lazy.
 
     Returns
     -------
@@ -99,7 +100,7 @@ def read(
     """
     check_options(kind, pixel_size, units)
     path = _existing(path)
-    lazy = size_of(path) > LAZY_BYTES if lazy is None else lazy
+    lazy = _unpacked(path) > LAZY_BYTES if lazy is None else lazy
     found = _open(path, lazy=lazy)
     chosen = _choose(found, signal, path.name)
     what = path.name if len(found) == 1 else f"signal {chosen.title!r} of {path.name}"
@@ -190,6 +191,13 @@ def size_of(path):
     return sum(file.stat().st_size for file in files)
 
 
+def _unpacked(path):
+    """Bytes that a file takes in memory, as far as that is known before it is read."""
+    if path.suffix.lower() in _hdf5.SUFFIXES:
+        return max(size_of(path), _hdf5.largest(path))
+    return max(size_of(path), _stores.largest(path)) if path.is_dir() else size_of(path)
+
+
 def _existing(path):
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"path must be the name of a file, got a {type(path).__name__}")
@@ -229,8 +237,7 @@ def _open(path, *, lazy):
             # Without a convention, only what is chosen is loaded, and weighed then.
             _hdf5.check(path, lazy=lazy or (suffix in _HDF5 and not module))
         if suffix in _HDF5:
-            found = _rosetta.open_file(path, (module,), lazy=lazy) if module else []
-            return found or _hdf5.open_hdf5(path, lazy=lazy)
+            return _of_convention(path, module, lazy) or _hdf5.open_hdf5(path, lazy=lazy)
         if suffix in _OWN:
             return _OWN[suffix](path, lazy=lazy)
         return _rosetta.open_file(path, _rosetta.MODULES[suffix], lazy=lazy)
@@ -239,6 +246,19 @@ def _open(path, *, lazy):
     if not found:
         raise FormatError(f"{path.name} holds no signal that can be read")
     return found
+
+
+def _of_convention(path, module, lazy):
+    """Signals of an HDF5 file as its convention has them; nothing if it only looks as if it had one."""
+    if not module:
+        return []
+    try:
+        return _rosetta.open_file(path, (module,), lazy=lazy)
+    except Exception:
+        with suppress(Exception):
+            if _hdf5.open_hdf5(path, lazy=True) and module not in ("hspy", "emd"):
+                return []
+        raise
 
 
 def _guarded(path, step):

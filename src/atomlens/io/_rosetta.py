@@ -74,6 +74,8 @@ def open_file(path, modules, *, lazy):
             continue
         attrs = {"reader": f"rosettasciio {version('rosettasciio')} ({module})"}
         attrs |= {"note_reader": said} if said else {}
+        if module == "zspy":
+            _check_chunks(path, found)
         if module == "mrc":
             found = [_without_invented_scale(entry) for entry in found]
         return [from_dictionary(entry, path.stem, attrs) for entry in found]
@@ -147,6 +149,24 @@ def _heard(call):
         text.split("\n")[0] for text in said if not re.search("Cannot find package|numba|unbcf_fast", text)
     )
     return found, "; ".join(dict.fromkeys(lines))
+
+
+def _check_chunks(path, found):
+    """Refuse a store of ours of which a part is missing: it would read as zeros."""
+    import zarr
+
+    if not path.is_dir() or not any(entry.get("metadata", {}).get(MARK) for entry in found):
+        return
+    group = zarr.open_group(str(path), mode="r")["Experiments"]
+    for name, signal in group.groups():
+        # Chunks lie in folders of folders, which zarr itself does not count.
+        files = (path / "Experiments" / name / "data").rglob("*")
+        there = sum(1 for file in files if file.is_file() and not file.name.startswith("."))
+        if there < signal["data"].nchunks:
+            raise FormatError(
+                f"{path.name} holds {there} of the {signal['data'].nchunks} chunks of {name!r}: the store "
+                "is incomplete; write or copy it again"
+            )
 
 
 def _without_invented_scale(entry):

@@ -60,6 +60,8 @@ def _restored(signal, what, kind, attrs):
     if coords is None:
         coords = {dim: (dim, axis.raw(), {}) for dim, axis in zip(saved["dims"], signal.axes, strict=True)}
     array = xr.DataArray(signal.load(), dims=saved["dims"], coords=coords, name=saved["name"])
+    if not array.dtype.isnative:
+        array = array.astype(array.dtype.newbyteorder("="))
     if "dtype" in saved:
         array = array.astype(saved["dtype"], copy=False)
     for dim, was in saved["coords"].items():

@@ -15,6 +15,21 @@ from atomlens.io._signal import Signal
 
 MARK = "atomlens_attrs"  # a JSON text, so that booleans and lists come back as they went
 DATA = "data"
+# What a NetCDF reader does to numbers by their attributes, and how it is told not to
+_INSTRUCTIONS = ("scale_factor", "add_offset", "_FillValue", "missing_value", "units", "dtype", "coordinates")
+_AS_IT_IS = {"mask_and_scale": False, "decode_times": False, "decode_timedelta": False}
+
+
+def largest(path):
+    """Bytes of the largest array of a folder of zarr, unpacked; 0 where that cannot be told."""
+    sizes = [0]
+    for file in path.rglob(".zarray"):
+        try:
+            about = json.loads(file.read_text())
+            sizes.append(nbytes_of(about["shape"], about["dtype"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # what is wrong with it is said when it is opened
+    return max(sizes)
 
 
 def open_zarr(path, *, lazy):
@@ -48,7 +63,8 @@ def _from_zarr(name, arrays, listed, path, lazy):
     def load():
         if not lazy:
             check_memory(nbytes_of(array.shape, array.dtype), f"{name!r} of {path.name}")
-        if saved and array.nchunks_initialized < array.nchunks:
+        # Without a fill value, what is missing would be whatever memory holds.
+        if (saved or array.fill_value is None) and array.nchunks_initialized < array.nchunks:
             raise FormatError(
                 f"{path.name} holds {array.nchunks_initialized} of its {array.nchunks} chunks: "
                 "the store is incomplete; write or copy it again"
@@ -56,8 +72,8 @@ def _from_zarr(name, arrays, listed, path, lazy):
         if lazy:
             import dask.array as da
 
-            return da.from_zarr(array)
-        return array[...]
+            return _unpacked(da.from_zarr(array), {} if saved else attrs)
+        return _unpacked(array[...], {} if saved else attrs)
 
     coords = {
         c: (arrays[c].attrs["_ARRAY_DIMENSIONS"], arrays[c][...], _plain_attrs(arrays[c].attrs.asdict()))
@@ -73,6 +89,18 @@ def _from_zarr(name, arrays, listed, path, lazy):
         saved=saved,
         coords=coords if saved else None,
     )
+
+
+def _unpacked(values, attrs):
+    """Numbers that were packed into integers, as the convention of NetCDF has it."""
+    scale, offset = attrs.get("scale_factor"), attrs.get("add_offset")
+    missing = [attrs[key] for key in ("_FillValue", "missing_value") if key in attrs]
+    if scale is None and offset is None and not missing:
+        return values
+    found = values.astype(float)
+    for value in missing:
+        found[values == value] = float("nan")
+    return found * (1.0 if scale is None else scale) + (0.0 if offset is None else offset)
 
 
 def _believed(text, dims, shape, coords):
@@ -103,12 +131,15 @@ def open_netcdf(path, *, lazy):
     """List the variables of a NetCDF file."""
     import xarray as xr
 
-    with xr.open_dataset(path, engine="h5netcdf") as dataset:
+    with xr.open_dataset(path, engine="h5netcdf", **_AS_IT_IS) as dataset:
+        ours = any(MARK in variable.attrs for variable in dataset.data_vars.values())
+    options = _AS_IT_IS if ours else {}
+    with xr.open_dataset(path, engine="h5netcdf", **options) as dataset:
         dataset.coords.to_dataset().load()
-        return [_from_netcdf(name, dataset, path, lazy) for name in dataset.data_vars]
+        return [_from_netcdf(name, dataset, path, lazy, options) for name in dataset.data_vars]
 
 
-def _from_netcdf(name, dataset, path, lazy):
+def _from_netcdf(name, dataset, path, lazy, options):
     variable = dataset[name]
     known = set(variable.coords)
     saved, wrong = _believed(variable.attrs.get(MARK), variable.dims, variable.shape, known)
@@ -118,8 +149,9 @@ def _from_netcdf(name, dataset, path, lazy):
         import xarray as xr
 
         if lazy:  # the file stays open as long as the Dask array lives
-            return xr.open_dataset(path, engine="h5netcdf", chunks=chunking(variable.dims))[name].data
-        with xr.open_dataset(path, engine="h5netcdf") as again:
+            chunks = chunking(variable.dims)
+            return xr.open_dataset(path, engine="h5netcdf", chunks=chunks, **options)[name].data
+        with xr.open_dataset(path, engine="h5netcdf", **options) as again:
             return again[name].values
 
     return Signal(
@@ -165,6 +197,9 @@ def write_netcdf(array, path, saved):
     """Write NetCDF; a Dask array is written block by block."""
     simple = array.copy(deep=False)
     # What NetCDF can hold stays readable for other programs; all of it is in the JSON text.
-    simple.attrs = {k: v for k, v in array.attrs.items() if type(v) in (str, int, float)}
+    # (But not what would change the numbers: `scale_factor` and the like are instructions there.)
+    simple.attrs = {
+        k: v for k, v in array.attrs.items() if type(v) in (str, int, float) and k not in _INSTRUCTIONS
+    }
     simple.attrs[MARK] = json.dumps(saved)
     simple.to_dataset(name=DATA).to_netcdf(path, engine="h5netcdf")

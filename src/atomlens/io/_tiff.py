@@ -13,8 +13,11 @@ from atomlens.io._notes import NOT_BELIEVED, fingerprint, parsed
 from atomlens.io._signal import Signal
 
 _IMAGEJ = ("uint8", "uint16", "float32")
+_NM = {2: 2.54e7, 3: 1e7}  # of the units of resolution: inch and centimetre
+_PRINTED = 5000.0  # nm: the pixels of printers (and screens) are larger
+_FINEST = 2**32 - 1  # pixels a unit that a tag can hold
 _RELATIVE = 1e-3  # tags hold fractions of whole numbers
-_LETTERS = {"T": "time", "Y": "y", "X": "x", "Z": "z", "C": "channel"}
+_LETTERS = {"T": "time", "Z": "z stack"}
 
 
 def open_tiff(path, *, lazy):
@@ -98,9 +101,27 @@ def _described(tif, series):
             scales["T"] = (float(interval), found.get("tunit") or "s")
         if found.get("unit"):
             scales |= dict.fromkeys("YX", (None, found["unit"]))
+        spacing = found.get("spacing")
+        if isinstance(spacing, int | float) and spacing > 0:
+            scales["Z"] = (float(spacing), found.get("unit"))
     elif tif.is_ome:
         scales = _of_ome(tif.ome_metadata)
+    else:
+        scales = _of_resolution(tif.pages[0])
     return series.axes, series.shape, scales
+
+
+def _of_resolution(page):
+    """Sizes of pixels from the resolution in centimetres or inches, where it is none of print."""
+    unit = getattr(page.tags.get("ResolutionUnit"), "value", None)
+    scales = {}
+    for letter, name in (("X", "XResolution"), ("Y", "YResolution")):
+        tag = page.tags.get(name)
+        above, below = tag.value if tag is not None else (0, 1)
+        size = _NM.get(unit, 0.0) * below / above if above else 0.0
+        if 0 < size < _PRINTED:
+            scales[letter] = (size, "nm")
+    return scales
 
 
 def _of_ome(text):
@@ -113,7 +134,12 @@ def _of_ome(text):
         return {}
     scales = {}
     # The unit that the standard has where none is given
-    wanted = {"X": ("PhysicalSizeX", "µm"), "Y": ("PhysicalSizeY", "µm"), "T": ("TimeIncrement", "s")}
+    wanted = {
+        "X": ("PhysicalSizeX", "µm"),
+        "Y": ("PhysicalSizeY", "µm"),
+        "Z": ("PhysicalSizeZ", "µm"),
+        "T": ("TimeIncrement", "s"),
+    }
     for letter, (name, usual) in wanted.items():
         try:
             value = float(pixels.get(name, "nan"))
@@ -134,8 +160,8 @@ def _calibrated(signal, letters, shape, scales):
     axes = list(signal.axes)
     for i, (letter, _) in zip(places, kept, strict=True):
         scale, unit = scales.get(letter, (None, None))
-        named = {"name": _LETTERS[letter]} if letter == "T" else {}
-        if scale is not None:
+        named = {"name": _LETTERS[letter]} if letter in _LETTERS else {}
+        if scale is not None and (letter in named or axes[i].units is None or unit):
             axes[i] = replace(axes[i], units=unit, scale=scale, offset=0.0, values=None, **named)
         elif unit and axes[i].scale != 1 and axes[i].units is None:
             axes[i] = replace(axes[i], units=unit, **named)
@@ -198,6 +224,7 @@ def write_tiff(array, path, saved):
     across, down = (abs(saved["coords"][dim]["scale"]) for dim in (array.dims[1], array.dims[0]))
     calibrated, imagej = units == "nm", values.dtype.name in _IMAGEJ
     per = 1 if imagej else 1e7  # nm; otherwise a centimetre
+    calibrated &= max(per / across, per / down) < _FINEST
     resolution = (per / across, per / down) if calibrated else (1, 1)
     unit = ("nm" if calibrated else "pixel") if imagej else "3" if calibrated else "1"
     text = json.dumps(
@@ -220,6 +247,10 @@ def write_tiff(array, path, saved):
 def _narrow(values):
     if values.dtype == bool:
         return values.astype(np.uint8)
+    if values.dtype.kind == "f" and values.dtype.itemsize > 8:
+        raise ValueError(
+            f"tif holds floats of 64 bits, not {values.dtype}: convert to float64, or write .zarr"
+        )
     if values.dtype == np.float16:
         return values.astype(np.float32)
     if values.dtype.kind in "ui" and values.dtype.itemsize == 8:

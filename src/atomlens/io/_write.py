@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping as MappingABC
 from functools import partial
 from pathlib import Path
 
@@ -105,6 +106,8 @@ def write_all(files: Mapping[str | Path, Any], *, overwrite: bool = False) -> li
     ...     [path.name for path in written]
     ['a.tif', 'b.tif']
     """
+    if not isinstance(files, MappingABC):
+        raise TypeError(f"write_all takes {{path: data}}, not a {type(files).__name__}")
     prepared = [_prepared(data, Path(path)) for path, data in files.items()]
     with replacing(list(files), overwrite=overwrite, nbytes=sum(n for _, n in prepared)) as temporaries:
         for (write_to, _), temporary in zip(prepared, temporaries, strict=True):
@@ -128,7 +131,8 @@ def _prepared(data, path):
         nbytes = _BYTES_A_NUMBER * (data.size if table else 4 * len(data))
         if suffix == ".xyz":
             return partial(write_xyz, data), nbytes
-        return partial(data.to_csv, index=not isinstance(data.index, pd.RangeIndex)), nbytes
+        counted = data.index.name is None and data.index.equals(pd.RangeIndex(len(data)))
+        return partial(data.to_csv, index=not counted), nbytes
     if suffix not in _ARRAYS:
         raise ValueError(
             f"{path.name}: an array cannot be written as {suffix or 'a file without extension'!r}, "
