@@ -20,6 +20,7 @@ from atomlens.spectra.despike import Despike
 from atomlens.spectra.pipelines import _a_few, recommended_pipeline
 
 _SCORED_POINTS = 2000  # the silhouette compares all pairs
+_COMPARED_POINTS = 200_000  # of a million, double precision would take half a gigabyte
 
 
 @dataclass(frozen=True)
@@ -357,8 +358,11 @@ def _scores(points, labels, n_clusters, random_state, *, in_space=True):
     # Probabilities are no space in which clusters would have a distance.
     if in_space and 1 < n_clusters < np.count_nonzero(clustered):
         inside, groups = points[clustered], labels[clustered]
-        scores["calinski_harabasz"] = calinski_harabasz_score(inside, groups)
-        few = np.random.default_rng(random_state).permutation(len(inside))[:_SCORED_POINTS]
+        order = np.random.default_rng(random_state).permutation(len(inside))
+        some = order[:_COMPARED_POINTS] if len(inside) > _COMPARED_POINTS else slice(None)
+        if np.unique(groups[some]).size > 1:
+            scores["calinski_harabasz"] = calinski_harabasz_score(inside[some], groups[some])
+        few = order[:_SCORED_POINTS]
         if 1 < np.unique(groups[few]).size < few.size:
             scores["silhouette"] = silhouette_score(inside[few], groups[few])
     return pd.Series(scores, name="score")
