@@ -80,10 +80,8 @@ def _target(path, overwrite):
     if path.is_symlink():
         if not path.exists():
             raise FileExistsError(f"{path} is a link to a file that is not there: remove it first")
-        name, path = (
-            path,
-            path.resolve(),
-        )  # what the link leads to is replaced, as any program does that writes
+        # What the link leads to is replaced, as any program does that writes.
+        name, path = path, path.resolve()
         if path.suffix != name.suffix:
             raise FileExistsError(
                 f"{name} is a link to {path.name}, a file of another type: choose another name"

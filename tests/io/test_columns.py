@@ -118,6 +118,18 @@ def test_texts_that_look_like_numbers_stay_texts(tmp_path):
     assert found["label"].tolist() == ["A", "7", "1e5"]
 
 
+def test_a_sign_within_a_text_is_no_remark(tmp_path):
+    found = table(tmp_path, "x,y,name,n\n10,20 # first,atom #3,7\n30,40,atom #4,8\n")
+    assert found["name"].tolist() == ["atom #3", "atom #4"]
+    assert found[["x", "y", "n"]].to_numpy().tolist() == [[10, 20, 7], [30, 40, 8]]
+
+
+def test_columns_numbered_by_pandas(tmp_path):
+    found = table(tmp_path, "0,1\n10.5,20.5\n")
+    assert found[["x", "y"]].to_numpy().tolist() == [[10.5, 20.5]]
+    assert "numbers of columns, not as a position" in found.attrs["note_columns"]
+
+
 def test_a_position_that_is_none_is_an_error_not_a_row_less(tmp_path):
     with pytest.raises(io.FormatError, match=r"has '1\.2\.3' where a position should be \(row 2\)"):
         table(tmp_path, "x,y\n1,2\n1.2.3,4\n5,6\n")

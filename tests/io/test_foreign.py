@@ -480,6 +480,18 @@ def test_a_resolution_that_is_none_of_print_is_a_calibration(tmp_path, unit, res
     assert step(io.read(tmp_path / "a.tif")) == (pytest.approx(0.02, rel=1e-4), "nm")
 
 
+def test_a_resolution_does_not_beat_what_the_instrument_says(tmp_path, monkeypatch):
+    tifffile.imwrite(tmp_path / "a.tif", IMAGE, resolution=(5e8, 5e8), resolutionunit=3, metadata=None)
+    bare = _rosetta.open_file
+
+    def calibrated(path, modules, *, lazy):
+        (signal,) = bare(path, modules, lazy=lazy)
+        return [replace(signal, axes=tuple(replace(a, units="nm", scale=7.0) for a in signal.axes))]
+
+    monkeypatch.setattr(_rosetta, "open_file", calibrated)
+    assert step(io.read(tmp_path / "a.tif")) == (7, "nm")
+
+
 def test_an_edited_tif_of_ours_keeps_the_scale_of_its_tags(tmp_path):
     coords = {d: (d, 0.03 * np.arange(n), {"units": "nm"}) for d, n in zip("yx", IMAGE.shape, strict=True)}
     path = io.write(xr.DataArray(IMAGE.astype(float), coords, ("y", "x")), tmp_path / "a.tif")

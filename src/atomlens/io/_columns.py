@@ -75,9 +75,10 @@ def read_columns(
     FileNotFoundError
         If there is no such file.
     FormatError
-        If it holds no positions, or lengths without a size of pixels.
-    ValueError
-        If an option makes no sense.
+        If it holds no positions, or lengths without a size of pixels; if an entry is no number, or
+        positions in pixels and in nm contradict each other.
+    TypeError, ValueError
+        If an option makes no sense, or contradicts what the file says.
 
     Notes
     -----
@@ -200,7 +201,7 @@ def _of_text(path, notes):
     rows = [[cell.strip().strip('"') for cell in _cells(line, separator)] for line in lines]
     if max(map(len, rows)) > _MOST_COLUMNS:
         raise FormatError(f"{path.name} has more than {_MOST_COLUMNS} columns: this is no table of positions")
-    names, rows = _names(said, rows, separator)
+    names, rows = _names(said, rows, separator, notes)
     if names is None:
         width = len(rows[0])
         if width > _WIDEST:
@@ -261,7 +262,7 @@ def _is_comment(line):
     )
 
 
-def _names(said, rows, separator):
+def _names(said, rows, separator, notes):
     """Names of the columns and the rows below them; None for names where there are none.
 
     They stand in a line that names both axes, perhaps below a title, or as the last comment.
@@ -275,9 +276,12 @@ def _names(said, rows, separator):
             if len(cells) == len(rows[0]) and {*_axes_of(cells)} >= {"x", "y"}:
                 return cells, rows
     numbers = [_number(cell, separator) for cell in rows[0]]
-    counted = [*range(len(numbers))] in (numbers, [0, *numbers[1:]])
-    if len(rows) > 1 and counted and len(numbers) < 4 and rows[0][0] in ("", "0"):
-        return None, rows[1:]  # pandas numbers columns that have no names
+    if len(rows) > 1 and [n or 0 for n in numbers] == [*range(len(numbers))] and rows[0][0] in ("", "0"):
+        # pandas numbers columns that have no names
+        notes.append(
+            f"the first line, {' '.join(rows[0])}, was taken as numbers of columns, not as a position"
+        )
+        return None, rows[1:]
     if sum(number is not None for number in numbers) < 2:
         return rows[0], rows[1:]
     return None, rows
@@ -305,9 +309,8 @@ def _separator(lines):
 
 
 def _cells(line, separator):
-    line = re.sub(r"\s#.*$", "", line)  # a remark at the end
     if separator is None:
-        return line.split()
+        return re.sub(r"\s#.*$", "", line).split()  # without a remark at the end
     try:
         return next(csv.reader([line], delimiter=separator))
     except csv.Error:
@@ -316,7 +319,7 @@ def _cells(line, separator):
 
 def _number(text, separator):
     """A number as the world writes it, or None."""
-    text = text.strip().replace("\u2212", "-")
+    text = re.sub(r"\s+#.*$", "", text.strip()).replace("\u2212", "-")  # without a remark at the end
     if _GROUPED.fullmatch(text) and not (separator != "," and re.fullmatch(r"[+-]?\d+,\d+", text)):
         text = text.replace(",", "")
     elif separator != "," and "," in text and (_GROUPED_BY_POINTS.fullmatch(text) or text.count(",") == 1):

@@ -35,6 +35,7 @@ def open_tiff(path, *, lazy):
             data = tif.asarray()
             wrong = _changed(saved, data, _tags(tif))
         described = [_described(tif, series) for series in tif.series]
+        plain = not (tif.is_imagej or tif.is_ome)
         planes = tif.asarray() if _planar(tif) else None
     if saved and not wrong:
         axes = tuple(
@@ -48,7 +49,7 @@ def open_tiff(path, *, lazy):
     else:
         signals = _rosetta.open_file(path, ("tiff",), lazy=lazy)
     if len(signals) == len(described):
-        signals = [_calibrated(s, *d) for s, d in zip(signals, described, strict=True)]
+        signals = [_calibrated(s, *d, plain) for s, d in zip(signals, described, strict=True)]
     if wrong:
         signals = [replace(s, attrs={**s.attrs, "note_saved": NOT_BELIEVED.format(wrong)}) for s in signals]
     return signals
@@ -150,8 +151,11 @@ def _of_ome(text):
     return scales
 
 
-def _calibrated(signal, letters, shape, scales):
-    """Put back what rosettasciio leaves aside: units of ImageJ, the interval of frames, sizes of OME."""
+def _calibrated(signal, letters, shape, scales, of_resolution):
+    """Put back what rosettasciio leaves aside: units of ImageJ, the interval of frames, sizes of OME.
+
+    A resolution is believed only where the instrument itself says nothing.
+    """
     # Both drop axes of length one in their own way.
     kept = [(letter, n) for letter, n in zip(letters, shape, strict=True) if n > 1 and letter != "S"]
     places = [i for i, axis in enumerate(signal.axes) if axis.size > 1]
@@ -161,7 +165,7 @@ def _calibrated(signal, letters, shape, scales):
     for i, (letter, _) in zip(places, kept, strict=True):
         scale, unit = scales.get(letter, (None, None))
         named = {"name": _LETTERS[letter]} if letter in _LETTERS else {}
-        if scale is not None and (letter in named or axes[i].units is None or unit):
+        if scale is not None and (axes[i].units is None or not of_resolution):
             axes[i] = replace(axes[i], units=unit, scale=scale, offset=0.0, values=None, **named)
         elif unit and axes[i].scale != 1 and axes[i].units is None:
             axes[i] = replace(axes[i], units=unit, **named)
