@@ -74,9 +74,9 @@ class CountMixture(ClusterMixin, BaseEstimator):
         0 for the largest cluster; -1 for spectra without a count, which tell nothing.
     n_clusters_ : int
         Clusters found: fewer than asked for when one is left without a spectrum.
-    shares_ : ndarray of shape (n_clusters_, L)
+    shares_ : ndarray of shape (K, L)
         Spectrum of every cluster, of unit area.
-    weights_ : ndarray of shape (n_clusters_,)
+    weights_ : ndarray of shape (K,)
         Their parts of all spectra.
     log_likelihood_ : float
         Without the terms that no cluster changes.
@@ -217,7 +217,7 @@ class CountMixture(ClusterMixin, BaseEstimator):
 
         Returns
         -------
-        ndarray of shape (M, n_clusters_)
+        ndarray of shape (M, K)
         """
         check_is_fitted(self, "n_clusters_")
         return _posterior(self._checked(X, reset=False), self.shares_, self.weights_)[0]
