@@ -34,7 +34,7 @@ $(STAMP): pyproject.toml constraints.txt
 		$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); exit 1; }; }
 	@echo "Installing the pinned packages (a few minutes the first time) ..."
 	@# torch and torchvision stand in one command with what needs them: apart, pip would fetch others
-	@$(PIP_INSTALL) --no-compile torch torchvision --editable '.[lab,deep,test]'
+	@$(PIP_INSTALL) --no-compile torch torchvision --editable '.[lab,deep,electrons,test]'
 	@$(BIN)/python -m ipykernel install --sys-prefix --name atomlens --display-name "Python (atomlens)" >/dev/null
 	@$(BIN)/python -c "import atomlens; print('atomlens', atomlens.__version__, 'is installed in $(VENV)')"
 	@touch $@

@@ -11,7 +11,7 @@ _EXTRA_OF = {
     "ipympl": "lab",
     "abtem": "simulate",
     "atomap": "peers",
-    "trackpy": "peers",
+    "tblite": "electrons",
     "pyroved": "peers",
     "pyro": "peers",
     "sparse": "formats",

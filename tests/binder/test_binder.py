@@ -67,9 +67,14 @@ def test_every_pin_agrees_with_the_tested_versions(pins, constraints):
     assert differ == {}
 
 
+def wanted(project):
+    """What lessons need: the package, and the extras that they reach."""
+    extras = project["optional-dependencies"]
+    return map(Requirement, [*project["dependencies"], *extras["lab"], *extras["deep"], *extras["electrons"]])
+
+
 def test_every_requirement_is_there_and_satisfied(pins, project):
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["lab"]]
-    for requirement in map(Requirement, [*wanted, *project["optional-dependencies"]["deep"]]):
+    for requirement in wanted(project):
         name = canonicalize_name(requirement.name)
         assert name in pins, f"environment.yml lacks {requirement}"
         version, extras = pins[name]
@@ -80,9 +85,7 @@ def test_every_requirement_is_there_and_satisfied(pins, project):
 
 
 def test_nothing_is_there_that_the_project_does_not_ask_for(pins, project):
-    wanted = [*project["dependencies"], *project["optional-dependencies"]["lab"]]
-    asked = {canonicalize_name(Requirement(text).name) for text in wanted}
-    asked |= {canonicalize_name(Requirement(text).name) for text in project["optional-dependencies"]["deep"]}
+    asked = {canonicalize_name(requirement.name) for requirement in wanted(project)}
     assert set(pins) - asked == {"python", "h5py"}  # h5py only so that HDF5 comes from conda-forge
 
 

@@ -1,0 +1,3 @@
+"""Defects in time: trajectories, diffusion, and Markov chains with honest intervals."""
+
+__all__: list[str] = []
