@@ -7,7 +7,9 @@ from os import PathLike
 
 import numpy as np
 import pandas as pd
+from scipy.spatial import cKDTree
 
+from atomlens._bright import bright_spots
 from atomlens._doubts import warn
 from atomlens._image import prepare
 from atomlens._resample import resample
@@ -18,7 +20,7 @@ from atomlens.columns._fitted import fitted
 from atomlens.columns._locate import locate, strongest
 from atomlens.columns._prepare import standardise
 from atomlens.columns.model import Chain, ColumnModel, Ensemble, load_model, model_names
-from atomlens.columns.scale import features, typical_size
+from atomlens.columns.scale import COLUMN_WIDTH, features, typical_size
 
 __all__ = ["OutsideTrainedDomain", "doubt", "find", "uncertainty_map"]
 
@@ -26,6 +28,10 @@ _BLOCK = 512  # pixels of the trained scale that go through the network at once,
 _OVERLAP = 32  # ... on each side what is seen but not kept: beyond it the receptive field hardly weighs
 _LARGEST_ZOOM = 4.0
 _AS_GOOD = 0.05  # of mean score
+_OWN = 2.0  # widths of a column around one far brighter than its lattice, in which no other is resolved
+_WIDER = (
+    1.1  # features of a lattice are not that much wider than with bright atoms in it; clouds 2 to 4 times
+)
 _MIN_DISTANCE = 2.5  # pixels of the trained scale: closer maxima are one column
 
 
@@ -79,7 +85,9 @@ def find(
         One row a column inside the image: ``x, y`` (pixels; (0, 0) is the centre of the first pixel),
         ``label`` (class), ``score`` (0 to 1), ``intensity`` (counts above background), ``sigma`` (pixels),
         ``x_err, y_err`` (standard errors in pixels), and ``x_nm, y_nm`` if the image is calibrated. Without
-        refinement, and where the fit of a column fails, intensity, sigma and errors are NaN. An `Ensemble`
+        refinement, and where the fit of a column fails, intensity, sigma and errors are NaN. The score of an
+        atom far brighter than its lattice, which networks overlook, is one minus the usual strength over
+        its own. An `Ensemble`
         adds ``score_sd``, by how much its networks disagree. ``attrs`` holds ``classes`` (their names),
         ``feature_size``, ``threshold``, the model's own ``model_threshold``, ``inverted``, ``model`` (which
         one, and why), and ``doubts``, which are raised as warnings, too.
@@ -118,7 +126,7 @@ def find(
     """
     prepared = prepare(image, clean=True, mask=mask)
     values = prepared.pixels
-    size, crystal = features(values)
+    size, crystal, spots, between = _measured(values, prepared.usable)
     network, name = _open_model(model, crystal)
     if threshold is None:
         threshold = network.spec.threshold
@@ -137,7 +145,11 @@ def find(
             inverted = _looks_inverted(values, network, zoom, threshold)
         if inverted:
             values = values.max() - values
-        table = _on_specimen(_detect(values, network, zoom, threshold), prepared.usable)
+        alone = not inverted and len(network.spec.classes) == 1  # other networks know their bright species
+        table = _detect(between if alone else values, network, zoom, threshold)
+        if alone and len(spots):
+            table = _with_spots(table, spots, size)
+        table = _on_specimen(table, prepared.usable)
         said += filter(None, [doubt(table, network.spec.threshold)])
         said += lopsided(values, table, size)
         if crystal and not said:
@@ -168,6 +180,29 @@ def find(
         "doubts": [*said, *prepared.doubts],
     }
     return table
+
+
+def _measured(values, usable):
+    """Size of the features, whether something repeats, bright spots, and the image without their light."""
+    size, crystal = features(values)
+    if np.isfinite(size):
+        spots, between = bright_spots(values, usable, size, COLUMN_WIDTH * size)
+        if len(spots):
+            # In a lattice they hide it, and look wider than it is; on a film they are the atoms, and what is
+            # between them are clouds.
+            size_between, repeats = features(between)
+            if repeats and size_between < _WIDER * size:
+                return size_between, True, spots, between
+    return size, crystal, (), values
+
+
+def _with_spots(table, spots, size):
+    """The table with the spots, and without what was seen in the noise of their light."""
+    if len(table):
+        away, _ = cKDTree(spots[["x", "y"]]).query(table[["x", "y"]])
+        table = table[away > _OWN * COLUMN_WIDTH * size]
+    added = spots.assign(label=0)
+    return pd.concat([table, added] if len(table) else [added]).sort_values(["y", "x"], ignore_index=True)
 
 
 def _on_specimen(table, usable):
