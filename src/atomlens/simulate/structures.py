@@ -13,6 +13,7 @@ from atomlens.simulate._structures_crystals import dumbbells, metal
 from atomlens.simulate._structures_files import from_atoms, read
 from atomlens.simulate._structures_oxides import molybdenum_vanadium_oxide, zirconia
 from atomlens.simulate._structures_perovskite import perovskite
+from atomlens.simulate._structures_silicon import silicon_in_graphene
 from atomlens.simulate._structures_supports import amorphous, combine, single_atoms
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "molybdenum_vanadium_oxide",
     "perovskite",
     "read",
+    "silicon_in_graphene",
     "single_atoms",
     "transition_metal_dichalcogenide",
     "zirconia",
