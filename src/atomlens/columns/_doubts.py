@@ -17,12 +17,12 @@ _FAILED, _LONGER = 0.1, 1.6
 # The same along an axis of the image, to so many degrees: probes are rarely so, oblong pixels are always.
 # Where neighbours touch, the fit makes 1.3 of pixels of 1:2; astigmatism of a quarter must pass.
 _LONGER_ALONG_AXIS, _ALONG = 1.3, 3.0
-# Lobes that may be left of all columns: right fits leave .02 at most, pairs taken for one column .07 to .17
-# (`wild_truth.py`).
+# Lobes that may be left of all columns: right fits leave .02 at most (of ellipses of 2:1, which are doubted
+# anyway, .05), pairs taken for one column .07 to .17, on the images of `wild_truth.py`.
 _LOBES = 0.05
 # Share of pixels at the highest value that is a clip, if they are so many times those at the value below: at
 # the top of a column, and of Poisson counts, the highest value is the rarest. Images with a clip of a tenth
-# have 1.8 times and more, all others 1 at most.
+# have 1.8 times and more; in all others fewer than 1 pixel in 1000 stands there, bars left out.
 _CLIPPED, _PILED, _VALUES = 3e-3, 1.5, 4
 # Median score, below which the lattice is asked whether there is one, and the share of the columns that one
 # must then explain: .8 to 1 where 9 of 10 columns are right, .7 at most where 1 of 5 or more is wrong.
