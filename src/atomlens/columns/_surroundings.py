@@ -7,7 +7,8 @@ from scipy.spatial import KDTree
 
 from atomlens.columns._gaussians import BACKGROUND, INTENSITY, SIGMA, X, Y
 
-# Columns that a local slope is taken from, and the bandwidth in median distances of neighbours.
+# Columns that a local slope is taken from, and the bandwidth in median distances of neighbours; halved or
+# doubled, standard errors stay as good (.959 of 1 in `benchmarks/constants.py`).
 _AROUND, _BANDWIDTH = 24, 2.5
 _FEWEST = 8  # columns in all, below which a slope is not to be told from chance
 # Up to this lag in pixels, and in widths, noise is correlated; it is white if neighbouring pixels hardly are.
