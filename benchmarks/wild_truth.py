@@ -264,6 +264,10 @@ def main():
         print(f"\n{name}\n{means[name].to_string()}")
     by = rows.groupby(["function", "right answer"], sort=False)["doubt"].agg(["mean", "size"]).round(3)
     print(f"\nhow often an answer carries a doubt\n{by.to_string()}")
+    doubted = rows[rows["right answer"] & rows["doubt"]].groupby("disturbance", sort=False).size()
+    print(f"\nright answers with a doubt, of {rows['right answer'].sum()}\n{doubted.to_string()}")
+    silent = rows.loc[~rows["right answer"] & ~rows["doubt"], ["disturbance", "lattice", "seed", "function"]]
+    print(f"\nwrong answers without one, of {(~rows['right answer']).sum()}\n{silent.to_string(index=False)}")
     if "refusal" in rows:
         print(f"\nrefusals\n{rows['refusal'].value_counts().to_string()}")
     if chosen.store:

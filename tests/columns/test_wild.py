@@ -239,6 +239,126 @@ def test_pixels_that_are_not_square_are_suspected():
     assert abs(fitted.attrs["axis_angle"]) == pytest.approx(90, abs=5)
 
 
+@pytest.mark.parametrize("angle", [5, 25, 45, 65])
+def test_oblong_pixels_are_suspected_at_any_angle_of_the_lattice(sheet, angle):
+    expected, table = sheet((200, 400), spacing=24.0, sigma=2.6, electrons=800.0, weak=0.45, angle=angle)
+    halved = counted(expected, angle).reshape(200, 200, 2).sum(axis=2)
+    with pytest.warns(UserWarning, match="square_pixels"):
+        fitted = refine(halved, table[:, :2] * [0.5, 1] - [0.25, 0])
+    assert abs(fitted.attrs["axis_angle"]) == pytest.approx(90, abs=2)
+
+
+def test_the_ellipse_of_very_long_columns_is_settled(sheet):
+    # Each step that takes them for round overshoots: the ratio went to and fro, and stayed at 1.5.
+    expected, table = sheet((200, 400), spacing=20.0, sigma=2.0, electrons=800.0, weak=0.45, angle=75)
+    halved = counted(expected, 75).reshape(200, 200, 2).sum(axis=2)
+    with pytest.warns(UserWarning, match="long as wide"):
+        fitted = refine(halved, table[:, :2] * [0.5, 1] - [0.25, 0])
+    assert fitted.attrs["axis_ratio"] == pytest.approx(2, abs=0.25)
+    assert fitted.attrs["gain"] == pytest.approx(1, abs=0.06)
+
+
+@pytest.mark.parametrize("turn", [0, 90])
+def test_an_astigmatism_of_a_quarter_along_an_axis_is_not_doubted(turn):
+    for at in (rows_of(16, 14, 0.5), rows_of(20, 14)):
+        fitted = refine(drawn(at, 600, *((2.7, 2.16) if turn else (2.16, 2.7))), at)
+        assert 1.1 < fitted.attrs["axis_ratio"] < 1.29
+        assert fitted.attrs["doubts"] == []
+
+
+def drawn(at, electrons, wide, high, shape=(200, 200), seed=0):
+    """Counts of Gaussians of the widths `wide` along x and `high` along y."""
+    y, x = np.mgrid[: shape[0], : shape[1]]
+    expected = np.full(shape, 2.0)
+    for px, py in at:
+        squared = ((x - px) / wide) ** 2 + ((y - py) / high) ** 2
+        expected += electrons / (2 * np.pi * wide * high) * np.exp(-squared / 2)
+    return counted(expected, seed)
+
+
+def rows_of(step_x, step_y, shift=0.0):
+    """Places of a lattice in rows, each moved against the one before by a part of the step."""
+    i, j = (m.ravel() for m in np.mgrid[0 : 200 // step_y + 1, -8 : 200 // step_x + 8])
+    at = np.column_stack([(j + (i * shift) % 1) * step_x, i * step_y + 5.0])
+    return at[(at[:, 0] > 3) & (at[:, 0] < 197) & (at[:, 1] < 197)]
+
+
+def paired(at, apart):
+    return np.concatenate([at + [side * apart / 2, 0] for side in (-1, 1)])
+
+
+def test_pairs_taken_for_one_column_are_doubted():
+    # In oblong pixels pairs are as high as wide, and no ellipse says that there are two.
+    at = rows_of(20, 18, 0.5)
+    image = drawn(paired(at, 5.4), 400, 1.7, 3.4)
+    with pytest.warns(UserWarning, match="lobes on two sides"):
+        fitted = refine(image, at)
+    assert fitted.attrs["axis_ratio"] < 1.5
+    assert fitted.attrs["two_fold"] > 0.1
+    # The same pairs, each fitted as what it is
+    with pytest.warns(UserWarning, match="long as wide"):
+        right = refine(image, paired(at, 5.4))
+    assert right.attrs["two_fold"] < fitted.attrs["two_fold"] / 3
+    assert len(right.attrs["doubts"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("at", "wide", "high"),
+    [
+        (rows_of(16, 14, 0.5), 2.4, 2.4),  # hexagonal, round
+        (rows_of(18, 12), 2.4, 2.4),  # rectangular, round
+        (rows_of(18, 12), 2.7, 2.2),  # rectangular, an astigmatic probe along its rows
+        (rows_of(12, 18), 2.7, 2.2),
+        (paired(rows_of(24, 20, 0.5), 8.0), 2.4, 2.4),  # dumbbells, all their columns known
+    ],
+)
+def test_single_columns_leave_no_lobes(at, wide, high):
+    fitted = refine(drawn(at, 600, wide, high), at)
+    assert fitted.attrs["two_fold"] < 0.02
+    assert fitted.attrs["doubts"] == []
+
+
+def test_unresolved_pairs_are_long_columns_and_nothing_else():
+    at = rows_of(20, 18, 0.5)
+    fitted = refine(drawn(paired(at, 2.4), 400, 2.4, 2.4), at)
+    assert 1.05 < fitted.attrs["axis_ratio"] < 1.2
+    assert fitted.attrs["doubts"] == []
+
+
+def test_a_few_faint_columns_leave_no_lobes_by_chance():
+    at = rows_of(45, 45)[:12]
+    lobes = []
+    for seed in range(20):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that chance has made them lopsided
+            lobes.append(refine(drawn(at, 80, 2.4, 2.4, seed=seed), at).attrs["two_fold"])
+    assert max(lobes) < 0.05
+
+
+def test_a_clip_is_told_even_of_few_electrons_and_hides_sublattices(sheet):
+    expected, table = sheet((200, 200), spacing=SPACING, sigma=SIGMA, electrons=400.0, weak=0.45)
+    counts = counted(expected, 8)
+    clip = np.quantile(counts, 0.9)
+    assert clip < 30
+    found = find(np.minimum(counts, clip), refine=False)
+    assert found.attrs["saturated"] > 0.08
+    with pytest.warns(UserWarning, match="sublattices that differ in brightness only"):
+        assert doubts(lattice_of(found[["x", "y"]]))
+    known = refine(np.minimum(counts, clip), table[:, :2])
+    assert known.attrs["saturated"] == found.attrs["saturated"]
+
+
+def test_no_clip_is_seen_where_there_is_none(sheet):
+    expected = sheet((200, 200), spacing=SPACING, sigma=SIGMA, electrons=400.0, weak=0.45)[0]
+    counts = counted(expected, 8)
+    for image in (counts, np.rint(255 * counts / counts.max()).astype(np.uint8), np.rint(expected), expected):
+        found = find(image, refine=False)
+        assert found.attrs["saturated"] == 0.0
+        assert doubts(lattice_of(found[["x", "y"]])) == []
+    # Dark columns of few electrons: most of what lies between stands at the highest value.
+    assert find(counts.max() - counts, refine=False, inverted=True).attrs["saturated"] == 0.0
+
+
 def test_streaks_are_no_part_of_an_error(crystal):
     expected, table = crystal
     inner = table[((table[:, :2] > 12) & (table[:, :2] < 187)).all(axis=1), :2]

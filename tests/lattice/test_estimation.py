@@ -269,3 +269,30 @@ def test_sublattices_of_a_cell_with_several_sites(planted):
     heavier = truth.rows.groupby("label").weight.mean().idxmax()
     np.testing.assert_array_equal(found.label == 0, truth.rows.label == heavier)
     assert set(found) == {"x", "y", "label", "signal"}
+
+
+def clipped(table):
+    table = table.copy()
+    table.attrs["saturated"] = 0.1
+    return table
+
+
+def test_a_single_sublattice_of_a_clipped_image_is_doubted():
+    with pytest.warns(UserWarning, match="brightness only look the same"):
+        found = lattice.estimate(clipped(TABLE))
+    assert found.periodic
+    assert lattice.estimate(TABLE).doubts == []
+
+
+def test_sublattices_that_are_known_or_apart_are_not_doubted(planted):
+    board = TABLE.assign(label=((TABLE.x + TABLE.y) // 20 % 2).astype(int))
+    honeycomb, _ = planted("graphene", labelled=False)
+    for table in (board, honeycomb):
+        found = lattice.estimate(clipped(table))
+        assert len(found.sites) == 2
+        assert found.doubts == []
+
+
+def test_a_lattice_that_is_given_is_not_doubted_for_a_clip():
+    given = lattice.estimate(TABLE)
+    assert lattice.index(clipped(TABLE), given).attrs["lattice"].doubts == []

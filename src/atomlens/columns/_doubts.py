@@ -14,7 +14,19 @@ from atomlens.lattice import estimate
 _SOME, _FEWEST, _ODD = 400, 9, 0.3
 # Share of columns that may fail to be fitted, and how much longer than wide a probe makes them at most.
 _FAILED, _LONGER = 0.1, 1.6
-_SURE = 0.75  # median score, below which the lattice is asked whether there is one
+# The same along an axis of the image, to so many degrees: probes are rarely so, oblong pixels are always.
+# Where neighbours touch, the fit makes 1.3 of pixels of 1:2; astigmatism of a quarter must pass.
+_LONGER_ALONG_AXIS, _ALONG = 1.3, 3.0
+# Lobes that may be left of all columns: right fits leave .02 at most (of ellipses of 2:1, which are doubted
+# anyway, .05), pairs taken for one column .07 to .17, on the images of `wild_truth.py`.
+_LOBES = 0.05
+# Share of pixels at the highest value that is a clip, if they are so many times those at the value below: at
+# the top of a column, and of Poisson counts, the highest value is the rarest. Images with a clip of a tenth
+# have 1.8 times and more; in all others fewer than 1 pixel in 1000 stands there, bars left out.
+_CLIPPED, _PILED, _VALUES = 3e-3, 1.5, 4
+# Median score, below which the lattice is asked whether there is one, and the share of the columns that one
+# must then explain: .8 to 1 where 9 of 10 columns are right, .7 at most where 1 of 5 or more is wrong.
+_SURE, _REPEATING = 0.75, 0.7
 
 
 def doubt(table: DataFrame, model_threshold: float | None = None) -> str:
@@ -84,27 +96,59 @@ def doubts_about_fit(pixels, table):
             f"{failed} of {inside.sum()} columns could not be fitted and stay where they were: look at the "
             "overlay for columns that are none, or that are missing"
         )
-    return said or elongated(table.attrs)
+    return said or misshapen(table.attrs)
 
 
-def elongated(attrs):
-    """What is to be said if all columns are ellipses."""
-    if attrs.get("axis_ratio", 1.0) < _LONGER:
-        return []
+def misshapen(attrs):
+    """What is to be said if all columns are long ellipses, or no ellipses at all."""
+    from_axis = abs((attrs["axis_angle"] + 45) % 90 - 45)
+    if attrs["axis_ratio"] < (_LONGER_ALONG_AXIS if from_axis < _ALONG else _LONGER):
+        if attrs["two_fold"] < _LOBES:
+            return []
+        return [
+            "what was fitted as one column has lobes on two sides, everywhere alike: two columns taken for "
+            "one, or pixels that are not square (see atomlens.io.square_pixels); look at the overlay, and "
+            "give `feature_size`"
+        ]
     return [
         f"columns are {attrs['axis_ratio']:.1f} times as long as wide, all along {attrs['axis_angle']:.0f}° "
         "from x towards y: astigmatism, drift, or pixels that are not square (see atomlens.io.square_pixels)"
     ]
 
 
+def clipped(pixels, usable):
+    """Share of the pixels that pile up at the highest value; 0 where they do not."""
+    seen = pixels[usable]
+    share = np.count_nonzero(seen == seen.max()) / seen.size
+    if share < _CLIPPED:
+        return 0.0
+    count = np.unique(seen, return_counts=True)[1]
+    return share if len(count) >= _VALUES and count[-1] > _PILED * count[-2] else 0.0
+
+
 def irregular(values, table, usable):
-    """What is to be said if the network is not sure, and no lattice speaks for what it found."""
+    """What is to be said if the network is not sure, and no lattice speaks for what it found.
+
+    The image must repeat, and so must the columns.
+    """
     if len(table) < _FEWEST or table["score"].median() > _SURE or min(values.shape) < 32:
         return []
     with quietly():
-        if estimate(values, mask=~usable).periodic:
+        if not estimate(values, mask=~usable).periodic:
+            why = "no lattice was found: coloured noise, letters or texture look like that"
+        elif _repeating(table) < _REPEATING:
+            why = "the image repeats but they do not: some are missed, or moved, or none; give `feature_size`"
+        else:
             return []
     return [
-        f"half of the {len(table)} columns have a score below {table['score'].median():.2f}, and no lattice "
-        "was found: coloured noise, letters or texture look like that; compare the overlay with the image"
+        f"half of the {len(table)} columns have a score below {table['score'].median():.2f}, and {why}; "
+        "compare the overlay with the image"
     ]
+
+
+def _repeating(table):
+    """Share of the columns that a lattice of their own explains; 0 if many are at one place."""
+    try:
+        return estimate(table[["x", "y"]]).confidence
+    except ValueError:
+        return 0.0

@@ -7,7 +7,8 @@ from scipy.spatial import KDTree
 
 from atomlens.columns._gaussians import BACKGROUND, INTENSITY, SIGMA, X, Y
 
-# Columns that a local slope is taken from, and the bandwidth in median distances of neighbours.
+# Columns that a local slope is taken from, and the bandwidth in median distances of neighbours; halved or
+# doubled, standard errors stay as good (.959 of 1 in `benchmarks/constants.py`).
 _AROUND, _BANDWIDTH = 24, 2.5
 _FEWEST = 8  # columns in all, below which a slope is not to be told from chance
 # Up to this lag in pixels, and in widths, noise is correlated; it is white if neighbouring pixels hardly are.
@@ -23,6 +24,9 @@ _WILD = 5.0  # standard deviations
 _ACROSS = 4  # columns that a row must cross
 _STREAKED = 2.0  # times the variance that noise alone gives the mean of a row
 _REAL = 1.5  # times its variance that a slope's square must have to be taken for one
+# Rings of half a width in which shapes are compared, and the most that chance gives one half of the columns
+# as a multiple of the other (F of 12 and 12 degrees of freedom, once in a thousand).
+_RINGS, _BY_CHANCE = 6, 7.0
 
 
 def background_slopes(theta, weight):
@@ -98,6 +102,42 @@ def ellipticity(scene, data, expected, theta, known):
     inverse = np.linalg.pinv(information)
     scatter = np.sum(weight * rest**2) / max(np.count_nonzero(weight), 1)
     return inverse @ (slopes @ (weight * rest)), np.sqrt(scatter * np.diagonal(inverse))
+
+
+def two_fold(scene, residual, theta, known):
+    """How far the shape of all columns is from an ellipse, in a way that half a turn leaves as it is.
+
+    Two columns fitted as one leave lobes on two sides, and ellipses fitted as round ones do. The amplitude of
+    cos 2θ and sin 2θ in what is left of all columns, ring by ring, as a share of the Gaussian; what chance
+    gives (half of the columns tell something else than the other half) is taken off.
+
+    Parameters
+    ----------
+    scene : Scene
+    residual : ndarray of shape (k,)
+        Of the pixels that the scene uses.
+    theta : ndarray of shape (n, 5)
+    known : ndarray of bool, shape (n,)
+        Columns that count.
+    """
+    columns, rows = scene.where()
+    dx, dy = columns - theta[scene.owner, X], rows - theta[scene.owner, Y]
+    squared = np.maximum(dx**2 + dy**2, 1e-12)
+    ring = (2 * np.sqrt(squared) / np.median(theta[:, SIGMA])).astype(int)
+    height = theta[:, INTENSITY] * known
+    height, seen = height[scene.owner], ring < _RINGS
+    half = np.random.default_rng(0).permutation(scene.n) % 2
+    key = np.where(seen, half[scene.owner] * _RINGS + ring, 2 * _RINGS)
+    norm, along, across = (
+        np.bincount(key, height * what, 2 * _RINGS + 1)[:-1].reshape(2, _RINGS)
+        for what in (height, residual * (dx**2 - dy**2) / squared, residual * 2 * dx * dy / squared)
+    )
+    amplitude = 2 * (along + 1j * across) / np.maximum(norm, 1e-300)
+    weight = norm.sum(axis=0) / 2
+    one, other = amplitude / 2
+    common, chance = (np.sum(weight * np.abs(z) ** 2) for z in (one + other, one - other))
+    energy = np.sum((theta[known, INTENSITY] / theta[known, SIGMA]) ** 2) / (4 * np.pi)
+    return float(np.sqrt(max(common - _BY_CHANCE * chance, 0.0) / max(energy, 1e-300)))
 
 
 def without_common(scene, residual, theta):

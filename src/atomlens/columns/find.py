@@ -15,7 +15,7 @@ from atomlens._image import prepare
 from atomlens._resample import resample
 from atomlens._tiles import even_slices
 from atomlens._types import Any, ArrayLike, DataFrame
-from atomlens.columns._doubts import doubt, elongated, irregular, lopsided
+from atomlens.columns._doubts import clipped, doubt, irregular, lopsided, misshapen
 from atomlens.columns._fitted import fitted
 from atomlens.columns._locate import locate, strongest
 from atomlens.columns._prepare import standardise
@@ -89,8 +89,9 @@ def find(
         atom far brighter than its lattice, which networks overlook, is one minus the usual strength over
         its own. An `Ensemble`
         adds ``score_sd``, by how much its networks disagree. ``attrs`` holds ``classes`` (their names),
-        ``feature_size``, ``threshold``, the model's own ``model_threshold``, ``inverted``, ``model`` (which
-        one, and why), and ``doubts``, which are raised as warnings, too.
+        ``feature_size``, ``threshold``, the model's own ``model_threshold``, ``inverted``, ``saturated``
+        (share of the pixels that were clipped), ``model`` (which one, and why), and ``doubts``, which are
+        raised as warnings, too.
 
     Warns
     -----
@@ -126,6 +127,7 @@ def find(
     """
     prepared = prepare(image, clean=True, mask=mask)
     values = prepared.pixels
+    saturated = clipped(values, prepared.usable)
     size, crystal, spots, between = _measured(values, prepared.usable)
     network, name = _open_model(model, crystal)
     if threshold is None:
@@ -165,7 +167,7 @@ def find(
         table[column] = np.nan
     if refine and len(table):
         table = fitted(values, prepared.usable & ~prepared.mended, table, size, gain, crystal)
-        said += elongated(table.attrs)
+        said += misshapen(table.attrs)
         table = _on_specimen(table, prepared.usable)
     warn(said, OutsideTrainedDomain)
     warn(prepared.doubts)
@@ -176,6 +178,7 @@ def find(
         "threshold": float(threshold),
         "model_threshold": float(network.spec.threshold),
         "inverted": bool(inverted),
+        "saturated": 0.0 if inverted else saturated,
         "model": name,
         "doubts": [*said, *prepared.doubts],
     }

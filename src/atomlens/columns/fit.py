@@ -12,7 +12,7 @@ from atomlens._doubts import warn
 from atomlens._image import prepare
 from atomlens._match import positions
 from atomlens._types import ArrayLike, DataArray, DataFrame
-from atomlens.columns._doubts import doubts_about_fit
+from atomlens.columns._doubts import clipped, doubts_about_fit
 from atomlens.columns._gaussians import BACKGROUND, INTENSITY, SIGMA, Scene, X, Y
 from atomlens.columns._likelihood import (
     Problem,
@@ -28,6 +28,7 @@ from atomlens.columns._surroundings import (
     correlation_factors,
     ellipticity,
     row_offsets,
+    two_fold,
     variance_offset,
     without_common,
 )
@@ -102,7 +103,9 @@ def refine(
         determined) it stays where it was, ``converged`` is False and everything fitted is NaN.
         ``attrs`` holds the ``gain``; ``noise_correlation``: by what factor correlated noise raises the
         variances of positions (1 for white noise); ``axis_ratio`` and ``axis_angle`` (degrees from x towards
-        y) of columns, which an astigmatic probe makes elliptical; and ``doubts``.
+        y) of columns, which an astigmatic probe makes elliptical; ``two_fold``, the lobes on two sides that
+        these ellipses leave of all columns, as a share of them; ``saturated``, the share of
+        the pixels that were clipped; and ``doubts``.
 
     Raises
     ------
@@ -142,6 +145,7 @@ def refine(
     prepared = prepare(image, smallest=1, clean=True, mask=mask)
     table = fit(prepared, columns, gain, background, radius, sigma_spread)
     table = prepared.with_nm(table)
+    table.attrs["saturated"] = clipped(prepared.pixels, prepared.usable)
     table.attrs["doubts"] = [*prepared.doubts, *doubts_about_fit(prepared.pixels, table)]
     warn(table.attrs["doubts"])
     return table
@@ -163,10 +167,10 @@ def fit(prepared, columns, gain=None, background="local", radius=None, sigma_spr
     table = columns.copy() if isinstance(columns, pd.DataFrame) else pd.DataFrame(start, columns=["x", "y"])
     theta = errors = np.empty((0, 5))
     failed = np.empty(0, dtype=bool)
-    correlation, ellipse = 1.0, np.zeros(2)
+    correlation, ellipse, lobes = 1.0, np.zeros(2), 0.0
     scale = np.array([1, 1, unit, 1, unit])
     if len(table):
-        theta, errors, failed, gain, correlation, ellipse = _fit(
+        theta, errors, failed, gain, correlation, ellipse, lobes = _fit(
             np.where(usable, (pixels + lift) / unit, 0),
             usable,
             start,
@@ -191,6 +195,7 @@ def fit(prepared, columns, gain=None, background="local", radius=None, sigma_spr
         "noise_correlation": correlation,
         "axis_ratio": float(np.sqrt((1 + np.hypot(a, b)) / (1 - np.hypot(a, b)))),
         "axis_angle": float(np.degrees(np.arctan2(b, a) / 2)),
+        "two_fold": lobes,
     }
     return table
 
@@ -204,7 +209,10 @@ def _check_options(gain, background, radius, sigma_spread):
 
 
 def _fit(pixels, usable, start, *, gain, background, radius, spread, guess):
-    """Parameters (n, 5), standard errors, which columns failed, gain, correlation of the noise, ellipse."""
+    """Parameters (n, 5), standard errors, which columns failed, gain, and what all columns share.
+
+    That is the correlation of the noise, the ellipse, and the lobes that it leaves.
+    """
     n = len(start)
     gap = KDTree(start).query(start, k=2)[0][:, 1] if n > 1 else np.full(1, np.inf)
     known = np.zeros(n, dtype=bool) if guess is None else np.isfinite(guess).all(axis=1)
@@ -266,6 +274,7 @@ def _fit(pixels, usable, start, *, gain, background, radius, spread, guess):
         summit.gain,
         float(correlation[:2].mean()),
         scene_of.ellipse,
+        two_fold(scene, rest, theta, ~failed),
     )
 
 
@@ -287,6 +296,7 @@ class _Surroundings:
         self.lift, self.ellipse, self.slope_error = 0.0, np.zeros(2), np.zeros((len(failed), 2))
         self._shape = shape
         self._asked, self._sloping, self._levels, self._tilts = not counts, sloping, 0, 0
+        self._stride, self._last = 1.0, np.zeros(2)
 
     def settled(self, summit):
         """Correct what the residuals tell, one after the other, and fit again, until they tell no more."""
@@ -319,7 +329,11 @@ class _Surroundings:
         if self._tilts:
             return False
         more, doubt = ellipticity(self.scene, self.data, summit.expected, summit.theta, ~self.failed)
-        ellipse = self.ellipse + more
+        # Derivatives are those of round columns: long ones are overshot, and are come back to in half steps.
+        if more @ self._last < 0:
+            self._stride /= 2
+        self._last = more
+        ellipse = self.ellipse + self._stride * more
         if (np.abs(ellipse) < np.maximum(_LONG, _SURELY * doubt)).all():
             ellipse = np.zeros(2)
         ellipse /= max(1.0, np.hypot(*ellipse) / _LONGEST)

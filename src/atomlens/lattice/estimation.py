@@ -157,8 +157,21 @@ def _indexed(columns, lattice, random_state):
     )
     # Whatever the steps say, columns without a cell do not speak for the lattice.
     confidence = min(confidence, float((found.site >= 0).mean()))
+    if lattice is None and len(sites) == 1:
+        said += _hidden(columns)
     said += [doubt for doubt in low_confidence(confidence) if doubt not in said]
     return Lattice(found.basis, sites, confidence, True, size, said), found.cell, rank[found.site]
+
+
+def _hidden(columns):
+    """What is to be said of one sublattice whose image was clipped."""
+    share = getattr(columns, "attrs", {}).get("saturated", 0.0)
+    if not share:
+        return []
+    return [
+        f"{share:.1%} of the pixels of the image were saturated: sublattices that differ in brightness "
+        "only look the same, and the true cell may be larger; take an image that is not clipped"
+    ]
 
 
 def _none(count):
