@@ -138,6 +138,8 @@ class Placed:
         A corner of the cell, (x, y) in nm.
     pixel_size : float
         Nominal, in nm.
+    contrast : float
+        Power of the host's waves, over that of others as long: about 3 at most by chance.
     agreement : float
         How far the phases of the image's waves are those of the host: 1 if they all are, about 0 by chance.
     """
@@ -147,6 +149,7 @@ class Placed:
     basis: np.ndarray
     origin: np.ndarray
     pixel_size: float
+    contrast: float
     agreement: float
 
     @property
@@ -191,7 +194,7 @@ def place(pixels, clear, host, centre, pixel_size, hidden):
     miller, amplitude = host.waves()
     weight = np.abs(amplitude) ** 2
     wide = _seen(pixels, clear, centre, pixel_size, hidden, _WIDE)
-    angle, scale = _searched(host, miller, weight, *wide[2:])
+    angle, scale, contrast = _searched(host, miller, weight, *wide[2:])
     best = weight @ np.abs(_waves(host.cell @ _turned(angle) * scale, miller, *wide[:2])) ** 2
 
     def distorted(q):
@@ -213,13 +216,12 @@ def place(pixels, clear, host, centre, pixel_size, hidden):
     agree = (seen * amplitude.conj() * np.exp(2j * np.pi * corner @ miller.T)).real.sum(axis=1)
     strongest = np.sqrt((weight.sum()) * (np.abs(seen) ** 2).sum())
     origin = corner[agree.argmax()] @ basis
-    return Placed(
-        host, np.asarray(centre), basis, origin, pixel_size, float(agree.max() / max(strongest, 1e-300))
-    )
+    agreement = float(agree.max() / max(strongest, 1e-300))
+    return Placed(host, np.asarray(centre), basis, origin, pixel_size, contrast, agreement)
 
 
 def _searched(host, miller, weight, window, step):
-    """Angle in radians and scale at which the spectrum has most power at the host's waves."""
+    """Angle in radians and scale at which the host's waves have most power, and how much more than others."""
     size = max(_PADDED, *window.shape)
     spectrum = np.fft.fftshift(np.abs(np.fft.fft2(window, s=(size, size))) ** 2)
     k = miller @ np.linalg.inv(host.cell).T
@@ -228,7 +230,8 @@ def _searched(host, miller, weight, window, step):
     at = turned[..., ::-1] * step * size + size // 2
     power = map_coordinates(spectrum, np.moveaxis(at, -1, 0), order=1, mode="constant") @ weight
     scale, angle = np.unravel_index(power.argmax(), power.shape)
-    return angles[angle], _SCALES[scale]
+    contrast = power[scale, angle] / np.median(power[scale])
+    return angles[angle], _SCALES[scale], float(contrast)
 
 
 def _turned(angle):

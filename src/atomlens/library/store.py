@@ -67,7 +67,7 @@ class Library:
     >>> from atomlens import datasets, library
     >>> shelf = Library(library.extract(datasets.load("graphene_si_twin").data))
     >>> shelf
-    <Library: 2 defects, Si1C3 2>
+    <Library: 2 defects, Si1C4 1, Si1C3 1>
     """
 
     def __init__(self, defects: Iterable[Defect] = ()):
@@ -286,6 +286,7 @@ class Library:
                         "basis": d.placed.basis.tolist(),
                         "origin": d.placed.origin.tolist(),
                         "pixel_size": d.placed.pixel_size,
+                        "contrast": d.placed.contrast,
                         "agreement": d.placed.agreement,
                     },
                     "host": {
@@ -324,7 +325,7 @@ def open_library(folder: str | PathLike) -> Library:
     >>> shelf = Library(library.extract(datasets.load("graphene_si_twin").data))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     open_library(shelf.save(folder))
-    <Library: 2 defects, Si1C3 2>
+    <Library: 2 defects, Si1C4 1, Si1C3 1>
     """
     folder = Path(folder).expanduser()
     missing = [name for name in _FILES[:4] if not (folder / name).is_file()]
@@ -362,6 +363,7 @@ def _read(record, atoms, crops):
             np.array(placed["basis"]),
             np.array(placed["origin"]),
             float(placed["pixel_size"]),
+            float(placed["contrast"]),
             float(placed["agreement"]),
         ),
         doubts=list(record["doubts"]),
