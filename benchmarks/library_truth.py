@@ -78,7 +78,9 @@ def doses(n, seed):
             rows.append({
                 "electrons": electrons, "planted": formula,
                 "right": np.mean([d is not None and d.formula == formula for d in found]),
-                "wrong, no doubt": np.mean([d is not None and d.formula != formula and not d.doubts for d in found]),
+                "wrong, no doubt": np.mean(
+                    [d is not None and d.formula != formula and not d.doubts for d in found]
+                ),
                 "not found": np.mean([d is None for d in found]),
                 "by columns": np.mean([by_columns(image) == formula for image in images[: n // 2]]),
                 "CPU s": spent,

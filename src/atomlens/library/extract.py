@@ -26,12 +26,13 @@ _LINKED = 1.9  # ... as these are: a Si-Si bond is 1.65
 _REPLACED = 0.7  # a guest replaces the sites this close: one below it, or the two between which it sits (0.5)
 _NEIGHBOURS = 1.15  # sites that are bonded to one another
 _SHIFTED = 0.35  # by which neighbours of a guest may have moved
+_GRID = 8  # steps of that radius in which they are looked for
 _CLOSE, _AROUND = 2.1, 8.5  # where the sheet is pristine, near enough to compare with
 _ATOM = 0.28  # standard deviation of the smoothing before brightness is read
 _PRESENT = 0.4  # brightness of an atom, from 0 in a hollow to 1 at a site: halfway, as neighbours' tails add
 _SCATTER = 0.45  # standard deviation of an atom's brightness: beyond it one in ten looks missing
-# Agreement and contrast of host and image: other hosts reach .92 and 5, or .8 and 22; graphene in the published
-# images has less in 2 of 89.
+# Agreement and contrast of host and image: other hosts reach .92 and 5, or .8 and 22; of 89 published
+# images of graphene 2 have less.
 _TRUSTED, _STANDS_OUT = 0.8, 10.0
 _FLAT_NM = 0.25  # what varies over more than this is background
 CROP_NM = 1.2  # side of a defect's picture
@@ -50,7 +51,8 @@ class Defect:
     guests : ndarray of shape (N, 2)
         Positions (x, y) in the host's own frame, in nm.
     bonded : DataFrame
-        One row a site beside a replaced one: ``x_nm``, ``y_nm`` in the host's frame, ``element``,
+        One row a site beside a replaced one: ``x_nm``, ``y_nm`` in the host's frame, ``seen_x_nm``,
+        ``seen_y_nm`` (where it is brightest nearby: the atom may have moved), ``element``,
         ``brightness`` (0 as in a hollow, 1 as at a site of the pristine sheet) and ``present``.
     replaced : ndarray of shape (R, 2)
         Sites of the host whose atoms are gone, in its frame, in nm.
@@ -84,9 +86,13 @@ class Defect:
 
     @property
     def bonds(self) -> ndarray:
-        """Distances in nm of bonded atoms from the nearest guest, sorted: guests as seen, sites unrelaxed."""
+        """Distances in nm of bonded atoms from the nearest guest, both where they are seen, sorted."""
         there = self.bonded[self.bonded["present"]]
-        return np.sort(cdist(there[["x_nm", "y_nm"]], self.guests).min(axis=1)) if len(there) else np.empty(0)
+        return (
+            np.sort(cdist(there[["seen_x_nm", "seen_y_nm"]], self.guests).min(axis=1))
+            if len(there)
+            else np.empty(0)
+        )
 
     def __repr__(self):
         return f"<{self.formula}: {self.name}>{repeated(self.doubts)}"
@@ -239,6 +245,19 @@ class _Picture:
         limit = np.percentile(np.abs(flat[self.clear]), 99) if self.clear.any() else 1.0
         self.flat, self.rest = np.clip(flat, -limit, limit), rest
 
+    def brightest(self, placed, sites):
+        """Where, within reach of each site, the smoothed image is brightest; in the frame of the host."""
+        smooth = gaussian_filter(self.rest, _ATOM * placed.host.bond / self.pixel)
+        n = np.arange(-_GRID, _GRID + 1) / _GRID
+        steps = np.stack(np.meshgrid(n, n), axis=-1).reshape(-1, 2)
+        steps = steps[np.hypot(*steps.T) <= 1] * _SHIFTED * placed.host.bond
+        values = _read(smooth, placed.to_pixels(sites[:, None] + steps).reshape(-1, 2)).reshape(
+            len(sites), -1
+        )
+        # the centre of the brightest third: a single highest pixel would be noise
+        brightest = np.argsort(-np.where(np.isnan(values), -np.inf, values), axis=1)[:, : len(steps) // 3]
+        return sites + steps[brightest].mean(axis=1)
+
     def moved(self, host):
         """Largest smoothed brightness within reach of every pixel: atoms may have moved."""
         smooth = gaussian_filter(self.rest, _ATOM * host.bond / self.pixel)
@@ -260,8 +279,12 @@ def _defect(picture, guests, host, guest, least_bonds):
     beside = ~replaced & (cdist(sites, sites[replaced]).min(axis=1) < _NEIGHBOURS * bond)
     level, hollow, pristine, scatter = _levels(picture, placed, host, sites)
     brightness = (_read(picture.moved(host), placed.to_pixels(sites[beside])) - hollow) / (pristine - hollow)
+    seen = picture.brightest(placed, sites[beside])
     bonded = pd.DataFrame(sites[beside], columns=["x_nm", "y_nm"]).assign(
-        element=[host.elements[k] for k in kind[beside]], brightness=brightness
+        seen_x_nm=seen[:, 0],
+        seen_y_nm=seen[:, 1],
+        element=[host.elements[k] for k in kind[beside]],
+        brightness=brightness,
     )
     bonded["present"] = bonded["brightness"] > _PRESENT
     owner = cdist(sites[beside], near).argmin(axis=1)
@@ -278,7 +301,9 @@ def _defect(picture, guests, host, guest, least_bonds):
             f"the waves of the host stand out {placed.contrast:.1f} times and agree with the image by "
             f"{placed.agreement:.2f} only: is this the host, and is it clean around the defect?"
         )
-    atoms = np.vstack([placed.to_pixels(near), placed.to_pixels(bonded[bonded["present"]][["x_nm", "y_nm"]])])
+    atoms = np.vstack(
+        [placed.to_pixels(near), placed.to_pixels(bonded[bonded["present"]][["seen_x_nm", "seen_y_nm"]])]
+    )
     label = [*[guest] * len(near), *bonded[bonded["present"]]["element"]]
     return {
         "guests": near,

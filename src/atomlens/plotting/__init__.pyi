@@ -14,6 +14,12 @@ from .crystals import (
     draw_spectrum as draw_spectrum,
     draw_values as draw_values,
 )
+from .defect_library import (
+    bond_lengths as bond_lengths,
+    draw_defect as draw_defect,
+    group_means as group_means,
+    members as members,
+)
 from .defects import (
     alarm_rates as alarm_rates,
     defects_found as defects_found,

@@ -8,5 +8,7 @@ from .descriptor_models import DescriptorModel as DescriptorModel
 from .descriptor_views import descriptor_explorer as descriptor_explorer
 from .latent_models import LatentModel as LatentModel, ManifoldModel as ManifoldModel
 from .latent_views import latent_explorer as latent_explorer, manifold_explorer as manifold_explorer
+from .library_models import LibraryModel as LibraryModel
+from .library_views import library_gallery as library_gallery
 from .models import ClusterModel as ClusterModel, CockpitModel as CockpitModel
 from .views import cluster_explorer as cluster_explorer, k_cockpit as k_cockpit
