@@ -40,7 +40,7 @@ def test_without_being_asked_nothing_is_replaced(offline):
         ("cdte_twin", "cdte_boundary_twin"),
         # members of a collection have the collection's
         ("pt_single_atoms/021", "pt_single_atoms_twin"),
-        ("graphene_si_library/Si1C3/10", "graphene_si_twin"),
+        ("graphene_si_library/Si1C3/10", "graphene_si_cluster_twin"),
     ],
 )
 def test_images_and_members_of_collections_have_twins(offline, name, twin):

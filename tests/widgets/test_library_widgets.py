@@ -1,6 +1,5 @@
 """The gallery of a defect library: model without a browser, and the view that shows it."""
 
-import numpy as np
 import pytest
 from matplotlib.backend_bases import MouseEvent
 
@@ -64,15 +63,14 @@ def test_an_empty_library_is_refused():
 
 def test_a_click_on_a_picture_chooses_it(shelf):
     view = library_gallery(shelf)
-    before = np.asarray(view.canvas.buffer_rgba()).copy()
     ax = view._small[2]
     x, y = ax.transAxes.transform((0.5, 0.5))
     view.canvas.callbacks.process(
         "button_release_event", MouseEvent("button_release_event", view.canvas, x, y, 1)
     )
     assert view.model.member == view.model.names[2]
-    view.canvas.draw()
-    assert not np.array_equal(before, np.asarray(view.canvas.buffer_rgba()))
+    assert view._one.get_title(loc="left").endswith(view.model.member)
+    assert view.model.member in view.model.code
 
 
 def test_the_controls_move_the_model(shelf):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from zlib import crc32
 
 from atomlens._resources import resource
 from atomlens._sample import Sample
@@ -90,7 +91,8 @@ def load(name: str, *, random_state: int = 0, or_twin: bool = False) -> Sample:
         if not (or_twin and entry.twin):
             raise
         print(f"{problem}; that twin is used here.")  # noqa: T201 - asked for: a lesson's reader must see it
-        return _simulate(entry.twin, 0)
+        member = name.partition("/")[2]
+        return _simulate(entry.twin, crc32(member.encode()) if member else 0)  # members differ, twins too
     return Sample(data, truth, _source(entry), extras)
 
 

@@ -61,6 +61,10 @@ TWINS = {
         "atomlens.datasets._twins:graphene_si", "image", (256, 256),
         "HAADF of graphene with one Si1C3 and one Si1C4 defect", "06",
     ),
+    "graphene_si_cluster_twin": Twin(
+        "atomlens.datasets._twins:graphene_si_cluster", "image", (256, 256),
+        "HAADF of graphene with one cluster of silicon atoms, one of six kinds", "07",
+    ),
     "graphene_boundary_twin": Twin(
         "atomlens.datasets._twins:graphene_boundary", "image", (512, 512),
         "STEM image of a graphene grain boundary of pentagons and heptagons", "04",

@@ -76,6 +76,21 @@ def graphene_si(random_state=0):
     return _imaged(sheet, 2 / 256, (256, 256), 150, microscope, rng)
 
 
+def graphene_si_cluster(random_state=0):
+    """Graphene with one cluster of silicon atoms, of a kind that the seed decides."""
+    rng = np.random.default_rng(random_state)
+    formula = rng.choice(
+        ("Si1C3", "Si1C4", "Si2C5", "Si2C6", "Si3C6", "Si4C6"), p=(0.4, 0.15, 0.1, 0.1, 0.2, 0.05)
+    )
+    sheet = structures.silicon_in_graphene(str(formula), (2.0, 2.0), rotation=rng.uniform(0, 360))
+    microscope = Instrument(
+        probe=rng.uniform(0.08, 0.1), source=0.05, background=3.0, tails=0.1, drift=(0.02, 0.05), gain=12
+    )
+    sample = _imaged(sheet, 2 / 256, (256, 256), 250, microscope, rng)
+    sample.data.attrs["defect_class"] = str(formula)
+    return sample
+
+
 def graphene_boundary(random_state=0):
     """Two grains of graphene that meet in pentagons and heptagons."""
     sheet = structures.graphene_grain_boundary((4.0, 4.0), angle=30.0, rotation=18.0)
