@@ -8,6 +8,7 @@ from atomlens.electrons.maps import compare, ldos_map, pristine, surroundings
 from atomlens.electrons.relaxation import Relaxed, bonds, relax
 from atomlens.electrons.states import States
 from atomlens.electrons.tight_binding import bands, tight_binding
+from atomlens.electrons.tip import tip_map
 from atomlens.electrons.xtb import xtb
 
 __all__ = [
@@ -21,5 +22,6 @@ __all__ = [
     "relax",
     "surroundings",
     "tight_binding",
+    "tip_map",
     "xtb",
 ]

@@ -67,7 +67,7 @@ def surroundings(
     """
     atoms = checked(atoms, "a map")
     values = _weights(weights, len(atoms))
-    rows, columns = _shape(pixel_size, width, height)
+    rows, columns = frame_of(pixel_size, width, height)
     if not margin >= 0:
         raise ValueError(f"margin must not be negative, in nm, got {margin!r}")
     cell = np.asarray(atoms.cell)[:2, :2] / 10
@@ -147,7 +147,7 @@ def ldos_map(
 
     if not spread > 0:
         raise ValueError(f"spread must be positive, in nm, got {spread!r}")
-    shape = _shape(pixel_size, width, height)
+    shape = frame_of(pixel_size, width, height)
     frame = {"pixel_size": pixel_size, "width": width, "height": height, "centre": centre}
     table = surroundings(atoms, weights, margin=_REACH * spread, **frame)
     variance = (spread / pixel_size) ** 2
@@ -313,7 +313,8 @@ def _weights(weights, count):
     return values
 
 
-def _shape(pixel_size, width, height):
+def frame_of(pixel_size, width, height):
+    """(H, W) of a picture whose sizes are in nm."""
     height = width if height is None else height
     for name, value in (("pixel_size", pixel_size), ("width", width), ("height", height)):
         if not value > 0:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -10,11 +11,56 @@ import xarray as xr
 from scipy.special import expit, ndtr
 
 from atomlens._doubts import repeated
-from atomlens._types import ArrayLike, Atoms, DataArray, DataFrame
+from atomlens._types import ArrayLike, Atoms, DataArray, DataFrame, ndarray
 
-__all__ = ["States"]
+__all__ = ["States", "Waves"]
 
 _KT = 0.0259  # eV, 300 K
+_TAIL = 0.5  # eV, by which states beside a window reach into it
+
+
+@dataclass(frozen=True, eq=False)
+class Waves:
+    """Amplitudes of the states near the Fermi level, for what depends on how they add.
+
+    Attributes
+    ----------
+    state : ndarray of shape (W,)
+        Which states these are.
+    k : ndarray of shape (W, 3)
+        Wave vector of each, in 1/Å: an image of an atom at R has exp(i k R) times its amplitude.
+    amplitude : ndarray of shape (W, N, 4)
+        Of the orbitals s, x, y and z of every atom.
+    """
+
+    REACH: ClassVar[float] = 2.0  # eV from the Fermi level
+
+    state: np.ndarray
+    k: np.ndarray
+    amplitude: np.ndarray
+
+    @classmethod
+    def near(
+        cls, energies: ndarray, k: ndarray, amplitude: list[ndarray], orbital: int | None = None
+    ) -> Waves:
+        """Keep what is near the Fermi level of all states, k point by k point.
+
+        Parameters
+        ----------
+        energies : ndarray of shape (K * M,)
+            From the Fermi level.
+        k : ndarray of shape (K, 3)
+        amplitude : list of ndarray of shape (M, N, 4) or (M, N)
+        orbital : int, optional
+            Which orbital the amplitudes belong to, if to a single one.
+        """
+        kept, size = np.abs(energies) < cls.REACH + _TAIL, len(amplitude[0])
+        some = np.concatenate([a[kept[n * size : (n + 1) * size]] for n, a in enumerate(amplitude)])
+        if orbital is not None:
+            four = np.zeros((*some.shape, 4), dtype=complex)
+            four[..., orbital] = some
+            some = four
+        return cls(np.flatnonzero(kept), np.repeat(k, size, axis=0)[kept], some)
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +83,8 @@ class States:
     method : str
     kpoints : int
         Number of k points, k and -k counted once.
+    waves : Waves
+        Of the states near the Fermi level.
     doubts : list of str
     """
 
@@ -47,6 +95,7 @@ class States:
     fermi: float
     method: str
     kpoints: int
+    waves: Waves
     doubts: list = field(default_factory=list)
 
     def __repr__(self):
@@ -90,21 +139,42 @@ class States:
         >>> table["ldos"].round(3).unique()
         array([0.026])
         """
-        low, high = _window(window)
-        _positive(broadening)
-        part = ndtr((high - self.energies) / broadening) - ndtr((low - self.energies) / broadening)
-        ldos = (self.weight * part) @ self.share / (high - low)
+        ldos = self.part(window, broadening) @ self.share
         places = self.atoms.get_positions() / 10
         table = pd.DataFrame(places, columns=["x_nm", "y_nm", "z_nm"])
         table.insert(0, "element", self.atoms.get_chemical_symbols())
         table = table.assign(ldos=ldos)
         table.attrs = {
             "units": "states/eV",
-            "window_eV": (low, high),
+            "window_eV": tuple(float(limit) for limit in window),
             "method": self.method,
             "doubts": list(self.doubts),
         }
         return table
+
+    def part(self, window: tuple[float, float], broadening: float = 0.1) -> ndarray:
+        """How much every state adds to the density of states in a window, in 1/eV, shape (S,).
+
+        Parameters
+        ----------
+        window : tuple of float
+            Lowest and highest energy in eV, from the Fermi level.
+        broadening : float
+            In eV.
+
+        Returns
+        -------
+        ndarray
+
+        Raises
+        ------
+        ValueError
+            If the window is empty or the broadening not positive.
+        """
+        low, high = _window(window)
+        _positive(broadening)
+        inside = ndtr((high - self.energies) / broadening) - ndtr((low - self.energies) / broadening)
+        return self.weight * inside / (high - low)
 
     def spectrum(self, energies: ArrayLike | None = None, *, broadening: float = 0.1) -> DataArray:
         """Local density of states of every atom at many energies.

@@ -8,7 +8,7 @@ import xarray as xr
 from atomlens._threads import one_thread
 from atomlens._types import Atoms, DataArray, Mapping, Sequence
 from atomlens.electrons._cells import checked, grid, reciprocal
-from atomlens.electrons.states import States, fermi_level
+from atomlens.electrons.states import States, Waves, fermi_level
 
 __all__ = ["bands", "tight_binding"]
 
@@ -101,7 +101,8 @@ def tight_binding(
             f"atoms stand {height:.1f} Å out of the plane: their orbitals mix, and this method misses it; "
             "compare with electrons.xtb"
         )
-    return States(atoms, energies - fermi, full, share, float(fermi), "pi tight binding", len(k), said)
+    waves = Waves.near(energies - fermi, k, [vectors.T for _, vectors in solved], orbital=3)
+    return States(atoms, energies - fermi, full, share, float(fermi), "pi tight binding", len(k), waves, said)
 
 
 def bands(

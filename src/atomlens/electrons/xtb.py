@@ -9,7 +9,7 @@ from atomlens._threads import one_thread
 from atomlens._types import Atoms
 from atomlens.electrons._cells import Images, checked, grid
 from atomlens.electrons._tblite import METHOD, MOST, affordable, first_line
-from atomlens.electrons.states import States, fermi_level
+from atomlens.electrons.states import States, Waves, fermi_level
 
 __all__ = ["xtb"]
 
@@ -78,19 +78,26 @@ def xtb(
     affordable(atoms, max_atoms, "solving for the electrons")
     k, weight = grid(atoms, kpoints, _LENGTH)
     with one_thread():
-        overlap, fock, owner, count = _matrices(atoms)
+        overlap, fock, owner, orbital, count = _matrices(atoms)
         images = Images(atoms)
         solved = [_at(images.phases(point), overlap, fock, owner) for point in k]
     energies = np.concatenate([e for e, _ in solved])
-    share = np.concatenate([s for _, s in solved])
+    share = np.zeros((len(energies), len(atoms)))
+    np.add.at(share.T, owner, np.abs(np.concatenate([states for _, states in solved]).T) ** 2)
     full = np.repeat(2 * weight, len(overlap))
     fermi = fermi_level(energies, full, count)
     said = _doubts(atoms, k, np.sort(energies), fermi)
-    return States(atoms, energies - fermi, full, share, float(fermi), METHOD, len(k), said)
+    outer = orbital >= 0
+    amplitude = [np.zeros((len(overlap), len(atoms), 4), dtype=complex) for _ in k]
+    for one, (_, states) in zip(amplitude, solved, strict=True):
+        # hydrogen has two s orbitals: they add
+        np.add.at(one, (slice(None), owner[outer], orbital[outer]), states[:, outer])
+    waves = Waves.near(energies - fermi, k, amplitude)
+    return States(atoms, energies - fermi, full, share, float(fermi), METHOD, len(k), waves, said)
 
 
 def _matrices(atoms):
-    """Overlap and Fock matrix (eV) at the centre of the zone, the atom of each orbital, and electrons."""
+    """Overlap and Fock matrix (eV) at the centre of the zone, atom and kind of orbitals, and electrons."""
     interface = require("tblite.interface", reason="solving for the electrons")
     from ase.units import Bohr, Hartree
 
@@ -115,12 +122,18 @@ def _matrices(atoms):
     # F C = S C e and C' S C = 1, so F = S C e C' S: the converged one, which tblite does not give away
     left = overlap @ orbitals
     fock = (left * energies) @ left.T
-    owner = np.asarray(calculator.get("shell-map"))[np.asarray(calculator.get("orbital-map"))]
-    return overlap, fock, owner, float(result["orbital-occupations"].sum())
+    shell = np.asarray(calculator.get("orbital-map"))
+    owner = np.asarray(calculator.get("shell-map"))[shell]
+    momentum = np.asarray(calculator.get("angular-momenta"))[shell]
+    # s, x, y and z are 0 to 3, others -1; tblite has p orbitals in the order y, z, x
+    orbital = np.full(len(shell), -1)
+    orbital[momentum == 0] = 0
+    orbital[momentum == 1] = np.tile([2, 3, 1], np.count_nonzero(momentum == 1) // 3)
+    return overlap, fock, owner, orbital, float(result["orbital-occupations"].sum())
 
 
 def _at(phases, overlap, fock, owner):
-    """Energies at one k point, and Löwdin shares of the atoms, shape (S, N)."""
+    """Energies at one k point, and states in orbitals made orthogonal by Löwdin, one a row."""
     from scipy.linalg import eigh
 
     phases = phases[np.ix_(owner, owner)]
@@ -132,10 +145,7 @@ def _at(phases, overlap, fock, owner):
         )
     inverse = (vectors / np.sqrt(values)) @ vectors.conj().T
     energies, states = eigh(inverse @ (fock * phases) @ inverse)
-    orbital = np.abs(states.T) ** 2
-    share = np.zeros((len(energies), owner.max() + 1))
-    np.add.at(share.T, owner, orbital.T)
-    return energies, share
+    return energies, states.T
 
 
 def _doubts(atoms, k, energies, fermi):

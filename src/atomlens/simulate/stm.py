@@ -58,10 +58,10 @@ def image(
         In nm.
     shape : tuple of int, optional
         (H, W) of the image; the structure's field of view by default.
-    density : str, array_like of shape (N,) or DataArray of shape (H, W), optional
+    density : str, array_like of shape (N,) or DataArray of shape (H, W) or (Z, H, W), optional
         Local density of states at the energies that carry the current: name of a column of the table, one
-        number a column (in the order of the table), or a map that covers the image, as
-        `electrons.ldos_map` makes it. None: all visible columns are alike.
+        number a column (in the order of the table), or a map that covers the image: `electrons.ldos_map`,
+        or `electrons.tip_map` at several heights ``z``. None: all visible columns are alike.
     work_function : float
         In eV, of sample and tip: how fast the current falls off with height. Only with a density.
     corrugation : float, optional
@@ -122,6 +122,7 @@ def image(
     times a Gaussian; what falls off as exp(-2 kappa z) is as large ``log(density) / (2 kappa)`` higher up:
     about 0.1 nm for ten times as much. A column of ``z_nm`` in the table counts in the same way: an atom that
     stands out is closer to the tip. Where there is next to nothing, the tip stops 0.4 nm below the surface.
+    In maps at several heights the surface is looked for instead, however fast the density falls off.
 
     References
     ----------
@@ -163,9 +164,9 @@ def image(
     bare = isinstance(structure, pd.DataFrame) and "weight" not in structure
     # The weight of a column is what an electron microscope sees; here it is of no interest.
     table, planted, size, _, name = _open(structure.assign(weight=1.0) if bare else structure)
-    mapped = density is not None and np.ndim(density) == 2
+    mapped = density is not None and np.ndim(density) in (2, 3)
     if mapped and shape is None:
-        shape = np.shape(density)
+        shape = np.shape(density)[-2:]
     shape = checked_shape(shape, size, pixel_size)
     sources = _scatterers(scatterers, planted, standing_wave)
     relative = _relative_heights(table)
@@ -182,13 +183,16 @@ def image(
     bumps = np.tile(covariance, (x.size, 1))
     volume = relative * 2 * np.pi * np.sqrt(covariance[0] * covariance[2] - covariance[1] ** 2)
 
-    atoms = _map(density, shape, pixel_size) if mapped else draw_columns(shape, x, y, volume, bumps)
+    values = _map(density, shape, pixel_size) if mapped else draw_columns(shape, x, y, volume, bumps)
     if density is None:
         # The mean distance of the atoms, twice: a window that holds at least one cell of any simple lattice.
-        scale = corrugation * _PM / _raw_corrugation(atoms, 2 * np.sqrt(atoms.size / present))
-        ideal, height = scale * atoms, relative * scale
+        scale = corrugation * _PM / _raw_corrugation(values, 2 * np.sqrt(values.size / present))
+        ideal, height = scale * values, relative * scale
     else:
-        ideal = np.log(np.maximum(atoms, _EMPTY * np.median(atoms[atoms > 0]))) / inverse
+        values = np.log(np.maximum(values, _EMPTY * np.median(values[values > 0])))
+        ideal = (
+            values / inverse if values.ndim == 2 else _surface(values, np.asarray(density["z"], dtype=float))
+        )
         height = map_coordinates(ideal - ideal.mean(), [y, x], order=1, mode="nearest")
     if standing_wave:
         waves = _waves(shape, sources / pixel_size, wavelength / pixel_size, decay / pixel_size)
@@ -242,16 +246,31 @@ def _weights(table, density, inverse):
 
 
 def _map(density, shape, pixel_size):
-    """A density that is given as a map of the image."""
+    """A density that is given as a map of the image, or as maps at several heights."""
     values = np.asarray(density, dtype=float)
-    if values.shape != shape:
-        raise ValueError(f"the map of the density has shape {values.shape}, the image {shape}")
+    if values.shape[-2:] != shape:
+        raise ValueError(f"the map of the density has shape {values.shape[-2:]}, the image {shape}")
+    if values.ndim == 3 and (len(values) < 2 or "z" not in getattr(density, "coords", {})):
+        raise ValueError(
+            "a density of shape (Z, H, W) needs two heights at least, and their coordinate z in nm"
+        )
     own = getattr(density, "attrs", {}).get("pixel_size_nm", pixel_size)
     if abs(own / pixel_size - 1) > 1e-3:
         raise ValueError(f"the map of the density has pixels of {own:g} nm: pass pixel_size={own:g}")
     if not (np.isfinite(values).all() and (values >= 0).all() and values.any()):
         raise ValueError("the map of the density must hold numbers that are not negative, and not only zeros")
     return values
+
+
+def _surface(logarithm, z):
+    """Height at which a density is what it is in the middle plane on average, shape (H, W)."""
+    target = np.median(logarithm[len(z) // 2])
+    # the interval in which it is crossed; the last goes on beyond the planes, as tails do
+    lower = np.clip((logarithm > target).sum(axis=0) - 1, 0, len(z) - 2)[None]
+    here, next_ = (np.take_along_axis(logarithm, lower + n, axis=0)[0] for n in (0, 1))
+    steps = np.diff(z)[lower[0]]
+    fall = np.maximum(here - next_, 1e-6)
+    return z[lower[0]] + steps * np.maximum((here - target) / fall, -2)
 
 
 def _scatterers(given, planted, standing_wave):
