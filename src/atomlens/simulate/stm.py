@@ -1,19 +1,19 @@
 """Scanning tunnelling images: height maps of a surface, and what tip and scan make of them.
 
 Every atom is a Gaussian bump, standing waves run round point defects; then lines jump, and the tip catches
-for a moment.
+for a moment. With a local density of states, heights are those at which a tip finds as much of it everywhere.
 """
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.ndimage import maximum_filter1d, minimum_filter1d
+from scipy.ndimage import map_coordinates, maximum_filter1d, minimum_filter1d
 from scipy.special import j0
 
 from atomlens._render import draw_columns
 from atomlens._sample import Sample, pedigree
-from atomlens._types import ArrayLike, DataFrame, Generator, Structure
+from atomlens._types import ArrayLike, DataArray, DataFrame, Generator, Structure
 from atomlens.simulate._frame import calibrated, checked_shape, truth_table, within
 from atomlens.simulate.imaging import FWHM, Instrument, _open, _planted
 
@@ -21,6 +21,9 @@ __all__ = ["image"]
 
 _LINES = ("vacancy_line", "shift")  # planted, but no point that scatters
 _PM = 1e-3  # nm
+_CORRUGATION = 30.0  # pm
+_PER_ROOT_EV = 5.123  # 1/nm: sqrt(2 m) / hbar, how fast a wave falls off below a barrier of 1 eV
+_EMPTY = 1e-4  # of the median density: where there is less, the tip stops coming closer
 
 
 def image(
@@ -28,7 +31,9 @@ def image(
     *,
     pixel_size: float = 0.03,
     shape: tuple[int, ...] | None = None,
-    corrugation: float = 30.0,
+    density: str | ArrayLike | DataArray | None = None,
+    work_function: float = 4.5,
+    corrugation: float | None = None,
     width: float = 0.3,
     standing_wave: float = 0.0,
     wavelength: float = 1.5,
@@ -53,13 +58,20 @@ def image(
         In nm.
     shape : tuple of int, optional
         (H, W) of the image; the structure's field of view by default.
-    corrugation : float
-        Of the undisturbed surface, in pm: the median over the image of highest minus lowest point within two
-        mean distances between atoms.
+    density : str, array_like of shape (N,) or DataArray of shape (H, W) or (Z, H, W), optional
+        Local density of states at the energies that carry the current: name of a column of the table, one
+        number a column (in the order of the table), or a map that covers the image: `electrons.ldos_map`,
+        or `electrons.tip_map` at several heights ``z``. None: all visible columns are alike.
+    work_function : float
+        In eV, of sample and tip: how fast the current falls off with height. Only with a density.
+    corrugation : float, optional
+        Of the undisturbed surface, in pm, 30 by default: the median over the image of highest minus lowest
+        point within two mean distances between atoms. Only without a density, from which it follows.
     width : float
         Full width at half maximum of the bump of one atom, in nm. The closer it comes to the distance of the
         atoms, the deeper a vacancy is beside the corrugation. A column that has lost atoms has the share of
-        its height that is left (half for S in place of S2): vacancies are dark.
+        its height that is left (half for S in place of S2): vacancies are dark. With a density, about the
+        width of the tip's wave: 0.3 nm belongs to a distance of 0.35 nm. Of no use with a map.
     standing_wave : float
         Amplitude, in pm, of the wave around every scatterer, which itself lies in a trough of it.
     wavelength : float
@@ -86,8 +98,8 @@ def image(
     -------
     Sample
         ``data``: height in nm, dims (y, x), coordinates in nm. ``truth``: one row a column whose centre lies
-        in the image: ``x, y`` (pixels), ``x_nm, y_nm``, ``label``,
-        ``species``, ``sigma`` (pixels, mean of both axes), ``height`` (of its bump, in nm), ``scored`` (False
+        in the image: ``x, y`` (pixels), ``x_nm, y_nm``, ``label``, ``species``, ``sigma`` (pixels, mean of
+        both axes), ``height`` (of its bump, in nm; with a density, of the tip above it), ``scored`` (False
         for columns that have none), and what else the structure's table holds. ``extras``: ``ideal`` (the
         image before offsets, streaks and noise; zero on average), ``standing_wave`` (in nm; only when there
         is one) and ``defects`` (what was planted, in pixels and nm).
@@ -96,7 +108,8 @@ def image(
     ------
     ValueError
         If the table lacks a column, nothing lies in the field, the bumps are so wide that no corrugation is
-        left, a wave has no scatterer, or a parameter is out of its range.
+        left, a wave has no scatterer, the density fits neither table nor image, or a parameter is out of its
+        range.
 
     Notes
     -----
@@ -104,6 +117,12 @@ def image(
     the scatterer, with a single wave number, so that its Fourier transform is a ring of radius
     ``1 / wavelength``. The density of states around an adatom on Cu(111) oscillates like this, and falls off
     faster (as 1/r, reference below).
+
+    With a density, the tip follows a surface of equal density (Tersoff and Hamann). Every column adds its own
+    times a Gaussian; what falls off as exp(-2 kappa z) is as large ``log(density) / (2 kappa)`` higher up:
+    about 0.1 nm for ten times as much. A column of ``z_nm`` in the table counts in the same way: an atom that
+    stands out is closer to the tip. Where there is next to nothing, the tip stops 0.4 nm below the surface.
+    In maps at several heights the surface is looked for instead, however fast the density falls off.
 
     References
     ----------
@@ -119,6 +138,10 @@ def image(
     >>> round(float(sample.data.max() - sample.data.min()), 3)
     0.02
     """
+    if density is None:
+        corrugation = _CORRUGATION if corrugation is None else corrugation
+    elif corrugation is not None:
+        raise ValueError("corrugation follows from the density: pass one of them")
     parameters = {
         "pixel_size_nm": pixel_size,
         "corrugation_pm": corrugation,
@@ -133,14 +156,23 @@ def image(
         "streak_height_pm": streak_height,
         "noise_pm": noise,
     }
+    if density is not None:
+        parameters["work_function_eV"] = work_function
+        parameters["density"] = density if isinstance(density, str) else type(density).__name__
     _check(parameters)
     rng = np.random.default_rng(random_state)
     bare = isinstance(structure, pd.DataFrame) and "weight" not in structure
     # The weight of a column is what an electron microscope sees; here it is of no interest.
     table, planted, size, _, name = _open(structure.assign(weight=1.0) if bare else structure)
+    mapped = density is not None and np.ndim(density) in (2, 3)
+    if mapped and shape is None:
+        shape = np.shape(density)[-2:]
     shape = checked_shape(shape, size, pixel_size)
     sources = _scatterers(scatterers, planted, standing_wave)
     relative = _relative_heights(table)
+    inverse = 2 * _PER_ROOT_EV * np.sqrt(work_function)  # 1/nm
+    if density is not None and not mapped:
+        relative = relative * _weights(table, density, inverse)
 
     x, y = table[["x_nm", "y_nm"]].to_numpy(dtype=float).T / pixel_size
     scored = relative > 0
@@ -151,10 +183,17 @@ def image(
     bumps = np.tile(covariance, (x.size, 1))
     volume = relative * 2 * np.pi * np.sqrt(covariance[0] * covariance[2] - covariance[1] ** 2)
 
-    atoms = draw_columns(shape, x, y, volume, bumps)
-    # The mean distance of the atoms, twice: a window that holds at least one cell of any simple lattice.
-    scale = corrugation * _PM / _raw_corrugation(atoms, 2 * np.sqrt(atoms.size / present))
-    ideal = scale * atoms
+    values = _map(density, shape, pixel_size) if mapped else draw_columns(shape, x, y, volume, bumps)
+    if density is None:
+        # The mean distance of the atoms, twice: a window that holds at least one cell of any simple lattice.
+        scale = corrugation * _PM / _raw_corrugation(values, 2 * np.sqrt(values.size / present))
+        ideal, height = scale * values, relative * scale
+    else:
+        values = np.log(np.maximum(values, _EMPTY * np.median(values[values > 0])))
+        ideal = (
+            values / inverse if values.ndim == 2 else _surface(values, np.asarray(density["z"], dtype=float))
+        )
+        height = map_coordinates(ideal - ideal.mean(), [y, x], order=1, mode="nearest")
     if standing_wave:
         waves = _waves(shape, sources / pixel_size, wavelength / pixel_size, decay / pixel_size)
         wave = -standing_wave * _PM * waves
@@ -167,7 +206,7 @@ def image(
 
     data = calibrated(measured.astype(np.float32), pixel_size, units="nm", long_name="height")
     sigma = np.sqrt((covariance[0] + covariance[2]) / 2)
-    truth = truth_table(table, x, y, shape, pixel_size, sigma=sigma, height=relative * scale, scored=scored)
+    truth = truth_table(table, x, y, shape, pixel_size, sigma=sigma, height=height, scored=scored)
     extras = {"ideal": data.copy(data=ideal)}
     if standing_wave:
         extras["standing_wave"] = data.copy(data=wave)
@@ -178,14 +217,60 @@ def image(
 
 
 def _check(parameters):
-    for name in ("corrugation_pm", "width_nm", "wavelength_nm", "decay_nm"):
-        if not parameters[name] > 0:
+    for name in ("corrugation_pm", "width_nm", "wavelength_nm", "decay_nm", "work_function_eV"):
+        if parameters.get(name) is not None and not parameters[name] > 0:
             raise ValueError(f"{name.rpartition('_')[0]} must be positive, got {parameters[name]}")
     for name in ("line_offset_pm", "streaks", "streak_height_pm", "noise_pm"):
         if not parameters[name] >= 0:
             raise ValueError(f"{name.removesuffix('_pm')} must not be negative, got {parameters[name]}")
     if not parameters["elongation"] >= 1:
         raise ValueError(f"elongation is a ratio of 1 or more, got {parameters['elongation']}")
+
+
+def _weights(table, density, inverse):
+    """Density of every column, larger for those that stand out towards the tip."""
+    if isinstance(density, str):
+        if density not in table:
+            raise ValueError(f"the table has no column {density!r}, only {', '.join(table.columns)}")
+        density = table[density]
+    values = np.asarray(density, dtype=float)
+    if values.shape != (len(table),) or not (np.isfinite(values).all() and (values >= 0).all()):
+        raise ValueError(
+            f"a density needs one number a column that is not negative, {len(table)} of them, or a map of "
+            f"shape (H, W); got shape {values.shape}"
+        )
+    if "z_nm" in table:
+        height = table["z_nm"].to_numpy(dtype=float)
+        values = values * np.exp(inverse * (height - np.median(height)))
+    return values
+
+
+def _map(density, shape, pixel_size):
+    """A density that is given as a map of the image, or as maps at several heights."""
+    values = np.asarray(density, dtype=float)
+    if values.shape[-2:] != shape:
+        raise ValueError(f"the map of the density has shape {values.shape[-2:]}, the image {shape}")
+    if values.ndim == 3 and (len(values) < 2 or "z" not in getattr(density, "coords", {})):
+        raise ValueError(
+            "a density of shape (Z, H, W) needs two heights at least, and their coordinate z in nm"
+        )
+    own = getattr(density, "attrs", {}).get("pixel_size_nm", pixel_size)
+    if abs(own / pixel_size - 1) > 1e-3:
+        raise ValueError(f"the map of the density has pixels of {own:g} nm: pass pixel_size={own:g}")
+    if not (np.isfinite(values).all() and (values >= 0).all() and values.any()):
+        raise ValueError("the map of the density must hold numbers that are not negative, and not only zeros")
+    return values
+
+
+def _surface(logarithm, z):
+    """Height at which a density is what it is in the middle plane on average, shape (H, W)."""
+    target = np.median(logarithm[len(z) // 2])
+    # the interval in which it is crossed; the last goes on beyond the planes, as tails do
+    lower = np.clip((logarithm > target).sum(axis=0) - 1, 0, len(z) - 2)[None]
+    here, next_ = (np.take_along_axis(logarithm, lower + n, axis=0)[0] for n in (0, 1))
+    steps = np.diff(z)[lower[0]]
+    fall = np.maximum(here - next_, 1e-6)
+    return z[lower[0]] + steps * np.maximum((here - target) / fall, -2)
 
 
 def _scatterers(given, planted, standing_wave):
