@@ -99,8 +99,8 @@ def hopping(
         defect and frame: ``frame``, ``particle``, ``x``, ``y`` (pixels, drift included), ``x_nm``, ``y_nm``,
         ``state``, ``label`` (its name), ``visible`` (in the field), ``trapped``. ``extras``: ``matrix``,
         ``hop`` (array, one a state), ``diffusion`` (nm²/s, one a state, of those that are not trapped: hop x
-        a² / (4 dt)), ``drift`` (table: frame, ``x``, ``y`` in pixels, ``x_nm``, ``y_nm``), ``holes`` (table: frame, ``x``,
-        ``y`` in pixels, ``radius_nm``), ``spacing_nm``.
+        a² / (4 dt)), ``drift`` (table: frame, ``x``, ``y`` in pixels, ``x_nm``, ``y_nm``), ``holes`` (table:
+        frame, ``x``, ``y``, ``x_nm``, ``y_nm``, ``radius_nm``), ``spacing_nm``.
 
     Raises
     ------

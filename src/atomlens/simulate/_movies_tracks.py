@@ -103,7 +103,7 @@ def tracks(
     Examples
     --------
     >>> sample = tracks(3, n_frames=4, matrix=[[0.9, 0.1], [0.2, 0.8]], missed=0.5)
-    >>> len(sample.truth), len(sample.data) == sample.truth.detected.sum()
+    >>> len(sample.truth), len(sample.data) == int(sample.truth.detected.sum())
     (12, True)
     """
     for name, value, least in (("n_particles", n_particles, 0), ("n_frames", n_frames, 1)):
@@ -179,8 +179,8 @@ def tracks(
 
     parameters = {
         "diffusion_nm2_per_s": diffusion, "anisotropy": anisotropy, "angle": angle, "trap_nm": trap,
-        "exponent": exponent, "localisation_nm": localisation, "exposure_s": exposure, "missed": missed, "false": false,
-        "drift_nm_per_s": tuple(drift), "appear": appear, "disappear": disappear, "dt_s": dt,
+        "exponent": exponent, "localisation_nm": localisation, "exposure_s": exposure, "missed": missed,
+        "false": false, "drift_nm_per_s": tuple(drift), "appear": appear, "disappear": disappear, "dt_s": dt,
         "pixel_size_nm": pixel_size,
     }  # fmt: skip
     extras = {
