@@ -134,7 +134,7 @@ def checked(table, needed):
     if "particle" in needed and table.duplicated(["particle", "frame"]).any():
         twice = int(table.duplicated(["particle", "frame"]).sum())
         raise ValueError(
-            f"{twice} rows are of a particle that is in the same frame already: a particle is at one place at "
+            f"{twice} rows are of a particle that is in the same frame already: it can be at one place at "
             "a time; number the tracks of several movies on"
         )
     return table
