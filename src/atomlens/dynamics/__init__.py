@@ -10,16 +10,19 @@ from atomlens.dynamics.markov import (
     stationary,
     transitions,
 )
+from atomlens.dynamics.motion import Motion, motion
 from atomlens.dynamics.tracks import events, link, remove_drift
 
 __all__ = [
     "ChainTest",
     "Diffusion",
+    "Motion",
     "Transitions",
     "diffusion",
     "events",
     "first_order",
     "link",
+    "motion",
     "msd",
     "one_sequence_matrix",
     "published_estimator",

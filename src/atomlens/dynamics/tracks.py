@@ -16,10 +16,10 @@ __all__ = ["events", "link", "remove_drift"]
 
 _CHANCE = 0.8  # of a link by chance alone, up to which a distance tells anything about true displacements
 _LOST = 0.005  # share of the true displacements that may exceed the search range
-_MARGIN = 1.15  # of the search range beyond the displacements seen: the tail that was not
-_CROWDED = (
-    0.05  # share of the detections with a stranger within the search range, from which links are doubtful
-)
+# Of the search range beyond that: one in 200 of the steps of Brownian motion, the longest, carry 3 % of its
+# diffusion; 1.6 leaves one in a million, and lets hops to the nearest sites of a lattice, not to the next.
+_MARGIN = 1.6
+_CROWDED = 0.25  # of the detections have a stranger within the search range: then 1 % of links are wrong
 _PAIRS = 200  # pairs of frames from which displacements are read
 _EMPTY = 0.5  # share of frames without any detection, from which that is worth a sentence
 
