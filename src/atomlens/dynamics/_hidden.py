@@ -200,22 +200,25 @@ def _agreement(counts):
     return float(np.sqrt((n - 1) / n + between / np.maximum(within, 1e-12)).max())
 
 
-def simulate(sequences, matrix, begin, confusion, count, rng):
-    """Seen states of as many movies as the one given, as the chain would have them: (count, tracks, frames).
+def simulate(sequences, matrices, begins, confusion, rng):
+    """Seen states of movies like the one given, one for each matrix: (movies, tracks, frames).
 
     A generator of pieces, as all together may not fit; where nothing was detected, the codes mean nothing.
     """
     n, frames = sequences.seen.shape
     active = sequences.active
     piece = max(1, _CELLS // max(n * frames, 1))
-    for done in range(0, count, piece):
-        some = min(piece, count - done)
-        states = np.zeros((frames, some, n), dtype=np.intp)
+    for done in range(0, len(matrices), piece):
+        some = matrices[done : done + piece]
+        movie = np.arange(len(some))[:, None]
+        states = np.zeros((frames, len(some), n), dtype=np.intp)
         if confusion is None:
             states[0] = np.maximum(sequences.seen[:, 0], 0)
         else:
-            states[0] = pick(np.broadcast_to(begin, (some, n, len(begin))), rng)
+            begin = begins[done : done + piece, None, :]
+            states[0] = pick(np.broadcast_to(begin, (len(some), n, begin.shape[-1])), rng)
         for t in range(1, frames):
-            states[t, :, : active[t]] = pick(matrix[states[t - 1, :, : active[t]]], rng)
+            on = active[t]
+            states[t, :, :on] = pick(some[movie, states[t - 1, :, :on]], rng)
         seen = states if confusion is None else pick(confusion[states], rng)
         yield np.moveaxis(seen, 0, 2)

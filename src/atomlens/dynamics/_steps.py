@@ -14,9 +14,10 @@ from scipy.stats import f as f_distribution
 from atomlens.dynamics.tracks import checked
 
 _BLOCK = 16  # steps whose scores are summed: scatter between blocks is what the interval must be as wide as
+_STILL = 1e-9  # nm or pixels: rounding
 _FEW = 8  # blocks or tracks, below which their scatter says nothing
 _NOISE = np.append(
-    0.0, np.logspace(-3, 7, 121)
+    0.0, np.logspace(-3, 7, 61)
 )  # noise over diffusion a frame, at which likelihoods are known
 _FINE = 6001
 
@@ -80,6 +81,11 @@ class Steps:
     def pairs(self):
         """How many steps follow another one: without any, noise and motion look the same."""
         return int(self.joined.sum())
+
+    @property
+    def still(self):
+        """Whether nothing moves, but for rounding."""
+        return not np.abs(self.moved).max(initial=0) > _STILL
 
     def turned(self, angle):
         """Steps along a direction and across it (radians)."""

@@ -8,17 +8,17 @@ import numpy as np
 import pandas as pd
 from scipy.stats import norm
 
-from atomlens._doubts import inherited, repeated, warn
+from atomlens._doubts import inherited, repeated
 from atomlens._types import DataFrame
 from atomlens.dynamics._steps import Brownian, Steps, profile_interval
-from atomlens.dynamics.tracks import checked
+from atomlens.dynamics.tracks import checked, tell
 
 __all__ = ["Diffusion", "diffusion", "msd", "published_estimator"]
 
 _METHODS = ("likelihood", "covariance", "msd")
 _UNKNOWN = (0.0, np.inf)
 _LONGEST = 0.25  # of the longest track: lags beyond are means over few pairs that overlap
-_RESAMPLED, _TURNED = 999, 9999  # times
+_RESAMPLED, _TURNED = 999, 1999  # times
 _VARIED = 2.0  # times the scatter of Brownian motion, from which that is worth a sentence
 
 
@@ -141,7 +141,7 @@ def diffusion(
     --------
     >>> from atomlens import simulate
     >>> from atomlens.dynamics import link
-    >>> sample = simulate.movies.tracks(30, n_frames=100, diffusion=2e-3, localisation=0.02)
+    >>> sample = simulate.movies.tracks(30, n_frames=100, diffusion=2e-3, random_state=1)
     >>> found = diffusion(link(sample.data), dt=1.0)
     >>> bool(found.interval[0] < 2e-3 < found.interval[1]), found.unit
     (True, 'nm²/s')
@@ -170,7 +170,7 @@ def diffusion(
     sentence = _too_little(steps, localisation)
     if sentence:
         messages.append(sentence)
-        warn(messages)
+        tell(messages, tracks)
         nothing = {"coefficient": np.nan, "localisation": np.nan, "anisotropy": np.nan, "angle": np.nan}
         nothing |= {"interval": _UNKNOWN, "localisation_interval": _UNKNOWN, "anisotropy_interval": _UNKNOWN}
         return Diffusion(**nothing, **frame, p_isotropic=np.nan, inflation=np.nan, doubts=messages)
@@ -186,7 +186,7 @@ def diffusion(
         )
     if interval[0] == 0:
         messages.append("no motion beyond the noise of the places: the diffusion may be zero")
-    warn(messages)
+    tell(messages, tracks)
     return Diffusion(
         float(d / step), tuple(float(end / step) for end in interval), noise, noise_interval,
         ratio, ratio_interval, angle, p, inflation, **frame, doubts=messages,
@@ -204,7 +204,7 @@ def _too_little(steps, localisation):
             "no track has three points: motion and noise of the places cannot be told apart; pass the "
             "localisation error, or link with more memory"
         )
-    if not steps.moved.any():
+    if steps.still:
         return (
             "no particle ever moves, not even by noise: places seem to be rounded; refine them below a pixel"
         )

@@ -9,9 +9,10 @@ from scipy.optimize import minimize
 from scipy.stats import chi2
 from scipy.stats import t as student
 
-from atomlens._doubts import inherited, repeated, warn
+from atomlens._doubts import inherited, repeated
 from atomlens._types import DataFrame
 from atomlens.dynamics._steps import Steps
+from atomlens.dynamics.tracks import tell
 
 __all__ = ["Motion", "motion"]
 
@@ -120,11 +121,11 @@ def motion(
         raise ValueError(f"level lies between 0 and 1, got {level!r}")
     steps, messages = Steps.of(tracks), inherited(tracks)
     frame = {"n_steps": len(steps), "level": level}
-    if len(steps) < _FEWEST or steps.pairs < _FEWEST / 2 or not steps.moved.any():
+    if len(steps) < _FEWEST or steps.pairs < _FEWEST / 2 or steps.still:
         messages.append(
             f"{len(steps)} steps do not tell how particles move: record longer, or link with more memory"
         )
-        warn(messages)
+        tell(messages, tracks)
         return Motion(np.nan, (0.0, 2.0), "unknown", np.nan, np.nan, **frame, doubts=messages)
     pieces = _Pieces(steps, window, exposure, np.random.default_rng(random_state))
     brown = pieces.fit(_free, [-1.0])
@@ -142,7 +143,7 @@ def motion(
             "the exponent differs from 1, but no spring explains it: look for drift (above 1), or for "
             "particles that differ from each other"
         )
-    warn(messages)
+    tell(messages, tracks)
     return Motion(exponent, interval, verdict, p, float(trap), **frame, doubts=messages)
 
 

@@ -70,7 +70,7 @@ def link(
     >>> sample = simulate.movies.tracks(20, n_frames=30, missed=0.05)
     >>> tracks = link(sample.data)
     >>> int(tracks.particle.nunique()), round(float(tracks.groupby("particle").size().mean()), 1)
-    (22, 25.9)
+    (20, 28.4)
     """
     table = checked(detections, ["frame", "x", "y"])
     if not (isinstance(memory, int | np.integer) and memory >= 0):
@@ -92,7 +92,7 @@ def link(
     else:
         drift, found, reason, said = _range_of(table, search_range)
         messages += said
-    if n_frames and len(empty) > _EMPTY * n_frames:
+    if len(table) and len(empty) > _EMPTY * n_frames:
         messages.append(
             f"{len(empty)} of {n_frames} frames hold no detection: tracks break where more than {memory} in "
             "a row are empty; look at the detector, or raise memory"
@@ -109,8 +109,14 @@ def link(
         "drift_px": tuple(drift.tolist()),
         "doubts": messages,
     }
-    warn(messages)
+    tell(messages, detections)
     return table
+
+
+def tell(messages, source):
+    """Warn of what is new: doubts of the source were told when it was made."""
+    old = inherited(source)
+    warn([message for message in messages if message not in old], stacklevel=3)
 
 
 def checked(table, needed):
@@ -326,7 +332,7 @@ def remove_drift(tracks: DataFrame, drift: DataFrame | None = None) -> DataFrame
     >>> sample = simulate.movies.tracks(40, n_frames=50, drift=(0.03, 0.0))
     >>> still = remove_drift(link(sample.data))
     >>> round(float(still.attrs["drift"].x.iloc[-1]))  # of a true 49
-    50
+    51
     """
     table = checked(tracks, ["frame", "particle", "x", "y"])
     messages = inherited(tracks)
@@ -353,6 +359,7 @@ def remove_drift(tracks: DataFrame, drift: DataFrame | None = None) -> DataFrame
         if scale is not None:
             table[f"{name}_nm"] -= at[:, k] * scale
     table.attrs = {**tracks.attrs, "drift": motion, "doubts": messages}
+    tell(messages, tracks)
     return table
 
 
