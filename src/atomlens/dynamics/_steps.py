@@ -131,6 +131,8 @@ class Brownian:
         self.at = int(profile.argmin())
         self.q = float(np.exp(self._fine[self.at]) - _NOISE[1])
         self.d = float(self._squares[self.at] / self.n)
+        # Where noise is all there is, less diffusion makes no difference.
+        self.floor = float(self._squares[-1] / self.n)
         self.best = float(profile[self.at] + self.n)
 
     def _factors(self, q):
@@ -155,6 +157,7 @@ class Brownian:
 
     def deviance(self, d):
         """-2 log likelihood of a diffusion, at the noise that fits best."""
+        d = max(d, self.floor)
         return float((self.n * np.log(d) + self._logs + self._squares / d).min())
 
     def deviance_of_noise(self, s2):

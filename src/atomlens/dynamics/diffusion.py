@@ -223,7 +223,8 @@ def _by_likelihood(steps, moved, share, localisation, level, max_lag, random_sta
     interval = profile_interval(model.deviance, model.d, model.best, threshold)
     noise = model.q * model.d
     ends = profile_interval(model.deviance_of_noise, max(noise, 1e-3 * model.d), model.best, threshold)
-    return model.d, interval, float(np.sqrt(noise)), tuple(np.sqrt(ends).tolist()), inflation
+    d = model.d if model.d > model.floor else 0.0
+    return d, interval, float(np.sqrt(noise)), tuple(np.sqrt(ends).tolist()), inflation
 
 
 def _covariances(steps, moved):
@@ -361,6 +362,8 @@ def _anisotropy(steps, share, localisation, level, random_state):
     along, across = (
         _by_likelihood(steps, both[:, [k]], share, localisation, level, None, random_state) for k in (0, 1)
     )
+    if not along[0] * across[0] > 0:
+        return np.nan, _UNKNOWN, float(np.degrees(angle)), float(p)
     ratio = along[0] / across[0]
     with np.errstate(divide="ignore", invalid="ignore"):
         # Errors of both, as logarithms, add in quadrature.

@@ -279,7 +279,8 @@ def _rows_of_frames(frames):
     """Rows of every frame that has any."""
     order = np.argsort(frames, kind="stable")
     there, first = np.unique(frames[order], return_index=True)
-    return dict(zip(there.tolist(), np.split(order, first[1:]), strict=True))
+    ends = np.append(first, len(order))[1:]
+    return {int(t): order[a:b] for t, a, b in zip(there, first, ends, strict=True)}
 
 
 def quiet_trackpy():
