@@ -8,7 +8,7 @@ from scipy.stats import multivariate_normal
 
 from atomlens import dynamics
 from atomlens.dynamics._steps import Steps
-from atomlens.dynamics.motion import _bound, _Pieces
+from atomlens.dynamics.freedom import _bound, _Pieces
 from atomlens.simulate import movies
 
 
@@ -66,6 +66,15 @@ def test_long_tracks_are_cut_and_many_are_drawn():
     assert 0.4 < found.exponent < 1.6
 
 
+def test_an_exposure_of_the_whole_frame_is_allowed_for():
+    tracks = planted(exposure=2.0, dt=2.0, n_particles=30, localisation=0.0, random_state=2)
+    found = dynamics.motion(tracks, dt=2.0, exposure=2.0)
+    assert found.exponent_interval[0] < 1 < found.exponent_interval[1]
+    # Places that are means look as if steps went on, if nobody says so.
+    with pytest.warns(UserWarning, match="look for drift"):
+        assert dynamics.motion(tracks).exponent_interval[0] > 1
+
+
 def test_too_little_is_unknown():
     with pytest.warns(UserWarning, match="do not tell how particles move"):
         found = dynamics.motion(planted(n_particles=2, n_frames=4))
@@ -78,7 +87,8 @@ def test_too_little_is_unknown():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"exposure": 2.0}, "exposure is a share"),
+        ({"exposure": 2.0}, "exposure must lie"),
+        ({"dt": 0.0}, "dt must be"),
         ({"window": 2}, "window is a whole"),
         ({"level": 0.0}, "level"),
     ],

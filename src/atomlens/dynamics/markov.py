@@ -1,4 +1,4 @@
-"""Markov chains from tracks: transition matrices with intervals, and tests of what they assume."""
+"""Markov chains from tracks: transition matrices with intervals."""
 
 from __future__ import annotations
 
@@ -10,22 +10,12 @@ from scipy.stats import beta
 
 from atomlens._doubts import inherited, repeated
 from atomlens._types import Any, ArrayLike, DataFrame, ndarray
-from atomlens.dynamics._hidden import Sequences, dirichlet, sample_chains, simulate
-from atomlens.dynamics.tracks import checked, tell
+from atomlens.dynamics._hidden import Sequences, dirichlet, sample_chains
+from atomlens.dynamics.tracks import tell
 
-__all__ = [
-    "ChainTest",
-    "Transitions",
-    "first_order",
-    "one_sequence_matrix",
-    "row_mean_matrix",
-    "stationary",
-    "transitions",
-]
+__all__ = ["Transitions", "transitions"]
 
 _DRAWS = 4000  # of matrices, for what follows from one
-_SIMULATED = 499  # movies, to which a test compares the one that was recorded
-_PRIOR = 0.5  # of each transition in their matrices (Jeffreys): tests then reject 4 to 8 % of true chains
 _HARDLY = 5.0  # transitions from a state, below which its row is worth a sentence
 _CONVERGED = 1.1
 _ALIKE = 0.1  # sum of the differences of how two states are seen, below which they are the same to the eye
@@ -172,7 +162,7 @@ def transitions(
         raise ValueError(f"level lies between 0 and 1, got {level!r}")
     if dt is not None and not 0 < dt < np.inf:
         raise ValueError(f"dt must be a positive time in s, got {dt!r}")
-    sequences, confusion, twin, messages = _opened(tracks, state, states, misclassification)
+    sequences, confusion, twin, messages = opened(tracks, state, states, misclassification)
     k, rng = len(sequences.names), np.random.default_rng(random_state)
     counts = sequences.counts()[None]
     if confusion is not None and len(sequences.seen):
@@ -207,7 +197,7 @@ def transitions(
     )  # fmt: skip
 
 
-def _opened(tracks, state, states, misclassification):
+def opened(tracks, state, states, misclassification):
     """Sequences, misclassification, the counts it is from, and doubts."""
     messages = inherited(tracks)
     if misclassification is None:
@@ -316,283 +306,3 @@ def _long_run(matrices):
     )
     found = np.maximum(found[..., 0], 0)
     return found / found.sum(axis=1, keepdims=True)
-
-
-@dataclass(frozen=True, eq=False)
-class ChainTest:
-    """What a test says of a Markov chain.
-
-    Attributes
-    ----------
-    what : str
-        What is tested: the null hypothesis.
-    p_value : float
-        Probability of as much evidence against it if it is true; NaN if there is nothing to test.
-    statistic : float
-        Likelihood ratio, twice its logarithm.
-    expected : float
-        Its mean over simulated movies.
-    n : int
-        Transitions that were used (of `first_order`, pairs of them).
-    doubts : list of str
-    """
-
-    what: str
-    p_value: float
-    statistic: float
-    expected: float
-    n: int
-    doubts: list[str] = field(default_factory=list)
-
-    def __repr__(self):
-        return (
-            f"<ChainTest {self.what}: p = {self.p_value:.3f}, ratio {self.statistic:.1f} where "
-            f"{self.expected:.1f} are expected; {self.n} used>{repeated(self.doubts)}"
-        )
-
-
-def first_order(
-    tracks: DataFrame,
-    *,
-    state: str | None = None,
-    states: list[Any] | None = None,
-    misclassification: ArrayLike | None = None,
-    random_state: int = 0,
-) -> ChainTest:
-    """Test whether the next state depends on the present one alone, and not on the one before it, too.
-
-    The likelihood ratio of a chain of second order to one of first order, compared with that of simulated
-    movies of first-order chains that agree with the counts, of the same tracks, gaps and misclassification:
-    so few counts are no harm, and errors of classification, which make a chain look as if it had a memory,
-    are allowed for.
-
-    Parameters
-    ----------
-    tracks, state, states, misclassification
-        As for `transitions`.
-    random_state : int
-        Of the simulations.
-
-    Returns
-    -------
-    ChainTest
-
-    Raises
-    ------
-    ValueError
-        As for `transitions`.
-
-    References
-    ----------
-    Anderson and Goodman, Ann. Math. Stat. 28, 89 (1957).
-
-    Examples
-    --------
-    >>> from atomlens import simulate
-    >>> sample = simulate.movies.tracks(40, n_frames=50, matrix=[[0.9, 0.1], [0.3, 0.7]])
-    >>> first_order(sample.truth).p_value > 0.05
-    True
-    """
-
-    def ratio(sequences, seen):
-        """Of every movie (movies, tracks, frames), and how many triples."""
-        k = len(sequences.names)
-        known = sequences.seen >= 0
-        mask = known[:, 2:] & known[:, 1:-1] & known[:, :-2]
-        code = (seen[..., :-2] * k + seen[..., 1:-1]) * k + seen[..., 2:]
-        n = _tally(code, mask, k**3).reshape(-1, k, k, k)
-        return _independent(n.transpose(0, 2, 1, 3)), int(mask.sum())
-
-    return _tested("first order", ratio, tracks, state, states, misclassification, random_state)
-
-
-def stationary(
-    tracks: DataFrame,
-    *,
-    n_blocks: int = 2,
-    state: str | None = None,
-    states: list[Any] | None = None,
-    misclassification: ArrayLike | None = None,
-    random_state: int = 0,
-) -> ChainTest:
-    """Test whether the transition matrix is the same in all parts of the movie.
-
-    The likelihood ratio of one matrix a part to one for all, compared with that of simulated movies as in
-    `first_order`. A beam that damages, or classes that were swapped on the way, make it large.
-
-    Parameters
-    ----------
-    tracks, state, states, misclassification
-        As for `transitions`.
-    n_blocks : int
-        Parts of equal duration.
-    random_state : int
-        Of the simulations.
-
-    Returns
-    -------
-    ChainTest
-
-    Raises
-    ------
-    ValueError
-        As for `transitions`, or if there are fewer than two parts.
-
-    References
-    ----------
-    Anderson and Goodman, Ann. Math. Stat. 28, 89 (1957).
-
-    Examples
-    --------
-    >>> from atomlens import simulate
-    >>> early, late = (
-    ...     simulate.movies.tracks(20, n_frames=50, matrix=m).truth
-    ...     for m in ([[0.9, 0.1], [0.3, 0.7]], [[0.7, 0.3], [0.3, 0.7]])
-    ... )
-    >>> movie = pd.concat([early, late.assign(frame=late.frame + 50, particle=late.particle + 20)])
-    >>> stationary(movie).p_value < 0.05
-    True
-    """
-    if not (isinstance(n_blocks, int | np.integer) and n_blocks >= 2):
-        raise ValueError(f"n_blocks is a whole number of parts, 2 or more; got {n_blocks!r}")
-
-    def ratio(sequences, seen):
-        k = len(sequences.names)
-        mask, before, after = sequences.pairs(seen)
-        frame = sequences.first[:, None] + np.arange(seen.shape[-1] - 1)
-        start, end = frame[mask].min(initial=0), frame[mask].max(initial=0) + 1
-        part = np.clip((frame - start) * n_blocks // (end - start), 0, n_blocks - 1)
-        n = _tally((part * k + before) * k + after, mask, n_blocks * k * k).reshape(-1, n_blocks, k, k)
-        return _independent(n.transpose(0, 2, 1, 3)), int(mask.sum())
-
-    return _tested("stationary", ratio, tracks, state, states, misclassification, random_state)
-
-
-def _tally(code, mask, size):
-    """How often each code occurs in every movie."""
-    movies = len(code)
-    offset = np.arange(movies)[:, None, None] * size
-    chosen = (code + offset)[np.broadcast_to(mask, code.shape)]
-    return np.bincount(chosen, minlength=movies * size).reshape(movies, size).astype(float)
-
-
-def _independent(n):
-    """Likelihood ratio against rows and columns (last two axes) being independent, summed over the tables."""
-    rows, columns = n.sum(axis=-1, keepdims=True), n.sum(axis=-2, keepdims=True)
-    total = rows.sum(axis=-2, keepdims=True)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        part = np.where(n > 0, n * np.log(n * total / (rows * columns)), 0.0)
-    return 2 * part.sum(axis=(1, 2, 3))
-
-
-def _tested(what, ratio, tracks, state, states, misclassification, random_state):
-    sequences, confusion, twin, messages = _opened(tracks, state, states, misclassification)
-    rng = np.random.default_rng(random_state)
-    measured, n = ratio(sequences, np.maximum(sequences.seen, 0)[None])
-    if not n:
-        messages.append(
-            "no track is seen in so many successive frames: there is nothing to test; record longer"
-        )
-        tell(messages, tracks)
-        return ChainTest(what, np.nan, float(measured[0]), np.nan, n, messages)
-    counts, starts = sequences.counts()[None], None
-    if confusion is not None:
-        counts, starts, _ = sample_chains(sequences, confusion, twin, rng)
-        starts = dirichlet(starts[some := rng.integers(len(counts), size=_SIMULATED)] + _PRIOR, rng)
-        counts = counts[some]
-    # Not from the matrix that fits best: where counts are few, its zeros make movies that are too alike.
-    matrices = dirichlet(np.broadcast_to(counts, (_SIMULATED, *counts.shape[1:])) + _PRIOR, rng)
-    pieces = simulate(sequences, matrices, starts, confusion, rng)
-    others = np.concatenate([ratio(sequences, seen)[0] for seen in pieces])
-    p = (1 + np.count_nonzero(others >= measured[0] - 1e-9)) / (len(others) + 1)
-    tell(messages, tracks)
-    return ChainTest(what, float(p), float(measured[0]), float(others.mean()), n, messages)
-
-
-def row_mean_matrix(
-    tracks: DataFrame, *, state: str | None = None, states: list[Any] | None = None
-) -> ndarray:
-    """The transition matrix as it was published for WS2: one a track, its rows normalised, and their mean.
-
-    Every track that visits a state counts alike in its row, however short the visit; and short visits end
-    soon, so states seem shorter-lived than they are. Frames without detection are skipped, as if none had
-    passed. It is here to be compared with: use `transitions`.
-
-    Parameters
-    ----------
-    tracks, state, states
-        As for `transitions`.
-
-    Returns
-    -------
-    ndarray of shape (K, K)
-        NaN in the row of a state that no track visits before its last detection.
-
-    Raises
-    ------
-    ValueError
-        As for `transitions`.
-
-    References
-    ----------
-    Maksov et al., npj Comput. Mater. 5, 12 (2019).
-
-    Examples
-    --------
-    >>> tracks = pd.DataFrame({"frame": [0, 1, 2, 0, 1], "particle": [0, 0, 0, 1, 1]})
-    >>> tracks["state"] = [0, 0, 1, 1, 1]
-    >>> row_mean_matrix(tracks).tolist()
-    [[0.5, 0.5], [0.0, 1.0]]
-    """
-    sequences = Sequences.of(tracks, state, states)
-    k = len(sequences.names)
-    total, visited = np.zeros((k, k)), np.zeros((k, 1))
-    for row in sequences.seen:
-        codes = row[row >= 0]
-        counts = np.bincount(codes[:-1] * k + codes[1:], minlength=k * k).reshape(k, k)
-        from_here = counts.sum(axis=1, keepdims=True)
-        total += counts / np.maximum(from_here, 1)
-        visited += from_here > 0
-    with np.errstate(invalid="ignore"):
-        return total / visited
-
-
-def one_sequence_matrix(
-    detections: DataFrame, *, state: str | None = None, states: list[Any] | None = None
-) -> ndarray:
-    """The transition matrix as it was published for silicon in graphene: all rows are read as one sequence.
-
-    Within a frame one row follows the other, so most transitions join different atoms, and every row of the
-    matrix becomes the share of the classes. It is here to be compared with: use `transitions`.
-
-    Parameters
-    ----------
-    detections : DataFrame
-        ``frame`` and the state, in the order of their frames; tracks are not needed.
-    state, states
-        As for `transitions`.
-
-    Returns
-    -------
-    ndarray of shape (K, K)
-
-    Raises
-    ------
-    ValueError
-        As for `transitions`.
-
-    References
-    ----------
-    Ziatdinov et al., Sci. Adv. 5, eaaw8989 (2019).
-
-    Examples
-    --------
-    >>> movie = pd.DataFrame({"frame": [0, 0, 1, 1], "label": ["a", "b", "a", "b"]})
-    >>> one_sequence_matrix(movie).tolist()
-    [[0.0, 1.0], [1.0, 0.0]]
-    """
-    table = checked(detections, ["frame"]).sort_values("frame", kind="stable")
-    rows = np.arange(len(table))
-    sequences = Sequences.of(table.assign(frame=rows, particle=0), state, states)
-    counts = sequences.counts()
-    return counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)

@@ -18,7 +18,7 @@ from atomlens.simulate.imaging import CROSS_SECTION, Instrument, image
 # and how many of its three chalcogen neighbours are missing.
 STATES = {"dopant": (0.382, 0), "vacancy": (0.0, 0), "vacancy pair": (0.0, 1)}
 _MATRIX = [[0.96, 0.03, 0.01], [0.03, 0.94, 0.03], [0.02, 0.08, 0.90]]
-_MARGIN = 0.5  # nm of sites around the field, from which defects may drift into it
+_STEP, _WIDEST = 0.32, 3.0  # nm: about that of a hop; of sites around the field, into which defects may hop
 
 
 def hopping(
@@ -46,9 +46,9 @@ def hopping(
 ) -> Sample:
     """A movie of a dichalcogenide sheet whose defects, on metal sites, hop and change their state.
 
-    From frame to frame a defect stays or hops to one of the six neighbouring sites, unless that is taken or
-    outside the field; and its state follows a Markov chain. Missed and false detections are left to whoever
-    detects; `tracks` plants them.
+    From frame to frame a defect stays or hops to one of the six neighbouring sites, unless that is taken (so
+    the share of sites that are taken is missing in the diffusion); and its state follows a Markov chain.
+    Missed and false detections are left to whoever detects; `tracks` plants them.
 
     Parameters
     ----------
@@ -136,7 +136,8 @@ def hopping(
         np.cumsum(velocity, axis=0) - velocity[:1] + np.arange(n_frames)[:, None] * np.asarray(drift) * dt
     )
     # The sheet is larger than the field, as drift brings other parts of it into view.
-    low, high = np.minimum(0, (-offset).min(axis=0)) - _MARGIN, np.maximum(0, (-offset).max(axis=0)) + _MARGIN
+    margin = min(_STEP * (2 + 2 * np.sqrt(hop.max() * n_frames)), _WIDEST)
+    low, high = np.minimum(0, (-offset).min(axis=0)) - margin, np.maximum(0, (-offset).max(axis=0)) + margin
     sheet = transition_metal_dichalcogenide(formula, tuple(np.array(size) + high - low))
     table = sheet.columns
     at = table[["x_nm", "y_nm"]].to_numpy() + low

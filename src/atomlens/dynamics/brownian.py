@@ -11,9 +11,9 @@ from scipy.stats import norm
 from atomlens._doubts import inherited, repeated
 from atomlens._types import DataFrame
 from atomlens.dynamics._steps import Brownian, Steps, profile_interval
-from atomlens.dynamics.tracks import checked, tell
+from atomlens.dynamics.tracks import tell
 
-__all__ = ["Diffusion", "diffusion", "msd", "published_estimator"]
+__all__ = ["Diffusion", "diffusion", "msd"]
 
 _METHODS = ("likelihood", "covariance", "msd")
 _UNKNOWN = (0.0, np.inf)
@@ -433,46 +433,3 @@ def msd(tracks: DataFrame, *, dt: float | None = None, max_lag: int | None = Non
         curve.insert(1, "lag_s", curve["lag"] * dt)
     curve.attrs = {"unit": f"{steps.unit}²", "doubts": inherited(tracks)}
     return curve
-
-
-def published_estimator(tracks: DataFrame, *, dt: float | None = None) -> float:
-    """The diffusion coefficient as it was published for WS2, (var x + var y) / (4 N dt), six times too low.
-
-    The variance is over the N frames of a track; the mean over tracks is returned. Of Brownian motion the
-    variance of a track grows as 2 D N dt / 6 along each axis, so that D / 6 comes out, with noise of the
-    places on top. It is here to be compared with: use `diffusion`.
-
-    Parameters
-    ----------
-    tracks : DataFrame
-        ``frame``, ``particle``, ``x``, ``y`` and, if calibrated, ``x_nm``, ``y_nm``.
-    dt : float, optional
-        Time from frame to frame in s; without it, the answer is per frame.
-
-    Returns
-    -------
-    float
-        In nm²/s (px², a frame). NaN without a track of two points.
-
-    Raises
-    ------
-    ValueError
-        If a column is missing.
-
-    References
-    ----------
-    Maksov et al., npj Comput. Mater. 5, 12 (2019).
-
-    Examples
-    --------
-    >>> from atomlens import simulate
-    >>> sample = simulate.movies.tracks(200, n_frames=100, diffusion=1.0, shape=(9000, 9000))
-    >>> round(published_estimator(sample.truth, dt=1.0), 1)
-    0.2
-    """
-    table = checked(tracks, ["frame", "particle", "x", "y"])
-    names = ["x_nm", "y_nm"] if {"x_nm", "y_nm"} <= set(table.columns) else ["x", "y"]
-    groups = table.groupby("particle")
-    count = groups.size()
-    spread = groups[names].var(ddof=0).sum(axis=1) / (4 * count * (1.0 if dt is None else dt))
-    return float(spread[count > 1].mean()) if (count > 1).any() else float("nan")

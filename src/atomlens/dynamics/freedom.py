@@ -65,7 +65,13 @@ class Motion:
 
 
 def motion(
-    tracks: DataFrame, *, exposure: float = 0.0, window: int = 48, level: float = 0.95, random_state: int = 0
+    tracks: DataFrame,
+    *,
+    dt: float | None = None,
+    exposure: float = 0.0,
+    window: int = 48,
+    level: float = 0.95,
+    random_state: int = 0,
 ) -> Motion:
     """Test whether particles are free, and estimate the exponent of their mean-square displacement.
 
@@ -76,8 +82,10 @@ def motion(
     ----------
     tracks : DataFrame
         ``frame``, ``particle``, ``x``, ``y`` and, if calibrated, ``x_nm``, ``y_nm``; without drift.
+    dt : float, optional
+        Time from frame to frame in s.
     exposure : float
-        Share of the time from frame to frame over which a frame averages places, 0 to 1.
+        Time over which a frame averages places, in s (frames without `dt`).
     window : int
         Frames; longer tracks are cut into pieces of so many. A trap that takes longer to be felt is missed.
     level : float
@@ -113,8 +121,11 @@ def motion(
     >>> motion(sample.truth).verdict
     'confined'
     """
-    if not 0 <= exposure <= 1:
-        raise ValueError(f"exposure is a share of the time of a frame, 0 to 1; got {exposure!r}")
+    step = 1.0 if dt is None else dt
+    if not 0 < step < np.inf:
+        raise ValueError(f"dt must be a positive time in s, got {dt!r}")
+    if not 0 <= exposure <= step:
+        raise ValueError(f"exposure must lie between 0 and the time of a frame, {step:g}; got {exposure!r}")
     if not (isinstance(window, int | np.integer) and window >= 4):
         raise ValueError(f"window is a whole number of frames, 4 or more; got {window!r}")
     if not 0 < level < 1:
@@ -127,7 +138,7 @@ def motion(
         )
         tell(messages, tracks)
         return Motion(np.nan, (0.0, 2.0), "unknown", np.nan, np.nan, **frame, doubts=messages)
-    pieces = _Pieces(steps, window, exposure, np.random.default_rng(random_state))
+    pieces = _Pieces(steps, window, exposure / step, np.random.default_rng(random_state))
     brown = pieces.fit(_free, [-1.0])
     power = pieces.fit(_fractional, [-1.0, 0.0])
     spring = min((pieces.fit(_bound, [brown.best[0], k]) for k in (-3.0, 0.0)), key=lambda f: f.deviance)
