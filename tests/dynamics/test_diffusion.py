@@ -177,6 +177,17 @@ def test_too_little_is_an_interval_that_says_so(method, frames):
     assert len(dynamics.msd(table)) == max(len(frames) - 1, 0)
 
 
+def test_a_handful_of_steps_is_wide_and_no_crash():
+    inside = []
+    for seed in range(40):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = dynamics.diffusion(planted(n_particles=2, n_frames=4, random_state=seed), dt=1.0)
+        inside.append(found.interval[0] <= D <= found.interval[1])
+        assert found.interval[1] > 2 * found.coefficient
+    assert sum(inside) >= 33
+
+
 def test_many_tracks_of_two_points_need_a_known_noise():
     tracks = planted(n_particles=200, n_frames=2, localisation=0.02)
     with pytest.warns(UserWarning, match="pass the localisation"):

@@ -235,6 +235,16 @@ def test_nothing_known_is_said():
         assert np.isnan(quiet(chain("a"), dynamics.stationary).p_value)
 
 
+def test_no_detection_at_all_is_said():
+    empty = pd.DataFrame({"frame": [], "particle": [], "label": []})
+    for function in (dynamics.transitions, dynamics.first_order, dynamics.stationary):
+        with pytest.raises(ValueError, match="list the states"):
+            function(empty)
+        with pytest.warns(UserWarning, match="no track has two detections"):
+            found = quiet(empty, function, misclassification=np.eye(2))
+    assert np.isnan(found.p_value)
+
+
 def test_classes_never_left_have_an_endless_life():
     tracks = pd.concat([chain("a" * 20 + "b" * 20), chain("b" * 9, particle=1)])
     with pytest.warns(UserWarning, match="b is never left"):

@@ -136,6 +136,7 @@ def test_nothing_one_frame_and_no_two_frames_are_no_errors():
     one = dynamics.link(movies.tracks(10, n_frames=1).data)
     assert sorted(one["particle"]) == list(range(10))
     assert dynamics.events(one).empty
+    assert dynamics.remove_drift(one)[["x", "y"]].equals(one[["x", "y"]])
     apart = dynamics.link(movies.tracks(10, n_frames=3).data.query("frame != 1"), memory=0)
     assert apart["particle"].nunique() >= 10
 

@@ -367,10 +367,9 @@ def _anisotropy(steps, share, localisation, level, random_state):
     ratio = along[0] / across[0]
     with np.errstate(divide="ignore", invalid="ignore"):
         # Errors of both, as logarithms, add in quadrature.
-        low, high = (
-            np.exp(np.hypot(np.log(along[0] / along[1][i]), np.log(across[0] / across[1][1 - i])))
-            for i in (0, 1)
-        )
+        apart = (np.divide(part[0], part[1]) for part in (along, across))
+        (one_low, one_high), (other_low, other_high) = (np.log(part) for part in apart)
+        low, high = np.exp(np.hypot(one_low, other_high)), np.exp(np.hypot(one_high, other_low))
     interval = (float(ratio / low), float(ratio * high))
     interval = tuple(
         end if np.isfinite(end) else unknown for end, unknown in zip(interval, _UNKNOWN, strict=True)

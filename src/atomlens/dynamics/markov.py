@@ -227,6 +227,10 @@ def opened(tracks, state, states, misclassification):
             twin = given
         confusion = given / sums[:, None]
         messages += _said_of_confusion(confusion, sequences.names)
+    if not sequences.names:
+        raise ValueError(
+            "there is no detection, and so no state: list the states in `states`, or detect more"
+        )
     if not len(sequences.seen):
         messages.append("no track has two detections: nothing is known of transitions; look at the linking")
     return sequences, confusion, twin, messages
@@ -240,8 +244,8 @@ def _all_states(tracks, state, states, count):
     if column is None or column not in tracks:
         return None
     values = tracks[column]
-    if pd.api.types.is_integer_dtype(values) and (
-        not len(values) or 0 <= values.min() <= values.max() < count
+    if not len(values) or (
+        pd.api.types.is_integer_dtype(values) and 0 <= values.min() <= values.max() < count
     ):
         return list(range(count))
     return None

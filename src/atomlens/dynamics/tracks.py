@@ -377,7 +377,7 @@ def _own_drift(table):
     near = lag == 1
     count = np.bincount(to[near], minlength=n)
     mean = np.stack([np.bincount(to[near], s, n) for s in steps[near].T], axis=1)
-    mean /= np.maximum(count, 1)[:, None]
+    mean = mean / np.maximum(count, 1)[:, None]
     # After frames that are lost, from the last one before them
     for t in np.setdiff1d(to, to[near]):
         here = to == t
