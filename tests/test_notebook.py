@@ -107,5 +107,5 @@ def test_stored_tables_are_those_of_benchmarks(root):
     for path in (root / "data" / "results").glob("*.csv"):
         assert f'{path.name}"' in scripts
         assert len(notebook.stored_table(path.stem)) > 0
-    with pytest.raises(ValueError, match="there are p_values, shiftvae_clouds"):
+    with pytest.raises(ValueError, match=r"there are .*p_values, shiftvae_clouds"):
         notebook.stored_table("none")
