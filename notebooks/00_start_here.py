@@ -46,7 +46,7 @@ environment_report()
 # | [Exercises to 05](exercises/05_patterson_ocsvm.ipynb) | Have I understood it? Your own images, checked as you go | 30 min | lesson 05 |
 # | [06 · Shift-VAE](06_shift_vae.ipynb) | What varies in these windows besides where they were cut, and is that a map of anything? | 60 min | windows (lesson 02), shifts (lesson 05) |
 # | [Exercises to 06](exercises/06_shift_vae.ipynb) | Have I understood it? Checked as you go | 30 min | lesson 06 |
-# | [07 · Defect library](07_defect_library.ipynb) | Which question does it answer? | 45 min | lesson 03 |
+# | [07 · A library of defects](07_defect_library.ipynb) | Which kinds of defects are in these images, was this one seen before, and what do its electrons do? | 45 min | lesson 03 |
 # | [Exercises to 07](exercises/07_defect_library.ipynb) | Have I understood it? | 30 min | lesson 07 |
 #
 # More lessons will follow the same plan.

@@ -30,8 +30,8 @@ _GRID = 8  # steps of that radius in which they are looked for
 _CLOSE, _AROUND = 2.1, 8.5  # where the sheet is pristine, near enough to compare with
 _ATOM = 0.28  # standard deviation of the smoothing before brightness is read
 _PRESENT = 0.4  # brightness of an atom, from 0 in a hollow to 1 at a site: halfway, as neighbours' tails add
-# Scatters from that brightness on either side, within which it is not known: with .7 all of 28 wrong formulas of
-# the twin carry a doubt, and at 200 electrons one in six right ones.
+# Scatters from that brightness on either side, within which it is not known: with .7 all of 28 wrong formulas
+# of the twin carry a doubt, and at 200 electrons one in six right ones.
 _UNSURE = 0.7
 _SCATTER = 0.45  # standard deviation of an atom's brightness: beyond it one in ten looks missing
 # Agreement and contrast of host and image: other hosts reach .92 and 5, or .8 and 22; of 89 published
