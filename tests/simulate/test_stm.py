@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from scipy.ndimage import center_of_mass
 
 from atomlens import simulate
@@ -189,9 +190,107 @@ def test_data_and_truth_follow_the_conventions_of_the_other_images():
     pd.testing.assert_frame_equal(tunnelled.extras["defects"], scattered.extras["defects"])
 
 
+KAPPA = 5.123 * np.sqrt(4.5)  # 1/nm, for the work function that is the default
+
+
+def heights(image):
+    return image.extras["ideal"].values
+
+
+def test_a_density_ten_times_as_large_lifts_the_tip_by_the_decay_of_the_current():
+    lattice = square(20).assign(ldos=1.0)
+    options = {"density": "ldos", "shape": (70, 70), "pixel_size": 0.04, "width": 0.3}
+    sample = stm.image(lattice.assign(ldos=10.0), **options)
+    flat = stm.image(lattice, **options)
+    # all of it ten times as large is the same picture, at another current
+    np.testing.assert_allclose(heights(sample), heights(flat), atol=1e-12)
+    one = lattice.assign(ldos=np.where(lattice["x_nm"] > 1.5, 10.0, 1.0))
+    step = heights(stm.image(one, **options))
+    rise = step[:, 55:65] - step[:, 5:15]  # five atoms apart
+    np.testing.assert_allclose(rise, np.log(10) / 2 / KAPPA, rtol=1e-3)  # 0.106 nm
+    low = stm.image(one, work_function=4.5 / 4, **options)
+    np.testing.assert_allclose(heights(low), 2 * step, atol=1e-9)
+
+
+def test_an_atom_that_stands_out_lifts_the_tip_as_much():
+    lattice = square(20).assign(ldos=1.0, z_nm=0.0)
+    lattice.loc[lattice["x_nm"] > 1.5, "z_nm"] = 0.08
+    sample = stm.image(lattice, density=lattice["ldos"], shape=(70, 70), pixel_size=0.04, width=0.3)
+    np.testing.assert_allclose(heights(sample)[:, 55:65] - heights(sample)[:, 5:15], 0.08, rtol=1e-3)
+
+
+def test_the_density_is_a_column_numbers_or_a_map():
+    lattice = square(20).assign(ldos=np.linspace(1, 5, 400))
+    options = {"shape": (90, 100), "width": 0.3}
+    column = stm.image(lattice, density="ldos", **options)
+    numbers = stm.image(lattice, density=lattice["ldos"].to_numpy(), **options)
+    np.testing.assert_array_equal(column.data, numbers.data)
+    assert column.source["parameters"]["density"] == "ldos"
+    assert column.source["parameters"]["work_function_eV"] == 4.5
+    # the density that made the picture, as a map, makes it again
+    density = column.data.copy(data=np.exp(2 * KAPPA * heights(column)))
+    again = stm.image(lattice, density=density, **options)
+    np.testing.assert_allclose(heights(again), heights(column), atol=1e-9)
+    assert stm.image(lattice, density=density).data.shape == (90, 100)
+    row = again.truth.iloc[7]
+    assert row["height"] == pytest.approx(heights(again)[round(row["y"]), round(row["x"])], abs=2e-3)
+
+
+def test_structures_take_a_density_too_and_an_atom_without_is_dark():
+    sheet = structures.graphene((3.0, 3.0))
+    ldos = np.ones(len(sheet.columns))
+    near = np.hypot(sheet.columns["x_nm"] - 1.5, sheet.columns["y_nm"] - 1.5).to_numpy()
+    ldos[near.argmin()] = 0.0
+    sample = stm.image(sheet, density=ldos, width=0.12)
+    assert np.hypot(*(np.array(np.unravel_index(heights(sample).argmin(), (100, 100))) * 0.03 - 1.5)) < 0.15
+    assert (~sample.truth["scored"]).sum() == 1
+
+
+def test_where_there_is_no_density_the_tip_stops():
+    sample = stm.image(one(ldos=[1.0]), density="ldos", shape=(120, 150), width=0.1, pixel_size=0.02)
+    assert np.isfinite(heights(sample)).all()
+
+
+def test_in_maps_at_several_heights_the_surface_of_equal_density_is_found():
+    z = np.array([0.4, 0.5, 0.6])
+    y, x = np.mgrid[:40, :50]
+    surface = 0.5 + 0.12 * np.sin(x / 8) * np.cos(y / 9)  # beyond the planes at the top
+    fall = 14 + 3 * np.cos(x / 10)  # not that of the work function, and not the same everywhere
+    stack = np.exp(-2 * fall * (z[:, None, None] - surface))
+    density = xr.DataArray(stack, dims=("z", "y", "x"), coords={"z": z})
+    sample = stm.image(square(20), density=density, pixel_size=0.03)
+    target = np.median(np.log(stack), axis=(1, 2)).mean()
+    expected = surface - target / 2 / fall
+    np.testing.assert_allclose(heights(sample), expected - expected.mean(), atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("density", "message"),
+    [
+        ("ldos", "no column 'ldos', only"),
+        (np.ones(3), "one number a column"),
+        (-np.ones(196), "not negative"),
+        (np.ones((5, 5)), r"shape \(5, 5\), the image \(90, 90\)"),
+        (np.full((90, 90), np.nan), "numbers that are not negative"),
+        (np.zeros((90, 90)), "not only zeros"),
+        (np.ones((2, 90, 90)), "their coordinate z"),
+        (
+            xr.DataArray(np.ones((90, 90)), dims=("y", "x"), attrs={"pixel_size_nm": 0.02}),
+            "pass pixel_size=0.02",
+        ),
+        (np.zeros(196), "no visible column"),
+    ],
+)
+def test_densities_that_do_not_fit_are_explained(density, message):
+    with pytest.raises(ValueError, match=message):
+        stm.image(square(), density=density, shape=(90, 90))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: stm.image(one(a=1), density="a", corrugation=5, shape=(9, 9)), "follows from the density"),
+        (lambda: stm.image(one(a=1), density="a", work_function=0, shape=(9, 9)), "work_function must be"),
         (lambda: stm.image("graphene"), "cannot image a str"),
         (lambda: stm.image(pd.DataFrame({"x": [1.0]}), shape=(9, 9)), "lacks x_nm, y_nm"),
         (lambda: stm.image(one(x=np.nan), shape=(90, 90)), "NaN or infinite"),

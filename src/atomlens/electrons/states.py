@@ -233,7 +233,13 @@ class States:
 
 
 def fermi_level(energies, weight, electrons):
-    """Energy up to which states are filled at room temperature, by bisection."""
+    """Energy up to which states are filled at room temperature; in a gap, its middle."""
+    # a little less and a little more than all electrons reach the edges of a gap from either side
+    return np.mean([_filled(energies, weight, electrons + change) for change in (-1e-6, 1e-6)])
+
+
+def _filled(energies, weight, electrons):
+    """Chemical potential of so many electrons, by bisection."""
     low, high = energies.min() - 1.0, energies.max() + 1.0
     for _ in range(60):
         middle = (low + high) / 2

@@ -122,7 +122,7 @@ def image(
     times a Gaussian; what falls off as exp(-2 kappa z) is as large ``log(density) / (2 kappa)`` higher up:
     about 0.1 nm for ten times as much. A column of ``z_nm`` in the table counts in the same way: an atom that
     stands out is closer to the tip. Where there is next to nothing, the tip stops 0.4 nm below the surface.
-    In maps at several heights the surface is looked for instead, however fast the density falls off.
+    In maps at several heights that surface is looked for, around their middle, however fast they fall off.
 
     References
     ----------
@@ -191,7 +191,9 @@ def image(
     else:
         values = np.log(np.maximum(values, _EMPTY * np.median(values[values > 0])))
         ideal = (
-            values / inverse if values.ndim == 2 else _surface(values, np.asarray(density["z"], dtype=float))
+            values / inverse
+            if values.ndim == 2
+            else _surface(values, np.asarray(density["z"], float), inverse)
         )
         height = map_coordinates(ideal - ideal.mean(), [y, x], order=1, mode="nearest")
     if standing_wave:
@@ -262,15 +264,17 @@ def _map(density, shape, pixel_size):
     return values
 
 
-def _surface(logarithm, z):
-    """Height at which a density is what it is in the middle plane on average, shape (H, W)."""
-    target = np.median(logarithm[len(z) // 2])
-    # the interval in which it is crossed; the last goes on beyond the planes, as tails do
+def _surface(logarithm, z, inverse):
+    """Height at which a density is what it is between the planes on average, shape (H, W)."""
+    target = np.median(logarithm, axis=(1, 2)).mean()
+    # the interval in which it is crossed; the first and the last go on beyond the planes
     lower = np.clip((logarithm > target).sum(axis=0) - 1, 0, len(z) - 2)[None]
     here, next_ = (np.take_along_axis(logarithm, lower + n, axis=0)[0] for n in (0, 1))
-    steps = np.diff(z)[lower[0]]
-    fall = np.maximum(here - next_, 1e-6)
-    return z[lower[0]] + steps * np.maximum((here - target) / fall, -2)
+    step, fall = np.diff(z)[lower[0]], here - next_
+    # no tail falls off more slowly than that of the work function, though near a node it may seem to
+    beyond = (here < target) | (next_ > target)
+    fall = np.where(beyond, np.maximum(fall, inverse * step), fall)
+    return z[lower[0]] + step * (here - target) / np.where(fall == 0, 1, fall)
 
 
 def _scatterers(given, planted, standing_wave):
