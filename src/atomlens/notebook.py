@@ -11,7 +11,7 @@ import sys
 from atomlens._shell import shell
 from atomlens._types import Any, DataFrame, Figure
 
-__all__ = ["as_png", "budget", "show", "stored_table"]
+__all__ = ["as_png", "budget", "show", "show_film", "stored_table"]
 
 _CSS_DPI, _DENSITY = 96, 2
 _LEAN = 270_000  # bytes; a third more once they are text
@@ -87,6 +87,46 @@ def show(figure: Figure, *, alt: str) -> None:
         look = {"alt": alt, "width": width, "smallest_text": _smallest_text(figure)}
         display(data, raw=True, metadata={"image/png": look})
     _close(figure)
+
+
+def show_film(film: bytes, *, alt: str) -> None:
+    """Display a film, as `plotting.animation` makes it, with its description.
+
+    Parameters
+    ----------
+    film : bytes
+        A GIF.
+    alt : str
+        What it shows, in a sentence.
+
+    Raises
+    ------
+    ValueError
+        If the description is empty, or it is no GIF.
+
+    Examples
+    --------
+    >>> from PIL import Image
+    >>> picture = io.BytesIO()
+    >>> Image.new("L", (8, 8)).save(picture, format="GIF")
+    >>> show_film(picture.getvalue(), alt="Nothing moves")
+    [film] Nothing moves
+    """
+    from PIL import Image
+
+    alt = " ".join(str(alt).split())
+    if not alt:
+        raise ValueError("a film needs a description: show_film(film, alt='Three defects hop ...')")
+    if not bytes(film).startswith(b"GIF"):
+        raise ValueError("a film is what plotting.animation returns, a GIF")
+    if shell() is None:
+        print(f"[film] {alt}")  # noqa: T201 - all that a plain terminal can show
+        return
+    from IPython.display import display
+
+    width = Image.open(io.BytesIO(film)).width
+    data = {"image/gif": base64.b64encode(film).decode(), "text/plain": f"[film] {alt}"}
+    display(data, raw=True, metadata={"image/gif": {"alt": alt, "width": width, "smallest_text": 12.0}})
 
 
 def stored_table(name: str) -> DataFrame:

@@ -66,6 +66,14 @@ from .latents import (
     draw_latents as draw_latents,
     draw_manifold as draw_manifold,
 )
+from .motion import (
+    animation as animation,
+    class_means as class_means,
+    displacements as displacements,
+    draw_tracks as draw_tracks,
+    matrices as matrices,
+    state_sequences as state_sequences,
+)
 from .shiftvae import (
     against_truth as against_truth,
     crops as crops,

@@ -11,4 +11,6 @@ from .latent_views import latent_explorer as latent_explorer, manifold_explorer 
 from .library_models import LibraryModel as LibraryModel
 from .library_views import library_gallery as library_gallery
 from .models import ClusterModel as ClusterModel, CockpitModel as CockpitModel
+from .motion_models import TrackModel as TrackModel
+from .motion_views import track_explorer as track_explorer
 from .views import cluster_explorer as cluster_explorer, k_cockpit as k_cockpit
