@@ -53,6 +53,9 @@ def test_too_few_steps_are_a_doubt_and_a_warning(graphene):
     assert not relaxed.converged
     assert doubts(relaxed) == relaxed.doubts
     assert "after 2 steps" in repr(relaxed)
+    # what is solved for these atoms inherits the doubt
+    assert electrons.tight_binding(relaxed.atoms).doubts[: len(relaxed.doubts)] == relaxed.doubts
+    assert electrons.xtb(relaxed.atoms, kpoints=2).doubts == relaxed.doubts
 
 
 def test_cells_that_fold_the_dirac_point_are_a_doubt_and_a_warning(graphene):

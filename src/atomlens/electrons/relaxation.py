@@ -162,6 +162,7 @@ def relax(
             "relax the result again, or take more steps"
         )
     atoms.calc = None
+    atoms.info["doubts"] = list(said)  # what is solved for these atoms inherits them
     warn(said)
     seconds = time.perf_counter() - start
     return Relaxed(atoms, energy, left, int(search.nsteps), seconds, left <= force, said)
