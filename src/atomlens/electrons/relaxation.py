@@ -150,7 +150,7 @@ def relax(
         with one_thread(), bar:
             for _ in search.irun(fmax=force, steps=steps):
                 bar.set_postfix_str(f"{_largest(atoms):.2f} eV/Å left")
-                bar.update()
+                bar.update(search.nsteps - bar.n)
             left, energy = _largest(atoms), float(atoms.get_potential_energy())
     except CalculationFailed as error:
         raise RuntimeError(
