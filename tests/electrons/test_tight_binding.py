@@ -124,6 +124,7 @@ def square(sheet):
     ("call", "message"),
     [
         (lambda s: electrons.tight_binding("graphene"), "needs ase.Atoms, got a str"),
+        (lambda s: electrons.tight_binding(electrons.tight_binding(s)), r"pass its \.atoms"),
         (lambda s: electrons.tight_binding(s[:0]), "there are none"),
         (lambda s: electrons.tight_binding(nitrogen(s)), "no level for N: pass onsite={'N'"),
         (lambda s: electrons.tight_binding(nitrogen(s), onsite={"N": -1}), r"no hopping for \('C', 'N'\)"),

@@ -32,6 +32,20 @@ def test_silicon_leaves_the_plane_and_its_three_bonds_are_alike(dopant):
     np.testing.assert_array_equal(dopant.atoms.pbc, [True, True, False])
 
 
+def test_silicon_with_four_neighbours_stays_and_pushes_them_up_and_down(graphene):
+    """By up to 0.2 Å each: Nieman et al., J. Chem. Phys. 147 (2017), doi 10.1063/1.4999779."""
+    sheet = graphene(4)
+    first, second = 12, 13
+    assert sheet.get_distance(first, second) == pytest.approx(1.42)
+    sheet.positions[first] = sheet.positions[[first, second]].mean(axis=0)
+    sheet.symbols[first] = "Si"
+    del sheet[second]
+    bonds = electrons.relax(sheet, force=0.1, progress=False).bonds
+    assert len(bonds) == 4
+    assert np.ptp(bonds["length_nm"]) < 2e-3
+    np.testing.assert_allclose(np.sort(bonds["height_nm"]), [-0.02, -0.02, 0.02, 0.02], atol=0.01)
+
+
 def test_a_pristine_sheet_stays_as_it_is(graphene):
     relaxed = electrons.relax(graphene(4), progress=False)
     assert relaxed.steps == 0
@@ -53,6 +67,9 @@ def test_too_few_steps_are_a_doubt_and_a_warning(graphene):
     assert not relaxed.converged
     assert doubts(relaxed) == relaxed.doubts
     assert "after 2 steps" in repr(relaxed)
+    # what is solved for these atoms inherits the doubt
+    assert electrons.tight_binding(relaxed.atoms).doubts[: len(relaxed.doubts)] == relaxed.doubts
+    assert electrons.xtb(relaxed.atoms, kpoints=2).doubts == relaxed.doubts
 
 
 def test_cells_that_fold_the_dirac_point_are_a_doubt_and_a_warning(graphene):

@@ -27,9 +27,8 @@ def checked(atoms, reason):
     TypeError, ValueError
     """
     if not (hasattr(atoms, "pbc") and hasattr(atoms, "cell") and hasattr(atoms, "numbers")):
-        raise TypeError(
-            f"{reason} needs ase.Atoms, got a {type(atoms).__name__}: a defect gives them with .structure(5)"
-        )
+        how = "pass its .atoms" if hasattr(atoms, "atoms") else "a defect gives them with .structure(5)"
+        raise TypeError(f"{reason} needs ase.Atoms, got a {type(atoms).__name__}: {how}")
     if not len(atoms):
         raise ValueError(f"{reason} needs atoms: there are none")
     cell = np.asarray(atoms.cell)

@@ -104,7 +104,10 @@ class States:
 
     @property
     def gap(self) -> float:
-        """Energy in eV from the highest state below the Fermi level to the lowest above it; 0 for a metal."""
+        """Energy in eV from the highest state below the Fermi level to the lowest above it.
+
+        Of the k points that were sampled: pristine graphene has no gap, and shows here how coarsely that was.
+        """
         below, above = self.energies[self.energies <= 0], self.energies[self.energies > 0]
         return float(above.min() - below.max()) if len(below) and len(above) else np.inf
 

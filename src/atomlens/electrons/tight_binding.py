@@ -94,7 +94,7 @@ def tight_binding(
     share = np.concatenate([np.abs(vectors.T) ** 2 for _, vectors in solved])
     full = np.repeat(2 * weight, len(atoms))
     fermi = fermi_level(energies, full, len(atoms))
-    said = []
+    said = list(atoms.info.get("doubts", []))
     height = np.ptp(atoms.positions[:, 2])
     if height > _LIFTED:
         said.append(

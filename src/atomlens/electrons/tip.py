@@ -66,9 +66,14 @@ def tip_map(
     orbitals are left out. Round a defect, waves that are scattered from one corner of the Brillouin zone to
     the other show as a pattern root of 3 as wide as the lattice, which a map atom by atom cannot have.
 
+    Trust where it is bright and how it is turned, not how high it is: pristine graphene comes out 0.06 to
+    0.09 nm rough, since waves at the Dirac point cancel in every hollow (Tersoff, 1986), and a blunt tip sees
+    less. The cell repeats: waves that run from one copy of the defect to the next, 1.2 nm away in 5x5 cells,
+    are in it.
+
     References
     ----------
-    Tersoff and Hamann, Phys. Rev. B 31, 805 (1985).
+    Tersoff and Hamann, Phys. Rev. B 31, 805 (1985); Tersoff, Phys. Rev. Lett. 57, 440 (1986).
 
     Examples
     --------

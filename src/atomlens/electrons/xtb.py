@@ -86,7 +86,7 @@ def xtb(
     np.add.at(share.T, owner, np.abs(np.concatenate([states for _, states in solved]).T) ** 2)
     full = np.repeat(2 * weight, len(overlap))
     fermi = fermi_level(energies, full, count)
-    said = _doubts(atoms, k, np.sort(energies), fermi)
+    said = [*atoms.info.get("doubts", []), *_doubts(atoms, k, np.sort(energies), fermi)]
     outer = orbital >= 0
     amplitude = [np.zeros((len(overlap), len(atoms), 4), dtype=complex) for _ in k]
     for one, (_, states) in zip(amplitude, solved, strict=True):
