@@ -273,7 +273,8 @@ def test_in_maps_at_several_heights_the_surface_of_equal_density_is_found():
         (np.ones((5, 5)), r"shape \(5, 5\), the image \(90, 90\)"),
         (np.full((90, 90), np.nan), "numbers that are not negative"),
         (np.zeros((90, 90)), "not only zeros"),
-        (np.ones((2, 90, 90)), "their coordinate z"),
+        (np.ones((2, 90, 90)), "needs a coordinate z"),
+        (xr.DataArray(np.ones((2, 90, 90)), dims=("z", "y", "x"), coords={"z": [0.5, 0.4]}), "rising"),
         (pd.DataFrame({"ldos": np.ones(196)}), "name its column"),
         (
             xr.DataArray(np.ones((90, 90)), dims=("y", "x"), attrs={"pixel_size_nm": 0.02}),

@@ -254,10 +254,12 @@ def _map(density, shape, pixel_size):
     values = np.asarray(density, dtype=float)
     if values.shape[-2:] != shape:
         raise ValueError(f"the map of the density has shape {values.shape[-2:]}, the image {shape}")
-    if values.ndim == 3 and (len(values) < 2 or "z" not in getattr(density, "coords", {})):
-        raise ValueError(
-            "a density of shape (Z, H, W) needs two heights at least, and their coordinate z in nm"
-        )
+    if values.ndim == 3:
+        z = np.asarray(density["z"], dtype=float) if "z" in getattr(density, "coords", {}) else np.empty(0)
+        if len(z) < 2 or not (np.diff(z) > 0).all():
+            raise ValueError(
+                "a density of shape (Z, H, W) needs a coordinate z: two heights in nm or more, rising"
+            )
     own = getattr(density, "attrs", {}).get("pixel_size_nm", pixel_size)
     if abs(own / pixel_size - 1) > 1e-3:
         raise ValueError(f"the map of the density has pixels of {own:g} nm: pass pixel_size={own:g}")
