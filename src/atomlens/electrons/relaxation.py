@@ -108,7 +108,7 @@ def relax(
 
     Notes
     -----
-    Trust bond lengths to about 0.05 Å: graphene comes out at 1.42 Å (benchmarks/electrons_truth.py).Silicon
+    Trust bond lengths to about 0.05 Å: graphene comes out at 1.42 Å (benchmarks/electrons_truth.py). Silicon
     with four neighbours pushes two of them 0.2 Å up and two down, as in density functional theory. The cell
     keeps its size, and a small one presses a defect harder than a sheet would: compare two sizes. The zone is
     sampled at its centre only, where 3n x 3n cells mislead: in 6x6, that silicon stays flat, and the three
