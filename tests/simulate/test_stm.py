@@ -252,9 +252,9 @@ def test_where_there_is_no_density_the_tip_stops():
 
 
 def test_in_maps_at_several_heights_the_surface_of_equal_density_is_found():
-    z = np.array([0.4, 0.5, 0.6])
+    z = np.arange(0.2, 0.85, 0.1)  # over these, the density falls by nine decades
     y, x = np.mgrid[:40, :50]
-    surface = 0.5 + 0.12 * np.sin(x / 8) * np.cos(y / 9)  # beyond the planes at the top
+    surface = 0.5 + 0.35 * np.sin(x / 8) * np.cos(y / 9)  # beyond the planes at the top
     fall = 14 + 3 * np.cos(x / 10)  # not that of the work function, and not the same everywhere
     stack = np.exp(-2 * fall * (z[:, None, None] - surface))
     density = xr.DataArray(stack, dims=("z", "y", "x"), coords={"z": z})
@@ -273,7 +273,9 @@ def test_in_maps_at_several_heights_the_surface_of_equal_density_is_found():
         (np.ones((5, 5)), r"shape \(5, 5\), the image \(90, 90\)"),
         (np.full((90, 90), np.nan), "numbers that are not negative"),
         (np.zeros((90, 90)), "not only zeros"),
-        (np.ones((2, 90, 90)), "their coordinate z"),
+        (np.ones((2, 90, 90)), "needs a coordinate z"),
+        (xr.DataArray(np.ones((2, 90, 90)), dims=("z", "y", "x"), coords={"z": [0.5, 0.4]}), "rising"),
+        (pd.DataFrame({"ldos": np.ones(196)}), "name its column"),
         (
             xr.DataArray(np.ones((90, 90)), dims=("y", "x"), attrs={"pixel_size_nm": 0.02}),
             "pass pixel_size=0.02",

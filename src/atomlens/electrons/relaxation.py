@@ -111,7 +111,8 @@ def relax(
     Trust bond lengths to about 0.05 Å: graphene comes out at 1.42 Å (benchmarks/electrons_truth.py). Silicon
     with four neighbours pushes two of them 0.2 Å up and two down, as in density functional theory. The cell
     keeps its size, and a small one presses a defect harder than a sheet would: compare two sizes. The zone is
-    sampled at its centre only. Which of two shapes is lower in energy is a hint at best.
+    sampled at its centre only, where 3n x 3n cells mislead: in 6x6, that silicon stays flat, and the three
+    bonds of the other kind differ by 0.025 Å. Which of two shapes is lower in energy is a hint at best.
 
     References
     ----------
@@ -229,7 +230,8 @@ def _folds(atoms):
         return []
     return [
         f"{whole[0]} x {whole[1]} cells of graphene fold the Dirac point onto the centre of the zone, where "
-        "forces are taken: equal bonds may come out unequal; take a number that three does not divide"
+        "forces are taken: equal bonds come out unequal and bent defects flat; take a number that three "
+        "does not divide"
     ]
 
 

@@ -121,7 +121,7 @@ def image(
     With a density, the tip follows a surface of equal density (Tersoff and Hamann). Every column adds its own
     times a Gaussian; what falls off as exp(-2 kappa z) is as large ``log(density) / (2 kappa)`` higher up:
     about 0.1 nm for ten times as much. A column of ``z_nm`` in the table counts in the same way: an atom that
-    stands out is closer to the tip. Where there is next to nothing, the tip stops 0.4 nm below the surface.
+    stands out is closer to the tip. Where there is next to nothing, the tip stops 0.4 nm below the rest.
     In maps at several heights that surface is looked for, around their middle, however fast they fall off.
 
     References
@@ -189,12 +189,10 @@ def image(
         scale = corrugation * _PM / _raw_corrugation(values, 2 * np.sqrt(values.size / present))
         ideal, height = scale * values, relative * scale
     else:
-        values = np.log(np.maximum(values, _EMPTY * np.median(values[values > 0])))
-        ideal = (
-            values / inverse
-            if values.ndim == 2
-            else _surface(values, np.asarray(density["z"], float), inverse)
-        )
+        if values.ndim == 3:
+            ideal = _surface(values, np.asarray(density["z"], dtype=float), inverse)
+        else:
+            ideal = np.log(np.maximum(values, _EMPTY * np.median(values[values > 0]))) / inverse
         height = map_coordinates(ideal - ideal.mean(), [y, x], order=1, mode="nearest")
     if standing_wave:
         waves = _waves(shape, sources / pixel_size, wavelength / pixel_size, decay / pixel_size)
@@ -249,23 +247,30 @@ def _weights(table, density, inverse):
 
 def _map(density, shape, pixel_size):
     """A density that is given as a map of the image, or as maps at several heights."""
+    if isinstance(density, pd.DataFrame):
+        raise ValueError(
+            "a density that is a table has no places in the image: name its column, or pass numbers"
+        )
     values = np.asarray(density, dtype=float)
     if values.shape[-2:] != shape:
         raise ValueError(f"the map of the density has shape {values.shape[-2:]}, the image {shape}")
-    if values.ndim == 3 and (len(values) < 2 or "z" not in getattr(density, "coords", {})):
-        raise ValueError(
-            "a density of shape (Z, H, W) needs two heights at least, and their coordinate z in nm"
-        )
+    if values.ndim == 3:
+        z = np.asarray(density["z"], dtype=float) if "z" in getattr(density, "coords", {}) else np.empty(0)
+        if len(z) < 2 or not (np.diff(z) > 0).all():
+            raise ValueError(
+                "a density of shape (Z, H, W) needs a coordinate z: two heights in nm or more, rising"
+            )
     own = getattr(density, "attrs", {}).get("pixel_size_nm", pixel_size)
     if abs(own / pixel_size - 1) > 1e-3:
         raise ValueError(f"the map of the density has pixels of {own:g} nm: pass pixel_size={own:g}")
-    if not (np.isfinite(values).all() and (values >= 0).all() and values.any()):
+    if not (np.isfinite(values).all() and (values >= 0).all() and values.any(axis=(-2, -1)).all()):
         raise ValueError("the map of the density must hold numbers that are not negative, and not only zeros")
     return values
 
 
-def _surface(logarithm, z, inverse):
-    """Height at which a density is what it is between the planes on average, shape (H, W)."""
+def _surface(values, z, inverse):
+    """Height at which densities are what they are between the planes on average, shape (H, W)."""
+    logarithm = np.log(np.maximum(values, np.finfo(float).tiny))
     target = np.median(logarithm, axis=(1, 2)).mean()
     # the interval in which it is crossed; the first and the last go on beyond the planes
     lower = np.clip((logarithm > target).sum(axis=0) - 1, 0, len(z) - 2)[None]
@@ -274,7 +279,8 @@ def _surface(logarithm, z, inverse):
     # no tail falls off more slowly than that of the work function, though near a node it may seem to
     beyond = (here < target) | (next_ > target)
     fall = np.where(beyond, np.maximum(fall, inverse * step), fall)
-    return z[lower[0]] + step * (here - target) / np.where(fall == 0, 1, fall)
+    height = z[lower[0]] + step * (here - target) / np.where(fall == 0, 1, fall)
+    return np.maximum(height, z[0] + np.log(_EMPTY) / inverse)
 
 
 def _scatterers(given, planted, standing_wave):
