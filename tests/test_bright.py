@@ -15,7 +15,7 @@ def sheet(shape=(220, 240), spacing=20.0, at=(), strength=8.0, electrons=160.0, 
     sites = np.array(
         [(a, b) for b in np.arange(9, shape[0], spacing) for a in np.arange(12, shape[1], spacing)]
     )
-    image = np.full(shape, 12.0)
+    image = np.full(shape, 1.5)
     weight = np.ones(len(sites))
     weight[list(at)] = strength
     for (a, b), w in zip(sites, weight, strict=True):
@@ -32,21 +32,20 @@ def test_spots_are_the_bright_atoms_and_no_others(at):
     assert len(spots) == len(at)
     if at:
         away = np.linalg.norm(spots[["x", "y"]].to_numpy()[:, None] - sites[list(at)][None], axis=2)
-        assert away.min(axis=0).max() < 0.5
+        assert away.min(axis=0).max() < 0.7
         assert spots["score"].between(0.5, 1).all()
         a, b = sites[at[0]].astype(int)
         assert (
-            abs(between[b - 1 : b + 2, a - 1 : a + 2].mean() - 12) < 8
-        )  # the light is gone, from 8 x 2.8 + 12
+            abs(between[b - 1 : b + 2, a - 1 : a + 2].mean() - 1.5) < 5
+        )  # the light is gone, of 8 x 2.8 + 1.5
     else:
         assert between is image
 
 
-def test_two_sublattices_are_no_exceptions():
-    image, sites = sheet()
-    every_fifth = tuple(range(0, len(sites), 5))
-    image, _ = sheet(at=every_fifth)
-    assert bright_spots(image, np.ones(image.shape, dtype=bool), SIGMA / 1.3, SIGMA)[0].empty
+def test_an_eighth_of_the_columns_may_be_bright():
+    _, sites = sheet()
+    image, _ = sheet(at=tuple(range(0, len(sites), 8)))
+    assert metrics.match(columns.find(image), sites, tolerance=3).f1 > 0.98
 
 
 @pytest.mark.parametrize("strength", [6.0, 15.0])
@@ -66,4 +65,4 @@ def test_the_lattice_of_the_image_is_seen_between_them():
     image, _ = sheet(at=(40, 53, 66, 20), strength=25.0, electrons=60)
     found = lattice.estimate(image)
     assert found.periodic
-    assert np.allclose(found.lengths, 20, atol=0.2)
+    assert np.allclose(found.lengths, 20, rtol=0.02)

@@ -1,15 +1,19 @@
 # %% [markdown]
-# # Exercises to lesson 07 · Defect library
+# # Exercises to lesson 07 · A library of defects
 #
-# **You will** find columns in an image that nobody else has
+# **You will** name a defect that nobody else has · count bonds by hand · compute a conformal p-value · find the one
+# defect that a library has not seen
 #
 # **Needs** [lesson 07](../07_defect_library.ipynb) · **Time** 30 min
 #
 # Write your answers in place of the dots, and run the cell. The check below it answers at once: ✓, or a hint.
 
 # %%
-from atomlens import columns
+import numpy as np
+
+from atomlens import library, plotting
 from atomlens.course.defect_library import Exercise
+from atomlens.notebook import show
 
 # %% [markdown]
 # Put your own name here. It seeds your samples: your numbers differ from your neighbour's.
@@ -18,14 +22,56 @@ from atomlens.course.defect_library import Exercise
 exercise = Exercise("Ada Lovelace")
 
 # %% [markdown]
-# ## 1 · How many?
+# ## 1 · What is its formula?
 #
-# Find the columns of `exercise.sample.data`. How many are there?
+# Take the defect out of `exercise.image`. What is its formula, such as `"Si1C3"`?
 
 # %%
 # Your code here
-number = ...
-exercise.check_number(number)
+defect = ...
+formula = ...
+exercise.check_formula(formula)
+
+# %%
+figure, ax = plotting.new_figure(size=(3.2, 3.2))
+plotting.draw_image(ax, exercise.image, title="Your image")
+show(figure, alt="A cluster of silicon atoms in graphene.")
+
+# %% [markdown]
+# ## 2 · Count by hand
+#
+# `exercise.silicon` is the place of a silicon atom, `exercise.carbon` those of forty carbon atoms around another one
+# of yours; all in nm. How many of them is it bonded to? Look at the distances first.
+
+# %%
+# Your code here
+distances = ...
+neighbours = ...
+exercise.check_neighbours(neighbours)
+
+# %% [markdown]
+# ## 3 · How unusual?
+#
+# `exercise.lonely` holds the distance of each of 60 members of a library to the member that is nearest to it, and
+# `exercise.newcomer` that of a newcomer. What is its conformal p-value?
+
+# %%
+# Your code here
+members = ...
+p_value = ...
+exercise.check_p_value(float(p_value))
+
+# %% [markdown]
+# ## 4 · Seen before?
+#
+# `exercise.shelf` is a library. Two of the three images `exercise.candidates` show what it holds, one does not. Which
+# one (0, 1 or 2)?
+
+# %%
+# Your code here
+answers = ...
+new = ...
+exercise.check_new(new)
 
 # %%
 from atomlens.course import check

@@ -38,7 +38,14 @@ BUILDERS = {
 
 
 def test_every_builder_is_among_those_tested_here():
-    makes = {"amorphous", "combine", "from_atoms", "read", "single_atoms"}  # tested on their own, below
+    makes = {
+        "amorphous",
+        "combine",
+        "from_atoms",
+        "read",
+        "silicon_in_graphene",
+        "single_atoms",
+    }  # on their own
     builders = set(structures.__all__) - {"Structure"} - makes
     source = Path(__file__).read_text(encoding="utf-8").partition("BUILDERS = {")[2].partition("\n}")[0]
     assert builders == set(re.findall(r"structures\.(\w+)", source))
@@ -744,3 +751,31 @@ def test_bad_files(tmp_path, file, content, options, message):
 def test_missing_file_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match=r"gone\.xyz"):
         structures.read(tmp_path / "gone.xyz")
+
+
+@pytest.mark.parametrize(
+    ("formula", "silicon", "gone", "carbon"),
+    [("Si1C3", 1, 1, 3), ("Si1C4", 1, 2, 4), ("Si2C5", 2, 2, 5),
+     ("Si2C6", 2, 4, 6), ("Si3C6", 3, 6, 6), ("Si4C6", 4, 6, 6)],
+)  # fmt: skip
+@pytest.mark.parametrize("rotation", [0.0, 200.0])
+def test_clusters_of_silicon_have_the_bonds_of_their_formula(formula, silicon, gone, carbon, rotation):
+    sheet = structures.silicon_in_graphene(formula, (3.0, 3.0), rotation=rotation)
+    numbers, xy = sheet.atoms.numbers, sheet.atoms.positions[:, :2]
+    assert (numbers == 14).sum() == silicon
+    pristine = structures.graphene((3.0, 3.0), rotation=rotation)
+    assert len(pristine.atoms) - (numbers == 6).sum() == gone
+    away = cKDTree(xy[numbers == 14]).query(xy[numbers == 6])[0]
+    assert (away < 2.1).sum() == carbon
+    assert np.sort(away)[carbon] > 2.2  # Å: the next shell stands apart
+    others = spacings(xy[numbers == 6])
+    assert others.min() > 1.2
+    middle = xy[numbers == 14].mean(axis=0) / 10
+    assert np.all(np.abs(middle - 1.5) < 0.4)
+
+
+def test_clusters_that_do_not_exist_or_fit_are_refused():
+    with pytest.raises(ValueError, match="Si9C9"):
+        structures.silicon_in_graphene("Si9C9")
+    with pytest.raises(ValueError, match="too small"):
+        structures.silicon_in_graphene("Si1C3", (1.0, 2.0))

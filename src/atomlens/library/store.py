@@ -70,7 +70,7 @@ class Library:
     <Library: 2 defects, Si1C4 1, Si1C3 1>
     """
 
-    def __init__(self, defects: Iterable[Defect] = ()):
+    def __init__(self, defects: Iterable[Defect] = ()) -> None:
         self._defects: dict[str, Defect] = {}
         self.add(*defects)
 
