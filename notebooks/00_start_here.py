@@ -48,6 +48,8 @@ environment_report()
 # | [Exercises to 06](exercises/06_shift_vae.ipynb) | Have I understood it? Checked as you go | 30 min | lesson 06 |
 # | [07 · A library of defects](07_defect_library.ipynb) | Which kinds of defects are in these images, was this one seen before, and what do its electrons do? | 45 min | lesson 03 |
 # | [Exercises to 07](exercises/07_defect_library.ipynb) | Have I understood it? | 30 min | lesson 07 |
+# | [08 · Defects in motion](08_defect_dynamics.ipynb) | How fast do defects move, what do they become, and what do published estimators get wrong? | 45 min | lessons 03 and 05 |
+# | [Exercises to 08](exercises/08_defect_dynamics.ipynb) | Have I understood it? Your own tracks, checked as you go | 40 min | lesson 08 |
 #
 # More lessons will follow the same plan.
 

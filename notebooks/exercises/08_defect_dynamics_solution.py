@@ -1,0 +1,104 @@
+# %% [markdown] tags=["solution"]
+# *With solutions. This file is the source of the students' notebook: what stands between the markers is cut
+# out there.*
+
+# %% [markdown]
+# # Exercises to lesson 08 · Defects in motion
+#
+# **You will** read diffusion and noise off a curve · measure what a movie tells · count transitions without inventing
+# any · take the mistakes of an eye out of a chain · find the defects that are not free
+#
+# **Needs** [lesson 08](../08_defect_dynamics.ipynb) · **Time** 40 min
+#
+# Write your answers in place of the dots, and run the cell. The check below it answers at once: ✓, or a hint.
+
+# %%
+import numpy as np
+
+from atomlens import dynamics
+from atomlens.course.defect_dynamics import Exercise
+
+# %% [markdown]
+# Put your own name here. It seeds your samples: your numbers differ from your neighbour's.
+
+# %%
+exercise = Exercise("Ada Lovelace")
+
+# %% [markdown]
+# ## 1 · Read the curve
+#
+# `exercise.curve` is a mean-square displacement, `msd` in nm² against `lag_s` in s. What are the diffusion coefficient
+# in nm²/s, and the error of the places in nm?
+
+# %%
+# --- solution
+slope, intercept = np.polyfit(exercise.curve.lag_s, exercise.curve.msd, 1)
+diffusion, noise = slope / 4, np.sqrt(intercept / 4)
+# --- end
+exercise.check_curve([diffusion, noise])
+
+# %% [markdown]
+# ## 2 · Measure it
+#
+# `exercise.tracks` are forty particles, one frame every `exercise.dt` seconds. How fast do they diffuse, in nm²/s?
+
+# %%
+# --- solution
+coefficient = dynamics.diffusion(exercise.tracks, dt=exercise.dt).coefficient
+# --- end
+exercise.check_diffusion(coefficient)
+
+# %% [markdown]
+# ## 3 · Count
+#
+# `exercise.sightings` lists three particles that are in state "a" or "b"; some frames are missing. Make the table of
+# transitions from one frame to the next: rows "a" and "b" before, columns "a" and "b" after.
+
+# %%
+exercise.sightings.pivot(index="particle", columns="frame", values="label").fillna("")
+
+# %%
+# --- solution
+counts = np.zeros((2, 2))
+for _, path in exercise.sightings.groupby("particle"):
+    state = path.set_index("frame").label.map("ab".index)
+    for frame in state.index[:-1]:
+        if frame + 1 in state.index:
+            counts[state[frame], state[frame + 1]] += 1
+# --- end
+exercise.check_counts(counts)
+
+# %% [markdown]
+# ## 4 · Take the mistakes out
+#
+# An eye takes one state for the other with probability `exercise.erring`, either way, and sees the transition matrix
+# `exercise.seen`. What is the true one? Call the misclassification $M$, the shares of the states $\pi$. Pairs of
+# successive sightings then have the probabilities $M^T \mathrm{diag}(\pi)\, P\, M$.
+
+# %%
+# --- solution
+eye = np.array([[1 - exercise.erring, exercise.erring], [exercise.erring, 1 - exercise.erring]])
+values, vectors = np.linalg.eig(exercise.seen.T)
+share = np.real(vectors[:, np.argmax(np.real(values))])
+pairs = np.diag(share / share.sum()) @ exercise.seen  # of what is seen
+true_pairs = np.linalg.inv(eye.T) @ pairs @ np.linalg.inv(eye)
+chain = true_pairs / true_pairs.sum(axis=1, keepdims=True)
+# --- end
+exercise.check_chain(chain)
+
+# %% [markdown]
+# ## 5 · Not free
+#
+# In one of the three sets `exercise.suspects` the particles are bound to their places. In which (0, 1 or 2)?
+
+# %%
+# --- solution
+p_values = [dynamics.motion(tracks, dt=exercise.dt).p_free for tracks in exercise.suspects]
+bound = int(np.argmin(p_values))
+# --- end
+exercise.check_bound(bound)
+
+# %%
+from atomlens.course import check
+
+check.summary()
