@@ -55,6 +55,29 @@ def latent(picture: DataArray) -> DataFrame:
     return model.summary(windows)
 
 
+def shelf(picture: DataArray) -> DataFrame:
+    """Take defects out of an image, keep them, and ask what is new."""
+    found = al.library.extract(picture, name="today")
+    library = al.library.Library(found[:-1])
+    library.save("shelf", overwrite=True)
+    groups = al.library.open_library("shelf").group("bonds")
+    al.notebook.show(al.plotting.group_means(library, groups), alt=library.seen(found[-1]).formula)
+    relaxed = al.electrons.relax(found[0].structure(5), progress=False)
+    states = al.electrons.xtb(relaxed.atoms)
+    density: DataArray = al.electrons.ldos_map(relaxed.atoms, states.local((-0.5, 0.5)))
+    assert density.size
+    return library.table
+
+
+def motion(detections: DataFrame) -> float:
+    """Follow defects, and say how fast they are and what they become."""
+    tracks = al.dynamics.remove_drift(al.dynamics.link(detections))
+    chain = al.dynamics.transitions(tracks, state="label", dt=2.25)
+    al.notebook.show(al.plotting.matrices({"counted": chain}), alt="A transition matrix")
+    assert al.dynamics.first_order(tracks, state="label").p_value >= 0
+    return al.dynamics.diffusion(tracks, dt=2.25).coefficient
+
+
 def twins() -> float:
     """Plant a truth, and score against it."""
     sheet = al.simulate.structures.transition_metal_dichalcogenide("MoS2", (4.0, 4.0), rotation=12)

@@ -23,6 +23,8 @@ FINDER = ".atomlens-view:has-text('lowest score')"
 DESCRIPTOR = ".atomlens-view:has-text('look-alikes')"
 CRYSTAL = ".atomlens-view:has-text('point group')"
 DEFECTS = ".atomlens-view:has-text('false-alarm rate')"
+GALLERY = ".atomlens-view:has-text('grouped by')"
+TRACKS = ".atomlens-view:has-text('next event')"
 
 
 def draw_loop(canvas, *corners):
@@ -158,6 +160,48 @@ CONTROLS = (
         f"{EXPLORER} canvas >> nth=1",
         lambda c: draw_loop(c, (0.1, 0.5), (0.16, 0.65), (0.2, 0.5)),
         f"{EXPLORER} .atomlens-verdict",
+    ),
+    (
+        "07_defect_library",
+        f"{GALLERY} :has-text('grouped by') > select",
+        lambda c: c.select_option("gmm"),
+        f"{GALLERY} .atomlens-verdict",
+    ),
+    (  # a click on the third small picture
+        "07_defect_library",
+        f"{GALLERY} canvas >> nth=1",
+        lambda c: c.click(position={"x": 720, "y": 90}),
+        f"{GALLERY} canvas >> nth=0",
+    ),
+    (
+        "07_defect_library",
+        f"{GALLERY} button:has-text('code')",
+        lambda c: c.click(),
+        f"{GALLERY} .atomlens-code",
+    ),
+    (
+        "08_defect_dynamics",
+        f"{TRACKS} .noUi-handle",
+        lambda c: c.press("ArrowRight"),
+        f"{TRACKS} canvas >> nth=0",
+    ),
+    (  # a click on a cell of the matrix
+        "08_defect_dynamics",
+        f"{TRACKS} canvas >> nth=1",
+        lambda c: c.click(position={"x": 735, "y": 205}),
+        f"{TRACKS} .atomlens-verdict",
+    ),
+    (
+        "08_defect_dynamics",
+        f"{TRACKS} button:has-text('next event')",
+        lambda c: c.click(),
+        f"{TRACKS} canvas >> nth=0",
+    ),
+    (
+        "08_defect_dynamics",
+        f"{TRACKS} button:has-text('code')",
+        lambda c: c.click(),
+        f"{TRACKS} .atomlens-code",
     ),
 )
 
