@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from atomlens import columns, lattice, metrics
+from atomlens import columns, lattice, metrics, simulate
 from atomlens._bright import bright_spots
+from atomlens.columns.scale import COLUMN_WIDTH, features
 
 SIGMA = 3.0
 
@@ -40,6 +41,16 @@ def test_spots_are_the_bright_atoms_and_no_others(at):
         )  # the light is gone, of 8 x 2.8 + 1.5
     else:
         assert between is image
+
+
+def test_speckles_of_dirt_are_no_atoms():
+    graphene = simulate.structures.graphene((6, 6), rotation=8)
+    for thickness in (1.0, 3.0):
+        patch = simulate.structures.amorphous("C", (6, 6), thickness=thickness, random_state=3)
+        sheet = simulate.structures.combine(graphene, patch, where=(3.0, 3.0, 1.2))
+        image = simulate.image(sheet, electrons=150, random_state=1).data.to_numpy()
+        size = features(image)[0]
+        assert bright_spots(image, np.ones(image.shape, dtype=bool), size, COLUMN_WIDTH * size)[0].empty
 
 
 def test_an_eighth_of_the_columns_may_be_bright():

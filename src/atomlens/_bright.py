@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from scipy.ndimage import gaussian_laplace
+from scipy.ndimage import gaussian_filter, gaussian_laplace, maximum
 from scipy.optimize import nnls
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
@@ -16,6 +16,8 @@ from atomlens._maxima import local_maxima
 _USUAL, _BRIGHT, _FEW = 90, 2.5, 0.1
 # Light of a spot: Gaussians so many columns wide, up to so many widths away. One would leave its tails.
 _WIDTHS, _REACH = (0.6, 0.9, 1.3, 2.0), 3.5
+_CLUSTER = 6  # atoms of a cluster at most
+_HALO = 0.2  # of a spot's height around it: atoms have .13 and less, amorphous patches .26 and more
 
 
 def bright_spots(values, usable, size, sigma, usual=None):
@@ -47,7 +49,32 @@ def bright_spots(values, usable, size, sigma, usual=None):
     if not 0 < x.size <= _FEW * heights.size:
         return pd.DataFrame({"x": [], "y": [], "score": []}), values
     spots = pd.DataFrame({"x": _top(strength, y, x, 1), "y": _top(strength, y, x, 0)})
-    return spots.assign(score=1 - usual / strength[y, x]), without(values, usable, spots, sigma)
+    spots = spots.assign(score=1 - usual / strength[y, x])
+    spots = spots[_in_clean_surroundings(spots, values, usable, sigma)].reset_index(drop=True)
+    return spots, without(values, usable, spots, sigma) if len(spots) else values
+
+
+def _groups(spots, sigma):
+    """Number of the group of every spot: those whose light overlaps are together."""
+    xy = spots[["x", "y"]].to_numpy()
+    graph = cKDTree(xy).sparse_distance_matrix(cKDTree(xy), 2 * _REACH * sigma)
+    return connected_components(graph)[1]
+
+
+def _in_clean_surroundings(spots, values, usable, sigma):
+    """Which spots are single atoms or small clusters: dirt is speckled too, and bright between its speckles."""
+    group, smooth = _groups(spots, sigma), gaussian_filter(values, sigma)
+    smooth -= np.median(smooth[usable])
+    y, x = np.indices(values.shape)
+    away = cKDTree(spots[["x", "y"]]).query(np.column_stack([x.ravel(), y.ravel()]))
+    distance, nearest = (a.reshape(values.shape) for a in away)
+    ring = usable & (distance > _REACH * sigma) & (distance < 1.5 * _REACH * sigma)
+    of = group[nearest[ring]]
+    count = np.bincount(of, minlength=group.max() + 1)
+    level = np.bincount(of, smooth[ring], minlength=group.max() + 1) / np.maximum(count, 1)
+    own = np.where(usable & (distance < 1), group[nearest] + 1, 0)
+    top = np.asarray(maximum(smooth, own, np.arange(count.size) + 1))
+    return ((np.bincount(group) <= _CLUSTER) & (level < _HALO * top))[group]
 
 
 def _top(strength, y, x, axis):
@@ -63,10 +90,9 @@ def _top(strength, y, x, axis):
 def without(values, usable, spots, sigma):
     """The image minus Gaussians fitted to the spots, those together whose light overlaps."""
     reach, xy = _REACH * sigma, spots[["x", "y"]].to_numpy()
-    graph = cKDTree(xy).sparse_distance_matrix(cKDTree(xy), 2 * reach)
-    rest = values.copy()
-    for group in range(connected_components(graph)[0]):
-        own = xy[connected_components(graph)[1] == group]
+    rest, group = values.copy(), _groups(spots, sigma)
+    for number in range(group.max() + 1):
+        own = xy[group == number]
         low = np.maximum(np.floor(own.min(axis=0) - reach).astype(int), 0)
         high = np.ceil(own.max(axis=0) + reach).astype(int) + 1
         box = slice(low[1], high[1]), slice(low[0], high[0])

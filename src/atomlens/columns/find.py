@@ -147,7 +147,8 @@ def find(
             inverted = _looks_inverted(values, network, zoom, threshold)
         if inverted:
             values = values.max() - values
-        alone = not inverted and len(network.spec.classes) == 1  # other networks know their bright species
+        # Networks of several classes know their bright species, and a team is asked for its own opinion.
+        alone = not inverted and len(network.spec.classes) == 1 and not isinstance(network, Ensemble)
         table = _detect(between if alone else values, network, zoom, threshold)
         if alone and len(spots):
             table = _with_spots(table, spots, size)
