@@ -62,7 +62,7 @@ def _groups(spots, sigma):
 
 
 def _in_clean_surroundings(spots, values, usable, sigma):
-    """Which spots are single atoms or small clusters: dirt is speckled too, and bright between its speckles."""
+    """Which spots are single atoms or small clusters: dirt is speckled, too, but bright between speckles."""
     group, smooth = _groups(spots, sigma), gaussian_filter(values, sigma)
     smooth -= np.median(smooth[usable])
     y, x = np.indices(values.shape)
