@@ -18,7 +18,6 @@ import warnings
 import numpy as np
 import pandas as pd
 from IPython.display import Markdown
-from scipy.spatial import cKDTree
 
 from atomlens import datasets, dynamics, plotting, simulate, widgets
 from atomlens.notebook import budget, show, show_film, stored_table
@@ -32,23 +31,19 @@ warnings.simplefilter("ignore", UserWarning)  # doubts are printed where they ma
 # changes by a chain that we planted. The film shows a corner, with the true paths.
 
 # %%
+kinds = {
+    "vacancy": (0.0, 0),
+    "dopant": (0.382, 0),
+    "cluster": (0.0, 2),
+}  # signal of the site, neighbours missing
 planted = np.array([[0.90, 0.07, 0.03], [0.06, 0.88, 0.06], [0.05, 0.10, 0.85]])
-movie = simulate.movies.hopping(
-    30,
-    n_frames=budget(full=100, fast=12),
-    shape=(320, 320),
-    hop=0.06,
-    matrix=planted,
-    electrons=60,
-    random_state=8,
-)
-truth = movie.truth[movie.truth.visible]
-states = list(truth.groupby("state").label.first())
-states
+scene = {"shape": (320, 320), "electrons": 60, "hop": 0.06, "states": kinds, "matrix": planted}
+movie = simulate.movies.hopping(30, n_frames=budget(full=80, fast=12), **scene, random_state=8)
+truth, states = movie.truth, list(kinds)
 
 # %%
 corner = movie.data[: budget(full=20, fast=3), :160, :160]
-inside = truth[(truth.x < 160) & (truth.y < 160) & (truth.frame < len(corner))]
+inside = truth[truth.x.between(0, 160) & truth.y.between(0, 160) & (truth.frame < len(corner))]
 show_film(
     plotting.animation(corner, inside, by="label"), alt="Defects hop between sites of a hexagonal sheet."
 )
@@ -82,17 +77,6 @@ show(
 # **Figure 8.2.** Left to right: the frame, its labels, and what the network says of the *next* frame. Does it see more
 # than the rule that taught it? Three ways, frame by frame, against what was planted:
 
-
-# %%
-def f1(found):
-    """Precision and recall in one: hits within 6 pixels of a planted defect."""
-    right = 0
-    for frame, here in found.groupby("frame"):
-        there = truth.loc[truth.frame == frame, ["x", "y"]]
-        right += (cKDTree(here[["x", "y"]]).query(there, distance_upper_bound=6)[0] < 6).sum()
-    return 2 * right / (len(found) + len(truth))
-
-
 # %%
 detections = network.detect(movie.data)
 ways = {
@@ -100,7 +84,10 @@ ways = {
     "what breaks the lattice": dynamics.detect_frames(movie.data, method="residual"),
     "what differs from the mean frame": dynamics.detect_frames(movie.data, method="difference"),
 }
-pd.DataFrame({way: {"found": len(table), "F1": f1(table)} for way, table in ways.items()}).T.round(3)
+scores = {way: dynamics.agreement(table, truth) for way, table in ways.items()}
+pd.DataFrame(
+    {way: [s.f1, s.precision, s.recall] for way, s in scores.items()}, ["F1", "precision", "recall"]
+).T.round(3)
 
 # %% [markdown]
 # The network makes fewer false hits than its teacher: noise differs from window to window, defects do not. What only
@@ -108,29 +95,33 @@ pd.DataFrame({way: {"found": len(table), "F1": f1(table)} for way, table in ways
 #
 # ## 3 · What kind is it?
 #
-# Cut a small picture around every detection, and group the pictures: principal components, then a mixture of
-# Gaussians. How many classes? The Bayesian criterion (BIC) answers; lower is better.
+# Cut a small picture around every detection, turn it to agree with the others, and group the pictures: principal
+# components, then a mixture of Gaussians. How many classes? The Bayesian criterion (BIC) answers; lower is better.
 
 # %%
-pictures = dynamics.sub_images(movie.data, detections, size_nm=0.8)
-classes = dynamics.SubImageClasses(len(states), random_state=0).fit(pictures)
-show(plotting.class_means(classes.means_), alt="Mean pictures of three classes of defects.")
-classes.bic_
+pictures = dynamics.sub_images(movie.data, detections)
+free = dynamics.SubImageClasses(turns=3).fit(pictures)
+classes = dynamics.SubImageClasses(3, turns=3).fit(pictures)
+print(f"the criterion prefers {free.n_classes_} classes")
+classes.summary().round(2)
 
 # %% [markdown]
-# **Figure 8.3.** Mean pictures. Classes have numbers; *names* come from looking, or here from the planted truth, which
-# also says how often the eye errs: the **misclassification matrix**, true kinds along rows.
+# The criterion counts Gaussians, and noise makes several of one kind. Three were planted, and three can be *named by
+# meaning*: an atom is left in the centre, or none; and if none, the surroundings are whole, or not.
 
 # %%
-tree = cKDTree(truth[["frame", "x", "y"]] * [1000, 1, 1])
-away, nearest = tree.query(detections[["frame", "x", "y"]] * [1000, 1, 1])
-true = truth.label.to_numpy()[nearest]
-table = pd.crosstab(true[away < 6], classes.labels_[away < 6])
-names = table.idxmax()  # of every class, the kind it mostly shows
-detections["label"] = names.reindex(classes.labels_).to_numpy()
-confusion = pd.crosstab(true[away < 6], detections.label[away < 6]).reindex(
-    index=states, columns=states, fill_value=0
-)
+look = classes.summary()
+centre, around = look.centre > look.centre.mean(), look.around.where(look.centre < look.centre.mean())
+classes.name(np.where(centre, "dopant", np.where(around == around.min(), "cluster", "vacancy")))
+show(plotting.class_means(classes.means_, classes.names_), alt="Mean pictures of three classes of defects.")
+
+# %% [markdown]
+# **Figure 8.3.** Mean pictures of the classes. How often does the eye err? The twin tells: true kinds along rows, what
+# they were called along columns. This is the **misclassification matrix**.
+
+# %%
+named = classes.label(detections, pictures)
+confusion = dynamics.agreement(named, truth).misclassification(states)
 confusion
 
 # %% [markdown]
@@ -140,7 +131,7 @@ confusion
 # data; a frame or two may be missed.
 
 # %%
-tracks = dynamics.link(detections)
+tracks = dynamics.link(named)
 print(tracks.attrs["search_reason"])
 show(plotting.state_sequences(tracks), alt="Tracks as rows along time, coloured by the kind of the defect.")
 
@@ -275,7 +266,7 @@ print(dynamics.diffusion(short, dt=dt))
 
 # %%
 Markdown(
-    f"- A network that learnt from one frame finds defects with F1 {f1(detections):.3f} in the others.\n"
+    f"- A network that learnt from one frame finds defects with F1 {scores['network'].f1:.3f} in the others.\n"
     f"- Diffusion: {moved.coefficient:.1e} nm²/s where {true_d:.1e} was planted; the published estimator says "
     f"{published:.1e}.\n"
     "- A transition matrix needs the mistakes of the eye. Without them every error is two transitions."
