@@ -263,3 +263,19 @@ def test_a_set_survives_writing(tmp_path):
     again = io.read(io.write(data, tmp_path / "a.zarr"))
     xr.testing.assert_equal(again, data)
     assert again.attrs["origin_file"].endswith(".dm3")
+
+
+def test_ws2_movie_and_its_boxes():
+    sample = datasets.load("ws2_movie")
+    assert sample.data.dims == ("time", "y", "x")
+    assert float(sample.data.time[1]) == 2.25
+    assert float(sample.data.x[1]) == pytest.approx(0.0853, abs=1e-4)
+    counts = sample.truth["label"].value_counts()
+    assert len(sample.truth) == 8208
+    for colour, published in (("black", 2078), ("red", 1687), ("cyan", 1055)):
+        assert counts[colour] == pytest.approx(published, rel=0.02)
+    painted = sample.extras["painted"].values
+    assert 0.1 < painted.mean() < 0.25
+    left = sample.data.values[0][~painted[0]]
+    assert (left == 0).mean() < 0.02  # black boxes are no dark pixels of the specimen
+    assert len(np.unique(left)) > 5

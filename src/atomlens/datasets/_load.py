@@ -9,7 +9,7 @@ from zlib import crc32
 from atomlens._resources import resource
 from atomlens._sample import Sample
 from atomlens._types import DataFrame, Path
-from atomlens.datasets import _collections, _fetch, _images, _spectra
+from atomlens.datasets import _collections, _fetch, _images, _movies, _spectra
 from atomlens.datasets._registry import TWINS, entry_of, registry
 
 _LOADERS = {
@@ -28,6 +28,7 @@ _LOADERS = {
         _images.no_reader,
         _images.pto_sro_haadf,
         _images.ws2_wsse,
+        _movies.ws2_movie,
         _collections.graphene_si,
         _collections.pt_single_atoms,
     )

@@ -97,6 +97,10 @@ TWINS = {
         "atomlens.datasets._twins:pt_single_atoms", "image", (512, 512),
         "HAADF of Pt single atoms on carbon", "03",
     ),
+    "ws2_movie_twin": Twin(
+        "atomlens.datasets._twins:ws2_movie", "movie", (60, 256, 256),
+        "HAADF movie of WS2 with dopants and vacancies that hop, and a hole that grows", "08",
+    ),
     "stm_vacancies_twin": Twin(
         "atomlens.datasets._twins:stm_vacancies", "image", (512, 512),
         "STM topography of a surface with vacancies, lines and streaks", "05",
@@ -148,11 +152,15 @@ def _entry(name, item):
     fields = dict(item)
     base, folder = fields.pop("base"), fields.pop("folder")
     fields["files"] = {
-        file: File(file, folder, meta["bytes"], meta["sha256"], base + quote(meta["path"]) if base else None)
+        file: File(file, folder, meta["bytes"], meta["sha256"], _address(base, meta.get("path")))
         for file, meta in fields["files"].items()
     }
     fields |= {"shape": tuple(fields["shape"]), "notes": tuple(fields["notes"])}
     return Entry(name=name, **fields)
+
+
+def _address(base, path):
+    return base + quote(path) if base and path else None
 
 
 def entry_of(name):

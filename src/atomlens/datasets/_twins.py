@@ -15,7 +15,7 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from atomlens._sample import Sample, pedigree
-from atomlens.simulate import Instrument, defects, image, stm, strain, structures
+from atomlens.simulate import Instrument, defects, image, movies, stm, strain, structures
 
 
 def mos2(random_state=0):
@@ -190,6 +190,15 @@ def pt_single_atoms(random_state=0):
         truth=sample.truth.assign(background=support[rows, columns]),
         extras={"expected": expected.assign_attrs(units="electrons")},
     )
+
+
+def ws2_movie(random_state=0):
+    """WS2 as it was recorded, a quarter of the field: defects hop and change, more appear, a hole grows."""
+    microscope = Instrument(probe=0.1, source=0.08, background=0.3, contamination=0.15, jitter=0.004)
+    return movies.hopping(
+        20, n_frames=60, shape=(256, 256), electrons=40, appear=0.1, drift=(0.001, 0.0005), wander=0.005,
+        holes=1, growth=0.01, instrument=microscope, random_state=random_state,
+    )  # fmt: skip
 
 
 def stm_vacancies(random_state=0):

@@ -1,21 +1,28 @@
 """Defects in time: found in movies, sorted, linked; diffusion, and Markov chains with honest intervals."""
 
+from atomlens.dynamics.agreement import Agreement, agreement
 from atomlens.dynamics.brownian import Diffusion, diffusion, msd
 from atomlens.dynamics.chain_tests import ChainTest, first_order, stationary
+from atomlens.dynamics.classes import SubImageClasses
 from atomlens.dynamics.detection import detect_frames
 from atomlens.dynamics.freedom import Motion, motion
 from atomlens.dynamics.labels import label_frame
 from atomlens.dynamics.markov import Transitions, transitions
 from atomlens.dynamics.network import DefectNetwork, train_on_frame
 from atomlens.dynamics.published import one_sequence_matrix, published_estimator, row_mean_matrix
+from atomlens.dynamics.sub_images import sub_images
 from atomlens.dynamics.tracks import events, link, remove_drift
+from atomlens.dynamics.unmixing import unmix
 
 __all__ = [
+    "Agreement",
     "ChainTest",
     "DefectNetwork",
     "Diffusion",
     "Motion",
+    "SubImageClasses",
     "Transitions",
+    "agreement",
     "detect_frames",
     "diffusion",
     "events",
@@ -29,6 +36,8 @@ __all__ = [
     "remove_drift",
     "row_mean_matrix",
     "stationary",
+    "sub_images",
     "train_on_frame",
     "transitions",
+    "unmix",
 ]
