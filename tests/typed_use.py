@@ -46,6 +46,15 @@ def defects(picture: DataArray) -> None:
     al.notebook.show(al.plotting.domain_map(picture, domains), alt=f"{len(bolder)} hits")
 
 
+def movie(frames: DataArray, names: list[str]) -> DataFrame:
+    """From a movie to the chances of change."""
+    network = al.dynamics.train_on_frame(frames[0])
+    table: DataFrame = network.detect(frames)
+    pictures: DataArray = al.dynamics.sub_images(frames, table)
+    classes = al.dynamics.SubImageClasses(len(names), turns=3).fit(pictures).name(names)
+    return al.dynamics.transitions(al.dynamics.link(classes.label(table, pictures))).table()
+
+
 def latent(picture: DataArray) -> DataFrame:
     """Map what varies in the windows of a crystal."""
     cell = al.lattice.estimate(picture)

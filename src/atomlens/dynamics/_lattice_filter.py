@@ -17,7 +17,9 @@ _INSIDE = 0.85  # of the first Bragg ring: cut of the low pass
 _BINS = 24  # of brightness, in which noise is measured
 _APART = 0.6  # of the distance of neighbours: nearest two detections
 _NEAR = 0.4  # of the distance of neighbours: what belongs to a detection, and what is the same place
+_LEAST_RIM = 24  # pixels: a network wants so many
 _RIM, _MARGIN = 6.0, 1.2  # cells by which a frame is continued, and spacings within it that are not copied
+_FINE = 0.35  # cycles a pixel: beyond that columns have little, and noise shows
 _CELLS = 6  # along each axis at least
 # A hole is as dark, over so many spacings, as the crystal is between its columns (percentile; a fifth of the
 # way to the mean is allowed for its blurred edge), and larger than some cells. Its edge is left out, too.
@@ -53,7 +55,7 @@ class LatticeFilter:
                 f"(neighbours are {self.spacing:.1f} pixels apart): what is perfect cannot be told; take a "
                 "larger field of view"
             )
-        self._pad = round(_RIM / self.ring)
+        self._pad = max(_LEAST_RIM, round(_RIM / self.ring))
         self._padded = tuple(next_fast_len(n + 2 * self._pad, real=True) for n in shape)
         ky, kx = np.fft.fftfreq(self._padded[0])[:, None], np.fft.rfftfreq(self._padded[1])
         radius = np.hypot(ky, kx)
@@ -80,6 +82,21 @@ class LatticeFilter:
         if usable is not None and not usable.all():
             blank |= binary_dilation(~usable, iterations=max(1, round(_NEAR * self.spacing)))
         return self._scaled(rest, crystal, blank)
+
+    def excess(self, pixels):
+        """Width of what is left, over what the noise between the Bragg peaks of fine detail explains.
+
+        1 for single defects. Many defects, or noise that is no white one, are taken for noise otherwise.
+        """
+        padded = self.continued(pixels)
+        spectrum = rfft2(padded)
+        ky, kx = np.fft.fftfreq(self._padded[0])[:, None], np.fft.rfftfreq(self._padded[1])
+        fine = np.hypot(ky, kx) > _FINE
+        power = np.median(np.abs(spectrum[fine]) ** 2) / np.log(2)  # of exponentially distributed ones
+        weight = np.where((kx > 0) & (kx < 0.5), 2.0, 1.0)  # half of the plane is not stored
+        white = np.sqrt(power * (self._rest**2 * weight).sum()) / padded.size
+        rest = irfft2(spectrum * self._rest, self._padded)[self.inner]
+        return 1.4826 * np.median(np.abs(rest)) / max(white, 1e-30)
 
     def difference(self, pixels, mean):
         """Deviation from a mean image, as `residual` scales it."""

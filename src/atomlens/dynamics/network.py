@@ -143,7 +143,7 @@ class DefectNetwork:
                     rows.append((at, *places(lens, values, threshold)))
                 waiting = []
         table = frames.table(rows)
-        return finished(table, frames, lens, "network", threshold, self.doubts)
+        return finished(table, frames, lens, "network", threshold, self.doubts, told=True)
 
 
 def places(lens, probability, threshold):
@@ -152,16 +152,16 @@ def places(lens, probability, threshold):
     return lens.peaks(smooth, threshold)
 
 
-def finished(table, frames, lens, method, threshold, inherited=()):
+def finished(table, frames, lens, method, threshold, said=(), *, told=False):
     """A table of detections with what later steps want to know."""
     counts = table.groupby("frame").size()
-    messages = [*inherited, *frames.doubts(table)]
+    messages = [*said, *frames.doubts(table)]
     messages += crowded(int(counts.median()), lens) if len(counts) else []
     table.attrs = {
         "n_frames": len(frames), "shape": frames.shape, "method": method, "threshold": float(threshold),
         "spacing_px": lens.spacing, "empty_frames": list(frames.empty), "doubts": messages,
     }  # fmt: skip
-    warn([message for message in messages if message not in inherited], stacklevel=3)
+    warn(messages[len(said) if told else 0 :], stacklevel=3)
     return table
 
 
@@ -227,7 +227,7 @@ def train_on_frame(
     Examples
     --------
     >>> from atomlens import simulate
-    >>> movie = simulate.movies.hopping(24, n_frames=2, shape=(160, 160), electrons=100, random_state=1).data
+    >>> movie = simulate.movies.hopping(16, n_frames=2, shape=(160, 160), electrons=60, random_state=2).data
     >>> network = train_on_frame(movie[0], steps=60)
     >>> network.f1 > 0.8, list(network.history.columns)
     (True, ['step', 'loss', 'validation_loss', 'seconds'])
