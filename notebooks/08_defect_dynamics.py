@@ -38,7 +38,7 @@ kinds = {
 }  # signal of the site, neighbours missing
 planted = np.array([[0.90, 0.07, 0.03], [0.06, 0.88, 0.06], [0.05, 0.10, 0.85]])
 scene = {"shape": (320, 320), "electrons": 60, "hop": 0.06, "states": kinds, "matrix": planted}
-movie = simulate.movies.hopping(30, n_frames=budget(full=80, fast=12), **scene, random_state=8)
+movie = simulate.movies.hopping(30, n_frames=budget(full=60, fast=12), **scene, random_state=8)
 truth, states = movie.truth, list(kinds)
 
 # %%
