@@ -82,6 +82,10 @@ class Frames:
                 return number, frame
         raise ValueError("all frames are empty (constant, or NaN): there is nothing to find")
 
+    def pick(self, number):
+        """One frame as the movie has it, with its coordinates."""
+        return self._movie[number]
+
     def table(self, rows):
         """The table of detections from (frame, x, y, score) arrays, one tuple a frame."""
         names = ["frame", "x", "y", "score"]

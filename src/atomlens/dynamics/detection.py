@@ -77,8 +77,8 @@ def detect_frames(
     frames = Frames(movie)
     if method == "network":
         if network is None:
-            network = train_on_frame(movie[_first(frames)] if np.ndim(movie) == 3 else movie,
-                                     lattice=lattice, random_state=random_state)  # fmt: skip
+            one = frames.pick(frames.first()[0])
+            network = train_on_frame(one, lattice=lattice, random_state=random_state)
         return network.detect(movie, threshold=threshold)
     lens, said = filter_of(frames, lattice, filter)
     if method == "unit_cell":
@@ -90,10 +90,6 @@ def detect_frames(
         rows = [(t, *lens.peaks(np.abs(values), threshold)) for t, values in maps]
     table = frames.table(rows)
     return finished(table, frames, lens, method, threshold, said)
-
-
-def _first(frames):
-    return frames.first()[0]
 
 
 def _residuals(frames, lens):
