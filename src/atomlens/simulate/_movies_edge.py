@@ -11,7 +11,7 @@ from scipy.spatial import cKDTree
 
 from atomlens._sample import Sample, pedigree
 from atomlens._types import ArrayLike, Generator
-from atomlens.simulate._frame import calibrated, within
+from atomlens.simulate._frame import calibrated
 from atomlens.simulate._movies_tracks import chain, located, stochastic
 from atomlens.simulate._structures_2d import _relaxed
 from atomlens.simulate.imaging import CROSS_SECTION, Instrument, image
@@ -21,10 +21,13 @@ from atomlens.simulate.imaging import CROSS_SECTION, Instrument, image
 # silicon carbide, 0.189.
 _STATES = {"pendant": 0.185, "bridge": 0.187, "edge": 0.178, "inner": 0.160, "double": 0.187}
 _MATRIX = 0.86 * np.eye(5) + 0.14 * np.array(
-    [[0, 0.6, 0.4, 0, 0], [0.4, 0, 0.3, 0, 0.3], [0.2, 0.2, 0, 0.4, 0.2], [0, 0, 0.6, 0, 0.4], [0, 0.2, 0.3, 0.5, 0]]
+    [[0, 0.6, 0.4, 0, 0], [0.4, 0, 0.3, 0, 0.3], [0.2, 0.2, 0, 0.4, 0.2], [0, 0, 0.6, 0, 0.4],
+     [0, 0.2, 0.3, 0.5, 0]]
 )  # fmt: skip
 _A, _BOND, _Z = 0.246, 0.142, 1.7  # nm; exponent of the contrast, as in `image`
-_ACROSS = 0.30  # nm: carbon atoms of the edge that one silicon atom can bridge, 0.246 (zigzag), 0.284 (armchair)
+_ACROSS = (
+    0.30  # nm: carbon atoms of the edge that one silicon atom can bridge, 0.246 (zigzag), 0.284 (armchair)
+)
 _FREE = 0.40  # nm around silicon in which atoms give way
 _APART = 0.90  # nm between silicon atoms, at least: what gives way around one is not the other's
 _CORNER = 0.50  # nm from the corners of the hole and from the border within which no silicon atom sits
@@ -169,7 +172,7 @@ def edge(
 
 
 class _Sheet:
-    """Carbon atoms (nm, the middle of the hole or of the edge at the origin) and the sites along their edge."""
+    """Carbon atoms (nm, the origin in the middle of the hole or edge), and the sites along their edge."""
 
     def __init__(self, size, kind, hole, rotation):
         self.size, turn = size, np.radians(rotation)
@@ -194,7 +197,7 @@ class _Sheet:
         inward = normals[side]
         along = inward[:, ::-1] * [-1, 1]
         run = (self.carbon * along).sum(axis=1)
-        sits = loose & (far[:, None] >= 0).ravel() & ((self.carbon * inward).sum(axis=1) < depth + 1.1 * step)
+        sits = loose & (far < 1.1 * step)
         if hole:
             sits &= np.abs(run) < depth * np.tan(np.pi / 6) - _CORNER + 1e-9
         seen = self.seen(self.carbon)
@@ -228,6 +231,7 @@ class _Sheet:
 
     def _partners(self, site, hand):
         """Of an atom of the edge on one side: its neighbour in the sheet, and the one that can be bridged."""
+
         def beside(others):
             ahead = {i: hand * (self.carbon[i] - self.carbon[site]) @ self._along[site] for i in others}
             return min((i for i in ahead if ahead[i] > 1e-6), key=ahead.get, default=None)
@@ -279,7 +283,7 @@ class _Sheet:
 
 
 def _cut(radius, normals, depth):
-    """Atoms of graphene so far around the origin, the middle of a hexagon, but for a hole; no atom dangles."""
+    """Atoms of graphene around the middle of a hexagon, but for what is cut off; none of them dangles."""
     n = int(radius / _A) * 2 + 4
     i, j = np.mgrid[-n : n + 1, -n : n + 1].reshape(2, -1)
     cells = i[:, None] * [_A, 0] + j[:, None] * [_A / 2, _A * np.sqrt(0.75)]
@@ -311,7 +315,8 @@ def _walks(sheet, states, hop, rng):
             now.append(int(place))
     if len(now) < count:
         raise ValueError(
-            f"{count} silicon atoms do not fit {_APART} nm apart along this edge: take fewer, or a larger frame"
+            f"{count} silicon atoms do not fit along this edge, {_APART} nm apart: take fewer, or a larger "
+            "frame"
         )
     hand = [int(rng.choice(hands[place])) for place in now]
     places, sides = np.empty((2, n_frames, count), dtype=int)
