@@ -48,6 +48,7 @@ environment_report()
 # | [Exercises to 06](exercises/06_shift_vae.ipynb) | Have I understood it? Checked as you go | 30 min | lesson 06 |
 # | [07 · A library of defects](07_defect_library.ipynb) | Which kinds of defects are in these images, was this one seen before, and what do its electrons do? | 45 min | lesson 03 |
 # | [Exercises to 07](exercises/07_defect_library.ipynb) | Have I understood it? | 30 min | lesson 07 |
+# | [08b · Silicon at the edge of graphene](08b_silicon_edge.ipynb) | Which of these pictures are one state turned round, and what becomes of what? | 30 min | lesson 08 |
 #
 # More lessons will follow the same plan.
 

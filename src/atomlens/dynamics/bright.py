@@ -64,11 +64,10 @@ def bright_atoms(movie: ArrayLike, *, sigma: float | None = None) -> DataFrame:
     for number in range(len(values)):
         frame = prepare(movie[number] if isinstance(movie, xr.DataArray) else values[number], clean=True)
         spots, _ = bright_spots(frame.pixels, frame.usable, _SCALE * sigma, sigma)
-        parts.append(
-            frame.with_nm(spots[["x", "y"]].astype(float)).assign(score=spots["score"], frame=number)
-        )
+        parts.append(frame.with_nm(spots.assign(frame=number)))
     table = pd.concat(parts, ignore_index=True)
-    table = table[["frame", *table.columns.drop("frame")]]
+    calibrated = [name for name in ("x_nm", "y_nm") if name in table]
+    table = table[["frame", "x", "y", *calibrated, "score"]].astype({"x": float, "y": float, "score": float})
     empty = len(values) - table["frame"].nunique()
     messages = []
     if empty > _EMPTY * len(values):

@@ -19,7 +19,7 @@ from atomlens.simulate.imaging import CROSS_SECTION, Instrument, image
 # Length of the bonds to carbon as seen from above, in nm: three bonds lift silicon out of the plane
 # (`silicon_in_graphene` says where the lengths in the sheet are from); those at the edge are near that of
 # silicon carbide, 0.189.
-_STATES = {"pendant": 0.185, "bridge": 0.187, "edge": 0.178, "inner": 0.160, "double": 0.187}
+_STATES = {"loose": 0.185, "bridge": 0.187, "edge": 0.178, "inner": 0.160, "double": 0.187}
 _MATRIX = 0.86 * np.eye(5) + 0.14 * np.array(
     [[0, 0.6, 0.4, 0, 0], [0.4, 0, 0.3, 0, 0.3], [0.2, 0.2, 0, 0.4, 0.2], [0, 0, 0.6, 0, 0.4],
      [0, 0.2, 0.3, 0.5, 0]]
@@ -73,7 +73,7 @@ def edge(
         Time from frame to frame in s.
     matrix : array_like of shape (5, 5), optional
         Probability of each state in the next frame (columns) given that in this one (rows), in the order
-        pendant, bridge, edge, inner, double.
+        loose, bridge, edge, inner, double.
     hop : float
         Probability of a hop from one frame to the next.
     rotation : float
@@ -100,7 +100,7 @@ def edge(
 
     Notes
     -----
-    The states: ``pendant``, bonded to one atom of the edge, in the vacuum; ``bridge``, bonded to two of them;
+    The states: ``loose``, bonded to one atom of the edge, in the vacuum; ``bridge``, bonded to two of them;
     ``edge``, in place of an atom of the edge, with two neighbours; ``inner``, in place of the next one, with
     three; ``double``, in place of both, with three on one side. They are chosen to be told apart, and have
     not been relaxed by a calculation of energies. At a zigzag edge all but ``double`` are their own mirror
@@ -249,7 +249,7 @@ class _Sheet:
         inner, across = self._partners(site, hand)
         outward, here = -self._inward[site], self.carbon[site]
         length = _STATES[state]
-        if state == "pendant":
+        if state == "loose":
             away = (here - self.carbon[list(self.neighbours[site])]).sum(axis=0)
             gone, bonds, silicon = [], {site}, here + length * away / np.hypot(*away)
         elif state == "bridge":
