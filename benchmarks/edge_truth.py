@@ -1,6 +1,6 @@
 """Claim: classes of silicon at an edge are merged to their states by computing, and their chain comes back.
 
-Movies of `simulate.movies.edge`, of seeds that nothing was chosen on. Bright atoms are found, pictures of them
+Movies of `simulate.movies.edge`, of seeds that nothing was chosen on. Bright atoms are found, their pictures
 sorted by a Gaussian mixture, and classes merged by `dynamics.equivalent_classes` with its defaults. The table
 has, by kind of edge and by electrons of a carbon atom, means over the movies: share of the atoms found and of
 false ones; adjusted Rand index with the planted states before and after merging; number of states (5 are

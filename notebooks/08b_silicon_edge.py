@@ -198,11 +198,17 @@ pd.crosstab(known.label.rename("planted"), atoms.label.rename("named"))
 # Atoms are linked to tracks, and transitions counted *within* tracks, all together, as in lesson 08.
 
 # %%
-tracks = dynamics.link(atoms)
+tracks = dynamics.link(atoms.assign(planted=known.particle))
+before = tracks.groupby("particle").planted.shift()
+print(
+    f"{(tracks.planted != before)[before.notna()].sum()} of {before.notna().sum()} links join two different atoms"
+)
+print(*tracks.attrs["doubts"], sep="\n")
 show(plotting.state_sequences(tracks), alt="Rows of colours: the states of each silicon atom along time.")
 
 # %% [markdown]
-# **Figure 8b.5.** States of the atoms along time: a state lasts several frames.
+# **Figure 8b.5.** States of the atoms along time: a state lasts several frames. `link` reads off the data how
+# far an atom may go, and doubts the answer: atoms are nearer to one another than that. Here the answer key can tell.
 
 # %%
 chain = dynamics.transitions(tracks, state="label", states=names)
@@ -274,6 +280,10 @@ for every in (1, 3, 10):
 pd.Series(rows, name="links that join two atoms").rename_axis("one frame in").to_frame()
 
 # %% [markdown]
+# *Measured data.* Of the published movies we have single frames only, as figures without a scale, so there is nothing to
+# link. Carbon atoms are hardly seen in them, so the last rows of the table are what to expect. And no measured edge is
+# as straight as ours: there, classes are more than orientations, and a name needs a model or a pair of eyes.
+#
 # *Another host.* Twelve operations are those of graphene. Where a substrate, a strain or a tilt makes directions
 # unlike, a copy is no longer a copy; `turns` and `mirrors` say what is left. And pictures that differ only where the
 # circle is cut off, or by less than the noise, are one state to this method.
