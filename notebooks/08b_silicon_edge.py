@@ -35,7 +35,7 @@ warnings.simplefilter("ignore", UserWarning)  # doubts are shown where they matt
 # **inner**, in place of the next; **double**, in place of both. The states follow a Markov chain.
 
 # %%
-n_frames = budget(full=300, fast=60)
+n_frames = budget(full=250, fast=60)
 movie = simulate.movies.edge(4, n_frames=n_frames, hop=0.1, electrons=200, random_state=0)
 truth, names = movie.truth, movie.extras["states"]
 pd.DataFrame(movie.extras["matrix"], index=names, columns=names).round(3)
@@ -169,7 +169,8 @@ pd.DataFrame({"classes": counts, "states": n_states, "index with the states": np
 # The same function does it, since models may point anywhere, too.
 
 # %%
-ideal = simulate.movies.edge(4, n_frames=30, electrons=1e5, random_state=1)
+often = np.full((5, 5), 0.2)  # all states occur soon
+ideal = simulate.movies.edge(4, n_frames=12, matrix=often, electrons=1e5, random_state=1)
 first = ideal.truth.drop_duplicates("label").sort_values("state")
 rows = [first[first.label == name] for name in names]
 models = np.concatenate([windows.column_windows(ideal.data[int(r.frame.iloc[0])], r, 45) for r in rows])
@@ -203,12 +204,11 @@ before = tracks.groupby("particle").planted.shift()
 print(
     f"{(tracks.planted != before)[before.notna()].sum()} of {before.notna().sum()} links join two different atoms"
 )
-print(*tracks.attrs["doubts"], sep="\n")
 show(plotting.state_sequences(tracks), alt="Rows of colours: the states of each silicon atom along time.")
 
 # %% [markdown]
 # **Figure 8b.5.** States of the atoms along time: a state lasts several frames. `link` reads off the data how
-# far an atom may go, and doubts the answer: atoms are nearer to one another than that. Here the answer key can tell.
+# far an atom may go from one frame to the next; one that goes farther begins a new track.
 
 # %%
 chain = dynamics.transitions(tracks, state="label", states=names)
@@ -219,7 +219,7 @@ show(plotting.matrices(matrices, names), alt="Three transition matrices; the thi
 # %%
 held = ((chain.low <= movie.extras["matrix"]) & (movie.extras["matrix"] <= chain.high)).sum()
 shares = atoms.label.value_counts(normalize=True).reindex(names).fillna(0).to_numpy()
-print(f"intervals of the tracks hold {held} of 25 planted probabilities")
+print(f"95 % intervals of the tracks hold {held} of 25 planted probabilities")
 print(
     f"rows of the one sequence differ from the shares of the classes by {np.abs(sequence - shares).mean():.2f}"
 )
@@ -260,7 +260,7 @@ stored_table("edge").set_index("electrons", append=True).drop(columns=["held of 
 
 # %%
 parts = {
-    n: dynamics.transitions(tracks[tracks.frame < n], state="label", states=names) for n in (30, 100, 300)
+    n: dynamics.transitions(tracks[tracks.frame < n], state="label", states=names) for n in (25, 75, 250)
 }
 widths = {n: np.diag(part.high - part.low).mean() for n, part in parts.items()}
 pd.Series(widths, name="width of the interval of staying").round(2).rename_axis("frames").to_frame()
@@ -270,7 +270,8 @@ pd.Series(widths, name="width of the interval of staying").round(2).rename_axis(
 # keep one frame in so many, and count links that join two different atoms, at the planted places:
 
 # %%
-fast = simulate.movies.edge(5, n_frames=budget(full=120, fast=40), hop=0.6, random_state=3).truth
+small = {"pixel_size": 0.06, "shape": (100, 100), "random_state": 3}  # places are all that matters
+fast = simulate.movies.edge(5, n_frames=budget(full=120, fast=40), hop=0.6, **small).truth
 rows = {}
 for every in (1, 3, 10):
     kept = fast[fast.frame % every == 0].rename(columns={"particle": "true"})
