@@ -208,7 +208,7 @@ show(plotting.state_sequences(tracks), alt="Rows of colours: the states of each 
 
 # %% [markdown]
 # **Figure 8b.5.** States of the atoms along time: a state lasts several frames. `link` reads off the data how
-# far an atom may go from one frame to the next; one that goes farther begins a new track.
+# far an atom may go from one frame to the next; one that goes farther begins a new track, and what it became there is not counted.
 
 # %%
 chain = dynamics.transitions(tracks, state="label", states=names)
