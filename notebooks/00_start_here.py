@@ -50,6 +50,7 @@ environment_report()
 # | [Exercises to 07](exercises/07_defect_library.ipynb) | Have I understood it? | 30 min | lesson 07 |
 # | [08 · Defects in motion](08_defect_dynamics.ipynb) | How fast do defects move, what do they become, and what do published estimators get wrong? | 45 min | lessons 03 and 05 |
 # | [Exercises to 08](exercises/08_defect_dynamics.ipynb) | Have I understood it? Your own tracks, checked as you go | 40 min | lesson 08 |
+# | [08b · Silicon at the edge of graphene](08b_silicon_edge.ipynb) | Which of these pictures are one state turned round, and what becomes of what? | 30 min | lesson 08 |
 #
 # More lessons will follow the same plan.
 

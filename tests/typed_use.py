@@ -87,6 +87,16 @@ def motion(detections: DataFrame) -> float:
     return al.dynamics.diffusion(tracks, dt=2.25).coefficient
 
 
+def edge() -> DataFrame:
+    """Find bright atoms in a movie, and merge the classes of their pictures."""
+    movie = al.simulate.movies.edge(3, n_frames=20, hop=0.2)
+    atoms: DataFrame = al.dynamics.bright_atoms(movie.data)
+    pictures = al.windows.column_windows(movie.data[0], atoms[atoms["frame"] == 0], 45)
+    found = al.dynamics.equivalent_classes(pictures, [0, 1, 2], turns=6)
+    assert found.merged([0, 1, 2]).shape == (3,), found.doubts
+    return found.operations
+
+
 def twins() -> float:
     """Plant a truth, and score against it."""
     sheet = al.simulate.structures.transition_metal_dichalcogenide("MoS2", (4.0, 4.0), rotation=12)

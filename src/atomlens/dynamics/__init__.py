@@ -1,10 +1,12 @@
 """Defects in time: found in movies, sorted, linked; diffusion, and Markov chains with honest intervals."""
 
 from atomlens.dynamics.agreement import Agreement, agreement
+from atomlens.dynamics.bright import bright_atoms
 from atomlens.dynamics.brownian import Diffusion, diffusion, msd
 from atomlens.dynamics.chain_tests import ChainTest, first_order, stationary
 from atomlens.dynamics.classes import SubImageClasses
 from atomlens.dynamics.detection import detect_frames
+from atomlens.dynamics.equivalence import Equivalence, equivalent_classes
 from atomlens.dynamics.freedom import Motion, motion
 from atomlens.dynamics.labels import label_frame
 from atomlens.dynamics.markov import Transitions, transitions
@@ -19,12 +21,15 @@ __all__ = [
     "ChainTest",
     "DefectNetwork",
     "Diffusion",
+    "Equivalence",
     "Motion",
     "SubImageClasses",
     "Transitions",
     "agreement",
+    "bright_atoms",
     "detect_frames",
     "diffusion",
+    "equivalent_classes",
     "events",
     "first_order",
     "label_frame",

@@ -8,11 +8,12 @@ import xarray as xr
 
 from atomlens._sample import Sample, pedigree
 from atomlens._types import Generator
+from atomlens.simulate._movies_edge import edge
 from atomlens.simulate._movies_hops import hopping
 from atomlens.simulate._movies_tracks import tracks
 from atomlens.simulate.imaging import image
 
-__all__ = ["circling_dopants", "hopping", "tracks"]
+__all__ = ["circling_dopants", "edge", "hopping", "tracks"]
 
 _A, _PIXELS = 0.4, 10  # nm and pixels from column to column
 _CIRCLE = np.array([[0, 1], [3, 2]])  # the four sites of a block in the order of their angle
