@@ -131,7 +131,8 @@ def matrices(matrices: dict[str, Any], states: Sequence[Any] | None = None) -> F
     if states is None:
         named = next((m for m in matrices.values() if hasattr(m, "states")), None)
         states = named.states if named is not None else range(len(next(iter(matrices.values()))))
-    figure, axes = panels(len(matrices), per_row=3, width=3.3)
+    wide = 3.3 if len(states) < 4 else 5.5  # room for intervals
+    figure, axes = panels(len(matrices), per_row=3 if wide < 4 else 1, width=wide)
     for ax, (title, result) in zip(axes, matrices.items(), strict=True):
         values = np.asarray(getattr(result, "matrix", result), dtype=float)
         ax.imshow(values, cmap="Blues", vmin=0, vmax=1)
