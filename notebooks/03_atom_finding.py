@@ -712,16 +712,18 @@ with warnings.catch_warnings(record=True) as said:
     print(len(columns.find(noise)), "columns in noise:", said[0].message)
 
 # %%
-widths, medians = {}, {}
+widths, medians, doubted = {}, {}, {}
 for probe in (0.06, 0.10, 0.14, 0.18):
     wide = simulate.Instrument(probe=probe, source=0.0)
     image = simulate.image(graphene, electrons=300, instrument=wide, random_state=1)
-    found = columns.find(image.data, refine=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", columns.OutsideTrainedDomain)  # whether it doubts is in the table
+        found = columns.find(image.data, refine=False)
     ratio = round(0.142 / (probe / 2.355), 1)
     widths[ratio] = metrics.match(found, image.truth, tolerance=2.5, border=4, shape=image.data.shape)
-    medians[ratio] = found.score.median()
+    medians[ratio], doubted[ratio] = found.score.median(), bool(found.attrs["doubts"])
 unresolved = metrics.match_table(widths, name="distance / width")[["f1", "precision", "recall", "rmse"]]
-unresolved.assign(median_score=medians).round(2)
+unresolved.assign(median_score=medians, doubted=doubted).round(2)
 
 # %% [markdown]
 # ## In short
