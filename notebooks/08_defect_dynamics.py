@@ -79,6 +79,8 @@ show(
 
 # %%
 detections = network.detect(movie.data)
+
+# %%
 ways = {
     "network": detections,
     "what breaks the lattice": dynamics.detect_frames(movie.data, method="residual"),
@@ -100,6 +102,8 @@ pd.DataFrame(
 
 # %%
 pictures = dynamics.sub_images(movie.data, detections)
+
+# %%
 free = dynamics.SubImageClasses(turns=3).fit(pictures)
 print(f"the criterion prefers {free.n_classes_} classes")
 free.summary().round(2)
@@ -125,8 +129,10 @@ show(plotting.class_means(classes.means_, classes.names_), alt="Mean pictures of
 exam = exam.assign(frame=exam.frame + len(teacher.data) - 5)
 graded = classes.label(exam, dynamics.sub_images(teacher.data, exam))
 confusion = dynamics.agreement(graded, teacher.truth, tolerance=6).misclassification(states)
-named = classes.label(detections, pictures)
 confusion
+
+# %%
+named = classes.label(detections, pictures)
 
 # %% [markdown]
 # ## 4 · Who is who
@@ -154,7 +160,9 @@ show(plotting.state_sequences(tracks), alt="Tracks as rows along time, coloured 
 # the *true* paths give: a little less than the planted rate of hops, since no defect hops onto another.
 
 # %%
-dt = 2.25
+dt = 2.25  # s
+
+# %%
 moved = dynamics.diffusion(tracks, dt=dt)
 published = dynamics.published_estimator(tracks, dt=dt)
 true_d = dynamics.diffusion(truth[truth.visible], dt=dt).coefficient
