@@ -59,7 +59,7 @@ exercise.check_neighbours(neighbours)
 # Your code here
 members = ...
 p_value = ...
-exercise.check_p_value(float(p_value))
+exercise.check_p_value(p_value)
 
 # %% [markdown]
 # ## 4 · Seen before?

@@ -66,7 +66,7 @@ exercise.check_neighbours(neighbours)
 members = exercise.lonely
 p_value = ((members >= exercise.newcomer).sum() + 1) / (len(members) + 1)
 # --- end
-exercise.check_p_value(float(p_value))
+exercise.check_p_value(p_value)
 
 # %% [markdown]
 # ## 4 · Seen before?

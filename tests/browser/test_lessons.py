@@ -185,11 +185,11 @@ CONTROLS = (
         lambda c: c.press("ArrowRight"),
         f"{TRACKS} canvas >> nth=0",
     ),
-    (  # a click on a cell of the matrix
+    (  # a click on a defect
         "08_defect_dynamics",
         f"{TRACKS} canvas >> nth=1",
-        lambda c: c.click(position={"x": 735, "y": 205}),
-        f"{TRACKS} .atomlens-verdict",
+        lambda c: c.click(position={"x": 150, "y": 250}),
+        f"{TRACKS} canvas >> nth=0",
     ),
     (
         "08_defect_dynamics",
