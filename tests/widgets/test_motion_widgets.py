@@ -97,7 +97,7 @@ def test_clicks_and_controls_move_the_view(sample):
     ax = view._matrix
     x, y = ax.transData.transform((1, 0))
     view.canvas.callbacks.process(
-        "button_release_event", MouseEvent("button_release_event", view.canvas, x, y, 1)
+        "button_press_event", MouseEvent("button_press_event", view.canvas, x, y, 1)
     )
     assert view.model.entry == (0, 1)
     view.next.click()
@@ -107,7 +107,7 @@ def test_clicks_and_controls_move_the_view(sample):
     row = sample.truth[(sample.truth["frame"] == 7)].iloc[0]
     x, y = view._movie.transData.transform((row["x_nm"], row["y_nm"]))
     view.canvas.callbacks.process(
-        "button_release_event", MouseEvent("button_release_event", view.canvas, x, y, 1)
+        "button_press_event", MouseEvent("button_press_event", view.canvas, x, y, 1)
     )
     assert view.model.particle == row["particle"]
     assert str(view.model.particle) in view.verdict.value

@@ -19,7 +19,7 @@ class TrackExplorer(LinkedView):
     def __init__(self, model):
         half = _SHOWN // 2
         mosaic = [["movie"] * half + ["matrix"] * half] * 3 + [["states"] * _SHOWN] + [list(range(_SHOWN))]
-        figure, axes = plotting.new_figure(mosaic, size=(9.6, 6.0), height_ratios=[1, 1, 1, 0.35, 0.8])
+        figure, axes = plotting.new_figure(mosaic, size=(9.6, 4.6), height_ratios=[1, 1, 1, 0.3, 0.9])
         self._movie, self._matrix, self._states = axes["movie"], axes["matrix"], axes["states"]
         self._small = [axes[n] for n in range(_SHOWN)]
         controls = {"frame": slider("frame", 0, len(model.movie) - 1, model.frame)}
@@ -28,7 +28,7 @@ class TrackExplorer(LinkedView):
         super().__init__(model, figure, controls, others=[self.next], hint=hint, verdict=True)
         self.next.on_click(lambda _: model.next_event())
         model.observe(self._show, ["frame", "particle", "entry"])
-        self.canvas.mpl_connect("button_release_event", self._on_click)
+        self.canvas.mpl_connect("button_press_event", self._on_click)
         self._show()
 
     def _show(self, _=None):
