@@ -54,7 +54,7 @@ show(
 # %% [markdown]
 # **Figure 7.1.** Left, the columns that were found. Right, what `library.extract` makes of the two silicon atoms
 # (filled) and their neighbours (rings). Counting by distance works on a good image. On a noisy one, carbon atoms drown
-# in the light of a silicon atom that is eight times as bright; atoms get lost, and others are invented.
+# in the light of a silicon atom that is far brighter; atoms get lost, and others are invented.
 #
 # ## 2 · Lay the host over the image
 #
@@ -243,7 +243,7 @@ print(again)
 #
 # A defect can be handed to a theory: `structure` builds it into a small periodic sheet. **GFN1-xTB** is a
 # *tight-binding* theory: atoms hold a few orbitals each, and integrals between neighbours are fitted to many known
-# molecules. It relaxes seventy atoms in seconds, where density-functional theory takes hours.
+# molecules. It relaxes fifty atoms in seconds, where density-functional theory takes hours.
 
 # %%
 sheet = four.structure(budget(full=5, fast=4))
@@ -293,7 +293,7 @@ print(*states.doubts, *relaxed.doubts, sep="\n")
 # %% [markdown]
 # ## 7 · Where it fails
 #
-# *A reconstruction.* Counting at the sites of the host assumes that neighbours stay near their sites. In two images of
+# *A reconstruction.* Counting at the sites of the host assumes that neighbours stay near their sites. In images of
 # the folder Si2C5 the sheet has closed a ring of five around the pair: one carbon atom sits between two sites, and both
 # are counted. The method says Si2C6, without a doubt. Neither the bond count nor the novelty test would have noticed.
 #

@@ -181,7 +181,7 @@ show(
 
 # %% [markdown]
 # **Figure 8.5.** The published estimator is far too low. On free Brownian motion the variance over a track is a sixth
-# of what it is divided by: it returns 0.17 D, whatever the data. Is the interval honest? A hundred movies each, from
+# of what it is divided by: it returns a sixth of D, whatever the data. Is the interval honest? A hundred movies each, from
 # the benchmark `dynamics_truth`; `inside` is how often the interval of 95 % held the truth.
 
 # %%

@@ -131,8 +131,9 @@ def matrices(matrices: dict[str, Any], states: Sequence[Any] | None = None) -> F
     if states is None:
         named = next((m for m in matrices.values() if hasattr(m, "states")), None)
         states = named.states if named is not None else range(len(next(iter(matrices.values()))))
-    wide = 3.3 if len(states) < 4 else 5.5  # room for intervals
-    figure, axes = panels(len(matrices), per_row=3 if wide < 4 else 1, width=wide)
+    intervals = any(hasattr(result, "low") for result in matrices.values())
+    per_row, width = (2, 5.2) if intervals and len(states) > 3 else (3, 3.3)  # room for them
+    figure, axes = panels(len(matrices), per_row=per_row, width=width)
     for ax, (title, result) in zip(axes, matrices.items(), strict=True):
         values = np.asarray(getattr(result, "matrix", result), dtype=float)
         ax.imshow(values, cmap="Blues", vmin=0, vmax=1)
