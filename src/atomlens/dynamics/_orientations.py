@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.ndimage import map_coordinates
+
+from atomlens._turns import turned
 
 _DISC = 0.95  # of the half width: what turns leave in the picture
 _FULL = 0.65  # of the half width: from there on pixels count less and less
@@ -13,14 +14,8 @@ _ALIKE = 0.9  # correlation of two means, one of them turned, that are perhaps o
 
 def all_turns(picture, turns):
     """The picture turned into all equivalent orientations, shape (turns, height, width)."""
-    middle = (np.array(picture.shape) - 1) / 2
-    offset = np.indices(picture.shape) - middle[:, None, None]
-    copies = [picture]
-    for angle in 2 * np.pi * np.arange(1, turns) / turns:
-        c, s = np.cos(angle), np.sin(angle)
-        at = np.stack([c * offset[0] - s * offset[1], s * offset[0] + c * offset[1]])
-        copies.append(map_coordinates(picture, at + middle[:, None, None], order=1, mode="nearest"))
-    return np.stack(copies)
+    angles = 2 * np.pi * np.arange(1, turns) / turns
+    return np.concatenate([picture[None], *(turned(picture[None], angle) for angle in angles)])
 
 
 def disc(shape):

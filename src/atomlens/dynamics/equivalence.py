@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 from scipy.cluster.hierarchy import fcluster, linkage
-from scipy.ndimage import map_coordinates
 from scipy.spatial.distance import squareform
 
 from atomlens._doubts import repeated, warn
+from atomlens._turns import turned
 from atomlens._types import ArrayLike, DataFrame, ndarray
 
 __all__ = ["Equivalence", "equivalent_classes"]
@@ -195,7 +195,7 @@ def equivalent_classes(
     alike = np.minimum(alike / np.sqrt(reliable[:, None] * reliable)[..., None], 1.0)
     symmetry = np.einsum("kko->ko", alike).copy()
     symmetry[:, 0] = 1.0
-    operation = alike.argmax(axis=2)
+    operation = np.round(alike, 9).argmax(axis=2)  # of those that agree as well, the first: often none at all
     similarity = alike.max(axis=2)
     similarity = (similarity + similarity.T) / 2  # interpolation makes the two ways differ a little
     np.fill_diagonal(similarity, 1.0)
@@ -243,12 +243,12 @@ def _references(states, counts):
 def _together(means, counts, states, onto, operations, rotation):
     """Mean of every state, its classes in one orientation."""
     everywhere = np.ones(means.shape[1:], dtype=bool)
-    turned = np.stack([
+    moved = np.stack([
         _copies(mean[None], everywhere, operations.iloc[[n]], rotation).reshape(mean.shape)
         for mean, n in zip(means, onto, strict=True)
     ])  # fmt: skip
     return np.stack([
-        np.average(turned[states == s], axis=0, weights=counts[states == s]) for s in range(states.max() + 1)
+        np.average(moved[states == s], axis=0, weights=counts[states == s]) for s in range(states.max() + 1)
     ])  # fmt: skip
 
 
@@ -260,19 +260,11 @@ def _circle(length):
 
 def _copies(means, inside, operations, rotation):
     """All pictures after all operations, inside the circle: (K, operations, pixels)."""
-    middle = (means.shape[1] - 1) / 2
-    y, x = np.argwhere(inside).T - middle
-    axis = np.radians(rotation)
-    copies = np.empty((len(means), len(operations), inside.sum()))
-    for n, (turn, mirrored) in enumerate(operations.itertuples(index=False)):
-        # Where each pixel comes from: turned back, then mirrored.
-        angle = np.arctan2(y, x) - np.radians(turn)
-        angle = 2 * axis - angle if mirrored else angle
-        radius = np.hypot(y, x)
-        at = np.stack([radius * np.sin(angle), radius * np.cos(angle)]) + middle
-        for k, mean in enumerate(means):
-            copies[k, n] = map_coordinates(mean, at, order=3, mode="nearest")
-    return copies
+    axis, all_operations = np.radians(rotation), operations.itertuples(index=False)
+    copies = [
+        turned(means, np.radians(t), mirrored=m, axis=axis, order=3)[:, inside] for t, m in all_operations
+    ]
+    return np.stack(copies, axis=1)
 
 
 def _said_of_noise(reliable):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import map_coordinates
 
+from atomlens._turns import turned
 from atomlens._types import ArrayLike, ndarray
 
 __all__ = ["aligned", "invariants"]
@@ -90,13 +91,9 @@ def aligned(crops: ArrayLike, turns: int = 6, *, rounds: int = 5) -> ndarray:
     middle = (crops.shape[1] - 1) / 2
     offset = np.indices(crops.shape[1:]) - middle
     inside = np.hypot(*offset) < _EDGE * middle
-    copies = []
-    for mirror in (1, -1):
-        for angle in 2 * np.pi * np.arange(turns) / turns:
-            c, s = np.cos(angle), np.sin(angle)
-            at = np.stack([c * offset[0] + s * offset[1], (c * offset[1] - s * offset[0]) * mirror]) + middle
-            copies.append([map_coordinates(crop, at, order=1, mode="nearest") for crop in crops])
-    copies = np.moveaxis(np.array(copies), 1, 0)
+    angles = 2 * np.pi * np.arange(turns) / turns
+    operations = [(angle, mirrored) for mirrored in (False, True) for angle in angles]
+    copies = np.stack([turned(crops, a, mirrored=m, axis=np.pi / 2) for a, m in operations], axis=1)
     seen = copies[:, :, inside]
     seen = seen - seen.mean(axis=2, keepdims=True)
     # begin with the one that stands out most: a mean of all turns has no orientation
