@@ -30,7 +30,7 @@ _LARGEST_ZOOM = 4.0
 _AS_GOOD = 0.05  # of mean score
 _OWN = 2.0  # widths of a column around one far brighter than its lattice, in which no other is resolved
 _WIDER = (
-    1.1  # features of a lattice are not that much wider than with bright atoms in it; clouds 2 to 4 times
+    1.1  # times the features with bright atoms in them: a lattice is no wider without, clouds 2 to 4 times
 )
 _MIN_DISTANCE = 2.5  # pixels of the trained scale: closer maxima are one column
 
@@ -87,8 +87,8 @@ def find(
         ``x_err, y_err`` (standard errors in pixels), and ``x_nm, y_nm`` if the image is calibrated. Without
         refinement, and where the fit of a column fails, intensity, sigma and errors are NaN. The score of an
         atom far brighter than its lattice, which networks overlook, is one minus the usual strength over
-        its own. An `Ensemble`
-        adds ``score_sd``, by how much its networks disagree. ``attrs`` holds ``classes`` (their names),
+        its own. An `Ensemble` adds ``score_sd``, by how much its networks disagree. ``attrs`` holds
+        ``classes`` (their names),
         ``feature_size``, ``threshold``, the model's own ``model_threshold``, ``inverted``, ``saturated``
         (share of the pixels that were clipped), ``model`` (which one, and why), and ``doubts``, which are
         raised as warnings, too.
