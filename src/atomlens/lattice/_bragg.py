@@ -15,6 +15,9 @@ from atomlens._tiles import samples
 from atomlens.lattice.basis import reduced
 from atomlens.lattice.model import Lattice, low_confidence
 
+# Widths in pixels of single bright atoms whose light is taken away where no lattice is seen: of 31 images of
+# silicon in graphene it is then seen in 12, and not only in 3.
+_BRIGHT = 3.0, 6.0
 # Halved or doubled (but for shares near 1), none of these changes one of 24 lattices under six disturbances,
 # or makes one of texture (benchmarks/constants.py).
 _LARGEST = 1024  # pixels along an axis; of larger images the middle is looked at
@@ -37,9 +40,6 @@ _EVERYWHERE, _BINS, _STRAINED, _TELLING, _LEAST_QUARTER = 0.7, 1.5, 0.01, 0.9, 3
 _STRONGEST = 40
 _CANDIDATES = 60
 _WEAKEST_SITE = 0.25  # of the brightest site of the cell, above the darkest place
-# Widths in pixels of single bright atoms whose light is taken away where no lattice is seen: of 31 images of
-# silicon in graphene it is then seen in 12, and not only in 3.
-_BRIGHT = 3.0, 6.0
 
 
 def basis_of_image(image, mask=None):
