@@ -293,9 +293,9 @@ print(*states.doubts, *relaxed.doubts, sep="\n")
 # %% [markdown]
 # ## 7 · Where it fails
 #
-# *A reconstruction.* Counting at the sites of the host assumes that neighbours stay near their sites. In images of
-# the folder Si2C5 the sheet has closed a ring of five around the pair: one carbon atom sits between two sites, and both
-# are counted. The method says Si2C6, without a doubt. Neither the bond count nor the novelty test would have noticed.
+# *A reconstruction.* Counting at the sites of the host assumes that neighbours stay near their sites. In images of the
+# folder Si2C5 the sheet has closed a ring of five around the pair: one carbon atom sits between two sites, and both are
+# counted. The method says Si2C6, and not always with a doubt: see the table of Section 3.
 #
 # *Another host.* The lattice must be the one that is given. If it is not, the waves do not stand out, and a doubt
 # says so:
