@@ -196,7 +196,7 @@ CALLS = {
 
 
 @pytest.mark.parametrize("call", CALLS)
-@pytest.mark.parametrize("answer", [None, ...])
+@pytest.mark.parametrize("answer", [None, ..., [..., ...], (None, [...])])
 def test_an_open_answer_is_open_and_not_wrong(call, answer):
     result = CALLS[call](answer)
     assert (result.state, result.message, bool(result)) == ("open", "not answered yet", False)

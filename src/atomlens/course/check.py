@@ -258,7 +258,7 @@ def summary() -> DataFrame:
 
 def judge(answer: Any, why_not: Callable[[], str | None], name: str, hint: str | None) -> Result:
     """Show and return the verdict; `why_not` says what is wrong, or None, or a `Praise`."""
-    if answer is None or answer is Ellipsis:
+    if _is_open(answer):
         result = Result(name, "open", "not answered yet")
     elif callable(answer) and not hasattr(answer, "shape"):
         result = Result(name, "wrong", "this is a function, not its result: call it with brackets ()")
@@ -281,3 +281,10 @@ def judge(answer: Any, why_not: Callable[[], str | None], name: str, hint: str |
     if os.environ.get("ATOMLENS_CHECK") == "strict" and not result:
         raise AssertionError(repr(result))
     return result
+
+
+def _is_open(answer):
+    """Whether nothing was written yet: the dots still stand, or nothing but dots was put together."""
+    if isinstance(answer, list | tuple) and len(answer):
+        return all(_is_open(item) for item in answer)
+    return answer is None or answer is Ellipsis
