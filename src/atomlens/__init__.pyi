@@ -23,5 +23,6 @@ from . import (
 from ._doubts import doubts as doubts
 from ._look import look as look
 from ._sample import Sample as Sample
+from ._survey import Survey as Survey, survey as survey
 
 __version__: str

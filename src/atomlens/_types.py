@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from atomlens._match import Match
     from atomlens._sample import Sample
     from atomlens.columns import Chain, ColumnModel, Ensemble
-    from atomlens.crystallography import ClusterChoice, LocalCrystallography
+    from atomlens.crystallography import CellSymmetry, ClusterChoice, LocalCrystallography
     from atomlens.defects import DefectMap
     from atomlens.descriptors import WindowDescriptor
     from atomlens.lattice import Lattice, Neighbourhoods

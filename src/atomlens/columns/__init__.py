@@ -2,6 +2,7 @@
 
 from atomlens.columns import losses
 from atomlens.columns._atomai import import_atomai, quiet, segmentor
+from atomlens.columns.edit import edit
 from atomlens.columns.find import OutsideTrainedDomain, doubt, find, uncertainty_map
 from atomlens.columns.fit import refine
 from atomlens.columns.limit import precision_limit
@@ -19,6 +20,7 @@ __all__ = [
     "Scenes",
     "best_peaks",
     "doubt",
+    "edit",
     "estimate_scale",
     "find",
     "find_peaks",

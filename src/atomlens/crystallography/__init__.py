@@ -5,13 +5,16 @@ from atomlens.crystallography.maps import Components, components, displacements,
 from atomlens.crystallography.point_groups import POINT_GROUPS, PointGroup, point_group
 from atomlens.crystallography.selection import ClusterChoice, choose_n_clusters
 from atomlens.crystallography.superlattice import superlattices, wave_spectrum
+from atomlens.crystallography.symmetry import CellSymmetry, cell_symmetry
 
 __all__ = [
     "POINT_GROUPS",
     "ClusterChoice",
     "Components",
+    "CellSymmetry",
     "LocalCrystallography",
     "PointGroup",
+    "cell_symmetry",
     "choose_n_clusters",
     "components",
     "displacements",

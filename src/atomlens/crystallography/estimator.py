@@ -17,7 +17,7 @@ from atomlens._types import Any, DataFrame, Lattice, Self, Sequence, ndarray
 from atomlens.crystallography import _replicas
 from atomlens.crystallography._field import labelled_in_part, links_of, spatial_labels
 from atomlens.crystallography._phases import ENOUGH, Evidence, Settings, verdict
-from atomlens.crystallography.point_groups import POINT_GROUPS, fitting, point_group
+from atomlens.crystallography.point_groups import POINT_GROUPS, fitting, point_group, suggest
 from atomlens.lattice import Neighbourhoods, neighbour_vectors
 from atomlens.lattice.table import sublattice_column
 
@@ -43,8 +43,8 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
 
     Parameters
     ----------
-    n_neighbors : int
-        Neighbours of each atom, nearest first.
+    n_neighbors : int or "auto"
+        Neighbours of each atom, nearest first; "auto" takes the nearest coordination sphere.
     n_clusters : int
         Number of labels.
     center, neighbors : optional
@@ -58,9 +58,10 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         atom with a label of its own mostly is not.
     point_group : str
         Hermann-Mauguin symbol of the undistorted structure in projection: 1, 2, m, 2mm, 3, 3m, 4, 4mm, 6,
-        6mm.
+        6mm; or "auto", the largest that the lattice and the mean neighbourhood have within 4 % of strain.
+        `point_group_` says which that is, and a doubt what is near it.
     mirror : (int, int)
-        A lattice direction u a + v b that lies in a mirror line, for groups that have one.
+        A lattice direction u a + v b that lies in a mirror line, for groups that have one ("auto" finds it).
     lattice : Lattice, optional
         Of the table, for example a calibrated one; estimated without it.
     alpha : float
@@ -101,6 +102,7 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         not count the variants, that is raised as a warning, too.
     relevant_px_ : float
         `relevant_pm` in pixels.
+    point_group_ : str
     operations_ : tuple of str
     replica_labels_ : ndarray of int, shape (G, N)
         Labels of the replicas, the identity first; -1 where a replica lies outside of all clusters.
@@ -184,7 +186,7 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
 
     def __init__(
         self,
-        n_neighbors: int = 4,
+        n_neighbors: int | str = 4,
         n_clusters: int = 4,
         *,
         center: str | int | None = None,
@@ -232,7 +234,8 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         """
         self._validate()
         hoods = self.neighbourhoods_ = self._neighbourhoods(X)
-        group = self._group(hoods)
+        group, near = self._group(hoods)
+        self.point_group_ = group.symbol
         self.lattice_, self.centers_ = hoods.lattice, hoods.centres
         size = hoods.lattice.pixel_size_nm
         self.relevant_px_ = self.relevant_pm / (1000 * size if size else _CELL_PM / hoods.lattice.spacing)
@@ -246,7 +249,7 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         self._gaps(points[whole], self.labels_[whole])
         self._replicate(points, whole, group)
         self._judge(points, whole, group)
-        self.doubts_ = [*hoods.doubts, *self._undecided(), *(said := self._uncounted())]
+        self.doubts_ = [*hoods.doubts, *near, *self._undecided(), *(said := self._uncounted())]
         # That something is undecided, the verdict itself says; and who asks for one label counts no variants.
         warn(said if self.n_clusters > 1 else [])
         return self
@@ -318,7 +321,10 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         )
 
     def _group(self, hoods):
-        """Point group in the frame of the lattice; where it does not fit, the error says what does."""
+        """Point group in the frame of the lattice, and doubts; where it does not fit, the error says what does."""
+        if isinstance(self.point_group, str) and self.point_group == "auto":
+            symbol, mirror, said = suggest(hoods.lattice.basis, hoods.ideal)
+            return point_group(symbol, hoods.lattice.basis, mirror=mirror or (1, 0)), said
         try:
             group = point_group(self.point_group, hoods.lattice.basis, mirror=self.mirror)
             group.permutations(hoods.ideal)
@@ -330,7 +336,7 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
                 for symbol, mirror in fitting(hoods.lattice.basis, hoods.ideal)
             ]
             raise ValueError(f"{error}. With these neighbours fit: {', '.join(fits)}") from None
-        return group
+        return group, []
 
     def _learn(self, points, whole):
         """Clusters of the complete neighbourhoods, the largest first; the others go to the nearest."""

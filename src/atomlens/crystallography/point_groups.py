@@ -16,6 +16,9 @@ _ALIASES = {"mm2": "2mm", "mm": "2mm", "3m1": "3m", "31m": "3m"}
 _MIRRORS = ((1, 0), (0, 1), (1, 1), (1, -1), (1, 2), (2, 1))
 _INTEGER = 0.2  # how far the matrix of an operation in the lattice basis may be from whole numbers
 _TILT = 9.0  # degrees between two lattice vectors that a distorted scan may add or take
+# Strain between the two axes of a lattice, or twice its shear, that a scan may make and a crystal need not
+# have: stages drift and scans are calibrated to some percent, tetragonal PbTiO3 is 6.5 % off the square.
+_SCAN = 0.04
 _FITS = 0.3  # of the distance between neighbours: how far an image of one may miss its partner
 
 #: Hermann-Mauguin symbols of the point groups of the plane.
@@ -185,7 +188,7 @@ def point_group(
         )
     integer = np.rint(integer)
     if lines:
-        names += [f"m {np.degrees((at + line - a) % np.pi):.0f}°" for line in lines]
+        names += [f"m {round(np.degrees(at + line - a)) % 180}°" for line in lines]
     return PointGroup(known, tuple(names), *_symmetrised(basis, integer))
 
 
@@ -225,6 +228,49 @@ def fitting(basis, ideal):
             found.append((symbol, mirror))
             break
     return found
+
+
+def suggest(basis, ideal):
+    """The largest point group that a lattice and ordered neighbours have as they are, and what is near it.
+
+    Parameters
+    ----------
+    basis : ndarray of shape (2, 2)
+    ideal : ndarray of shape (sites, k, 2)
+
+    Returns
+    -------
+    symbol : str
+    mirror : (int, int) or None
+    doubts : list of str
+        Says so where a larger group is one distortion away that a scan or a ferroic crystal could have.
+
+    Examples
+    --------
+    >>> square = np.array([[20.0, 0.3], [0.0, 20.2]])
+    >>> suggest(square, np.array([[square[0], square[1], -square[0], -square[1]]]))[:2]
+    ('4mm', (1, 0))
+    """
+    strained = {}
+    for symbol, mirror in fitting(basis, ideal):
+        strain = np.linalg.cond(point_group(symbol, basis, mirror=mirror or (1, 0)).frame) - 1
+        if strain <= _SCAN:
+            break
+        strained[symbol] = strain
+    if not strained and strain < _SCAN / 2:
+        return symbol, mirror, []
+    if strained:
+        larger = next(iter(strained))
+        said = (
+            f"point group {symbol} was taken; the lattice is {strained[larger]:.1%} off one with {larger}: if "
+            f'the undistorted structure has that, say so with point_group="{larger}"'
+        )
+    else:
+        said = (
+            f"point group {symbol} was taken, though the lattice is {strain:.1%} off its symmetry: that may be "
+            "the scan; if it is the crystal, name a smaller group with point_group="
+        )
+    return symbol, mirror, [said]
 
 
 def _metrics(basis, standard, order, mirror):

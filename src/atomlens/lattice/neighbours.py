@@ -73,7 +73,7 @@ def neighbour_vectors(
     columns: DataFrame | ArrayLike,
     lattice: Lattice | None = None,
     *,
-    n_neighbors: int = 4,
+    n_neighbors: int | str = 4,
     center: str | int | None = None,
     neighbors: str | int | None = None,
     random_state: int = 0,
@@ -89,8 +89,10 @@ def neighbour_vectors(
         A column ``sublattice`` or ``label`` names the sublattices.
     lattice : Lattice, optional
         Estimated without it.
-    n_neighbors : int
+    n_neighbors : int or "auto"
         Number of neighbours, nearest first; by angle from lattice vector a within a coordination sphere.
+        "auto" takes all up to the widest gap between the distances of the first nine, as a ratio: a sphere,
+        also where its centre is displaced.
     center, neighbors : optional
         Sublattice of the centres and of their neighbours (several: a list). All of them without it.
     random_state : int
@@ -118,9 +120,10 @@ def neighbour_vectors(
     >>> neighbour_vectors(columns, center="Fe", neighbors="Bi").vectors.shape[1:]
     (4, 2)
     """
-    if not (isinstance(n_neighbors, int | np.integer) and n_neighbors >= 1):
-        raise ValueError(f"n_neighbors must be a whole number of at least 1, got {n_neighbors!r}")
-    if len(columns) <= n_neighbors:
+    whole = isinstance(n_neighbors, int | np.integer) and n_neighbors >= 1
+    if not (whole or (isinstance(n_neighbors, str) and n_neighbors == "auto")):
+        raise ValueError(f'n_neighbors must be a whole number of at least 1, or "auto", got {n_neighbors!r}')
+    if whole and len(columns) <= n_neighbors:
         raise ValueError(
             f"{len(columns)} columns have no {n_neighbors} neighbours each: ask for fewer, or add columns"
         )
@@ -129,6 +132,8 @@ def neighbour_vectors(
     labels = lattice.sites["label"].tolist()
     centres = _sites_of(labels, center, "center")
     partners = _sites_of(labels, neighbors, "neighbors")
+    if not whole:
+        n_neighbors = max(_up_to_a_gap(lattice, s, partners) for s in centres)
     stars = [neighbour_steps(lattice, s, partners, n_neighbors) for s in centres]
     row_of = row_finder(cell, site, len(labels))
     own = _rows_of(columns, lattice, center)
@@ -177,6 +182,13 @@ def _rows_of(columns, lattice, center):
         return np.arange(len(columns))
     several = list(center) if isinstance(center, list | tuple | set) else [center]
     return np.flatnonzero(columns[name].isin(several))
+
+
+def _up_to_a_gap(lattice, site, partners):
+    """How many neighbours come before the widest gap between their distances; a single one is no sphere."""
+    length = np.sort(np.linalg.norm(_ideal(lattice, site, neighbour_steps(lattice, site, partners, 9)), axis=1))
+    ratio = length[2:] / length[1:-1]
+    return 2 + int(np.flatnonzero(ratio > ratio.max() * (1 - _SHELL / 2))[0])
 
 
 def neighbour_steps(lattice, site, partners, n_neighbors=0, shells=None):
