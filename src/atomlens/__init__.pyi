@@ -1,4 +1,5 @@
 from . import (
+    cli as cli,
     columns as columns,
     course as course,
     crystallography as crystallography,
@@ -14,6 +15,7 @@ from . import (
     notebook as notebook,
     patterson as patterson,
     plotting as plotting,
+    report as report,
     shiftvae as shiftvae,
     simulate as simulate,
     spectra as spectra,

@@ -230,7 +230,9 @@ def _dose(found):
         electrons = np.nanmedian((found["sigma"] / np.hypot(found["x_err"], found["y_err"]) * 2**0.5) ** 2)
     if not np.isfinite(electrons):
         return "not known"
-    return f"about {electrons:.2g} electrons a column, as far as positions tell" if electrons < 1e6 else "high"
+    return (
+        f"about {electrons:.2g} electrons a column, as far as positions tell" if electrons < 1e6 else "high"
+    )
 
 
 def _crystal(found, basis, symmetry):

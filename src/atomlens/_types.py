@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from atomlens._match import Match
     from atomlens._sample import Sample
+    from atomlens._survey import Survey
     from atomlens.columns import Chain, ColumnModel, Ensemble
     from atomlens.crystallography import CellSymmetry, ClusterChoice, LocalCrystallography
     from atomlens.defects import DefectMap

@@ -9,9 +9,9 @@ from atomlens.crystallography.symmetry import CellSymmetry, cell_symmetry
 
 __all__ = [
     "POINT_GROUPS",
+    "CellSymmetry",
     "ClusterChoice",
     "Components",
-    "CellSymmetry",
     "LocalCrystallography",
     "PointGroup",
     "cell_symmetry",

@@ -268,7 +268,7 @@ def suggest(basis, ideal):
     else:
         said = (
             f"point group {symbol} was taken, though the lattice is {strain:.1%} off its symmetry: that may be "
-            "the scan; if it is the crystal, name a smaller group with point_group="
+            "the scan; if it is the crystal, name a smaller group with `point_group=`"
         )
     return symbol, mirror, [said]
 

@@ -186,7 +186,9 @@ def _rows_of(columns, lattice, center):
 
 def _up_to_a_gap(lattice, site, partners):
     """How many neighbours come before the widest gap between their distances; a single one is no sphere."""
-    length = np.sort(np.linalg.norm(_ideal(lattice, site, neighbour_steps(lattice, site, partners, 9)), axis=1))
+    length = np.sort(
+        np.linalg.norm(_ideal(lattice, site, neighbour_steps(lattice, site, partners, 9)), axis=1)
+    )
     ratio = length[2:] / length[1:-1]
     return 2 + int(np.flatnonzero(ratio > ratio.max() * (1 - _SHELL / 2))[0])
 

@@ -1,0 +1,410 @@
+"""The command ``atomlens``: a new sample in ten minutes, without a line of Python.
+
+Nothing is imported before a command needs it, so that ``atomlens --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Iterable
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+__all__ = ["app", "main"]
+
+_WRONG, _FAILED = 2, 1  # exit codes: the command, or what it was to work on
+_EXAMPLES = """
+[bold]Examples[/bold]
+
+  atomlens inspect new.dm4                  what is it, and what can be done
+
+  atomlens report new.dm4                   all that makes sense, as one page
+
+  atomlens report new.tif --lattice 0.39    calibrated by a known lattice (nm)
+
+  atomlens compare before.dm4 after.dm4     one table, with errors
+
+  atomlens batch *.dm4 --out results        many files, on all cores
+"""
+
+app = typer.Typer(
+    name="atomlens",
+    help="Columns, defects, domains, phases and clusters of atomic-resolution data, with their doubts.",
+    epilog=_EXAMPLES,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+FileArgument = Annotated[
+    Path, typer.Argument(metavar="FILE", help="Any microscopy file: dm3, dm4, emd, tif ...")
+]
+FilesArgument = Annotated[list[Path], typer.Argument(metavar="FILES...", help="Microscopy files.")]
+Signal = Annotated[str | None, typer.Option(help="Which signal of a file with several: number or title.")]
+Kind = Annotated[str | None, typer.Option(help="What the data are, where the file does not tell.")]
+PixelSize = Annotated[float | None, typer.Option(help="Size of a pixel in nm.")]
+LatticeLength = Annotated[
+    str | None, typer.Option(help="Calibrate by the lattice: its length in nm, or two, 0.39,0.40.")
+]
+FeatureSize = Annotated[
+    float | None, typer.Option(help="Size of a column in pixels, if the automatic one is wrong.")
+]
+Threshold = Annotated[float | None, typer.Option(help="Lowest score of a column, 0 to 1.")]
+Rate = Annotated[
+    float | None, typer.Option(help="False alarms of defects per unit cell.", show_default="1e-4")
+]
+Phases = Annotated[int | None, typer.Option(help="Number of phases; chosen by tests without.")]
+Clusters = Annotated[int | None, typer.Option(help="Number of clusters; chosen by tests without.")]
+SettingsFile = Annotated[
+    Path | None, typer.Option("--settings", help="A settings.json of an earlier report.")
+]
+Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace results that are there.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
+
+
+@app.callback()
+def _options(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show where in the code an error arose.")] = False,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+) -> None:
+    context.obj = {"debug": debug}
+    if version:
+        from atomlens import __version__
+
+        typer.echo(f"atomlens {__version__}")
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line; a mistake of the user ends in one sentence, not in a stack trace."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        typer.echo("Interrupted.", err=True)
+        raise SystemExit(130) from None
+    except Exception as error:
+        if "--debug" in sys.argv:
+            raise
+        typer.echo(f"Error: {_sentence(error)}", err=True)
+        raise SystemExit(_FAILED) from None
+
+
+def _sentence(error):
+    """The message of an error; where it is none for users, its type as well, and how to learn more."""
+    text = str(error).strip()
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    if isinstance(error, (ValueError, TypeError, OSError, ImportError)) and text:
+        return text
+    return f"{type(error).__name__}: {text or 'no message'} (atomlens --debug ... shows where)"
+
+
+def _settings(file=None, *, analyses=None, lattice=None, **options):
+    """Settings of a file, changed by what was given on the command line."""
+    from atomlens.report import Settings
+
+    given = {name: value for name, value in options.items() if value is not None}
+    if "signal" in given and given["signal"].isdigit():
+        given["signal"] = int(given["signal"])
+    if lattice is not None:
+        try:
+            lengths = tuple(float(part) for part in lattice.split(","))
+        except ValueError:
+            raise typer.BadParameter(f"{lattice!r} is no length in nm", param_hint="--lattice") from None
+        given["lattice"] = lengths if len(lengths) > 1 else lengths[0]
+    settings = Settings() if file is None else Settings.load(file)
+    if analyses is not None:
+        given["analyses"] = analyses
+    return settings.with_(**given)
+
+
+@contextmanager
+def _progress(quiet):
+    """A line that says what is being done, where somebody looks at it."""
+    import warnings
+
+    shown = not quiet and sys.stderr.isatty()
+
+    def tell(title):
+        if shown:
+            typer.echo(f"\r\033[K{title} ...", nl=False, err=True)
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what was noticed is printed as a doubt
+        try:
+            yield tell
+        finally:
+            if shown:
+                typer.echo("\r\033[K", nl=False, err=True)
+
+
+def _plain(value: Any) -> Any:
+    """A value in types that JSON has; what is not finite is null."""
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, str) or value is None:
+        return value
+    if isinstance(value, Iterable):
+        return [_plain(v) for v in value]
+    value = value.item() if hasattr(value, "item") else value
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _print_json(value):
+    typer.echo(json.dumps(_plain(value), indent=1, ensure_ascii=False))
+
+
+def _of(findings):
+    """Findings as a dict."""
+    numbers = {name: row.to_dict() for name, row in findings.numbers.iterrows()}
+    return {
+        "file": str(findings.path),
+        "sha256": findings.sha256,
+        "kind": findings.sample.kind,
+        "facts": findings.sample.facts,
+        "numbers": numbers,
+        "doubts": findings.doubts,
+        "settings": findings.settings.changed,
+    }
+
+
+def _print_findings(findings, quiet):
+    width = max(map(len, findings.said), default=0)
+    for name, said in findings.said.items():
+        typer.echo(f"{name:{width}}  {said}")
+    if not quiet:
+        for doubt in findings.doubts:
+            typer.secho(f"doubt: {doubt}", fg="yellow", err=True)
+
+
+@app.command()
+def inspect(
+    file: FileArgument, signal: Signal = None, kind: Kind = None, pixel_size: PixelSize = None,
+    as_json: AsJson = False, quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Say what a file holds, what kind of sample it is, and which analyses make sense."""
+    from atomlens import io, survey
+
+    settings = _settings(signal=signal, kind=kind, pixel_size=pixel_size)
+    found = io.signals(file)
+    if len(found) > 1 and settings.signal is None:
+        if as_json:
+            _print_json({"file": str(file), "signals": found.to_dict("index")})
+        else:
+            typer.echo(found.to_string())
+            typer.echo("Choose one with --signal, by number or title.", err=True)
+        return
+    with _progress(quiet) as tell:
+        tell("Looking")
+        data = io.read(file, signal=settings.signal, kind=settings.kind, pixel_size=settings.pixel_size)
+        sample = survey(data, kind=settings.kind)
+    if as_json:
+        rows = sample.analyses[["sensible", "why"]].to_dict("index")
+        _print_json(
+            {
+                "file": str(file),
+                "kind": sample.kind,
+                "facts": sample.facts,
+                "analyses": rows,
+                "doubts": sample.doubts,
+            }
+        )
+    else:
+        typer.echo(repr(sample).strip("<>"))
+
+
+def _analysis(name, settings, file, out, force, as_json, quiet):
+    """One analysis of a file: numbers to the terminal, tables, maps and figures into a folder."""
+    from atomlens import report
+
+    with _progress(quiet) as tell:
+        findings = report.examine(file, settings, progress=tell)
+        page = None if out is None else report.write(findings, out, force=force)
+    if as_json:
+        _print_json(_of(findings))
+    else:
+        _print_findings(findings, quiet)
+        if page is not None:
+            typer.echo(page)
+
+
+@app.command()
+def columns(
+    file: FileArgument, signal: Signal = None, pixel_size: PixelSize = None, lattice: LatticeLength = None,
+    feature_size: FeatureSize = None, threshold: Threshold = None, settings: SettingsFile = None, out: Out = None,
+    force: Force = False, as_json: AsJson = False, quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Find atomic columns, with errors; --out writes the table."""
+    chosen = _settings(settings, analyses=("columns",), signal=signal, pixel_size=pixel_size, lattice=lattice,
+                       feature_size=feature_size, threshold=threshold)  # fmt: skip
+    _analysis("columns", chosen, file, out, force, as_json, quiet)
+
+
+@app.command()
+def defects(
+    file: FileArgument, signal: Signal = None, pixel_size: PixelSize = None, lattice: LatticeLength = None,
+    false_alarm_rate: Rate = None, settings: SettingsFile = None, out: Out = None, force: Force = False,
+    as_json: AsJson = False, quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Find what is not the crystal, at a false-alarm rate that is kept."""
+    chosen = _settings(settings, analyses=("defects",), signal=signal, pixel_size=pixel_size, lattice=lattice,
+                       false_alarm_rate=false_alarm_rate)  # fmt: skip
+    _analysis("defects", chosen, file, out, force, as_json, quiet)
+
+
+@app.command()
+def domains(
+    file: FileArgument, signal: Signal = None, pixel_size: PixelSize = None, lattice: LatticeLength = None,
+    settings: SettingsFile = None, out: Out = None, force: Force = False, as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Segment grains, twins and phases, as many as there are."""
+    chosen = _settings(settings, analyses=("domains",), signal=signal, pixel_size=pixel_size, lattice=lattice)
+    _analysis("domains", chosen, file, out, force, as_json, quiet)
+
+
+@app.command()
+def phases(
+    file: FileArgument, signal: Signal = None, pixel_size: PixelSize = None, lattice: LatticeLength = None,
+    feature_size: FeatureSize = None, threshold: Threshold = None, n_phases: Phases = None,
+    settings: SettingsFile = None, out: Out = None, force: Force = False, as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Tell phases by the neighbourhoods of atoms, and whether they are ferroic."""
+    chosen = _settings(settings, analyses=("phases",), signal=signal, pixel_size=pixel_size, lattice=lattice,
+                       feature_size=feature_size, threshold=threshold, n_phases=n_phases)  # fmt: skip
+    _analysis("phases", chosen, file, out, force, as_json, quiet)
+
+
+@app.command()
+def clusters(
+    file: FileArgument, signal: Signal = None, kind: Kind = None, n_clusters: Clusters = None,
+    settings: SettingsFile = None, out: Out = None, force: Force = False, as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Cluster the spectra of a spectrum image, as many clusters as tests support."""
+    chosen = _settings(settings, analyses=("clusters",), signal=signal, kind=kind, n_clusters=n_clusters)
+    _analysis("clusters", chosen, file, out, force, as_json, quiet)
+
+
+@app.command()
+def latent(
+    file: FileArgument, signal: Signal = None, pixel_size: PixelSize = None, lattice: LatticeLength = None,
+    settings: SettingsFile = None, out: Out = None, force: Force = False, as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Learn what varies from window to window (shift-VAE; a minute or more)."""
+    chosen = _settings(settings, analyses=("latent",), signal=signal, pixel_size=pixel_size, lattice=lattice)
+    _analysis("latent", chosen, file, out, force, as_json, quiet)
+
+
+@app.command()
+def look(
+    file: FileArgument, signal: Signal = None, pixel_size: PixelSize = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="The picture: .png, .svg or .pdf.")] = None,
+    force: Force = False, quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """One figure of an image: columns, lattice, defects and domains."""
+    import atomlens
+    from atomlens import io
+    from atomlens._replace import replacing
+
+    settings = _settings(signal=signal, pixel_size=pixel_size)
+    out = Path(f"{file.stem}_look.png") if out is None else out
+    if out.suffix.lower() not in (".png", ".svg", ".pdf"):
+        raise typer.BadParameter(f"{out.name}: choose .png, .svg or .pdf", param_hint="--out")
+    with _progress(quiet) as tell:
+        tell("Looking")
+        data = io.read(file, signal=settings.signal, pixel_size=settings.pixel_size)
+        with replacing([out], overwrite=force) as (temporary,):
+            seen = atomlens.look(data)
+            seen.figure.savefig(temporary, dpi=200)
+    typer.echo(repr(seen).strip("<>"))
+    typer.echo(out)
+
+
+@app.command()
+def report(
+    file: FileArgument, signal: Signal = None, kind: Kind = None, pixel_size: PixelSize = None,
+    lattice: LatticeLength = None, feature_size: FeatureSize = None, threshold: Threshold = None,
+    false_alarm_rate: Rate = None, n_phases: Phases = None, n_clusters: Clusters = None,
+    analysis: Annotated[list[str] | None, typer.Option(help="Only these, for example: --analysis columns --analysis latent.")] = None,
+    settings: SettingsFile = None, out: Out = None, force: Force = False, as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Make every analysis that makes sense, and write one HTML file that opens anywhere."""
+    from atomlens import report as reports
+
+    chosen = _settings(settings, analyses=tuple(analysis) if analysis else None, signal=signal, kind=kind,
+                       pixel_size=pixel_size, lattice=lattice, feature_size=feature_size, threshold=threshold,
+                       false_alarm_rate=false_alarm_rate, n_phases=n_phases, n_clusters=n_clusters)  # fmt: skip
+    out = Path(f"{file.stem}_report") if out is None else out
+    if out.exists() and not force and any(out.iterdir() if out.is_dir() else [out]):
+        raise FileExistsError(
+            f"{out} is there already: choose another folder with --out, or replace it with --force"
+        )
+    start = time.perf_counter()
+    with _progress(quiet) as tell:
+        findings = reports.examine(file, chosen, progress=tell)
+        tell("Writing")
+        page = reports.write(findings, out, force=force)
+    if as_json:
+        _print_json(_of(findings) | {"report": str(page)})
+        return
+    _print_findings(findings, quiet)
+    if not quiet:
+        typer.echo(f"done in {time.perf_counter() - start:.0f} s", err=True)
+    typer.echo(page)
+
+
+@app.command()
+def compare(
+    files: FilesArgument, signal: Signal = None, pixel_size: PixelSize = None, lattice: LatticeLength = None,
+    false_alarm_rate: Rate = None, settings: SettingsFile = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the table: a .csv file.")] = None,
+    force: Force = False, as_json: AsJson = False, quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Make the same analysis of several files: one table, with errors."""
+    from atomlens import report as reports
+
+    chosen = _settings(
+        settings, signal=signal, pixel_size=pixel_size, lattice=lattice, false_alarm_rate=false_alarm_rate
+    )
+    if len(files) < 2:
+        raise typer.BadParameter("give two files at least", param_hint="FILES...")
+    with _progress(quiet) as tell:
+        table, doubts = reports.compare(files, chosen, progress=tell)
+    if out is not None:
+        from atomlens import io
+
+        io.write(table.reset_index(), out, overwrite=force)
+    if as_json:
+        _print_json({"files": table.T.to_dict(), "doubts": doubts})
+        return
+    typer.echo(table.T.to_string(na_rep="–"))
+    if not quiet:
+        for name, said in doubts.items():
+            for doubt in said:
+                typer.secho(f"doubt: {name}: {doubt}", fg="yellow", err=True)
+
+
+@app.command()
+def datasets(as_json: AsJson = False) -> None:
+    """List the data sets that come with atomlens, or that it can fetch."""
+    from atomlens import datasets as sets
+
+    table = sets.list()
+    if as_json:
+        _print_json(table.reset_index().to_dict("records"))
+    else:
+        typer.echo(table.to_string())

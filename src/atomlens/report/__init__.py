@@ -1,0 +1,8 @@
+"""A file examined at one call, and the report of it: figures, tables, methods, and the code that repeats it."""
+
+from atomlens.report.examine import Findings, compare, examine
+from atomlens.report.figures import Picture
+from atomlens.report.page import write
+from atomlens.report.settings import ANALYSES, Settings
+
+__all__ = ["ANALYSES", "Findings", "Picture", "Settings", "compare", "examine", "write"]

@@ -1,0 +1,323 @@
+"""`examine`: all that makes sense with a file, at one call, and the code that repeats it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from atomlens._doubts import doubts as doubts_of
+from atomlens._doubts import quietly
+from atomlens._types import DataArray, DataFrame, Survey
+from atomlens.report.figures import Picture, draw
+from atomlens.report.settings import Settings
+from atomlens.report.steps import RECIPES, Step, reading
+from atomlens.report.tables import as_table
+
+__all__ = ["Findings", "compare", "examine"]
+
+_DEAR = ("latent",)  # steps that are made only when asked for
+# What a step leaves behind that may carry doubts.
+_DOUBTFUL = ("image", "sample", "columns", "defects", "domains", "sites", "phases", "moved", "vae")
+
+
+@dataclass(eq=False)
+class Findings:
+    """What `examine` found.
+
+    Attributes
+    ----------
+    path : Path
+    sha256 : str
+    settings : Settings
+    sample : Survey
+    steps : list of Step
+        Those that were made.
+    doubts : list of str
+        What speaks against any of it, each with its remedy.
+    script : str
+        Python that repeats all of it, with the same numbers.
+    numbers : DataFrame
+        Index ``quantity``; ``value``, ``error`` (standard error, or NaN) and ``unit``.
+    tables : dict of str to DataFrame
+    maps : dict of str to DataArray
+    known : dict
+        Every name that the script made.
+    seconds : dict of str to float
+        How long each step took.
+    """
+
+    path: Path
+    sha256: str
+    settings: Settings
+    sample: Survey
+    steps: list[Step]
+    doubts: list[str]
+    script: str
+    numbers: DataFrame
+    tables: dict[str, DataFrame]
+    maps: dict[str, DataArray]
+    known: dict[str, Any] = field(repr=False)
+    seconds: dict[str, float] = field(repr=False)
+
+    def __repr__(self):
+        lines = [f"<Findings in {self.path.name}: {self.sample.kind}"]
+        lines += [f"  {name}: {said}" for name, said in self.said.items()]
+        return "\n".join([*lines, *(f"  doubt: {doubt}" for doubt in self.doubts)]) + ">"
+
+    @property
+    def said(self) -> dict[str, str]:
+        """The numbers in words, with errors and units."""
+        return {
+            name: _in_words(*row) for name, row in zip(self.numbers.index, self.numbers.values, strict=True)
+        }
+
+    def pictures(self) -> Iterator[Picture]:
+        """The figures, each with name, caption and alternative text; drawn as they are asked for."""
+        for step in ("sample", *(step.name for step in self.steps)):
+            yield from draw(step, self.known)
+
+    @property
+    def methods(self) -> str:
+        """A paragraph for a paper."""
+        from atomlens import __version__
+
+        return " ".join(
+            [f"Data were analysed with atomlens {__version__}.", *(step.methods for step in self.steps)]
+        )
+
+
+def examine(
+    path: str | Path,
+    settings: Settings | None = None,
+    *,
+    progress: Callable[[str], None] | None = None,
+) -> Findings:
+    """Read a file, say what kind of sample it is, and make the analyses that make sense.
+
+    Parameters
+    ----------
+    path : str or Path
+        Any file that `atomlens.io.read` knows.
+    settings : Settings, optional
+        The few that matter; none is needed.
+    progress : callable, optional
+        Called with the title of every step as it begins.
+
+    Returns
+    -------
+    Findings
+        `atomlens.report.write` makes a report of it.
+
+    Raises
+    ------
+    FileNotFoundError
+    FormatError
+        If the file cannot be read, is damaged, or holds several signals and none is chosen.
+    ValueError
+        If the data are of a kind that nothing here is for, or an analysis that was asked for cannot be made.
+
+    Notes
+    -----
+    The analyses are lines of Python that are run as they are printed in ``script``. One that fails where nobody
+    asked for it is left out, and a doubt says why.
+
+    Examples
+    --------
+    >>> from atomlens import datasets
+    >>> found = examine(datasets.sample_path("spectrum_image.hspy"), Settings(n_clusters=2))
+    >>> found.sample.kind, found.said["clusters"]
+    ('spectrum image', '2')
+    """
+    from atomlens import io
+
+    settings = Settings() if settings is None else settings
+    tell = progress or (lambda title: None)
+    path = Path(path).expanduser().resolve()
+    tell("Reading")
+    known, seconds, lines, said = _names(), {}, [], []
+    kind = _kind_of(path, settings)
+    with quietly():
+        start = time.perf_counter()
+        code = reading(path, settings, kind)
+        _run(code, known)
+        lines.append(code)
+        seconds["reading"] = time.perf_counter() - start
+        sample = known["sample"]
+        recipe = RECIPES.get(kind, RECIPES["spectra"])
+        made = []
+        for step in _wanted(recipe, settings, sample):
+            tell(step.title)
+            start = time.perf_counter()
+            code = step.code(settings, known)
+            try:
+                _run(code, known)
+            except ValueError as error:
+                if settings.analyses is not None and step.name in settings.analyses:
+                    raise
+                said.append(f"{step.title.lower()} could not be told: {error}")
+                continue
+            lines.append(f"# {step.title}\n{code}")
+            made.append(step)
+            seconds[step.name] = time.perf_counter() - start
+    numbers, tables, maps = {}, {}, {}
+    for step in made:
+        said += step.doubts(known)
+        numbers |= step.numbers(known)
+        tables |= step.tables(known)
+        maps |= step.maps(known)
+    doubts = [doubt for name in _DOUBTFUL if name in known for doubt in _doubts_in(known[name])]
+    hashed = known[_first(kind)].attrs.get("sha256") or io.sha256(path)
+    return Findings(
+        path, hashed, settings, sample, made, list(dict.fromkeys([*doubts, *said])), _script(path, hashed, lines),
+        as_table(numbers), tables, maps, known, seconds,
+    )  # fmt: skip
+
+
+def compare(
+    paths: Sequence[str | Path],
+    settings: Settings | None = None,
+    *,
+    progress: Callable[[str], None] | None = None,
+) -> tuple[DataFrame, dict[str, list[str]]]:
+    """Examine several files the same way: one table.
+
+    Parameters
+    ----------
+    paths : sequence of str or Path
+    settings : Settings, optional
+        For all of them alike.
+    progress : callable, optional
+        Called with the name of every file as it begins.
+
+    Returns
+    -------
+    table : DataFrame
+        One row a file (its name; its path, where names are the same), one column a number with its unit, and one
+        with its standard error where there is one.
+    doubts : dict of str to list of str
+        Of each file.
+
+    Raises
+    ------
+    ValueError
+        If there are no files, or one of them cannot be examined: the message names it.
+    FileNotFoundError, FormatError
+        If a file is missing or cannot be read.
+
+    Examples
+    --------
+    >>> from atomlens import datasets
+    >>> path = datasets.sample_path("spectrum_image.hspy")
+    >>> table, doubts = compare([path, path], Settings(n_clusters=2))
+    >>> table["clusters"].tolist()
+    [2, 2]
+    """
+    import pandas as pd
+
+    paths = [Path(path) for path in paths]
+    if not paths:
+        raise ValueError("there are no files to compare: name two at least")
+    names = [path.name for path in paths]
+    rows, doubts = [], {}
+    for path in paths:
+        if progress:
+            progress(path.name)
+        found = examine(path, settings)
+        name = path.name if names.count(path.name) == 1 else str(path)
+        rows.append(pd.Series(_flat(found.numbers), name=name, dtype=object))
+        doubts[name] = found.doubts
+    return pd.DataFrame(rows).infer_objects().rename_axis("file"), doubts
+
+
+def _flat(numbers):
+    """One entry a number, and one an error, with their units in the names."""
+    flat = {}
+    for name, row in numbers.iterrows():
+        label = f"{name} ({row['unit']})" if row["unit"] else name
+        flat[label] = row["value"]
+        if row["error"] is not None and row["error"] == row["error"]:
+            flat[f"{label} error"] = row["error"]
+    return flat
+
+
+def _first(kind):
+    return kind if kind in ("image", "movie") else "data"
+
+
+def _kind_of(path, settings):
+    """What the file holds, from a first look that loads as little as it can."""
+    from atomlens import io
+
+    chosen = {n: getattr(settings, n) for n in ("signal", "kind", "pixel_size")}
+    return io.read(path, lazy=True, **chosen).attrs.get("kind", "other")
+
+
+def _names():
+    """What the script can count on: its imports."""
+    import numpy as np
+    import pandas as pd
+    from skimage.draw import polygon2mask
+
+    import atomlens as al
+
+    return {"al": al, "np": np, "pd": pd, "polygon2mask": polygon2mask}
+
+
+def _run(code, known):
+    """Run lines that `steps` wrote; whatever of a user is in them is there as `repr` gives it."""
+    exec(compile(code, "<report>", "exec"), known)
+
+
+def _wanted(recipe, settings, sample):
+    names = [step.name for step in recipe]
+    asked = settings.analyses
+    if asked is None:
+        good = sample.analyses["sensible"]
+        return [step for step in recipe if good.get(step.name, False) and step.name not in _DEAR]
+    wrong = [name for name in asked if name not in names]
+    if wrong:
+        raise ValueError(
+            f"{wrong[0]!r} is no analysis of a {sample.kind}: there {'is' if len(names) == 1 else 'are'} "
+            f"{', '.join(names)}"
+        )
+    # Phases and latents stand on the columns and on nothing else.
+    needed = {"columns"} if "phases" in asked else set()
+    return [step for step in recipe if step.name in needed.union(asked)]
+
+
+def _doubts_in(result):
+    try:
+        return doubts_of(result)
+    except TypeError:
+        return []
+
+
+def _script(path, hashed, lines):
+    from atomlens import __version__
+
+    imports = [
+        name
+        for name, used in {
+            "import numpy as np": "np.",
+            "import pandas as pd": "pd.",
+            "from skimage.draw import polygon2mask": "polygon2mask(",
+        }.items()
+        if any(used in block for block in lines)
+    ]
+    head = (
+        f'"""The analysis of {path.name}, with atomlens {__version__}.\n\nSHA-256 of the file: {hashed}\n"""'
+    )
+    imports.append(("\n" if imports else "") + "import atomlens as al")
+    return "\n\n".join([head.replace("\\", "\\\\"), "\n".join(imports), *lines]) + "\n"
+
+
+def _in_words(value, error, unit):
+    if isinstance(value, str):
+        return value
+    text = f"{value:.4g}" if isinstance(value, float) else str(value)
+    if error is not None and error == error:
+        text += f" ± {error:.2g}"
+    return f"{text} {unit}".strip().replace(" °", "°")
