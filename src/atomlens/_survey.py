@@ -148,8 +148,8 @@ def _kind_of(data):
     if data.ndim in (1, 2, 3) and "energy" in data.dims:
         return {1: "spectrum", 2: "line_scan", 3: "spectrum_image"}[data.ndim]
     raise ValueError(
-        f"data with the dimensions ({', '.join(map(str, data.dims))}) are nothing that is known here: pick one "
-        f"image or spectrum of them, or read the file again with kind= ({', '.join(KINDS)})"
+        f"data with the dimensions ({', '.join(map(str, data.dims))}) are nothing that is known here: pick "
+        f"one image or spectrum of them, or read the file again with kind= ({', '.join(KINDS)})"
     )
 
 
@@ -272,35 +272,47 @@ def _sublattices(found):
 
 
 def _image_analyses(image, kind, found, basis, facts):
+    """Which analyses of an image make sense, and why."""
     cells = 0 if basis is None or not basis.periodic else image.size / abs(np.linalg.det(basis.basis))
     periodic = kind == "lattice image"
     some, two = len(found) > 0, facts.get("sublattices") == "2"
     why_not = "nothing repeats in the image"
     small = f"{cells:.0f} unit cells make no average to compare with" if periodic else why_not
     enough = periodic and cells >= _FEW_CELLS
+    why_phases = (
+        "one sublattice against the other"
+        if two
+        else "only one sublattice can be told: displacements of one against another stay unseen"
+    )
+    many = cells >= 4 * _FEW_CELLS
+    few_windows = f"{cells:.0f} unit cells are too few to train on" if periodic else why_not
     rows = {
         "columns": (
             some and kind != "image",
-            f"{len(found)} columns were found" if kind != "image" else "no columns were found that one could trust",
+            "no columns were found that one could trust" if kind == "image" else f"{len(found)} were found",
             "al.columns.find(image)",
         ),
-        "defects": (enough, f"{cells:.0f} unit cells to learn from" if enough else small,
-                    "al.defects.detect(image)"),
-        "domains": (enough, "grains, twins and phases, if there are some" if enough else small,
-                    "al.defects.segment_domains(image)"),
+        "defects": (
+            enough,
+            f"{cells:.0f} unit cells to learn from" if enough else small,
+            "al.defects.detect(image)",
+        ),
+        "domains": (
+            enough,
+            "grains, twins and phases, if there are some" if enough else small,
+            "al.defects.segment_domains(image)",
+        ),
         "phases": (
             enough and len(found) > _FEW_CELLS,
-            ("one sublattice against the other" if two else "only one sublattice can be told: displacements of "
-             "one against another stay unseen") if enough else small,
+            why_phases if enough else small,
             'al.crystallography.LocalCrystallography("auto", point_group="auto").fit(columns)',
         ),
         "latent": (
-            cells >= 4 * _FEW_CELLS,
-            "what varies from window to window; takes a minute" if cells >= 4 * _FEW_CELLS else
-            (f"{cells:.0f} unit cells are too few to train on" if periodic else why_not),
+            many,
+            "what varies from window to window; takes a minute" if many else few_windows,
             "al.shiftvae.ShiftVAE(1, lattice=lattice).fit(windows)",
         ),
-    }  # fmt: skip
+    }
     return _table(rows)
 
 

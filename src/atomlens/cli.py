@@ -65,6 +65,7 @@ Clusters = Annotated[int | None, typer.Option(help="Number of clusters; chosen b
 SettingsFile = Annotated[
     Path | None, typer.Option("--settings", help="A settings.json of an earlier report.")
 ]
+Only = Annotated[list[str] | None, typer.Option("--analysis", help="Only this; may be given several times.")]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results.")]
 Force = Annotated[bool, typer.Option("--force", help="Replace results that are there.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
@@ -241,8 +242,8 @@ def _analysis(name, settings, file, out, force, as_json, quiet):
 @app.command()
 def columns(
     file: FileArgument, signal: Signal = None, pixel_size: PixelSize = None, lattice: LatticeLength = None,
-    feature_size: FeatureSize = None, threshold: Threshold = None, settings: SettingsFile = None, out: Out = None,
-    force: Force = False, as_json: AsJson = False, quiet: Quiet = False,
+    feature_size: FeatureSize = None, threshold: Threshold = None, settings: SettingsFile = None,
+    out: Out = None, force: Force = False, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Find atomic columns, with errors; --out writes the table."""
     chosen = _settings(settings, analyses=("columns",), signal=signal, pixel_size=pixel_size, lattice=lattice,
@@ -338,16 +339,19 @@ def report(
     file: FileArgument, signal: Signal = None, kind: Kind = None, pixel_size: PixelSize = None,
     lattice: LatticeLength = None, feature_size: FeatureSize = None, threshold: Threshold = None,
     false_alarm_rate: Rate = None, n_phases: Phases = None, n_clusters: Clusters = None,
-    analysis: Annotated[list[str] | None, typer.Option(help="Only these, for example: --analysis columns --analysis latent.")] = None,
+    analysis: Only = None,
     settings: SettingsFile = None, out: Out = None, force: Force = False, as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Make every analysis that makes sense, and write one HTML file that opens anywhere."""
     from atomlens import report as reports
 
-    chosen = _settings(settings, analyses=tuple(analysis) if analysis else None, signal=signal, kind=kind,
-                       pixel_size=pixel_size, lattice=lattice, feature_size=feature_size, threshold=threshold,
-                       false_alarm_rate=false_alarm_rate, n_phases=n_phases, n_clusters=n_clusters)  # fmt: skip
+    only = tuple(analysis) if analysis else None
+    chosen = _settings(
+        settings, analyses=only, signal=signal, kind=kind, pixel_size=pixel_size, lattice=lattice,
+        feature_size=feature_size, threshold=threshold, false_alarm_rate=false_alarm_rate,
+        n_phases=n_phases, n_clusters=n_clusters,
+    )  # fmt: skip
     out = Path(f"{file.stem}_report") if out is None else out
     if out.exists() and not force and any(out.iterdir() if out.is_dir() else [out]):
         raise FileExistsError(
@@ -371,7 +375,7 @@ def report(
 def compare(
     files: FilesArgument, signal: Signal = None, pixel_size: PixelSize = None, lattice: LatticeLength = None,
     false_alarm_rate: Rate = None, settings: SettingsFile = None,
-    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the table: a .csv file.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", "-o", help="Also write the table: a .csv.")] = None,
     force: Force = False, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Make the same analysis of several files: one table, with errors."""

@@ -321,7 +321,7 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
         )
 
     def _group(self, hoods):
-        """Point group in the frame of the lattice, and doubts; where it does not fit, the error says what does."""
+        """Point group in the frame of the lattice, and doubts; an error says what would fit."""
         if isinstance(self.point_group, str) and self.point_group == "auto":
             symbol, mirror, said = suggest(hoods.lattice.basis, hoods.ideal)
             return point_group(symbol, hoods.lattice.basis, mirror=mirror or (1, 0)), said

@@ -262,13 +262,14 @@ def suggest(basis, ideal):
     if strained:
         larger = next(iter(strained))
         said = (
-            f"point group {symbol} was taken; the lattice is {strained[larger]:.1%} off one with {larger}: if "
+            f"point group {symbol} was taken; the lattice is {strained[larger]:.1%} off one with {larger}: "
+            "if "
             f'the undistorted structure has that, say so with point_group="{larger}"'
         )
     else:
         said = (
-            f"point group {symbol} was taken, though the lattice is {strain:.1%} off its symmetry: that may be "
-            "the scan; if it is the crystal, name a smaller group with `point_group=`"
+            f"point group {symbol} was taken, though the lattice is {strain:.1%} off its symmetry: that "
+            "may be the scan; if it is the crystal, name a smaller group with `point_group=`"
         )
     return symbol, mirror, [said]
 

@@ -128,13 +128,13 @@ def _cost(agreement, ceiling):
 def _doubts(table, ceiling):
     if ceiling <= _NOISY:
         return [
-            f"the mean cells of two halves of the image agree to {ceiling:.2f} only, so no symmetry can be told: "
-            "record more electrons, or more cells"
+            f"the mean cells of two halves of the image agree to {ceiling:.2f} only, so no symmetry can be "
+            "told: record more electrons, or more cells"
         ]
     if ceiling <= _CLEAR:
         return [
-            f"the mean cells of two halves of the image agree to {ceiling:.2f} only: atoms of nearly the same "
-            "brightness look alike in such noise, and the symmetry may be lower than it seems"
+            f"the mean cells of two halves of the image agree to {ceiling:.2f} only: atoms of nearly the "
+            "same brightness look alike in such noise, and the symmetry may be lower than it seems"
         ]
     low, high = _UNSURE
     unsure = table[table["cost"].between(low, high)]
@@ -142,8 +142,8 @@ def _doubts(table, ceiling):
         return []
     said = ", ".join(f"{name} ({cost:.0%})" for name, cost in unsure["cost"].items())
     return [
-        f"the symmetry is not clear: these operations cost a little of the agreement: {said}; astigmatism and "
-        "tilt do that, and so do atoms of nearly the same brightness"
+        f"the symmetry is not clear: these operations cost a little of the agreement: {said}; astigmatism "
+        "and tilt do that, and so do atoms of nearly the same brightness"
     ]
 
 

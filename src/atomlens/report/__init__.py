@@ -1,4 +1,4 @@
-"""A file examined at one call, and the report of it: figures, tables, methods, and the code that repeats it."""
+"""A file examined at one call, and the report of it, with the code that repeats it."""
 
 from atomlens.report.examine import Findings, compare, examine
 from atomlens.report.figures import Picture

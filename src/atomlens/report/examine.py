@@ -121,8 +121,8 @@ def examine(
 
     Notes
     -----
-    The analyses are lines of Python that are run as they are printed in ``script``. One that fails where nobody
-    asked for it is left out, and a doubt says why.
+    The analyses are lines of Python that are run as they are printed in ``script``. One that fails where
+    nobody asked for it is left out, and a doubt says why.
 
     Examples
     --------
@@ -170,8 +170,9 @@ def examine(
         maps |= step.maps(known)
     doubts = [doubt for name in _DOUBTFUL if name in known for doubt in _doubts_in(known[name])]
     hashed = known[_first(kind)].attrs.get("sha256") or io.sha256(path)
+    every = list(dict.fromkeys([*doubts, *said]))
     return Findings(
-        path, hashed, settings, sample, made, list(dict.fromkeys([*doubts, *said])), _script(path, hashed, lines),
+        path, hashed, settings, sample, made, every, _script(path, hashed, lines),
         as_table(numbers), tables, maps, known, seconds,
     )  # fmt: skip
 
@@ -195,8 +196,8 @@ def compare(
     Returns
     -------
     table : DataFrame
-        One row a file (its name; its path, where names are the same), one column a number with its unit, and one
-        with its standard error where there is one.
+        One row a file (its name; its path, where names are the same), one column a number with its unit, and
+        one with its standard error where there is one.
     doubts : dict of str to list of str
         Of each file.
 

@@ -88,8 +88,9 @@ def _defects(known):
     n = len(found.defects)
     text = (
         f"{n} places that the perfect crystal does not explain, at a false-alarm rate of "
-        f"{found.false_alarm_rate:g} a unit cell ({found.false_alarm_rate * found.n_cells:.2g} are expected by "
-        "chance). Middle: what is left without the perfect crystal, in standard deviations of the noise."
+        f"{found.false_alarm_rate:g} a unit cell ({found.false_alarm_rate * found.n_cells:.2g} are "
+        "expected by chance). Middle: what is left without the perfect crystal, in standard deviations of "
+        "the noise."
     )
     figure = plotting.defects_found(known["image"], found)
     return [Picture("defects", figure, text, f"An image with {n} rings, its residual and its score.")]
@@ -117,8 +118,8 @@ def _phases(known):
     )
     kinds = ", ".join(phases.verdict_["kind"])
     text = (
-        f"Phases by their neighbourhoods ({kinds}; point group {phases.point_group_}), and the displacement of "
-        "each atom from the middle of its neighbours, exaggerated; colours are directions."
+        f"Phases by their neighbourhoods ({kinds}; point group {phases.point_group_}), and the "
+        "displacement of each atom from the middle of its neighbours, exaggerated; colours are directions."
     )
     alt = "Atoms coloured by phase, and arrows of their displacements."
     return [Picture("phases", figure, text, alt)]
@@ -129,7 +130,7 @@ def _latent(known):
 
     figure, ax = plotting.new_figure(size=(8.4, 7))
     plotting.draw_latent_map(ax, known["latent"])
-    text = "What varies from window to window, besides where they were cut; see the table for whether it means anything."
+    text = "What varies from window to window, besides where they were cut; the table says what it means."
     return [Picture("latent", figure, text, "A map of a latent variable.")]
 
 

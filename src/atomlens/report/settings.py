@@ -11,7 +11,7 @@ from atomlens._replace import replacing
 
 __all__ = ["ANALYSES", "Settings"]
 
-#: What can be asked for, in the order in which it is done. "latent" takes a minute and is never taken unasked.
+#: What can be asked for, in the order in which it is done. "latent" takes a minute: only when asked.
 ANALYSES = ("columns", "defects", "domains", "phases", "latent", "clusters", "unmix", "frames")
 
 

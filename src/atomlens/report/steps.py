@@ -1,7 +1,7 @@
 """What is done with a file: step by step, as the Python that a reader can repeat.
 
-A step is a few lines of Python. The report runs these very lines, and prints them: what is in the report and what
-its code gives cannot differ.
+A step is a few lines of Python. The report runs these very lines, and prints them: what is in the report and
+what its code gives cannot differ.
 """
 
 from __future__ import annotations
@@ -111,7 +111,8 @@ def _phases(settings, known):
     ]
     if settings.n_phases is None:
         lines += [
-            f"choice = al.crystallography.choose_n_clusters(sites, range(1, {_MOST_PHASES + 1}), estimator=model)",
+            f"choice = al.crystallography.choose_n_clusters(sites, range(1, {_MOST_PHASES + 1}), "
+            "estimator=model)",
             "phases = model.set_params(n_clusters=choice.recommended).fit(sites)",
         ]
     else:
@@ -120,15 +121,11 @@ def _phases(settings, known):
     return "\n".join(lines)
 
 
-def _latent(settings, known):
-    return "\n".join(
-        [
-            "size = round(2.2 * sample.lattice.lengths.max())",
-            "windows = al.windows.sliding_windows(image, size, step=max(2, size // 8))",
-            "vae = al.shiftvae.ShiftVAE(1, lattice=sample.lattice).fit(windows)",
-            "latent = vae.latent_map(image, stride=max(2, size // 12))",
-        ]
-    )
+_LATENT_CODE = """\
+size = round(2.2 * sample.lattice.lengths.max())
+windows = al.windows.sliding_windows(image, size, step=max(2, size // 8))
+vae = al.shiftvae.ShiftVAE(1, lattice=sample.lattice).fit(windows)
+latent = vae.latent_map(image, stride=max(2, size // 12))"""
 
 
 # Spectra -----------------------------------------------------------------------------------------------
@@ -170,52 +167,53 @@ def _frames(settings, known):
 
 _COLUMNS = Step(
     "columns", "Atomic columns", _find,
-    "Atomic columns were located with a convolutional neural network of the U-Net type and refined jointly by "
-    "Poisson maximum likelihood with two-dimensional Gaussians; standard errors are those of the joint Fisher "
-    "information (Ronneberger et al., MICCAI 2015; Ziatdinov et al., Nat. Mach. Intell. 4, 1101 (2022); De Backer "
-    "et al., Ultramicroscopy 171, 104 (2016)).",
+    "Atomic columns were located with a convolutional neural network of the U-Net type and refined "
+    "jointly by Poisson maximum likelihood with two-dimensional Gaussians; standard errors are those of "
+    "the joint Fisher information (Ronneberger et al., MICCAI 2015; Ziatdinov et al., Nat. Mach. Intell. "
+    "4, 1101 (2022); De Backer et al., Ultramicroscopy 171, 104 (2016)).",
     tables.columns_numbers, lambda known: {"columns": known["columns"]},
 )  # fmt: skip
 _DEFECTS = Step(
     "defects", "Defects", _defects,
-    "Deviations from periodicity were detected without labels, by comparison with the average unit cell; the "
-    "threshold keeps the stated rate of false alarms per unit cell of a perfect crystal (Rao, Math. Proc. Camb. "
-    "Philos. Soc. 44, 50 (1948)).",
+    "Deviations from periodicity were detected without labels, by comparison with the average unit cell; "
+    "the threshold keeps the stated rate of false alarms per unit cell of a perfect crystal (Rao, Math. "
+    "Proc. Camb. Philos. Soc. 44, 50 (1948)).",
     tables.defects_numbers, lambda known: {"defects": known["defects"].defects},
     lambda known: {"defect_score": known["defects"].score},
 )  # fmt: skip
 _DOMAINS = Step(
     "domains", "Domains", _domains,
-    "Grains, twins and phases were segmented by the local Patterson function, as many as a test of density gaps "
-    "supports (Guo et al., npj Comput. Mater. 7, 180 (2021)).",
+    "Grains, twins and phases were segmented by the local Patterson function, as many as a test of "
+    "density gaps supports (Guo et al., npj Comput. Mater. 7, 180 (2021)).",
     lambda known: {"domains": (known["domains"].attrs["n_domains"], None, "")},
     maps=lambda known: {"domains": known["domains"]},
 )  # fmt: skip
 _PHASES = Step(
     "phases", "Phases and displacements", _phases,
-    "Phases were told by k-means clustering of ordered neighbour vectors, and judged ferroic or not by how they "
-    "transform under the point group of the undistorted neighbourhood (Belianinov et al., Nat. Commun. 6, 7801 "
-    "(2015)).",
+    "Phases were told by k-means clustering of ordered neighbour vectors, and judged ferroic or not by "
+    "how they transform under the point group of the undistorted neighbourhood (Belianinov et al., Nat. "
+    "Commun. 6, 7801 (2015)).",
     tables.phases_numbers, tables.phases_tables, doubts=tables.phases_doubts,
 )  # fmt: skip
 _LATENT = Step(
-    "latent", "What varies", _latent,
+    "latent", "What varies", lambda settings, known: _LATENT_CODE,
     "What varies from window to window was learned by a variational autoencoder that is invariant to shifts "
     "(Ziatdinov et al., Mach. Learn.: Sci. Technol. 4, 045033 (2023)).",
     maps=lambda known: {"latent": known["latent"]}, tables=lambda known: {"latent": known["vae"].summary_},
 )  # fmt: skip
 _CLUSTERS = Step(
     "clusters", "Clusters of spectra", _clusters,
-    "Spectra were weighted by their Poisson noise, reduced to principal components above the noise and clustered; "
-    "the number of clusters is the largest whose clusters are separated by gaps in density (Keenan and Kotula, "
-    "Surf. Interface Anal. 36, 203 (2004); Hartigan and Hartigan, Ann. Stat. 13, 70 (1985)).",
+    "Spectra were weighted by their Poisson noise, reduced to principal components above the noise and "
+    "clustered; the number of clusters is the largest whose clusters are separated by gaps in density "
+    "(Keenan and Kotula, Surf. Interface Anal. 36, 203 (2004); Hartigan and Hartigan, Ann. Stat. 13, 70 "
+    "(1985)).",
     tables.clusters_numbers, lambda known: {"cluster_spectra": known["clusters"].table()},
     lambda known: {"clusters": known["clusters"].labels},
 )  # fmt: skip
 _UNMIX = Step(
     "unmix", "Mixtures", _unmix,
-    "Spectra were also described as mixtures of end members, the corners of the cloud of all spectra (Nascimento "
-    "and Bioucas-Dias, IEEE Trans. Geosci. Remote Sens. 43, 898 (2005)).",
+    "Spectra were also described as mixtures of end members, the corners of the cloud of all spectra "
+    "(Nascimento and Bioucas-Dias, IEEE Trans. Geosci. Remote Sens. 43, 898 (2005)).",
     maps=lambda known: {"abundances": known["unmixed"].abundances},
 )  # fmt: skip
 _FRAMES_STEP = Step(

@@ -62,9 +62,9 @@ def phases_doubts(known):
     if not alone.any():
         return []
     return [
-        "one ferroic variant fills the field: a tilt of the sample by a few mrad, coma or a distorted scan displace "
-        "all columns alike and look the same; compare with a crystal known to be non-ferroic, taken in the same "
-        "way, and give what it shows as `tolerance` of LocalCrystallography"
+        "one ferroic variant fills the field: a tilt of the sample by a few mrad, coma or a distorted "
+        "scan displace all columns alike and look the same; compare with a crystal known to be "
+        "non-ferroic, taken in the same way, and give what it shows as `tolerance` of LocalCrystallography"
     ]
 
 
