@@ -226,13 +226,13 @@ def _nothing_found(doubt):
 
 
 def _dose(found):
-    with np.errstate(divide="ignore", invalid="ignore"):
-        electrons = np.nanmedian((found["sigma"] / np.hypot(found["x_err"], found["y_err"]) * 2**0.5) ** 2)
-    if not np.isfinite(electrons):
+    """Electrons that would locate a column as well, without a background: (sigma / error)^2."""
+    known = found[(found["x_err"] > 0) & (found["y_err"] > 0)]
+    if not len(known):
         return "not known"
-    return (
-        f"about {electrons:.2g} electrons a column, as far as positions tell" if electrons < 1e6 else "high"
-    )
+    error = np.sqrt((known["x_err"] ** 2 + known["y_err"] ** 2) / 2)
+    electrons = float(np.median((known["sigma"] / error) ** 2))
+    return f"about {electrons:.2g} electrons a column, as far as positions tell"
 
 
 def _crystal(found, basis, symmetry):

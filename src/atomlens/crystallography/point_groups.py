@@ -19,6 +19,7 @@ _TILT = 9.0  # degrees between two lattice vectors that a distorted scan may add
 # Strain between the two axes of a lattice, or twice its shear, that a scan may make and a crystal need not
 # have: stages drift and scans are calibrated to some percent, tetragonal PbTiO3 is 6.5 % off the square.
 _SCAN = 0.04
+_FERROIC = 0.1  # and up to this one the crystal may be a ferroic distortion of a higher symmetry
 _FITS = 0.3  # of the distance between neighbours: how far an image of one may miss its partner
 
 #: Hermann-Mauguin symbols of the point groups of the plane.
@@ -256,7 +257,8 @@ def suggest(basis, ideal):
         strain = np.linalg.cond(point_group(symbol, basis, mirror=mirror or (1, 0)).frame) - 1
         if strain <= _SCAN:
             break
-        strained[symbol] = strain
+        if strain < _FERROIC:
+            strained[symbol] = strain
     if not strained and strain < _SCAN / 2:
         return symbol, mirror, []
     if strained:

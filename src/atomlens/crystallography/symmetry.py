@@ -15,14 +15,15 @@ __all__ = ["CellSymmetry", "cell_symmetry"]
 
 _FINEST = 48  # samples along each axis of the mean cell
 _ENOUGH = 20  # pixels that a sample of half the crystal is the mean of, at least
+_EVEN = 0.4  # of their mean: pixels that the poorest sample has
 _BETWEEN = 4  # translations that are tried from one sample to the next
-# What an operation may cost of the agreement between two halves. Operations that simulated crystals have cost
-# 0.01 at most from 100 electrons a column on; the half turn that exchanges Ga and As costs 0.05, that of
-# Mo and S2 0.21, that of zirconia's mirrors 0.07.
+# What an operation may cost of the agreement between two halves. In simulated images with 100 electrons a column
+# and more, operations that the crystal has cost 0.009 at most; the half turn that exchanges Ga and As costs
+# 0.01, the mirrors of zirconia 0.07, the half turn that exchanges Mo and S2 0.21.
 _COST = 0.03
-_UNSURE = 0.01, 0.1  # between these a doubt says so
+_UNSURE, _AND_NOISE = (0.004, 0.1), 0.2  # between these a doubt says so; the lower one in noise, too
 _NOISY, _CLEAR = 0.5, 0.9  # agreement of the halves below which nothing, and not everything, is told
-_MIRRORS = (1, 0), (1, 1), (1, -1), (1, 2), (2, 1)
+_MIRRORS = (1, 0), (0, 1), (1, 1), (1, -1), (1, 2), (2, 1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +137,7 @@ def _doubts(table, ceiling):
             f"the mean cells of two halves of the image agree to {ceiling:.2f} only: atoms of nearly the "
             "same brightness look alike in such noise, and the symmetry may be lower than it seems"
         ]
-    low, high = _UNSURE
+    low, high = max(_UNSURE[0], _AND_NOISE * (1 - ceiling)), _UNSURE[1]
     unsure = table[table["cost"].between(low, high)]
     if unsure.empty:
         return []
@@ -165,14 +166,17 @@ def _in_cells(group, basis):
 
 def _mean_cells(pixels, usable, basis):
     """Fourier coefficients of the mean cell of both halves of the crystal; power 1, without the mean."""
-    n = int(min(_FINEST, np.sqrt(usable.sum() / (2 * _ENOUGH))))
     y, x = np.nonzero(usable)
     uv = np.column_stack([x, y]) @ np.linalg.inv(basis)
     cell = np.floor(uv).astype(int)
-    place = np.minimum(((uv - cell) * n).astype(int), n - 1)
-    number = (cell.sum(axis=1) % 2 * n + place[:, 0]) * n + place[:, 1]
+    # Where pixels and lattice are in step, fine samples would stay empty.
+    for n in range(int(min(_FINEST, np.sqrt(usable.sum() / (2 * _ENOUGH)))), 0, -1):
+        place = np.minimum(((uv - cell) * n).astype(int), n - 1)
+        number = (cell.sum(axis=1) % 2 * n + place[:, 0]) * n + place[:, 1]
+        count = np.bincount(number, minlength=2 * n * n)
+        if count.min() > _EVEN * count.mean():
+            break
     level = pixels - _background(pixels, usable, basis)
-    count = np.bincount(number, minlength=2 * n * n)
     mean = np.bincount(number, level[y, x], minlength=2 * n * n) / np.maximum(count, 1)
     order = np.fft.fftfreq(n, 1 / n).astype(int)
     h = np.stack(np.meshgrid(order, order, indexing="ij"), axis=-1)
