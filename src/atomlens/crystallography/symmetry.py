@@ -17,9 +17,9 @@ _FINEST = 48  # samples along each axis of the mean cell
 _ENOUGH = 20  # pixels that a sample of half the crystal is the mean of, at least
 _EVEN = 0.4  # of their mean: pixels that the poorest sample has
 _BETWEEN = 4  # translations that are tried from one sample to the next
-# What an operation may cost of the agreement between two halves. In simulated images with 100 electrons a column
-# and more, operations that the crystal has cost 0.009 at most; the half turn that exchanges Ga and As costs
-# 0.01, the mirrors of zirconia 0.07, the half turn that exchanges Mo and S2 0.21.
+# What an operation may cost of the agreement between two halves. In simulated images with 100 electrons a
+# column and more, operations that the crystal has cost 0.009 at most; the half turn that exchanges Ga and As
+# costs 0.01, the mirrors of zirconia 0.07, the half turn that exchanges Mo and S2 0.21.
 _COST = 0.03
 _UNSURE, _AND_NOISE = (0.004, 0.1), 0.2  # between these a doubt says so; the lower one in noise, too
 _NOISY, _CLEAR = 0.5, 0.9  # agreement of the halves below which nothing, and not everything, is told
