@@ -18,7 +18,7 @@ import typer
 
 __all__ = ["app", "main"]
 
-_WRONG, _FAILED = 2, 1  # exit codes: the command, or what it was to work on
+_FAILED = 1  # exit code where the file is to blame; 2, of typer, where the command is
 _EXAMPLES = """
 [bold]Examples[/bold]
 
@@ -72,24 +72,28 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for other prog
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
 
 
-@app.callback()
-def _options(
-    context: typer.Context,
-    debug: Annotated[bool, typer.Option("--debug", help="Show where in the code an error arose.")] = False,
-    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
-) -> None:
-    context.obj = {"debug": debug}
-    if version:
+def _print_version(asked: bool) -> None:
+    if asked:
         from atomlens import __version__
 
         typer.echo(f"atomlens {__version__}")
         raise typer.Exit
 
 
+@app.callback()
+def _options(
+    debug: Annotated[bool, typer.Option("--debug", help="Show where in the code an error arose.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Options of every command; `main` looks for --debug itself."""
+
+
 def main() -> None:
     """Run the command line; a mistake of the user ends in one sentence, not in a stack trace."""
     try:
-        app()
+        app(prog_name="atomlens")
     except KeyboardInterrupt:
         typer.echo("Interrupted.", err=True)
         raise SystemExit(130) from None

@@ -204,7 +204,7 @@ def compare(
     Raises
     ------
     ValueError
-        If there are no files, or one of them cannot be examined: the message names it.
+        If there are no files, one is named twice, or one cannot be examined.
     FileNotFoundError, FormatError
         If a file is missing or cannot be read.
 
@@ -212,9 +212,8 @@ def compare(
     --------
     >>> from atomlens import datasets
     >>> path = datasets.sample_path("spectrum_image.hspy")
-    >>> table, doubts = compare([path, path], Settings(n_clusters=2))
-    >>> table["clusters"].tolist()
-    [2, 2]
+    >>> compare([path], Settings(n_clusters=2))[0]["clusters"].tolist()
+    [2]
     """
     import pandas as pd
 
@@ -222,6 +221,9 @@ def compare(
     if not paths:
         raise ValueError("there are no files to compare: name two at least")
     names = [path.name for path in paths]
+    places = [path.resolve() for path in paths]
+    if twice := [path.name for path, place in zip(paths, places, strict=True) if places.count(place) > 1]:
+        raise ValueError(f"{twice[0]} is named twice: name every file once")
     rows, doubts = [], {}
     for path in paths:
         if progress:
