@@ -102,9 +102,6 @@ def _pixel(image):
 
 def as_table(numbers):
     """Numbers as a table: index ``quantity``; ``value``, ``error``, ``unit``."""
-    rows = {
-        name: dict(zip(("value", "error", "unit"), entry, strict=True)) for name, entry in numbers.items()
-    }
-    return pd.DataFrame.from_dict(rows, orient="index", columns=["value", "error", "unit"]).rename_axis(
-        "quantity"
-    )
+    columns = ["value", "error", "unit"]
+    rows = [pd.Series(entry, columns, dtype=object) for entry in numbers.values()]  # a count stays a count
+    return pd.DataFrame(rows, index=pd.Index(numbers, name="quantity"), columns=columns, dtype=object)
