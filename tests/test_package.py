@@ -141,6 +141,7 @@ FLOORS = [
     "shiftvae",
     "library",
     "dynamics",
+    "batch",
     "notebook",
     "plotting",
     "course",

@@ -1,4 +1,5 @@
 from . import (
+    batch as batch,
     columns as columns,
     course as course,
     crystallography as crystallography,
