@@ -1,6 +1,7 @@
 """Many files: what comes out, what is kept, what is refused."""
 
 import hashlib
+import threading
 from functools import partial
 from pathlib import Path
 
@@ -290,6 +291,21 @@ def test_a_scheduler_that_does_not_answer_is_said(files, tmp_path, monkeypatch):
             batch.run(batch_work.measure, files(1), tmp_path / "out", scheduler=address, progress=False)
     with pytest.raises(TypeError, match="an address such as"):
         batch.run(batch_work.measure, files(1), tmp_path / "out", scheduler=8786, progress=False)
+
+
+def test_a_scheduler_without_workers_is_waited_for(files, tmp_path):
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=0, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0",
+        worker_dashboard_address=None, memory_limit="1GB", silence_logs=50,
+    ) as later:  # fmt: skip
+        timer = threading.Timer(0.5, later.scale, [1])
+        timer.start()
+        with pytest.warns(UserWarning, match="no workers yet"):
+            done = batch.run(batch_work.measure, files(2), tmp_path / "out", scheduler=later, progress=False)
+        timer.join()
+    assert set(done.table["status"]) == {"done"}
 
 
 def test_work_that_the_workers_cannot_import_is_said(files, tmp_path, cluster, monkeypatch):
