@@ -145,6 +145,7 @@ FLOORS = [
     "plotting",
     "course",
     "widgets",
+    "batch",
     "report",
     "cli",
 ]

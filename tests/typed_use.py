@@ -97,6 +97,21 @@ def edge() -> DataFrame:
     return found.operations
 
 
+def measure(path: Path) -> dict[str, DataFrame]:
+    """Work on one file of many."""
+    return {"columns": al.columns.find(al.io.read(path))}
+
+
+def many(files: list[Path], film: DataArray) -> DataFrame:
+    """Work on many files, on frames, and on what comes in."""
+    done = al.batch.run(measure, files, "results", scheduler="tcp://node:8786")
+    failed: DataFrame = done.failures
+    al.batch.movie(al.columns.find_peaks, film, "frames", workers=4)
+    al.batch.watch(measure, "incoming", "results", pattern="*.dm4", stop=len(failed))
+    together = al.batch.open("results").read("columns")
+    return together if isinstance(together, DataFrame) else done.table
+
+
 def twins() -> float:
     """Plant a truth, and score against it."""
     sheet = al.simulate.structures.transition_metal_dichalcogenide("MoS2", (4.0, 4.0), rotation=12)

@@ -1,4 +1,5 @@
 from . import (
+    batch as batch,
     cli as cli,
     columns as columns,
     course as course,

@@ -407,6 +407,76 @@ def compare(
 
 
 @app.command()
+def batch(
+    files: FilesArgument, out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")],
+    pixel_size: PixelSize = None, lattice: LatticeLength = None, analysis: Only = None,
+    settings: SettingsFile = None,
+    workers: Annotated[int, typer.Option(help="Processes on this machine.")] = 2,
+    scheduler: Annotated[str | None, typer.Option(help="A Dask cluster instead: tcp://host:8786.")] = None,
+    pages: Annotated[bool, typer.Option("--reports", help="Also write the report of every file.")] = False,
+    force: Force = False, as_json: AsJson = False, quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Examine many files the same way, on several processes or a cluster.
+
+    Called again it goes on where it stopped. A file that cannot be examined is listed, and stops nothing.
+    """
+    from atomlens import batch as batches
+
+    only = tuple(analysis) if analysis else None
+    chosen = _settings(settings, analyses=only, pixel_size=pixel_size, lattice=lattice)
+    work = _work(chosen, out if pages else None)
+    done = batches.run(
+        work, files, out, scheduler=scheduler, workers=workers, force=force, progress=not quiet
+    )
+    _print_batch(done, out, as_json, quiet)
+
+
+@app.command()
+def watch(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Where new files appear.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the reports.")],
+    pattern: Annotated[str, typer.Option(help='Which files, such as "*.dm4".')] = "*",
+    pixel_size: PixelSize = None, lattice: LatticeLength = None, settings: SettingsFile = None,
+    stop_after: Annotated[int | None, typer.Option(help="Stop after so many files.")] = None,
+    force: Force = False, quiet: Quiet = False,
+) -> None:  # fmt: skip
+    """Make a report of each new file in a folder, until Ctrl-C."""
+    from atomlens import batch as batches
+
+    work = _work(_settings(settings, pixel_size=pixel_size, lattice=lattice), out)
+    done = batches.watch(
+        work, folder, out, pattern=pattern, stop=stop_after, workers=1, force=force, progress=not quiet
+    )
+    _print_batch(done, out, False, quiet)
+
+
+def _work(settings, out):
+    """What is done with each file of a batch; its report goes into the folder beside the results."""
+    from functools import partial
+
+    from atomlens.report import results
+
+    if out is None:
+        return partial(results, settings=settings)
+    pages = out.resolve().with_name(f"{out.name}_reports")
+    pages.mkdir(parents=True, exist_ok=True)
+    return partial(results, settings=settings, pages=pages)
+
+
+def _print_batch(done, out, as_json, quiet):
+    table = done.table
+    if as_json:
+        _print_json({"files": table.T.to_dict(), "out": str(out)})
+    else:
+        shown = table.drop(columns=[name for name in ("doubts",) if name in table])
+        typer.echo(shown.T.to_string(na_rep="–"))
+        typer.echo(out)
+    failed = done.failures
+    if len(failed) and not quiet:
+        typer.secho(f"{len(failed)} could not be examined: see {out / 'failures.csv'}", fg="yellow", err=True)
+
+
+@app.command()
 def datasets(as_json: AsJson = False) -> None:
     """List the data sets that come with atomlens, or that it can fetch."""
     from atomlens import datasets as sets

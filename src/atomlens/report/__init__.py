@@ -4,5 +4,6 @@ from atomlens.report.examine import Findings, compare, examine
 from atomlens.report.figures import Picture
 from atomlens.report.page import write
 from atomlens.report.settings import ANALYSES, Settings
+from atomlens.report.work import results
 
-__all__ = ["ANALYSES", "Findings", "Picture", "Settings", "compare", "examine", "write"]
+__all__ = ["ANALYSES", "Findings", "Picture", "Settings", "compare", "examine", "results", "write"]

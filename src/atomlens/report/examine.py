@@ -230,20 +230,20 @@ def compare(
             progress(path.name)
         found = examine(path, settings)
         name = path.name if names.count(path.name) == 1 else str(path)
-        rows.append(pd.Series(_flat(found.numbers), name=name, dtype=object))
+        rows.append(pd.Series(flat(found.numbers), name=name, dtype=object))
         doubts[name] = found.doubts
     return pd.DataFrame(rows).infer_objects().rename_axis("file"), doubts
 
 
-def _flat(numbers):
+def flat(numbers: DataFrame) -> dict[str, Any]:
     """One entry a number, and one an error, with their units in the names."""
-    flat = {}
+    entries = {}
     for name, row in numbers.iterrows():
         label = f"{name} ({row['unit']})" if row["unit"] else name
-        flat[label] = row["value"]
-        if row["error"] is not None and row["error"] == row["error"]:
-            flat[f"{label} error"] = row["error"]
-    return flat
+        entries[label] = row["value"]
+        if row["error"] is not None:
+            entries[f"{label} error"] = row["error"]
+    return entries
 
 
 def _first(kind):
