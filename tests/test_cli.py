@@ -53,7 +53,9 @@ def test_help_is_there_at_once_and_names_every_command():
     done = shell(PROGRAM, "--help")
     assert time.perf_counter() - start < 5  # it takes 0.2 s; this guards against torch
     assert done.returncode == 0
-    commands = "inspect look columns defects domains phases clusters latent report compare datasets"
+    commands = (
+        "inspect look columns defects domains phases clusters latent report compare batch watch datasets"
+    )
     for command in commands.split():
         assert command in done.stdout
     heavy = "('torch', 'scipy', 'xarray', 'pandas')"
@@ -197,3 +199,31 @@ def test_spectra_are_clustered(tmp_path):
     assert told["numbers"]["clusters"]["value"] == 2
     refused = run("defects", io.write(si[0], tmp_path / "line.zarr"))
     assert "no analysis of a line scan" in refused.stderr
+
+
+def test_many_files_go_through_one_command_and_a_restart_goes_on(image_file, tmp_path):
+    (tmp_path / "bad.tif").write_text("no image")
+    files, out = (image_file, tmp_path / "bad.tif"), tmp_path / "results"
+    less = ("--workers", 0, "--analysis", "columns", "--reports")
+    done = run("batch", *files, "--out", out, *less)
+    assert done.returncode == 0, done.stderr
+    assert "failed: bad.tif: FormatError" in done.stderr
+    assert len(list((tmp_path / "results_reports").glob("*/report.html"))) == 1
+    told = json.loads(run("batch", *files, "--out", out, *less, "--json").stdout)["files"]
+    assert told[str(image_file)]["status"] == "done"
+    assert told[str(image_file)]["number of columns"] > 200
+    assert told[str(tmp_path / "bad.tif")]["status"] == "failed"
+    (out.parent / "other").mkdir()
+    (out.parent / "other" / "mine.txt").touch()
+    refused = run("batch", image_file, "--out", out.parent / "other")
+    assert refused.returncode == 1
+    assert "Traceback" not in refused.stderr
+
+
+def test_a_folder_is_watched_and_each_new_file_gets_its_report(tmp_path):
+    (tmp_path / "in").mkdir()
+    line = simulate.spectra.eels(2, shape=(8, 8)).data[0]
+    io.write(line, tmp_path / "in" / "line.hspy")
+    done = run("watch", tmp_path / "in", "--out", tmp_path / "out", "--stop-after", "1", "-q")
+    assert done.returncode == 0, done.stderr
+    assert len(list((tmp_path / "out_reports").glob("line.hspy.*/report.html"))) == 1

@@ -464,16 +464,18 @@ def _work(settings, out):
 
 
 def _print_batch(done, out, as_json, quiet):
-    table = done.table
+    """One column a file, and a line for each that could not be examined."""
+    table = done.table.set_index("file")
     if as_json:
         _print_json({"files": table.T.to_dict(), "out": str(out)})
-    else:
-        shown = table.drop(columns=[name for name in ("doubts",) if name in table])
-        typer.echo(shown.T.to_string(na_rep="–"))
-        typer.echo(out)
-    failed = done.failures
-    if len(failed) and not quiet:
-        typer.secho(f"{len(failed)} could not be examined: see {out / 'failures.csv'}", fg="yellow", err=True)
+        return
+    shown = table.drop(columns=["doubts", "error", "warnings"], errors="ignore")
+    shown.index = [Path(name).name for name in shown.index]
+    typer.echo(shown[(table["status"] == "done").to_numpy()].T.to_string(na_rep="–"))
+    typer.echo(out)
+    if not quiet:
+        for name, error in table.loc[table["status"] == "failed", "error"].items():
+            typer.secho(f"failed: {Path(name).name}: {error}", fg="yellow", err=True)
 
 
 @app.command()

@@ -210,7 +210,7 @@ def test_files_are_compared_by_the_same_analysis(lattice_file, tmp_path):
     table, doubts = compare([lattice_file, other], Settings(analyses=("columns", "defects")))
     assert table.index.tolist() == [lattice_file.name, "perfect.tif"]
     assert table["defects"].tolist() == [2, 0]
-    assert table["defect density (1/nm²) error"].min() > 0
+    assert table["defect density (per nm²) error"].min() > 0
     assert set(doubts) == set(table.index)
     with pytest.raises(ValueError, match="no files"):
         compare([])

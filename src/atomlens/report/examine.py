@@ -239,7 +239,8 @@ def flat(numbers: DataFrame) -> dict[str, Any]:
     """One entry a number, and one an error, with their units in the names."""
     entries = {}
     for name, row in numbers.iterrows():
-        label = f"{name} ({row['unit']})" if row["unit"] else name
+        unit = row["unit"].replace("1/", "per ")
+        label = f"{name} ({unit})" if unit else name
         entries[label] = row["value"]
         if row["error"] is not None:
             entries[f"{label} error"] = row["error"]

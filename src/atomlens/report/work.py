@@ -23,13 +23,13 @@ def results(
     settings : Settings, optional
         For all files alike; give it with `functools.partial`.
     pages : str or Path, optional
-        A folder in which every file gets its report, too. A report that is there from an earlier run is replaced.
+        A folder in which every file gets its report, too. One that is there from an earlier run is replaced.
 
     Returns
     -------
     dict
-        The numbers by name, with their units; ``doubts``, one to a line; the tables (``columns``, ``defects`` ...)
-        and maps of `Findings`.
+        The numbers by name, with their units; ``doubts``, one to a line; the tables (``columns``,
+        ``defects`` ...) and maps of `Findings`.
 
     Raises
     ------
@@ -41,7 +41,7 @@ def results(
     >>> from functools import partial
     >>> from atomlens import datasets
     >>> work = partial(results, settings=Settings(n_clusters=2))
-    >>> work(datasets.sample_path("spectrum_image.hspy"))["clusters"]
+    >>> work(datasets.sample_path("spectrum_image.hspy"))["number of clusters"]
     2
     """
     found = examine(path, settings)
