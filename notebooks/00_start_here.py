@@ -52,7 +52,8 @@ environment_report()
 # | [Exercises to 08](exercises/08_defect_dynamics.ipynb) | Have I understood it? Your own tracks, checked as you go | 40 min | lesson 08 |
 # | [08b · Silicon at the edge of graphene](08b_silicon_edge.ipynb) | Which of these pictures are one state turned round, and what becomes of what? | 30 min | lesson 08 |
 #
-# More lessons will follow the same plan.
+# A new sample, and no time to learn? In a terminal, `atomlens report my_image.dm4` makes every analysis that makes
+# sense, as one page with doubts first; `atomlens --help` lists what else there is.
 
 # %% [markdown]
 # ## Your own file, in a few steps

@@ -102,6 +102,19 @@ def measure(path: Path) -> dict[str, DataFrame]:
     return {"columns": al.columns.find(al.io.read(path))}
 
 
+def ten_minutes(path: Path) -> str:
+    """Look at a new sample, and write its report."""
+    seen = al.survey(al.io.read(path))
+    settings = al.report.Settings(lattice=0.3905, analyses=("columns", "defects"))
+    found = al.report.examine(path, settings)
+    table, doubts = al.report.compare([path], settings)
+    page: Path = al.report.write(found, "report", force=bool(doubts))
+    edited: DataFrame = al.columns.edit(found.tables["columns"], seen.data, remove=[(1.0, 2.0)])
+    symmetry = al.crystallography.cell_symmetry(seen.data)
+    assert len(table) and len(edited) and symmetry.point_group
+    return page.read_text() + found.script + "".join(found.doubts)
+
+
 def many(files: list[Path], film: DataArray) -> DataFrame:
     """Work on many files, on frames, and on what comes in."""
     done = al.batch.run(measure, files, "results", scheduler="tcp://node:8786")

@@ -74,6 +74,7 @@ class Look:
     def figure(self) -> Figure:
         """All of it in one figure: matplotlib.figure.Figure."""
         from atomlens import plotting
+        from atomlens.plotting.descriptors import pixel_of
 
         figure, axes = plotting.new_figure(
             [["columns", "spectrum"], ["defects", "domains"]], size=(10.4, 9.6)
@@ -82,7 +83,8 @@ class Look:
         plotting.draw_columns(axes["columns"], self.image, self.columns)
         vectors, _, rest = self.summary[1].partition("°, ")
         title = f"{vectors}°\n{rest}" if rest else vectors
-        plotting.draw_fourier(axes["spectrum"], self.image, title=title)
+        step, unit = pixel_of(self.image)
+        plotting.draw_fourier(axes["spectrum"], self.image, step=step, unit=unit, title=title)
         if self.defects is None:
             axes["defects"].set_axis_off()
         else:

@@ -27,7 +27,7 @@ def displacements(
     columns: DataFrame | ArrayLike,
     lattice: Lattice | None = None,
     *,
-    n_neighbors: int = 4,
+    n_neighbors: int | str = 4,
     center: str | int | None = None,
     neighbors: str | int | None = None,
     random_state: int = 0,
@@ -40,7 +40,7 @@ def displacements(
         A column ``sublattice`` or ``label`` names the sublattices.
     lattice : Lattice, optional
         Estimated without it.
-    n_neighbors : int
+    n_neighbors : int or "auto"
         Neighbours of each column; they must surround it (whole coordination spheres).
     center, neighbors : optional
         Sublattice of the columns that are displaced, and of their neighbours (several: a list). All of them

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from atomlens._doubts import doubts as doubts_of
 from atomlens._doubts import quietly
 from atomlens._types import DataArray, DataFrame, Survey
@@ -261,7 +263,6 @@ def _kind_of(path, settings):
 
 def _names():
     """What the script can count on: its imports."""
-    import numpy as np
     import pandas as pd
     from skimage.draw import polygon2mask
 
@@ -319,9 +320,12 @@ def _script(path, hashed, lines):
 
 
 def _in_words(value, error, unit):
+    """A value with its unit; with as many digits as its error leaves."""
     if isinstance(value, str):
         return value
-    text = f"{value:.4g}" if isinstance(value, float) else str(value)
-    if error is not None and error == error:
-        text += f" ± {error:.2g}"
+    if error is not None and np.isfinite(error) and error > 0:
+        digits = max(0, 1 - int(np.floor(np.log10(error))))
+        text = f"{value:.{digits}f} ± {error:.{digits}f}"
+    else:
+        text = f"{value:.4g}" if isinstance(value, float) else str(value)
     return f"{text} {unit}".strip().replace(" °", "°")

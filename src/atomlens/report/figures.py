@@ -38,6 +38,7 @@ def draw(step: str, known: dict[str, Any]) -> list[Picture]:
 
 def _sample(known):
     from atomlens import plotting
+    from atomlens.plotting.descriptors import pixel_of
 
     sample = known["sample"]
     if sample.kind == "spectrum":
@@ -55,7 +56,8 @@ def _sample(known):
         return []
     figure, (left, right) = plotting.new_figure(1, 2, size=(10.4, 5.2))
     plotting.draw_image(left, sample.data)
-    plotting.draw_fourier(right, sample.data)
+    step, unit = pixel_of(sample.data)
+    plotting.draw_fourier(right, sample.data, step=step, unit=unit)
     text = "The image as it was read, and its power spectrum."
     return [Picture("image", figure, text, f"A {sample.kind} and its power spectrum.")]
 
