@@ -111,7 +111,7 @@ def ten_minutes(path: Path) -> str:
     page: Path = al.report.write(found, "report", force=bool(doubts))
     edited: DataFrame = al.columns.edit(found.tables["columns"], seen.data, remove=[(1.0, 2.0)])
     symmetry = al.crystallography.cell_symmetry(seen.data)
-    assert len(table) and len(edited) and symmetry.point_group
+    assert symmetry.point_group, len(table) + len(edited)
     return page.read_text() + found.script + "".join(found.doubts)
 
 

@@ -356,7 +356,7 @@ def _of_spectra(data, what, _):
     several = n >= _FEW_SPECTRA
     too_few = f"{n} spectr{'um is' if n == 1 else 'a are'} too few for clusters"
     rows = {
-        "clusters": (several, f"{n} spectra; `choose_k` says how many, if any" if several else too_few,
+        "clusters": (several, f"{n} spectra; a test says how many clusters, if any" if several else too_few,
                      "al.spectra.cluster(data, al.spectra.choose_k(data).recommended)"),
         "unmix": (several, "how much of each, where spectra mix" if several else too_few,
                   "al.spectra.unmix(data, 2)"),

@@ -150,7 +150,7 @@ def _clusters(known):
         )
     ]
     if "choice" in known:
-        text = "Criteria for the number of clusters; the line marks the number that was taken."
+        text = "Criteria for the number of clusters, and the number that each of them prefers."
         made.append(
             Picture("criteria", plotting.criteria(known["choice"]), text, "Seven criteria against k.")
         )
