@@ -251,6 +251,7 @@ def test_nonsense_is_a_failure_of_that_file(files, tmp_path, what, message):
         pd.DataFrame({"a": [True, False], "b": np.float32([1, np.nan])}, index=[5, 7]),
         pd.DataFrame({"a": np.zeros(0), "b": np.zeros(0, int)}),
         pd.DataFrame(),
+        pd.DataFrame({f"c{i}": [i] for i in range(12)}),
         xr.DataArray(np.zeros((0, 3)), dims=("a", "b")),
         xr.DataArray(5.0),
         xr.DataArray([1 + 2j], {"k": ("x", ["lang"]), "s": 3}, "x", name="wave", attrs={"list": [1, 2]}),

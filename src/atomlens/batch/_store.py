@@ -167,7 +167,8 @@ def _get_table(group, columns):
 
     attrs = group.attrs.asdict()
     found = {}
-    for key, (name, kind) in attrs["columns"].items():
+    # Zarr sorts the keys of its notes as texts, "10" before "2".
+    for key, (name, kind) in sorted(attrs["columns"].items(), key=lambda item: int(item[0])):
         name = tuple(name) if isinstance(name, list) else name
         if columns is not None and name not in columns and name not in attrs["index"]:
             continue
@@ -223,7 +224,10 @@ def _get_arrays(group):
 
     attrs = group.attrs.asdict()
     coords, variables = (
-        {name: (dims, group[key][...], notes) for key, (name, dims, notes) in attrs[role].items()}
+        {
+            name: (dims, group[key][...], notes)
+            for key, (name, dims, notes) in sorted(attrs[role].items(), key=lambda item: int(item[0][1:]))
+        }
         for role in ("coords", "variables")
     )
     if attrs["kind"] == "arrays":
