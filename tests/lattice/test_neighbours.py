@@ -167,7 +167,7 @@ def test_columns_on_no_site_stay_in_the_table_without_neighbours():
 
 BAD = {
     "more neighbours than columns": ((GRID,), {"n_neighbors": 64}, "64 columns have no 64 neighbours each"),
-    "no neighbours": ((GRID,), {"n_neighbors": 0}, "whole number of at least 1, got 0"),
+    "no neighbours": ((GRID,), {"n_neighbors": 0}, 'whole number of at least 1, or "auto", got 0'),
     "a fraction": ((GRID,), {"n_neighbors": 2.5}, "n_neighbors must be a whole number"),
     "too few columns": ((GRID[:8],), {}, "8 columns are too few"),
     "one sublattice only": (
