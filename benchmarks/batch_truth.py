@@ -39,7 +39,9 @@ def peaks(path):
 def refined(path):
     """Gaussians fitted to the first 60 maxima: about 0.2 s a file, where the start of processes fades."""
     picture = np.load(path)
-    return {"peaks": columns.refine(picture, columns.find_peaks(picture, sigma=3.0).head(60))}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # that these columns are not round, once a frame
+        return {"peaks": columns.refine(picture, columns.find_peaks(picture, sigma=3.0).head(60))}
 
 
 def tiny(path):
@@ -182,7 +184,6 @@ def main(count):
               f"{loop_s / best['joblib']:.2f} x)")  # fmt: skip
         print(f"memory of a worker: at most {most:.0f} MB; grown by {grown:.1f} MB from first to last files")
 
-        warnings.simplefilter("ignore")  # that these columns are not round, once a frame
         slow_loop, slow_s = timed(lambda: [refined(path)["peaks"] for path in paths])
         one, one_s = timed(batch.run, slow, paths, home / "slow 1", workers=1, progress=False)
         two, two_s = timed(batch.run, slow, paths, home / "slow 2", workers=2, progress=False)

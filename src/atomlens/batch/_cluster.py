@@ -16,6 +16,10 @@ _SETTINGS = {
     "distributed.scheduler.worker-ttl": "1 hour",
     # Frames of movies are sent with their tasks, so that those of a lost worker can be sent again.
     "distributed.admin.large-graph-warning-threshold": "1 TiB",
+    # What Dask writes down about its own work grows for thousands of tasks, and nobody looks at it here.
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.low-level-log-length": 100,
+    "distributed.admin.system-monitor.log-length": 100,
 }
 _GUARD = (
     "worker processes read the script that starts them: put what calls atomlens.batch under "

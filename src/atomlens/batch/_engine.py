@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import pickle
 import queue
 import time
 import uuid
 import warnings
 
-from atomlens.batch import _cluster, _folder, _store, _work
+from atomlens.batch import _cluster, _folder, _work
 
 _AHEAD = 28  # small files that wait at the scheduler, so that no worker waits for them
-_SAVE_S, _COUNT_S, _POLL_S = (
-    5.0,
-    10.0,
-    0.5,
-)  # between saves of failures, counts of workers, looks at the clock
+# Seconds between saves of failures, counts of workers, looks at the clock
+_SAVE_S, _COUNT_S, _POLL_S = 5.0, 10.0, 0.5
 _RESENT = 3  # times that a part is sent again after it was cancelled by someone else
 
 
@@ -72,6 +70,8 @@ class Engine:
     def _there(self, client, heavy):
         self.client, self.came = client, queue.SimpleQueue()
         self.sent, self.suspects, self.resent = {}, [], {}
+        # All tasks are of one group: Dask would keep notes of every kind of task for ever.
+        self.run_id, self.numbers = uuid.uuid4().hex, itertools.count()
         if not client.nthreads():
             warnings.warn(f"the scheduler at {client.scheduler.address} has no workers yet: waiting for them")
         try:
@@ -112,7 +112,7 @@ class Engine:
     def _send(self, source):
         future = self.client.submit(
             _work.do, self.shared, source, self._target(source), self.token, self.force,
-            key=f"{source.part.removesuffix(_store.SUFFIX)}-{uuid.uuid4().hex[:8]}", pure=False,
+            key=(f"part-{self.run_id}", next(self.numbers)), pure=False,
         )  # fmt: skip
         self.sent[future.key] = (source, future)
         future.add_done_callback(self.came.put)
