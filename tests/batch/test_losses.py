@@ -69,7 +69,7 @@ def test_a_worker_killed_in_the_middle(files, tmp_path, cluster):
 
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT])
 def test_a_client_that_is_ended_goes_on(files, tmp_path, how):
-    paths, out, log = files(16), tmp_path / "out", tmp_path / "log"
+    paths, out, log = files(48), tmp_path / "out", tmp_path / "log"
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     client = subprocess.Popen(

@@ -12,7 +12,7 @@ from atomlens import batch
 
 def test_files_are_taken_when_they_have_stopped_to_grow(tmp_path, files, cluster):
     [first] = files(1, "watched")
-    folder, ended = first.parent, threading.Event()
+    folder, out, ended = first.parent, tmp_path / "out", threading.Event()
     wrote = []
 
     def microscope():
@@ -29,7 +29,9 @@ def test_files_are_taken_when_they_have_stopped_to_grow(tmp_path, files, cluster
                 if start == 40:
                     (folder / "vanishes.npy").unlink()
         wrote.append(time.time())
-        time.sleep(2.0)
+        late = time.monotonic() + 60  # a busy computer takes its time
+        while len(list(out.glob("parts/*.zarr.zip"))) < 2 and time.monotonic() < late:
+            time.sleep(0.05)
         ended.set()
 
     writer = threading.Thread(target=microscope)

@@ -129,7 +129,7 @@ def bent(exercise):
     return exercise.means.corrwith(pd.Series(exercise.widths)).abs().idxmin()
 
 
-ANYTHING = ["shift", 3, [[1], [2, 3]], {}, object(), np.nan, [None], 1j, pd.DataFrame({"a": ["b"]})]
+ANYTHING = ["shift", 3, [[1], [2, 3]], {}, object(), np.nan, [0, None], 1j, pd.DataFrame({"a": ["b"]})]
 CHECKS = ["crop", "divergence", "collapsed", "scale", "kinds", "map", "real"]
 
 WRONG = [
