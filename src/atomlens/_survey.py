@@ -13,7 +13,6 @@ from atomlens._types import ArrayLike, CellSymmetry, DataArray, DataFrame, Latti
 
 __all__ = ["Survey", "survey"]
 
-KINDS = ("image", "spectrum", "line_scan", "spectrum_image", "movie")
 _FEW_CELLS = 30  # for an average cell, as for `atomlens.defects.detect`
 _FEW_SPECTRA = 20  # for a cluster
 _MOST_SPECTRA = 2000  # that a survey looks at
@@ -119,8 +118,9 @@ def survey(data: ArrayLike | DataArray, *, kind: str | None = None, mask: ArrayL
 def _as_array(data, kind):
     import xarray as xr
 
-    if kind is not None and kind not in KINDS:
-        raise ValueError(f"kind={kind!r} is not known: choose one of {', '.join(KINDS)}")
+    from atomlens.io._signal import check_options
+
+    check_options(kind, None, None)
     if not hasattr(data, "dims"):
         values = np.asarray(data)
         if values.dtype.kind not in "buif":
@@ -140,6 +140,8 @@ def _as_array(data, kind):
 
 
 def _kind_of(data):
+    from atomlens.io._axes import KINDS
+
     told = data.attrs.get("kind")
     if told in KINDS:
         return told

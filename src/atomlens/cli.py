@@ -228,10 +228,12 @@ def inspect(
         typer.echo(repr(sample).strip("<>"))
 
 
-def _analysis(name, settings, file, out, force, as_json, quiet):
+def _analysis(settings, file, out, force, as_json, quiet):
     """One analysis of a file: numbers to the terminal, tables, maps and figures into a folder."""
     from atomlens import report
 
+    if out is not None:
+        report.check_place(out, force=force)
     with _progress(quiet) as tell:
         findings = report.examine(file, settings, progress=tell)
         page = None if out is None else report.write(findings, out, force=force)
@@ -252,7 +254,7 @@ def columns(
     """Find atomic columns, with errors; --out writes the table."""
     chosen = _settings(settings, analyses=("columns",), signal=signal, pixel_size=pixel_size, lattice=lattice,
                        feature_size=feature_size, threshold=threshold)  # fmt: skip
-    _analysis("columns", chosen, file, out, force, as_json, quiet)
+    _analysis(chosen, file, out, force, as_json, quiet)
 
 
 @app.command()
@@ -264,7 +266,7 @@ def defects(
     """Find what is not the crystal, at a false-alarm rate that is kept."""
     chosen = _settings(settings, analyses=("defects",), signal=signal, pixel_size=pixel_size, lattice=lattice,
                        false_alarm_rate=false_alarm_rate)  # fmt: skip
-    _analysis("defects", chosen, file, out, force, as_json, quiet)
+    _analysis(chosen, file, out, force, as_json, quiet)
 
 
 @app.command()
@@ -275,7 +277,7 @@ def domains(
 ) -> None:  # fmt: skip
     """Segment grains, twins and phases, as many as there are."""
     chosen = _settings(settings, analyses=("domains",), signal=signal, pixel_size=pixel_size, lattice=lattice)
-    _analysis("domains", chosen, file, out, force, as_json, quiet)
+    _analysis(chosen, file, out, force, as_json, quiet)
 
 
 @app.command()
@@ -288,7 +290,7 @@ def phases(
     """Tell phases by the neighbourhoods of atoms, and whether they are ferroic."""
     chosen = _settings(settings, analyses=("phases",), signal=signal, pixel_size=pixel_size, lattice=lattice,
                        feature_size=feature_size, threshold=threshold, n_phases=n_phases)  # fmt: skip
-    _analysis("phases", chosen, file, out, force, as_json, quiet)
+    _analysis(chosen, file, out, force, as_json, quiet)
 
 
 @app.command()
@@ -299,7 +301,7 @@ def clusters(
 ) -> None:  # fmt: skip
     """Cluster the spectra of a spectrum image, as many clusters as tests support."""
     chosen = _settings(settings, analyses=("clusters",), signal=signal, kind=kind, n_clusters=n_clusters)
-    _analysis("clusters", chosen, file, out, force, as_json, quiet)
+    _analysis(chosen, file, out, force, as_json, quiet)
 
 
 @app.command()
@@ -310,7 +312,7 @@ def latent(
 ) -> None:  # fmt: skip
     """Learn what varies from window to window (shift-VAE; a minute or more)."""
     chosen = _settings(settings, analyses=("latent",), signal=signal, pixel_size=pixel_size, lattice=lattice)
-    _analysis("latent", chosen, file, out, force, as_json, quiet)
+    _analysis(chosen, file, out, force, as_json, quiet)
 
 
 @app.command()
@@ -357,10 +359,7 @@ def report(
         n_phases=n_phases, n_clusters=n_clusters,
     )  # fmt: skip
     out = Path(f"{file.stem}_report") if out is None else out
-    if out.exists() and not force and any(out.iterdir() if out.is_dir() else [out]):
-        raise FileExistsError(
-            f"{out} is there already: choose another folder with --out, or replace it with --force"
-        )
+    reports.check_place(out, force=force)
     start = time.perf_counter()
     with _progress(quiet) as tell:
         findings = reports.examine(file, chosen, progress=tell)

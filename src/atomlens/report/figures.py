@@ -130,10 +130,13 @@ def _phases(known):
 def _latent(known):
     from atomlens import plotting
 
-    figure, ax = plotting.new_figure(size=(8.4, 7))
-    plotting.draw_latent_map(ax, known["latent"])
-    text = "What varies from window to window, besides where they were cut; the table says what it means."
-    return [Picture("latent", figure, text, "A map of a latent variable.")]
+    figure = plotting.latent_maps(known["latent"])
+    text = (
+        "What varies from window to window: where the windows lie in the crystal (shifts), and what they "
+        "hold besides (z); the table says which of these are more than noise."
+    )
+    n = known["latent"].sizes["latent"]
+    return [Picture("latent", figure, text, f"{n} maps of latent variables.")]
 
 
 def _clusters(known):

@@ -19,7 +19,7 @@ import numpy as np
 from atomlens._types import Any
 from atomlens.report.examine import Findings
 
-__all__ = ["write"]
+__all__ = ["check_place", "write"]
 
 _MOST_ROWS = 40  # of a table, that stand in the page
 _LIBRARIES = ("numpy", "scipy", "pandas", "xarray", "scikit-learn", "scikit-image", "torch", "atomai")
@@ -74,9 +74,24 @@ def write(findings: Findings, folder: str | Path, *, force: bool = False) -> Pat
     return folder / "report.html"
 
 
-@contextmanager
-def _whole_folder(folder, force):
-    """A folder to write in, which takes its place when all went well; the old one stays until then."""
+def check_place(folder: str | Path, *, force: bool = False) -> None:
+    """Refuse a folder that a report could not be written to: before minutes of work, not after.
+
+    Parameters
+    ----------
+    folder, force
+        As for `write`.
+
+    Raises
+    ------
+    FileExistsError, FileNotFoundError
+        As `write`.
+
+    Examples
+    --------
+    >>> check_place("a_new_folder")
+    """
+    folder = Path(folder).expanduser()
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         if not force:
             raise FileExistsError(
@@ -84,8 +99,14 @@ def _whole_folder(folder, force):
             )
         if not (folder / _MARK).is_file() or not (folder / "report.html").is_file():
             raise FileExistsError(f"{folder} holds no report, so it is not replaced: choose another folder")
-    if not folder.parent.is_dir():
+    if not folder.resolve().parent.is_dir():
         raise FileNotFoundError(f"the folder {folder.parent} does not exist: make it first")
+
+
+@contextmanager
+def _whole_folder(folder, force):
+    """A folder to write in, which takes its place when all went well; the old one stays until then."""
+    check_place(folder, force=force)
     place = folder.with_name(f".{folder.name}.{uuid4().hex[:8]}")
     try:
         place.mkdir()

@@ -124,7 +124,7 @@ def _phases(settings, known):
 _LATENT_CODE = """\
 size = round(2.2 * sample.lattice.lengths.max())
 windows = al.windows.sliding_windows(image, size, step=max(2, size // 8))
-vae = al.shiftvae.ShiftVAE(1, lattice=sample.lattice).fit(windows)
+vae = al.shiftvae.ShiftVAE(1, lattice=sample.lattice, progress=False).fit(windows)
 latent = vae.latent_map(image, stride=max(2, size // 12))"""
 
 
@@ -199,7 +199,7 @@ _LATENT = Step(
     "latent", "What varies", lambda settings, known: _LATENT_CODE,
     "What varies from window to window was learned by a variational autoencoder that is invariant to shifts "
     "(Ziatdinov et al., Mach. Learn.: Sci. Technol. 4, 045033 (2023)).",
-    maps=lambda known: {"latent": known["latent"]}, tables=lambda known: {"latent": known["vae"].summary_},
+    tables.latent_numbers, tables.latent_tables, tables.latent_maps,
 )  # fmt: skip
 _CLUSTERS = Step(
     "clusters", "Clusters of spectra", _clusters,

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from atomlens.lattice.table import pixel_size
+
 
 def columns_numbers(known):
     """How many columns, how well located, and their lattice; (value, error, unit) by name."""
@@ -13,7 +15,7 @@ def columns_numbers(known):
     nm = lattice is not None and lattice.pixel_size_nm
     error = float(np.nanmedian(np.hypot(columns["x_err"], columns["y_err"]))) if len(columns) else np.nan
     if np.isfinite(error):
-        size = _pixel(known["image"])
+        size = pixel_size(columns)
         numbers["position error"] = (error * size * 1000, None, "pm") if size else (error, None, "px")
     if lattice is not None and lattice.periodic:
         lengths = lattice.lengths_nm if nm else lattice.lengths
@@ -68,6 +70,27 @@ def phases_doubts(known):
     ]
 
 
+def latent_numbers(known):
+    """Windows, and how many content latents are more than noise."""
+    summary = known["vae"].summary_
+    content = summary[summary["p_value"].notna()]
+    return {
+        "windows": (int(np.prod(known["windows"].shape[:-2])), None, ""),
+        "latents beyond noise": (int(content["meaningful"].sum()), None, ""),
+    }
+
+
+def latent_tables(known):
+    """What each latent says, and whether it is more than noise."""
+    return {"latents": known["vae"].summary_.rename_axis("latent").reset_index()}
+
+
+def latent_maps(known):
+    """One map a latent."""
+    maps = known["latent"]
+    return {f"latent_{name}": maps.sel(latent=name) for name in maps.latent.values}
+
+
 def clusters_numbers(known):
     """How many clusters, and the smallest of them."""
     scores = known["clusters"].scores
@@ -91,13 +114,6 @@ def frames_numbers(known):
         "frames looked at": (len(table), None, ""),
         "columns a frame": (float(table["columns"].mean()), spread, ""),
     }
-
-
-def _pixel(image):
-    from atomlens._image import calibration_of
-
-    steps = [abs(step) for _, step in calibration_of(image).values()]
-    return float(np.mean(steps)) if len(steps) == 2 else None
 
 
 def as_table(numbers):
