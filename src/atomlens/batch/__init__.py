@@ -3,11 +3,10 @@
 Examples
 --------
 >>> import pathlib, tempfile
->>> from atomlens import batch, datasets
->>> from atomlens.batch.examples import brightness
+>>> from atomlens import batch, datasets, io
 >>> files = [datasets.sample_path("image.tif")]
 >>> with tempfile.TemporaryDirectory() as folder:
-...     done = batch.run(brightness, files, pathlib.Path(folder, "results"), workers=0, progress=False)
+...     done = batch.run(io.read, files, pathlib.Path(folder, "results"), workers=0, progress=False)
 ...     done.table["status"].tolist()
 ['done']
 """

@@ -80,12 +80,11 @@ def movie(
     >>> import numpy as np
     >>> from xarray import DataArray
     >>> from atomlens import batch
-    >>> from atomlens.batch.examples import frame_brightness
     >>> film = DataArray(np.arange(12.0).reshape(3, 2, 2), dims=("time", "y", "x"))
     >>> with tempfile.TemporaryDirectory() as out:
-    ...     done = batch.movie(frame_brightness, film, out, workers=0, progress=False)
-    ...     print(done.read("numbers")["mean"].tolist())
-    [1.5, 5.5, 9.5]
+    ...     done = batch.movie(DataArray.max, film, out, workers=0, progress=False)
+    ...     print(done.read("data").values.tolist())
+    [3.0, 7.0, 11.0]
     """
     _work.check(work)
     check_workers(workers)

@@ -271,11 +271,10 @@ def open(out: str | Path) -> Batch:
     Examples
     --------
     >>> import tempfile
-    >>> from atomlens import batch, datasets
-    >>> from atomlens.batch.examples import brightness
+    >>> from atomlens import batch, datasets, io
     >>> with tempfile.TemporaryDirectory() as out:
     ...     files = [datasets.sample_path("image.tif")]
-    ...     _ = batch.run(brightness, files, out, workers=0, progress=False)
+    ...     _ = batch.run(io.read, files, out, workers=0, progress=False)
     ...     batch.open(out).table["status"].tolist()
     ['done']
     """

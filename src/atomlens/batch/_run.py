@@ -88,11 +88,10 @@ def run(
     Examples
     --------
     >>> import tempfile
-    >>> from atomlens import batch, datasets
-    >>> from atomlens.batch.examples import brightness
+    >>> from atomlens import batch, datasets, io
     >>> files = [datasets.sample_path("image.tif"), "missing.tif"]
     >>> with tempfile.TemporaryDirectory() as out:
-    ...     done = batch.run(brightness, files, out, workers=0, progress=False)
+    ...     done = batch.run(io.read, files, out, workers=0, progress=False)
     ...     print(done.table["status"].tolist(), done.failures["error"].tolist())
     ['done', 'failed'] ['FileNotFoundError: there is no such file: check its name']
     """

@@ -61,14 +61,13 @@ def watch(
     Examples
     --------
     >>> import pathlib, shutil, tempfile
-    >>> from atomlens import batch, datasets
-    >>> from atomlens.batch.examples import brightness
+    >>> from atomlens import batch, datasets, io
     >>> with tempfile.TemporaryDirectory() as home:
     ...     folder = pathlib.Path(home, "microscope")
     ...     folder.mkdir()
     ...     _ = shutil.copy(datasets.sample_path("image.tif"), folder)
     ...     done = batch.watch(
-    ...         brightness, folder, pathlib.Path(home, "out"), settle_s=0.1, stop=1, workers=0, progress=False
+    ...         io.read, folder, pathlib.Path(home, "out"), settle_s=0.1, stop=1, workers=0, progress=False
     ...     )
     ...     done.table["status"].tolist()
     ['done']
