@@ -281,3 +281,15 @@ def test_columns_are_edited_by_hand(lattice_file):
     ):
         with pytest.raises(ValueError, match=message):
             al.columns.edit(table, image, **options)
+
+
+def test_what_varies_is_reported_when_asked_for(tmp_path):
+    sheet = simulate.structures.perovskite((2.2, 2.2))
+    path = io.write(simulate.image(sheet, electrons=400, random_state=3).data, tmp_path / "small.tif")
+    made = examine(path, Settings(analyses=("latent",)))
+    assert made.numbers.value["latents beyond noise"] == 0  # a perfect crystal
+    assert any("may be noise" in doubt for doubt in made.doubts)
+    assert "meaningful" in made.tables["latents"]
+    page = write(made, tmp_path / "report")
+    assert (page.parent / "figures" / "latent.png").is_file()
+    assert sorted(path.stem for path in (page.parent / "maps").iterdir()) == sorted(made.maps)

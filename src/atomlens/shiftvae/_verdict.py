@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import warnings
-
 from sklearn.exceptions import ConvergenceWarning
 
+from atomlens import _doubts
 from atomlens.shiftvae._setup import REACH, narrower_than_the_cell
 
 _MANY = 0.05  # of the crops
@@ -78,4 +77,4 @@ def _about(model, edge, replication):
 
 
 def _say(message, category=SeparationWarning):
-    warnings.warn(message, category, stacklevel=4)  # whoever called `fit`
+    _doubts.warn([message], category, stacklevel=4)  # whoever called `fit`
