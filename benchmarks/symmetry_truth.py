@@ -67,9 +67,8 @@ def main():
     print(rows.groupby("disturbance", sort=False)[["right", "by shape", "doubted"]].mean().round(2))
     wrong, right = rows[~rows["right"]], rows[rows["right"]]
     print(f"\nright {len(right)} of {len(rows)} (by the shape of the lattice {rows['by shape'].sum()})")
-    print(
-        f"wrong with a doubt {wrong['doubted'].sum()} of {len(wrong)}; right with one {right['doubted'].mean():.0%}"
-    )
+    print(f"wrong with a doubt {wrong['doubted'].sum()} of {len(wrong)}")
+    print(f"right with a doubt {right['doubted'].sum()} of {len(right)}")
     silent = wrong[~wrong["doubted"]]
     if len(silent):
         print(silent[["generator", "lattice", "disturbance", "found"]].to_string(index=False))

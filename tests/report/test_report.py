@@ -77,7 +77,7 @@ def test_the_page_needs_no_other_file_and_breaks_nothing(found, folder):
     assert page.open == []
     assert "<i>" not in text  # what stands in a name is text
     for link in page.links:
-        assert link.startswith("data:image/png") or (folder / link).is_file(), link
+        assert link.startswith("data:image/webp") or (folder / link).is_file(), link
     assert not re.search(r'(src|href)="(https?:)?//', text)
     assert len(text) < 5e6
     assert found.sha256 in text

@@ -85,8 +85,8 @@ def cell_symmetry(
     common. An operation is tried at every translation: mirrors and glides count alike, as they do in a point
     group. What is too weak or too close to be seen breaks no symmetry here: this is the symmetry of the
     *picture*, a suggestion for that of the crystal. The displacements of a ferroelectric do not change it
-    much, so it suggests the undistorted structure. Astigmatism lowers it, and is doubted. How often it is right
-    under blur, resampling, streaks and other disturbances is measured by `benchmarks/symmetry_truth.py`.
+    much, so it suggests the undistorted structure. Astigmatism lowers it, and is doubted. How often it is
+    right under blur, resampling, streaks and other disturbances, `benchmarks/symmetry_truth.py` measures.
 
     References
     ----------
