@@ -118,9 +118,10 @@ def survey(data: ArrayLike | DataArray, *, kind: str | None = None, mask: ArrayL
 def _as_array(data, kind):
     import xarray as xr
 
-    from atomlens.io._signal import check_options
+    from atomlens.io import KINDS
 
-    check_options(kind, None, None)
+    if kind is not None and kind not in KINDS:
+        raise ValueError(f"kind={kind!r} is not known: choose one of {', '.join(KINDS)}")
     if not hasattr(data, "dims"):
         values = np.asarray(data)
         if values.dtype.kind not in "buif":
@@ -140,7 +141,7 @@ def _as_array(data, kind):
 
 
 def _kind_of(data):
-    from atomlens.io._axes import KINDS
+    from atomlens.io import KINDS
 
     told = data.attrs.get("kind")
     if told in KINDS:

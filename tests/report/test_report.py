@@ -106,7 +106,7 @@ def test_what_lies_beside_the_page_is_read_back(found, folder):
 
 def test_nothing_is_overwritten_unasked(found, folder, tmp_path):
     before = (folder / "report.html").read_bytes()
-    with pytest.raises(FileExistsError, match="with force"):
+    with pytest.raises(FileExistsError, match="force=True"):
         write(found, folder)
     assert (folder / "report.html").read_bytes() == before
     write(found, folder, force=True)

@@ -9,6 +9,7 @@ Examples
 """
 
 from atomlens.io._atoms import to_atoms
+from atomlens.io._axes import KINDS
 from atomlens.io._columns import read_columns
 from atomlens.io._errors import FormatError
 from atomlens.io._hyperspy import from_hyperspy, to_hyperspy
@@ -18,6 +19,7 @@ from atomlens.io._square import square_pixels
 from atomlens.io._write import write, write_all
 
 __all__ = [
+    "KINDS",
     "FormatError",
     "calibrate",
     "from_hyperspy",

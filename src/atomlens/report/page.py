@@ -97,7 +97,7 @@ def check_place(folder: str | Path, *, force: bool = False) -> None:
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         if not force:
             raise FileExistsError(
-                f"{folder} is there already: choose another folder, or replace it with force"
+                f"{folder} is there already: choose another folder, or replace it (--force, or force=True)"
             )
         if not (folder / _MARK).is_file() or not (folder / "report.html").is_file():
             raise FileExistsError(f"{folder} holds no report, so it is not replaced: choose another folder")

@@ -5,16 +5,34 @@ Nothing is imported before a command needs it, so that ``atomlens --help`` answe
 
 from __future__ import annotations
 
-import json
-import math
 import sys
 import time
-from collections.abc import Iterable
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
+
+from atomlens.cli._options import (
+    AsJson,
+    Clusters,
+    FeatureSize,
+    FileArgument,
+    FilesArgument,
+    Force,
+    Kind,
+    LatticeLength,
+    Only,
+    Out,
+    Phases,
+    PixelSize,
+    Quiet,
+    Rate,
+    SettingsFile,
+    Signal,
+    Threshold,
+    settings_of,
+)
+from atomlens.cli._output import as_dict, print_batch, print_findings, print_json, progress
 
 __all__ = ["app", "main"]
 
@@ -42,34 +60,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-FileArgument = Annotated[
-    Path, typer.Argument(metavar="FILE", help="Any microscopy file: dm3, dm4, emd, tif ...")
-]
-FilesArgument = Annotated[list[Path], typer.Argument(metavar="FILES...", help="Microscopy files.")]
-Signal = Annotated[str | None, typer.Option(help="Which signal of a file with several: number or title.")]
-Kind = Annotated[str | None, typer.Option(help="What the data are, where the file does not tell.")]
-PixelSize = Annotated[float | None, typer.Option(help="Size of a pixel in nm.")]
-LatticeLength = Annotated[
-    str | None, typer.Option(help="Calibrate by the lattice: its length in nm, or two, 0.39,0.40.")
-]
-FeatureSize = Annotated[
-    float | None, typer.Option(help="Size of a column in pixels, if the automatic one is wrong.")
-]
-Threshold = Annotated[float | None, typer.Option(help="Lowest score of a column, 0 to 1.")]
-Rate = Annotated[
-    float | None, typer.Option(help="False alarms of defects per unit cell.", show_default="1e-4")
-]
-Phases = Annotated[int | None, typer.Option(help="Number of phases; chosen by tests without.")]
-Clusters = Annotated[int | None, typer.Option(help="Number of clusters; chosen by tests without.")]
-SettingsFile = Annotated[
-    Path | None, typer.Option("--settings", help="A settings.json of an earlier report.")
-]
-Only = Annotated[list[str] | None, typer.Option("--analysis", help="Only this; may be given several times.")]
-Out = Annotated[Path | None, typer.Option("--out", "-o", help="Folder for the results.")]
-Force = Annotated[bool, typer.Option("--force", help="Replace results that are there.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for other programs.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print results and errors only.")]
 
 
 def _print_version(asked: bool) -> None:
@@ -114,84 +104,6 @@ def _sentence(error):
     return f"{type(error).__name__}: {text or 'no message'} (atomlens --debug ... shows where)"
 
 
-def _settings(file=None, *, analyses=None, lattice=None, **options):
-    """Settings of a file, changed by what was given on the command line."""
-    from atomlens.report import Settings
-
-    given = {name: value for name, value in options.items() if value is not None}
-    if "signal" in given and given["signal"].isdigit():
-        given["signal"] = int(given["signal"])
-    if lattice is not None:
-        try:
-            lengths = tuple(float(part) for part in lattice.split(","))
-        except ValueError:
-            raise typer.BadParameter(f"{lattice!r} is no length in nm", param_hint="--lattice") from None
-        given["lattice"] = lengths if len(lengths) > 1 else lengths[0]
-    settings = Settings() if file is None else Settings.load(file)
-    if analyses is not None:
-        given["analyses"] = analyses
-    return settings.with_(**given)
-
-
-@contextmanager
-def _progress(quiet):
-    """A line that says what is being done, where somebody looks at it."""
-    import warnings
-
-    shown = not quiet and sys.stderr.isatty()
-
-    def tell(title):
-        if shown:
-            typer.echo(f"\r\033[K{title} ...", nl=False, err=True)
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # what was noticed is printed as a doubt
-        try:
-            yield tell
-        finally:
-            if shown:
-                typer.echo("\r\033[K", nl=False, err=True)
-
-
-def _plain(value: Any) -> Any:
-    """A value in types that JSON has; what is not finite is null."""
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, str) or value is None:
-        return value
-    if isinstance(value, Iterable):
-        return [_plain(v) for v in value]
-    value = value.item() if hasattr(value, "item") else value
-    return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _print_json(value):
-    typer.echo(json.dumps(_plain(value), indent=1, ensure_ascii=False))
-
-
-def _of(findings):
-    """Findings as a dict."""
-    numbers = {name: row.to_dict() for name, row in findings.numbers.iterrows()}
-    return {
-        "file": str(findings.path),
-        "sha256": findings.sha256,
-        "kind": findings.sample.kind,
-        "facts": findings.sample.facts,
-        "numbers": numbers,
-        "doubts": findings.doubts,
-        "settings": findings.settings.changed,
-    }
-
-
-def _print_findings(findings, quiet):
-    width = max(map(len, findings.said), default=0)
-    for name, said in findings.said.items():
-        typer.echo(f"{name:{width}}  {said}")
-    if not quiet:
-        for doubt in findings.doubts:
-            typer.secho(f"doubt: {doubt}", fg="yellow", err=True)
-
-
 @app.command()
 def inspect(
     file: FileArgument, signal: Signal = None, kind: Kind = None, pixel_size: PixelSize = None,
@@ -200,22 +112,22 @@ def inspect(
     """Say what a file holds, what kind of sample it is, and which analyses make sense."""
     from atomlens import io, survey
 
-    settings = _settings(signal=signal, kind=kind, pixel_size=pixel_size)
+    settings = settings_of(signal=signal, kind=kind, pixel_size=pixel_size)
     found = io.signals(file)
     if len(found) > 1 and settings.signal is None:
         if as_json:
-            _print_json({"file": str(file), "signals": found.to_dict("index")})
+            print_json({"file": str(file), "signals": found.to_dict("index")})
         else:
             typer.echo(found.to_string())
             typer.echo("Choose one with --signal, by number or title.", err=True)
         return
-    with _progress(quiet) as tell:
+    with progress(quiet) as tell:
         tell("Looking")
         data = io.read(file, signal=settings.signal, kind=settings.kind, pixel_size=settings.pixel_size)
         sample = survey(data, kind=settings.kind)
     if as_json:
         rows = sample.analyses[["sensible", "why"]].to_dict("index")
-        _print_json(
+        print_json(
             {
                 "file": str(file),
                 "kind": sample.kind,
@@ -234,13 +146,13 @@ def _analysis(settings, file, out, force, as_json, quiet):
 
     if out is not None:
         report.check_place(out, force=force)
-    with _progress(quiet) as tell:
+    with progress(quiet) as tell:
         findings = report.examine(file, settings, progress=tell)
         page = None if out is None else report.write(findings, out, force=force)
     if as_json:
-        _print_json(_of(findings))
+        print_json(as_dict(findings))
     else:
-        _print_findings(findings, quiet)
+        print_findings(findings, quiet)
         if page is not None:
             typer.echo(page)
 
@@ -252,8 +164,15 @@ def columns(
     out: Out = None, force: Force = False, as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Find atomic columns, with errors; --out writes the table."""
-    chosen = _settings(settings, analyses=("columns",), signal=signal, pixel_size=pixel_size, lattice=lattice,
-                       feature_size=feature_size, threshold=threshold)  # fmt: skip
+    chosen = settings_of(
+        settings,
+        analyses=("columns",),
+        signal=signal,
+        pixel_size=pixel_size,
+        lattice=lattice,
+        feature_size=feature_size,
+        threshold=threshold,
+    )
     _analysis(chosen, file, out, force, as_json, quiet)
 
 
@@ -264,8 +183,14 @@ def defects(
     as_json: AsJson = False, quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Find what is not the crystal, at a false-alarm rate that is kept."""
-    chosen = _settings(settings, analyses=("defects",), signal=signal, pixel_size=pixel_size, lattice=lattice,
-                       false_alarm_rate=false_alarm_rate)  # fmt: skip
+    chosen = settings_of(
+        settings,
+        analyses=("defects",),
+        signal=signal,
+        pixel_size=pixel_size,
+        lattice=lattice,
+        false_alarm_rate=false_alarm_rate,
+    )
     _analysis(chosen, file, out, force, as_json, quiet)
 
 
@@ -276,7 +201,9 @@ def domains(
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Segment grains, twins and phases, as many as there are."""
-    chosen = _settings(settings, analyses=("domains",), signal=signal, pixel_size=pixel_size, lattice=lattice)
+    chosen = settings_of(
+        settings, analyses=("domains",), signal=signal, pixel_size=pixel_size, lattice=lattice
+    )
     _analysis(chosen, file, out, force, as_json, quiet)
 
 
@@ -288,8 +215,16 @@ def phases(
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Tell phases by the neighbourhoods of atoms, and whether they are ferroic."""
-    chosen = _settings(settings, analyses=("phases",), signal=signal, pixel_size=pixel_size, lattice=lattice,
-                       feature_size=feature_size, threshold=threshold, n_phases=n_phases)  # fmt: skip
+    chosen = settings_of(
+        settings,
+        analyses=("phases",),
+        signal=signal,
+        pixel_size=pixel_size,
+        lattice=lattice,
+        feature_size=feature_size,
+        threshold=threshold,
+        n_phases=n_phases,
+    )
     _analysis(chosen, file, out, force, as_json, quiet)
 
 
@@ -300,7 +235,7 @@ def clusters(
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Cluster the spectra of a spectrum image, as many clusters as tests support."""
-    chosen = _settings(settings, analyses=("clusters",), signal=signal, kind=kind, n_clusters=n_clusters)
+    chosen = settings_of(settings, analyses=("clusters",), signal=signal, kind=kind, n_clusters=n_clusters)
     _analysis(chosen, file, out, force, as_json, quiet)
 
 
@@ -311,7 +246,9 @@ def latent(
     quiet: Quiet = False,
 ) -> None:  # fmt: skip
     """Learn what varies from window to window (shift-VAE; a minute or more)."""
-    chosen = _settings(settings, analyses=("latent",), signal=signal, pixel_size=pixel_size, lattice=lattice)
+    chosen = settings_of(
+        settings, analyses=("latent",), signal=signal, pixel_size=pixel_size, lattice=lattice
+    )
     _analysis(chosen, file, out, force, as_json, quiet)
 
 
@@ -326,11 +263,11 @@ def look(
     from atomlens import io
     from atomlens._replace import replacing
 
-    settings = _settings(signal=signal, pixel_size=pixel_size)
+    settings = settings_of(signal=signal, pixel_size=pixel_size)
     out = Path(f"{file.stem}_look.png") if out is None else out
     if out.suffix.lower() not in (".png", ".svg", ".pdf"):
         raise typer.BadParameter(f"{out.name}: choose .png, .svg or .pdf", param_hint="--out")
-    with _progress(quiet) as tell:
+    with progress(quiet) as tell:
         tell("Looking")
         data = io.read(file, signal=settings.signal, pixel_size=settings.pixel_size)
         with replacing([out], overwrite=force) as (temporary,):
@@ -353,7 +290,7 @@ def report(
     from atomlens import report as reports
 
     only = tuple(analysis) if analysis else None
-    chosen = _settings(
+    chosen = settings_of(
         settings, analyses=only, signal=signal, kind=kind, pixel_size=pixel_size, lattice=lattice,
         feature_size=feature_size, threshold=threshold, false_alarm_rate=false_alarm_rate,
         n_phases=n_phases, n_clusters=n_clusters,
@@ -361,14 +298,14 @@ def report(
     out = Path(f"{file.stem}_report") if out is None else out
     reports.check_place(out, force=force)
     start = time.perf_counter()
-    with _progress(quiet) as tell:
+    with progress(quiet) as tell:
         findings = reports.examine(file, chosen, progress=tell)
         tell("Writing")
         page = reports.write(findings, out, force=force)
     if as_json:
-        _print_json(_of(findings) | {"report": str(page)})
+        print_json(as_dict(findings) | {"report": str(page)})
         return
-    _print_findings(findings, quiet)
+    print_findings(findings, quiet)
     if not quiet:
         typer.echo(f"done in {time.perf_counter() - start:.0f} s", err=True)
     typer.echo(page)
@@ -384,19 +321,19 @@ def compare(
     """Make the same analysis of several files: one table, with errors."""
     from atomlens import report as reports
 
-    chosen = _settings(
+    chosen = settings_of(
         settings, signal=signal, pixel_size=pixel_size, lattice=lattice, false_alarm_rate=false_alarm_rate
     )
     if len(files) < 2:
         raise typer.BadParameter("give two files at least", param_hint="FILES...")
-    with _progress(quiet) as tell:
+    with progress(quiet) as tell:
         table, doubts = reports.compare(files, chosen, progress=tell)
     if out is not None:
         from atomlens import io
 
         io.write(table.reset_index(), out, overwrite=force)
     if as_json:
-        _print_json({"files": table.T.to_dict(), "doubts": doubts})
+        print_json({"files": table.T.to_dict(), "doubts": doubts})
         return
     typer.echo(table.T.to_string(na_rep="–"))
     if not quiet:
@@ -422,12 +359,12 @@ def batch(
     from atomlens import batch as batches
 
     only = tuple(analysis) if analysis else None
-    chosen = _settings(settings, analyses=only, pixel_size=pixel_size, lattice=lattice)
+    chosen = settings_of(settings, analyses=only, pixel_size=pixel_size, lattice=lattice)
     work = _work(chosen, out if pages else None)
     done = batches.run(
         work, files, out, scheduler=scheduler, workers=workers, force=force, progress=not quiet
     )
-    _print_batch(done, out, as_json, quiet)
+    print_batch(done, out, as_json, quiet)
 
 
 @app.command()
@@ -442,11 +379,11 @@ def watch(
     """Make a report of each new file in a folder, until Ctrl-C."""
     from atomlens import batch as batches
 
-    work = _work(_settings(settings, pixel_size=pixel_size, lattice=lattice), out)
+    work = _work(settings_of(settings, pixel_size=pixel_size, lattice=lattice), out)
     done = batches.watch(
         work, folder, out, pattern=pattern, stop=stop_after, workers=1, force=force, progress=not quiet
     )
-    _print_batch(done, out, False, quiet)
+    print_batch(done, out, False, quiet)
 
 
 def _work(settings, out):
@@ -462,21 +399,6 @@ def _work(settings, out):
     return partial(results, settings=settings, pages=pages)
 
 
-def _print_batch(done, out, as_json, quiet):
-    """One column a file, and a line for each that could not be examined."""
-    table = done.table.set_index("file")
-    if as_json:
-        _print_json({"files": table.T.to_dict(), "out": str(out)})
-        return
-    shown = table.drop(columns=["doubts", "error", "warnings"], errors="ignore")
-    shown.index = [Path(name).name for name in shown.index]
-    typer.echo(shown[(table["status"] == "done").to_numpy()].T.to_string(na_rep="–"))
-    typer.echo(out)
-    if not quiet:
-        for name, error in table.loc[table["status"] == "failed", "error"].items():
-            typer.secho(f"failed: {Path(name).name}: {error}", fg="yellow", err=True)
-
-
 @app.command()
 def datasets(as_json: AsJson = False) -> None:
     """List the data sets that come with atomlens, or that it can fetch."""
@@ -484,6 +406,6 @@ def datasets(as_json: AsJson = False) -> None:
 
     table = sets.list()
     if as_json:
-        _print_json(table.reset_index().to_dict("records"))
+        print_json(table.reset_index().to_dict("records"))
     else:
         typer.echo(table.to_string())
