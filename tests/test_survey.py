@@ -89,6 +89,7 @@ def test_a_movie_is_told_by_its_first_frame():
         (np.zeros((20, 20)), "hologram", "kind='hologram' is not known"),
         (np.zeros((20, 20)), None, "constant"),
         (xr.DataArray(np.zeros((4, 4, 4)), dims=("a", "b", "c")), None, "nothing that is known here"),
+        (xr.DataArray(np.zeros((2, 2, 9, 9)), dims=("a", "b", "y", "x")), None, "nothing that is known here"),
         (np.full((4, 4, 9), np.nan), "spectrum_image", "no spectrum is without NaN"),
     ],
 )

@@ -146,9 +146,9 @@ def _kind_of(data):
     told = data.attrs.get("kind")
     if told in KINDS:
         return told
-    if data.dims[-2:] == ("y", "x"):
-        return {2: "image", 3: "movie"}.get(data.ndim, "other")
-    if data.ndim in (1, 2, 3) and "energy" in data.dims:
+    if data.ndim in (2, 3) and data.dims[-2:] == ("y", "x"):
+        return {2: "image", 3: "movie"}[data.ndim]
+    if data.ndim in (1, 2, 3) and data.dims[-1] == "energy":
         return {1: "spectrum", 2: "line_scan", 3: "spectrum_image"}[data.ndim]
     raise ValueError(
         f"data with the dimensions ({', '.join(map(str, data.dims))}) are nothing that is known here: pick "
@@ -210,8 +210,7 @@ def _of_image(image, _, mask):
             symmetry = crystallography.cell_symmetry(image, basis, mask=mask)
             said += [*doubts_of(basis), *symmetry.doubts]
     periodic = symmetry is not None
-    lost = any(map(_nothing_found, doubts_of(found))) or not len(found)
-    kind = "lattice image" if periodic else "image" if lost else "single atoms"
+    kind = "lattice image" if periodic else "image" if columns.doubt(found) else "single atoms"
     facts["columns"] = str(len(found))
     facts["dose"] = _dose(found)
     facts["saturated"] = f"{found.attrs['saturated']:.1%} of the pixels"
@@ -222,10 +221,6 @@ def _of_image(image, _, mask):
     analyses = _image_analyses(image, kind, found, basis, facts)
     every = list(dict.fromkeys([*doubts, *said]))
     return Survey(kind, image, facts, analyses, every, found, basis, symmetry)
-
-
-def _nothing_found(doubt):
-    return doubt.startswith(("no column was found", "nothing"))
 
 
 def _dose(found):
@@ -350,7 +345,10 @@ def _of_spectra(data, what, _):
     if empty:
         facts["empty"] = f"{empty:.1%} of the spectra hold nothing"
         if what != "spectrum":
-            doubts.append("some spectra are empty: leave them out, mask=data.sum(data.dims[-1]) > 0")
+            doubts.append(
+                "some spectra are empty and would make a cluster of their own: leave them out, as a "
+                "report does, with mask=data.sum(data.dims[-1]) > 0"
+            )
     highest = kept.max()
     share = float((kept == highest).sum() / kept.size)
     if (kept == highest).sum() > len(kept) // 10 + 10 and highest > kept.mean() * 3:
