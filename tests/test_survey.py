@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
+from scipy import ndimage
 
 import atomlens as al
 from atomlens import simulate
@@ -54,9 +55,21 @@ def test_single_atoms_have_columns_but_no_lattice():
     film = simulate.structures.single_atoms("Pt", (8, 8), random_state=2)
     seen = al.survey(simulate.image(film, electrons=600, random_state=2).data)
     assert seen.kind == "single atoms"
+    assert any("no lattice speaks" in doubt for doubt in seen.doubts)
     assert seen.analyses["sensible"].to_dict() == {
         "columns": True, "defects": False, "domains": False, "phases": False, "latent": False
     }  # fmt: skip
+
+
+def test_doubtful_columns_make_no_single_atoms_but_can_be_looked_at():
+    coloured = ndimage.gaussian_filter(np.random.default_rng(7).normal(100, 10, (160, 160)), 1)
+    seen = al.survey(coloured)
+    assert seen.kind == "image"
+    assert len(seen.columns)
+    assert seen.analyses["sensible"].to_dict() | {"columns": False} == dict.fromkeys(
+        seen.analyses.index, False
+    )
+    assert "doubtful" in seen.analyses["why"]["columns"]
 
 
 def test_spectra_of_every_shape():

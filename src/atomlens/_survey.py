@@ -211,6 +211,11 @@ def _of_image(image, _, mask):
             said += [*doubts_of(basis), *symmetry.doubts]
     periodic = symmetry is not None
     kind = "lattice image" if periodic else "image" if columns.doubt(found) else "single atoms"
+    if kind == "single atoms":
+        said.append(
+            "no lattice speaks for these columns, and single atoms are easily confused with noise and a film: "
+            "compare the overlay with the image, and raise the threshold where there are too many"
+        )
     facts["columns"] = str(len(found))
     facts["dose"] = _dose(found)
     facts["saturated"] = f"{found.attrs['saturated']:.1%} of the pixels"
@@ -273,7 +278,8 @@ def _image_analyses(image, kind, found, basis, facts):
     """Which analyses of an image make sense, and why."""
     cells = 0 if basis is None or not basis.periodic else image.size / abs(np.linalg.det(basis.basis))
     periodic = kind == "lattice image"
-    some, two = len(found) > 0, facts.get("sublattices") == "2"
+    two = facts.get("sublattices") == "2"
+    why_columns = f"{len(found)} were found" + (", which are doubtful" if kind == "image" else "")
     why_not = "nothing repeats in the image"
     small = f"{cells:.0f} unit cells make no average to compare with" if periodic else why_not
     enough = periodic and cells >= _FEW_CELLS
@@ -285,11 +291,7 @@ def _image_analyses(image, kind, found, basis, facts):
     many = cells >= 4 * _FEW_CELLS
     few_windows = f"{cells:.0f} unit cells are too few to train on" if periodic else why_not
     rows = {
-        "columns": (
-            some and kind != "image",
-            "no columns were found that one could trust" if kind == "image" else f"{len(found)} were found",
-            "al.columns.find(image)",
-        ),
+        "columns": (bool(len(found)), why_columns, "al.columns.find(image)"),
         "defects": (
             enough,
             f"{cells:.0f} unit cells to learn from" if enough else small,
