@@ -213,8 +213,8 @@ def _of_image(image, _, mask):
     kind = "lattice image" if periodic else "image" if columns.doubt(found) else "single atoms"
     if kind == "single atoms":
         said.append(
-            "no lattice speaks for these columns, and single atoms are easily confused with noise and a film: "
-            "compare the overlay with the image, and raise the threshold where there are too many"
+            "no lattice speaks for these columns, and single atoms are easily confused with noise and a "
+            "film: compare the overlay with the image, and raise the threshold where there are too many"
         )
     facts["columns"] = str(len(found))
     facts["dose"] = _dose(found)
