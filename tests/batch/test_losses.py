@@ -16,11 +16,14 @@ from atomlens import batch
 from atomlens.batch import _store
 
 SCRIPT = """
+import signal
 import sys
 from functools import partial
 import batch_work
 from atomlens import batch
 if __name__ == "__main__":
+    # What a shell starts in the background is deaf to Ctrl-C, and so are its children: these tests, perhaps.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     out, log, *files = sys.argv[1:]
     work = partial(batch_work.measure, log=log, pause=0.15)
     batch.run(work, files, out, progress=False)
