@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -96,6 +97,7 @@ def examine(
     settings: Settings | None = None,
     *,
     progress: Callable[[str], None] | None = None,
+    memory: dict[str, Any] | None = None,
 ) -> Findings:
     """Read a file, say what kind of sample it is, and make the analyses that make sense.
 
@@ -107,6 +109,9 @@ def examine(
         The few that matter; none is needed.
     progress : callable, optional
         Called with the title of every step as it begins.
+    memory : dict, optional
+        Give the same one again after a change of the settings: lines that are as they were, and stand on
+        lines that are as they were, are not run a second time.
 
     Returns
     -------
@@ -140,11 +145,12 @@ def examine(
     path = Path(path).expanduser().resolve()
     tell("Reading")
     known, seconds, lines, said = _names(), {}, [], []
+    memory = {} if memory is None else memory
     kind = _kind_of(path, settings)
     with quietly():
         start = time.perf_counter()
-        code = reading(path, settings, kind)
-        _run(code, known)
+        basis = code = reading(path, settings, kind)
+        _run(code, known, memory, "reading", _state(path))
         lines.append(code)
         seconds["reading"] = time.perf_counter() - start
         sample = known["sample"]
@@ -154,8 +160,9 @@ def examine(
             tell(step.title)
             start = time.perf_counter()
             code = step.code(settings, known)
+            needed = [block for name, block in zip(made, lines[1:], strict=True) if name.name in step.needs]
             try:
-                _run(code, known)
+                _run(code, known, memory, step.name, (_state(path), basis, *needed))
             except ValueError as error:
                 if settings.analyses is not None and step.name in settings.analyses:
                     raise
@@ -271,9 +278,29 @@ def _names():
     return {"al": al, "np": np, "pd": pd, "polygon2mask": polygon2mask}
 
 
-def _run(code, known):
-    """Run lines that `steps` wrote; whatever of a user is in them is there as `repr` gives it."""
-    exec(compile(code, "<report>", "exec"), known)
+def _run(code, known, memory, name, basis):
+    """Run lines that `steps` wrote; whatever of a user is in them is there as `repr` gives it.
+
+    Memory holds the statements of each step that were run last, with the names that each of them set.
+    """
+    statements = [ast.get_source_segment(code, node) for node in ast.parse(code).body]
+    before, done = memory.get(name, (None, []))
+    kept = []
+    for n, statement in enumerate(statements):
+        if before == basis and len(kept) == n < len(done) and done[n][0] == statement:
+            known.update(done[n][1])
+            kept.append(done[n])
+    memory[name] = (basis, kept)
+    for statement in statements[len(kept) :]:
+        old = dict(known)
+        exec(compile(statement, "<report>", "exec"), known)
+        kept.append((statement, {k: v for k, v in known.items() if k not in old or old[k] is not v}))
+
+
+def _state(path):
+    """What changes when a file does."""
+    seen = path.stat()
+    return str(path), seen.st_size, seen.st_mtime_ns
 
 
 def _wanted(recipe, settings, sample):
@@ -288,8 +315,7 @@ def _wanted(recipe, settings, sample):
             f"{wrong[0]!r} is no analysis of a {sample.kind}: there {'is' if len(names) == 1 else 'are'} "
             f"{', '.join(names)}"
         )
-    # Phases and latents stand on the columns and on nothing else.
-    needed = {"columns"} if "phases" in asked else set()
+    needed = {name for step in recipe if step.name in asked for name in step.needs}
     return [step for step in recipe if step.name in needed.union(asked)]
 
 

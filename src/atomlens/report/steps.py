@@ -35,6 +35,8 @@ class Step:
         What is to be said of the step in a report, where nobody chose the options.
     methods : str
         A sentence or two for a paper.
+    needs : tuple of str
+        Steps before it whose names it uses; all of them know what was read.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Step:
     tables: Callable[[dict], dict] = lambda known: {}
     maps: Callable[[dict], dict] = lambda known: {}
     doubts: Callable[[dict], list] = lambda known: []
+    needs: tuple[str, ...] = ()
 
 
 def _call(function, *given, **options):
@@ -93,8 +96,10 @@ def _find(settings, known):
 
 
 def _defects(settings, known):
-    rate = settings.false_alarm_rate
-    return "defects = " + _call("al.defects.detect", "image", *_mask(known), false_alarm_rate=rate)
+    line = "defects = " + _call("al.defects.detect", "image", *_mask(known))
+    if "false_alarm_rate" in settings.changed:
+        line += f"\ndefects = defects.at({settings.false_alarm_rate!r})"
+    return line
 
 
 def _domains(settings, known):
@@ -105,18 +110,14 @@ def _phases(settings, known):
     two = known["sample"].facts.get("sublattices") == "2"
     table = "al.lattice.assign_sublattices(columns)" if two else "columns.assign(label=0)"
     sides = ", center=1, neighbors=0" if two else ""
-    lines = [
-        f"sites = {table}",
-        f'model = al.crystallography.LocalCrystallography("auto", 1, point_group="auto"{sides})',
-    ]
-    if settings.n_phases is None:
-        lines += [
+    lines, n = [f"sites = {table}"], settings.n_phases
+    model = "al.crystallography.LocalCrystallography(\"auto\", {}, point_group=\"auto\"" + sides + ")"
+    if n is None:
+        lines.append(
             f"choice = al.crystallography.choose_n_clusters(sites, range(1, {_MOST_PHASES + 1}), "
-            "estimator=model)",
-            "phases = model.set_params(n_clusters=choice.recommended).fit(sites)",
-        ]
-    else:
-        lines.append(f"phases = model.set_params(n_clusters={settings.n_phases}).fit(sites)")
+            f"estimator={model.format(1)})"
+        )
+    lines.append(f"phases = {model.format(n or 'choice.recommended')}.fit(sites)")
     lines.append(f'moved = al.crystallography.displacements(sites, n_neighbors="auto"{sides})')
     return "\n".join(lines)
 
@@ -193,7 +194,7 @@ _PHASES = Step(
     "Phases were told by k-means clustering of ordered neighbour vectors, and judged ferroic or not by "
     "how they transform under the point group of the undistorted neighbourhood (Belianinov et al., Nat. "
     "Commun. 6, 7801 (2015)).",
-    tables.phases_numbers, tables.phases_tables, doubts=tables.phases_doubts,
+    tables.phases_numbers, tables.phases_tables, doubts=tables.phases_doubts, needs=("columns",),
 )  # fmt: skip
 _LATENT = Step(
     "latent", "What varies", lambda settings, known: _LATENT_CODE,
@@ -214,7 +215,7 @@ _UNMIX = Step(
     "unmix", "Mixtures", _unmix,
     "Spectra were also described as mixtures of end members, the corners of the cloud of all spectra "
     "(Nascimento and Bioucas-Dias, IEEE Trans. Geosci. Remote Sens. 43, 898 (2005)).",
-    maps=lambda known: {"abundances": known["unmixed"].abundances},
+    maps=lambda known: {"abundances": known["unmixed"].abundances}, needs=("clusters",),
 )  # fmt: skip
 _FRAMES_STEP = Step(
     "frames", "Frames", _frames, _COLUMNS.methods,

@@ -14,3 +14,5 @@ from .models import ClusterModel as ClusterModel, CockpitModel as CockpitModel
 from .motion_models import TrackModel as TrackModel
 from .motion_views import track_explorer as track_explorer
 from .views import cluster_explorer as cluster_explorer, k_cockpit as k_cockpit
+from .sample_models import SampleModel as SampleModel
+from .sample_views import sample_app as sample_app

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from html import escape
 
 import matplotlib
 import numpy as np
@@ -82,7 +83,7 @@ class LinkedView(widgets.VBox):
         return f"<{type(self).__name__}: run this notebook to use it; a static view follows>"
 
     def _show_error(self, _=None):
-        error = self.model.error
+        error = escape(self.model.error)  # it may tell the name of a file
         self.message.value = f"<b style='color:#B00020'>{error}</b>" if error else self._hint
 
     def _say(self, text):
