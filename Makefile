@@ -1,5 +1,5 @@
-# atomlens: `make` lists the targets. Variables: PYTHON, TORCH_INDEX, LAB_ARGS, NAME, FORCE, WORKERS, THOROUGH,
-# PYTEST_ARGS.
+# atomlens: `make` lists the targets. Variables: PYTHON, TORCH_INDEX, LAB_ARGS, APP_ARGS, NAME, FORCE, WORKERS,
+# THOROUGH, PYTEST_ARGS.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -19,7 +19,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --quiet -
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test lint types unit notebook-tests browser-tests lesson notebooks weights samples fuzz bench \
+.PHONY: help setup lab app test lint types unit notebook-tests browser-tests lesson notebooks weights samples fuzz bench \
 	docs format clean
 
 help:  ## list the targets
@@ -41,6 +41,10 @@ $(STAMP): pyproject.toml constraints.txt
 
 lab: setup  ## install if need be, and open JupyterLab at the first notebook
 	$(BIN)/jupyter lab $(AS_ROOT) $(LAB_ARGS) notebooks/00_start_here.ipynb
+
+app: setup  ## from your own file to a report, in the browser, without code
+	JUPYTER_PATH=$(CURDIR)/notebooks/app $(BIN)/jupyter server $(AS_ROOT) \
+		--config=notebooks/app/jupyter_server_config.json $(APP_ARGS)
 
 test: setup lint types unit notebook-tests browser-tests  ## run every check: lint, types, tests, notebooks, browser
 

@@ -9,6 +9,7 @@ _EXTRA_OF = {
     "atomai": "deep",
     "ipywidgets": "lab",
     "ipympl": "lab",
+    "anywidget": "lab",
     "abtem": "simulate",
     "atomap": "peers",
     "tblite": "electrons",

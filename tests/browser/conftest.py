@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -103,11 +104,23 @@ def lab(root, tmp_path_factory):
         sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--port=0",
         f"--IdentityProvider.token={token}", f"--ServerApp.root_dir={folder}",
     ]  # fmt: skip
-    log = base / "server.log"
+    with _serving(command, env, folder, runtime) as address:
+        yield Lab(address, token, folder)
+
+
+@pytest.fixture(scope="session")
+def serving():
+    """A context in which a Jupyter server runs: of a command, environment, folder and runtime folder."""
+    return _serving
+
+
+@contextmanager
+def _serving(command, env, folder, runtime):
+    log = runtime.with_name("server.log")
     with log.open("w") as out:
-        server = subprocess.Popen(command, env=env, stdout=out, stderr=subprocess.STDOUT)
+        server = subprocess.Popen(command, env=env, cwd=folder, stdout=out, stderr=subprocess.STDOUT)
     try:
-        yield Lab(_address(server, runtime, log), token, folder)
+        yield _address(server, runtime, log)
     finally:
         server.terminate()
         server.wait(timeout=30)
@@ -123,7 +136,7 @@ def _address(server, runtime, log):
             except ValueError:  # written only in part
                 continue
         time.sleep(0.1)
-    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()[-3000:]}")
+    raise RuntimeError(f"The server did not start:\n{log.read_text()[-3000:]}")
 
 
 class LabPage:

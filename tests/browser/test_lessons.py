@@ -24,6 +24,7 @@ DESCRIPTOR = ".atomlens-view:has-text('look-alikes')"
 CRYSTAL = ".atomlens-view:has-text('point group')"
 DEFECTS = ".atomlens-view:has-text('false-alarm rate')"
 GALLERY = ".atomlens-view:has-text('grouped by')"
+SAMPLE = ".atomlens-view:has-text('false alarms a cell')"
 TRACKS = ".atomlens-view:has-text('next event')"
 
 
@@ -202,6 +203,18 @@ CONTROLS = (
         f"{TRACKS} button:has-text('code')",
         lambda c: c.click(),
         f"{TRACKS} .atomlens-code",
+    ),
+    (
+        "10_your_sample",
+        f"{SAMPLE} button:has-text('Analyse')",
+        lambda c: c.click(),
+        f"{SAMPLE} canvas >> nth=0",
+    ),
+    (
+        "10_your_sample",
+        f"{SAMPLE} :has-text('show') > select",
+        lambda c: c.select_option("phases"),
+        f"{SAMPLE} canvas >> nth=0",
     ),
 )
 

@@ -153,7 +153,7 @@ def test_settings_change_what_is_found_and_stand_in_the_code(lattice_file, found
     assert np.hypot(table.x - place.x, table.y - place.y).min() > 3
     assert any("by hand" in doubt for doubt in other.doubts)
     assert set(other.known) & {"phases", "domains"} == set()
-    for piece in ("al.io.calibrate(image, 0.4)", "polygon2mask", "false_alarm_rate=0.001", "remove="):
+    for piece in ("al.io.calibrate(image, 0.4)", "polygon2mask", "defects.at(0.001)", "remove="):
         assert piece in other.script
 
 
@@ -293,3 +293,79 @@ def test_what_varies_is_reported_when_asked_for(tmp_path):
     page = write(made, tmp_path / "report")
     assert (page.parent / "figures" / "latent.png").is_file()
     assert sorted(path.stem for path in (page.parent / "maps").iterdir()) == sorted(made.maps)
+
+
+def test_memory_changes_nothing_but_the_time(lattice_file, monkeypatch):
+    """Settings that come and go with one memory give what they give alone; unchanged lines do not run."""
+    calls = []
+    detect = al.defects.detect
+    monkeypatch.setattr(al.defects, "detect", lambda *a, **k: calls.append(k) or detect(*a, **k))
+    memory = {}
+    several = (
+        Settings(),
+        Settings(false_alarm_rate=1e-2),
+        Settings(n_phases=2, false_alarm_rate=1e-2),
+        Settings(removed=((30.0, 30.0),)),
+        Settings(n_phases=2),
+    )
+    found = [examine(lattice_file, settings, memory=memory) for settings in several]
+    assert len(calls) == 1
+    for settings, one in zip(several, found, strict=True):
+        alone = examine(lattice_file, settings)
+        assert one.script == alone.script
+        pd.testing.assert_frame_equal(one.numbers, alone.numbers)
+        for name, table in alone.tables.items():
+            pd.testing.assert_frame_equal(one.tables[name], table)
+
+
+def test_memory_of_another_state_of_the_file_is_not_used(tmp_path):
+    sheet = simulate.structures.graphene((3, 3))
+    one, two = (simulate.image(sheet, electrons=500, random_state=n).data for n in range(2))
+    path, memory = tmp_path / "a.tif", {}
+    io.write(one, path)
+    settings = Settings(analyses=("columns",))
+    first = examine(path, settings, memory=memory)
+    io.write(two, path, overwrite=True)
+    second = examine(path, settings, memory=memory)
+    assert first.sha256 != second.sha256
+    assert not first.tables["columns"].equals(second.tables["columns"])
+    pd.testing.assert_frame_equal(second.tables["columns"], examine(path, settings).tables["columns"])
+
+
+def test_what_was_found_at_a_place(found):
+    hit = found.tables["defects"].iloc[0]
+    said = found.at(hit["x"], hit["y"])
+    assert said["nearest defect"].startswith("0.00 nm away")
+    column = found.tables["columns"].iloc[10]
+    said = found.at(column["x"] + 1, column["y"])
+    assert said["column"].startswith(f"({column['x_nm']:.4f}, {column['y_nm']:.4f}) nm ± ")
+    assert said["score"] == f"{column['score']:.3f}"
+    moved = found.known["moved"].dropna(subset=["dx"]).iloc[0]
+    assert found.at(moved["x"], moved["y"])["displacement"] == f"{moved['magnitude_pm']:.2g} pm"
+
+
+def test_columns_set_by_hand_where_none_can_be_are_no_doubt_but_an_error(lattice_file):
+    with pytest.raises(ValueError, match="outside"):
+        examine(lattice_file, Settings(added=((-50, 3),)))
+
+
+def test_columns_beside_what_is_left_out_stay_as_they_were_found(found):
+    """A column half of which is left out cannot be fitted, so an edit elsewhere does not move it."""
+    image = found.known["image"]
+    column = found.tables["columns"].iloc[20]
+    mask = np.zeros(image.shape, bool)
+    mask[round(column["y"]) - 1 : round(column["y"]) + 40] = True
+    table = al.columns.find(image, mask=mask)
+    edge = table["x_err"].isna()
+    assert edge.any()
+    gone = table.loc[[table["y"].idxmax()], ["x", "y"]]
+    edited = al.columns.edit(table, image, remove=gone, mask=mask)
+    kept = table.drop(index=gone.index).reset_index(drop=True)
+    assert len(edited) == len(kept)
+    where = edge.drop(index=gone.index).to_numpy()
+    pd.testing.assert_frame_equal(edited.loc[where, ["x", "y"]], kept.loc[where, ["x", "y"]])
+    moved = np.hypot(*(edited[["x", "y"]] - kept[["x", "y"]]).to_numpy().T)
+    assert moved[~where].max() < 0.2
+    # The same of what was found without a fit: there all are fitted now.
+    plain = al.columns.find(image, mask=mask, refine=False)
+    assert al.columns.edit(plain, image, remove=gone, mask=mask)["x_err"].notna().any()

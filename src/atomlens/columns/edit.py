@@ -15,7 +15,12 @@ _NEAR = 4.0  # sizes of a feature: further away nothing is meant by a click
 
 
 def edit(
-    columns: DataFrame, image: ArrayLike | DataArray, *, add: ArrayLike = (), remove: ArrayLike = ()
+    columns: DataFrame,
+    image: ArrayLike | DataArray,
+    *,
+    add: ArrayLike = (),
+    remove: ArrayLike = (),
+    mask: ArrayLike | None = None,
 ) -> DataFrame:
     """Add and remove columns by hand, and fit all of them again.
 
@@ -28,6 +33,8 @@ def edit(
         Places ``x, y`` in pixels where a column is to be, good to half the distance to the next one.
     remove : array_like of shape (M, 2)
         Places ``x, y`` in pixels; the column nearest to each goes.
+    mask : array_like of bool, shape (H, W), optional
+        As `find` was given it: True where nothing is looked at.
 
     Returns
     -------
@@ -73,8 +80,11 @@ def edit(
     if not len(kept):
         raise ValueError("no column is left: remove fewer")
     with quietly():
-        fitted = refine(image, kept[["x", "y", "label", "score"]])
+        fitted = refine(image, kept[["x", "y", "label", "score"]], mask=mask)
     fitted["intensity"] = fitted["intensity"].fillna(kept["intensity"])
+    # One that could not be fitted before (half of it is left out, say) is not believed now.
+    vague = kept["x_err"].isna() & kept["score"].notna() & columns["x_err"].notna().any()
+    fitted[["x", "y", "x_err", "y_err"]] = fitted[["x", "y", "x_err", "y_err"]].mask(vague, kept)
     names = [name for name in columns.columns if name in fitted]
     fitted = fitted[names]
     fitted.attrs = columns.attrs | {"doubts": [*inherited(columns), said]}

@@ -15,6 +15,7 @@ from atomlens._doubts import doubts as doubts_of
 from atomlens._doubts import quietly
 from atomlens._types import DataArray, DataFrame, Survey
 from atomlens.report.figures import Picture, draw
+from atomlens.report.places import said_at
 from atomlens.report.settings import Settings
 from atomlens.report.steps import RECIPES, Step, reading
 from atomlens.report.tables import as_table
@@ -76,6 +77,10 @@ class Findings:
         return {
             name: _in_words(*row) for name, row in zip(self.numbers.index, self.numbers.values, strict=True)
         }
+
+    def at(self, x: float, y: float) -> dict[str, str]:
+        """What was found at a place in pixels, or nearest to it, in words with units."""
+        return said_at(self.known, x, y)
 
     def pictures(self) -> Iterator[Picture]:
         """The figures, each with name, caption and alternative text; drawn as they are asked for."""
@@ -164,7 +169,8 @@ def examine(
             try:
                 _run(code, known, memory, step.name, (_state(path), basis, *needed))
             except ValueError as error:
-                if settings.analyses is not None and step.name in settings.analyses:
+                by_hand = step.name == "columns" and (settings.added or settings.removed)
+                if by_hand or step.name in (settings.analyses or ()):
                     raise
                 said.append(f"{step.title.lower()} could not be told: {error}")
                 continue

@@ -91,7 +91,7 @@ def _find(settings, known):
         line = "columns = " + _call("al.columns.find", "image", *_mask(known), **options)
     if settings.added or settings.removed:
         by_hand = {"add": list(settings.added) or None, "remove": list(settings.removed) or None}
-        line += "\ncolumns = " + _call("al.columns.edit", "columns", "image", **by_hand)
+        line += "\ncolumns = " + _call("al.columns.edit", "columns", "image", *_mask(known), **by_hand)
     return line
 
 
@@ -111,7 +111,7 @@ def _phases(settings, known):
     table = "al.lattice.assign_sublattices(columns)" if two else "columns.assign(label=0)"
     sides = ", center=1, neighbors=0" if two else ""
     lines, n = [f"sites = {table}"], settings.n_phases
-    model = "al.crystallography.LocalCrystallography(\"auto\", {}, point_group=\"auto\"" + sides + ")"
+    model = 'al.crystallography.LocalCrystallography("auto", {}, point_group="auto"' + sides + ")"
     if n is None:
         lines.append(
             f"choice = al.crystallography.choose_n_clusters(sites, range(1, {_MOST_PHASES + 1}), "

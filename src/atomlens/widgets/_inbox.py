@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import tempfile
+import weakref
 from pathlib import Path
 
 __all__ = ["Inbox"]
@@ -59,11 +60,12 @@ class Inbox:
             )
         if self._folder is None:
             sweep()
-            self._folder = tempfile.TemporaryDirectory(prefix=f"{_PREFIX}-{os.getpid()}-")
-        if size > shutil.disk_usage(self._folder.name).free - 2**28:
+            self._folder = Path(tempfile.mkdtemp(prefix=f"{_PREFIX}-{os.getpid()}-")).resolve()
+            self._gone = weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        if size > shutil.disk_usage(self._folder).free - 2**28:
             raise ValueError(f"there is no room for {name} ({size / 2**20:,.0f} MB): free some disk space")
         # Each in a folder of its own: two files of the same name are two files.
-        self._path = Path(tempfile.mkdtemp(dir=self._folder.name)) / name
+        self._path = Path(tempfile.mkdtemp(dir=self._folder)) / name
         self._file, self._left = self._path.open("wb"), size
 
     def add(self, part: bytes) -> Path | None:
@@ -83,13 +85,13 @@ class Inbox:
 
     def holds(self, path: Path) -> bool:
         """Whether a file was uploaded."""
-        return self._folder is not None and Path(self._folder.name).resolve() in Path(path).resolve().parents
+        return self._folder is not None and self._folder in Path(path).resolve().parents
 
     def clear(self) -> None:
         """Remove everything that was uploaded."""
         self._forget()
         if self._folder is not None:
-            self._folder.cleanup()
+            self._gone()
             self._folder = None
 
     def _forget(self):

@@ -20,7 +20,7 @@ ADDED, REMOVED, OUT = "#009E73", "#D55E00", "#E69F00"
 _PLACE = "#CC0000"
 _MOST_PIXELS = 1500  # of a side, that are drawn
 _MOST_CORNERS = 100  # of a loop: a mouse gives one a pixel
-_AROUND = 4  # spacings about the chosen place, in the close-up
+_AROUND = 3  # spacings about the chosen place, in the close-up
 _FEW = 40  # pixels about it, where no spacing is known
 
 
@@ -118,17 +118,17 @@ class SampleFigure:
             shares = known["unmixed"].abundances
             share = shares.isel({shares.dims[-1]: int(layer.split()[1]) - 1})
             plotting.draw_map(ax, share, colourbar=False, cmap="viridis")
-        elif layer == "domains" and whole:
-            plotting.draw_labels(ax, known["domains"])
         else:
             plotting.draw_image(ax, _coarse(picture))
         whole_picture = self.picture
-        if layer == "phases":
+        if layer == "domains":
+            plotting.draw_labels(ax, known["domains"]).set_alpha(0.45)
+        elif layer == "phases":
             own = known["sites"].iloc[known["phases"].centers_]
             plotting.draw_phases(ax, own, known["phases"].phase_labels_, image=whole_picture)
         elif layer == "displacements":
             plotting.draw_displacements(ax, known["moved"], image=whole_picture)
-        elif layer in ("columns", "defects") or (layer == "domains" and not whole):
+        elif layer in ("columns", "defects"):
             plotting.draw_columns(ax, whole_picture, known["columns"])
         elif layer == "frames" and "columns" in known:
             columns = known["columns"]

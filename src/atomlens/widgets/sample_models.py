@@ -17,7 +17,6 @@ from atomlens import io
 from atomlens._doubts import quietly
 from atomlens._types import Any, DataArray
 from atomlens.io._read import READABLE
-from atomlens.lattice.table import pixel_size
 from atomlens.report import Settings, check_place, examine, write
 from atomlens.widgets._inbox import Inbox
 from atomlens.widgets._model import Model
@@ -269,46 +268,7 @@ class SampleModel(Model):
 
     def here(self) -> dict[str, str]:
         """What was found at the chosen place, in words with units."""
-        if self.found is None or self.place is None:
-            return {}
-        known, (x, y) = self.found.known, self.place
-        said = {}
-        if "clusters" in known:
-            labels = known["clusters"].labels
-            label = int(labels.values[self.pixel] if labels.ndim == 2 else labels.values[self.pixel[1]])
-            said["cluster"] = "left out" if label < 0 else str(label)
-        if "unmixed" in known:
-            shares = known["unmixed"].abundances.values
-            mine = shares[self.pixel] if shares.ndim == 3 else shares[self.pixel[1]]
-            said["mixture"] = ", ".join(f"{100 * share:.0f} %" for share in mine)
-        if self.data.attrs.get("kind") != "image":
-            return said
-        size = pixel_size(known["columns"]) if len(known["columns"]) else None
-        factor, unit, digits = (size, "nm", 4) if size else (1, "px", 2)
-        if len(known["columns"]):
-            row = _nearest(known["columns"], x, y)
-            error = np.hypot(row["x_err"], row["y_err"]) * factor
-            said["column"] = (
-                f"({row['x'] * factor:.{digits}f}, {row['y'] * factor:.{digits}f}) {unit} ± "
-                f"{1000 * error if size else error:.2g} {'pm' if size else 'px'}"
-            )
-            score = row["score"]
-            said["score"] = "set by hand" if np.isnan(score) else f"{score:.3f}"
-        if "moved" in known:
-            row = _nearest(known["moved"], x, y)
-            inside = np.isfinite(row["dx"])
-            shift = np.hypot(row["dx"], row["dy"])
-            amount = f"{1000 * size * shift:.1f} pm" if size else f"{shift:.2f} px"
-            said["displacement"] = amount if inside else "at the border: not told"
-        if "domains" in known:
-            label = int(known["domains"].values[self.pixel])
-            said["domain"] = "none" if label < 0 else str(label)
-        if "defects" in known and len(known["defects"].defects):
-            row = _nearest(known["defects"].defects, x, y)
-            gap = np.hypot(row["x"] - x, row["y"] - y) * factor
-            p = "p < 1e-9" if row["p_value"] < 1e-9 else f"p = {row['p_value']:.1e}"
-            said["nearest defect"] = f"{gap:.{digits - 2}f} {unit} away, score {row['score']:.1f}, {p} a cell"
-        return said
+        return {} if self.found is None or self.place is None else self.found.at(*self.place)
 
     @property
     def pixel(self) -> tuple[int, int]:

@@ -18,9 +18,9 @@ from atomlens.widgets.sample_models import SampleModel, readable
 
 __all__ = ["sample_app"]
 
-_MODES = {"look": "look", "leave out": "left_out", "add column": "added", "remove column": "removed"}
+_MODES = {"look": "look", "leave out": "left_out", "add": "added", "remove": "removed"}
 _HINTS = {
-    "empty": "Drop a file on the dashed area, or choose one that is on this machine; a folder may be typed, too.",
+    "empty": "Drop a file on the dashed area, or choose one on this machine; a folder may be typed, too.",
     "new": "Press Analyse. Before it: set the scale if the file has none, and leave out what is no sample.",
     "look": "Click into the data: the close-up and the line below the figure follow.",
     "left_out": "Draw a loop round what is to be left out; or type x and y and press Here, corner by corner.",
@@ -28,6 +28,7 @@ _HINTS = {
     "removed": "Click a column that is none; or type x and y and press Here. Then press Analyse.",
 }
 _WRONG = "#B00020"
+_AUTO = 0  # in a list of numbers: a Dropdown shows nothing for None
 _KINDS = {  # what a control is for
     "mode": ("image", "spectrum_image"),
     "frame": ("movie",),
@@ -64,40 +65,42 @@ class SampleApp(LinkedView):
     # Controls ------------------------------------------------------------------------------------------
 
     def _make_controls(self, model):
-        numbers = [("auto", None), *((str(n), n) for n in range(1, 13))]
+        numbers = [("auto", _AUTO), *((str(n), n) for n in range(1, 13))]
         scales = [("of the file", "file"), ("pixel size (nm)", "pixel_size"), ("lattice (nm)", "lattice")]
         rate = Settings().false_alarm_rate
         self.upload = Upload(model.inbox, model.open, self._fail)
         self.file = _typed(
-            "file", "name of a file on this machine", 400, kind=widgets.Combobox, ensure_option=False
+            "file",
+            400,
+            kind=widgets.Combobox,
+            placeholder="name of a file on this machine",
+            ensure_option=False,
         )
         self.signal = dropdown("signal", [("", None)], None, width=330)
         self.scale = dropdown("scale", scales, "file", width=180)
-        self.length = _typed("", "0.02, or 0.39 0.40", 130)
-        self.mode = widgets.ToggleButtons(options=_MODES, style={"button_width": "106px"})
-        self.x, self.y = (_typed(f"{name} (px)", "", 104, kind=widgets.FloatText, value=0) for name in "xy")
-        self.here = _button("Here", "crosshairs", "Do it at x and y", self._on_here, 76)
-        self.undo = _button("Undo", "undo", "Take back the last change", lambda _: model.undo(), 80)
-        self.run = _button("Analyse", "play", "Make all analyses that make sense", self._on_run, 110)
-        self.feature_size = _typed("feature (px)", "auto", 132)
-        self.threshold = _typed("lowest score", "auto", 132)
+        self.length = _typed("", 116, placeholder="0.02, or 0.39 0.40")
+        self.mode = widgets.ToggleButtons(options=_MODES, style={"button_width": "80px"})
+        self.x, self.y = (_typed(f"{name} (px)", 104, kind=widgets.FloatText) for name in "xy")
+        self.here = _button("Here", "crosshairs", "Do it at x and y", 76)
+        self.undo = _button("Undo", "undo", "Take back the last change", 80)
+        self.run = _button("Analyse", "play", "Make all analyses that make sense", 110)
+        self.feature_size = _typed("feature (px)", 150, placeholder="auto")
+        self.threshold = _typed("lowest score", 150, placeholder="auto")
         self.false_alarm_rate = float_slider(
             "false alarms a cell", -8, -1, 0.5, rate, log=True, readout=".0e"
         )
-        self.n_phases = dropdown("phases", numbers[:7], None, width=120)
-        self.n_clusters = dropdown("clusters", numbers, None, width=130)
+        self.n_phases = dropdown("phases", numbers[:7], _AUTO, width=120)
+        self.n_clusters = dropdown("clusters", numbers, _AUTO, width=130)
         self.layer = dropdown("show", [""], "", width=180)
         self.frame = widgets.SelectionSlider(options=[0], description="frame", continuous_update=False)
-        self.folder = _typed("report to", "a new folder", 380)
+        self.folder = _typed("report to", 380, placeholder="a new folder")
         self.replace = widgets.Checkbox(
             value=False, description="replace", indent=False, layout={"width": "84px"}
         )
-        self.reporting = _button("Report", "file-text-o", "Write the report there", self._on_report, 96)
-        self.packing = _button("Download", "download", "Report, tables, code", self._on_pack, 112)
-        self.saving = _button("Save", "save", "Write the settings beside the file", self._on_save, 80)
-        self.resume = _button(
-            "Resume", "history", "Take the settings saved there", lambda _: model.resume(), 96
-        )
+        self.reporting = _button("Report", "file-text-o", "Write the report there", 96)
+        self.packing = _button("Download", "download", "Report, tables, code", 112)
+        self.saving = _button("Save", "save", "Write the settings beside the file", 80)
+        self.resume = _button("Resume", "history", "Take the settings saved there", 96)
         self.doubts, self.numbers, self.facts, self.link = (widgets.HTML() for _ in range(4))
 
     def _arrange(self):
@@ -116,9 +119,9 @@ class SampleApp(LinkedView):
             row(self.layer, self.frame, self.message),
             self.canvas,
             self.verdict,
-            self.tabs,
             row(self.folder, self.replace, self.reporting, self.packing, self.saving, self.resume),
             self.link,
+            self.tabs,
         ]  # fmt: skip
         self.layout.max_width = "1040px"
         for control, answer in {
@@ -131,19 +134,38 @@ class SampleApp(LinkedView):
             self.feature_size: lambda value: self.model.change_text("feature_size", value),
             self.threshold: lambda value: self.model.change_text("threshold", value),
             self.false_alarm_rate: lambda value: self.model.change(false_alarm_rate=value),
-            self.n_phases: lambda value: self.model.change(n_phases=value),
-            self.n_clusters: lambda value: self.model.change(n_clusters=value),
+            self.n_phases: lambda value: self.model.change(n_phases=value or None),
+            self.n_clusters: lambda value: self.model.change(n_clusters=value or None),
             self.mode: self._on_mode,
             self.x: lambda _: self._on_typed_place(),
             self.y: lambda _: self._on_typed_place(),
         }.items():
             control.observe(lambda change, answer=answer: self._answer(answer, change["new"]), "value")
+        for button, answer in {
+            self.here: self._on_here,
+            self.undo: self.model.undo,
+            self.run: self._on_run,
+            self.reporting: self._on_report,
+            self.packing: self._on_pack,
+            self.saving: self._on_save,
+            self.resume: self.model.resume,
+        }.items():
+            button.on_click(lambda _, answer=answer: self._answer(lambda _: answer(), None))
 
     def _answer(self, function, value):
         """Do what a control is for, if a hand has moved it."""
         if not self._own:
-            function(value)
-            self._say_state()
+            with self._told():
+                function(value)
+
+    @contextmanager
+    def _told(self):
+        """Whatever goes wrong is said: what a callback raises, Jupyter hides."""
+        try:
+            yield
+        except Exception as error:
+            self.model.error = f"something unexpected went wrong ({type(error).__name__}: {error})"
+        self._say_state()
 
     @contextmanager
     def _setting(self):
@@ -159,11 +181,9 @@ class SampleApp(LinkedView):
         """While something is computed, the view says so."""
         self.run.disabled, self.run.description = True, "Working …"
         self._tell(text)
-        try:
+        with self._told():
             yield
-        finally:
-            self.run.disabled, self.run.description = False, "Analyse"
-            self._say_state()
+        self.run.disabled, self.run.description = False, "Analyse"
 
     # What happens in the model -------------------------------------------------------------------------
 
@@ -202,8 +222,8 @@ class SampleApp(LinkedView):
             self.length.value = "" if how == "file" else _in_words(getattr(chosen, how))
             self.feature_size.value = _in_words(chosen.feature_size)
             self.threshold.value = _in_words(chosen.threshold)
-            for name in ("false_alarm_rate", "n_phases", "n_clusters"):
-                getattr(self, name).value = getattr(chosen, name)
+            self.false_alarm_rate.value = chosen.false_alarm_rate
+            self.n_phases.value, self.n_clusters.value = chosen.n_phases or _AUTO, chosen.n_clusters or _AUTO
         self._draw()
         self._say_state()
 
@@ -263,6 +283,10 @@ class SampleApp(LinkedView):
             self.message.value = f"<b style='color:{OUT}'>The settings have changed: press Analyse.</b>"
         elif model.path is None:
             self._tell(_HINTS["empty"])
+        elif self._shown.corners:
+            x, y = self._shown.corners[0]
+            n = len(self._shown.corners)
+            self._tell(f"{n} corners so far. Go on, and come back to ({x:g}, {y:g}) to close the area.")
         else:
             fresh = model.found is None and self.mode.value == "look"
             self._tell(_HINTS["new" if fresh else self.mode.value])
@@ -311,7 +335,7 @@ class SampleApp(LinkedView):
         if self.model.place is not None:
             self.model.place = (self.x.value, self.y.value)
 
-    def _on_here(self, _=None):
+    def _on_here(self):
         place, corners = (self.x.value, self.y.value), self._shown.corners
         if self.mode.value != "left_out" or self.model.data is None:
             self._act(*place)
@@ -321,8 +345,6 @@ class SampleApp(LinkedView):
         else:
             corners.append(place)
             self._draw()
-            x, y = corners[0]
-            self._tell(f"{len(corners)} corners. Go on, and come back to ({x:g}, {y:g}) to close the area.")
 
     def _act(self, x, y):
         act = {"added": self.model.add, "removed": self.model.remove}.get(self.mode.value)
@@ -334,13 +356,14 @@ class SampleApp(LinkedView):
     def _on_click(self, event):
         free = self.mode.value != "left_out" and not self.canvas.toolbar.mode  # neither a loop nor a zoom
         if free and event.inaxes is self._shown.left and self.model.place is not None:
-            self._act(*self._shown.place_of(event))
+            with self._told():
+                self._act(*self._shown.place_of(event))
 
-    def _on_run(self, _=None):
+    def _on_run(self):
         with self._working("Analysing …"):
             self.model.analyse(progress=lambda title: self._tell(f"{title} …"))
 
-    def _on_save(self, _=None):
+    def _on_save(self):
         model = self.model
         path = model.save(overwrite=self.replace.value or model.uploaded)
         if path is not None:
@@ -354,30 +377,28 @@ class SampleApp(LinkedView):
         saved = self.model.saved_at
         self.resume.disabled = saved is None or not saved.exists()
 
-    def _on_report(self, _=None):
+    def _on_report(self):
         with self._working("Writing the report …"):
             path = self.model.report(self.folder.value.strip(), overwrite=self.replace.value)
         if path is not None:
             self.link.value = f"Written: <b>{escape(str(path))}</b>"
 
-    def _on_pack(self, _=None):
+    def _on_pack(self):
         with self._working("Packing the report …"):
             packed = self.model.bundle()
         if packed is not None:
             self.link.value = _download(f"{self.model.name}_report.zip", "application/zip", packed)
 
 
-def _typed(label, hint, width, *, kind=widgets.Text, **options):
+def _typed(label, width, *, kind=widgets.Text, **options):
     return kind(
-        description=label, placeholder=hint, continuous_update=False,
+        description=label, continuous_update=False,
         style={"description_width": "initial"}, layout={"width": f"{width}px"}, **options,
     )  # fmt: skip
 
 
-def _button(label, icon, tip, act, width):
-    made = widgets.Button(description=label, icon=icon, tooltip=tip, layout={"width": f"{width}px"})
-    made.on_click(act)
-    return made
+def _button(label, icon, tip, width):
+    return widgets.Button(description=label, icon=icon, tooltip=tip, layout={"width": f"{width}px"})
 
 
 def _in_words(value):
@@ -396,7 +417,8 @@ def _download(name, kind, content):
     """A link with the content inside: it needs no server."""
     uri = f"data:{kind};base64,{base64.b64encode(content).decode()}"
     name = escape(name, quote=True)
-    return f"<a download='{name}' href='{uri}'><b>{name}</b></a> ({len(content) / 1e6:.2g} MB): click to keep it."
+    size = f"{len(content) / 1e6:.2g} MB"
+    return f"<a download='{name}' href='{uri}'><b>{name}</b></a> ({size}): click to keep it."
 
 
 def sample_app(
