@@ -512,3 +512,10 @@ def test_other_kinds_have_their_own_controls(kind, tmp_path, planted):
     if kind == "line_scan":
         app.model.place = (7, 0)
         assert app.model.here()
+
+
+def test_a_curve_after_an_image_fills_its_axes(app):
+    """An image makes axes equal, and clearing them does not undo it."""
+    assert app._shown.right.get_aspect() == 1
+    app.model.open(datasets.sample_path("spectrum_image.hspy"))
+    assert app._shown.right.get_aspect() == "auto"

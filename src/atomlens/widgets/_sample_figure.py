@@ -76,8 +76,7 @@ class SampleFigure:
     def draw(self) -> None:
         """Draw both sides again."""
         for ax in (self.left, self.right):
-            ax.clear()
-            ax.set_axis_off()
+            _empty(ax)
         self._lasso = self._ring = None
         data = self.model.data
         if data is None:
@@ -85,7 +84,7 @@ class SampleFigure:
         kind = data.attrs.get("kind")
         if kind in ("image", "movie", "spectrum_image"):
             self.left.set_axis_on()
-            self._draw_layer(self.left, self.picture, whole=True)
+            self._draw_layer(self.left, self.picture)
             self._draw_by_hand()
             line = {"color": OUT, "linewidth": 1.5}
             self._lasso = LassoSelector(self.left, self._on_lasso, props=line)
@@ -98,8 +97,7 @@ class SampleFigure:
     def draw_place(self) -> None:
         """Draw the ring about the chosen place, and the right side again."""
         model, ax = self.model, self.right
-        ax.clear()
-        ax.set_axis_off()
+        _empty(ax)
         if model.data is None or model.place is None:
             return
         ax.set_axis_on()
@@ -109,8 +107,8 @@ class SampleFigure:
         else:
             self._draw_close_up(ax)
 
-    def _draw_layer(self, ax, picture, *, whole):
-        """A picture, or the part of it that is shown in close-up, with the chosen layer."""
+    def _draw_layer(self, ax, picture, near=None):
+        """A picture with the chosen layer; a part of it, with the rows of tables that are `near`."""
         layer, known = self.model.layer, {} if self.model.found is None else self.model.found.known
         if layer == "clusters":
             plotting.draw_labels(ax, known["clusters"].labels)
@@ -120,21 +118,21 @@ class SampleFigure:
             plotting.draw_map(ax, share, colourbar=False, cmap="viridis")
         else:
             plotting.draw_image(ax, _coarse(picture))
-        whole_picture = self.picture
+        whole, part = self.picture, near or (lambda table: table)
         if layer == "domains":
             plotting.draw_labels(ax, known["domains"]).set_alpha(0.45)
         elif layer == "phases":
-            own = known["sites"].iloc[known["phases"].centers_]
-            plotting.draw_phases(ax, own, known["phases"].phase_labels_, image=whole_picture)
+            own = part(known["sites"].iloc[known["phases"].centers_].assign(k=known["phases"].phase_labels_))
+            plotting.draw_phases(ax, own, own["k"], image=whole)
         elif layer == "displacements":
-            plotting.draw_displacements(ax, known["moved"], image=whole_picture)
+            plotting.draw_displacements(ax, known["moved"], image=whole)
         elif layer in ("columns", "defects"):
-            plotting.draw_columns(ax, whole_picture, known["columns"])
+            plotting.draw_columns(ax, whole, part(known["columns"]))
         elif layer == "frames" and "columns" in known:
             columns = known["columns"]
-            plotting.draw_columns(ax, whole_picture, columns[columns["frame"] == self.model.frame])
-        if "defects" in known and (layer == "defects" or (not whole and layer != "image")):
-            plotting.draw_hits(ax, whole_picture, known["defects"].defects)
+            plotting.draw_columns(ax, whole, part(columns[columns["frame"] == self.model.frame]))
+        if "defects" in known and (layer == "defects" or (near and layer != "image")):
+            plotting.draw_hits(ax, whole, part(known["defects"].defects))
         ax.set_title(_title(layer, known, self.model.frame))
 
     def _draw_by_hand(self):
@@ -164,16 +162,17 @@ class SampleFigure:
         half = _FEW if lattice is None else _AROUND * float(np.max(lattice.lengths))
         half = int(np.clip(half, 6, max(6, min(picture.shape) / 2)))
         row, column = self.model.pixel
-        part = picture[
-            max(0, row - half) : row + half + 1,
-            max(0, column - half) : column + half + 1,
-        ]
+        window = [slice(max(0, n - half), n + half + 1) for n in (row, column)]
+        part = picture[tuple(window)]
+        rows, columns = (np.arange(n)[w] for n, w in zip(picture.shape, window, strict=True))
         if not {"x", "y"} <= set(part.coords):
-            part = part.assign_coords(
-                {dim: np.arange(picture.sizes[dim])[max(0, n - half) : n + half + 1] for dim, n in
-                 (("y", row), ("x", column))}
-            )  # fmt: skip
-        self._draw_layer(ax, part, whole=False)
+            part = part.assign_coords(y=rows, x=columns)
+
+        def near(table):
+            inside = table["x"].between(columns[0] - 1, columns[-1] + 1)
+            return table[inside & table["y"].between(rows[0] - 1, rows[-1] + 1)]
+
+        self._draw_layer(ax, part, near)
         ax.set_title(f"Close-up at ({column}, {row}) px")
         (left, right), (top, bottom) = ((float(part[d][0]), float(part[d][-1])) for d in ("x", "y"))
         ax.set(xlim=(left, right), ylim=(bottom, top))
@@ -209,6 +208,12 @@ class SampleFigure:
             start, step = _origin(self.picture)
             corners = (np.array(outline) - start) / step
             self._on_loop(corners[:: -(-len(corners) // _MOST_CORNERS)])
+
+
+def _empty(ax):
+    ax.clear()
+    ax.set_aspect("auto")  # an image has left its own
+    ax.set_axis_off()
 
 
 def _origin(picture):

@@ -30,6 +30,8 @@ _HINTS = {
 _WRONG = "#B00020"
 _AUTO = 0  # in a list of numbers: a Dropdown shows nothing for None
 _KINDS = {  # what a control is for
+    "scale": ("image", "movie", "spectrum_image"),
+    "length": ("image", "movie", "spectrum_image"),
     "mode": ("image", "spectrum_image"),
     "frame": ("movie",),
     "feature_size": ("image", "movie"),
@@ -78,9 +80,9 @@ class SampleApp(LinkedView):
         )
         self.signal = dropdown("signal", [("", None)], None, width=330)
         self.scale = dropdown("scale", scales, "file", width=180)
-        self.length = _typed("", 116, placeholder="0.02, or 0.39 0.40")
-        self.mode = widgets.ToggleButtons(options=_MODES, style={"button_width": "80px"})
-        self.x, self.y = (_typed(f"{name} (px)", 104, kind=widgets.FloatText) for name in "xy")
+        self.length = _typed("", 112, placeholder="0.02, or 0.39 0.40")
+        self.mode = widgets.ToggleButtons(options=_MODES, style={"button_width": "87px"})
+        self.x, self.y = (_typed(f"{name} (px)", 97, kind=widgets.FloatText) for name in "xy")
         self.here = _button("Here", "crosshairs", "Do it at x and y", 76)
         self.undo = _button("Undo", "undo", "Take back the last change", 80)
         self.run = _button("Analyse", "play", "Make all analyses that make sense", 110)
@@ -198,9 +200,10 @@ class SampleApp(LinkedView):
             if model.path is not None:
                 near = model.uploaded or model.path.parent == self._folder
                 self.file.value = model.path.name if near else str(model.path)
-                place = Path.home() if model.uploaded else model.path.parent
+                place = Path("~") if model.uploaded else model.path.parent
                 self.folder.value = str(place / f"{model.name}_report")
-            self.mode.value = "look"
+            by_hand = _MODES.items() if kind == "image" else list(_MODES.items())[:2]  # spectra have no columns
+            self.mode.options, self.mode.value = dict(by_hand), "look"
         self._shown.looping, self._shown.corners = False, []
         self.signal.layout.display = "" if several else "none"
         for name, kinds in _KINDS.items():
