@@ -144,9 +144,9 @@ FLOORS = [
     "notebook",
     "plotting",
     "course",
+    "report",
     "widgets",
     "batch",
-    "report",
     "cli",
 ]
 

@@ -13,13 +13,14 @@ from atomlens.io._axes import KINDS
 from atomlens.io._columns import read_columns
 from atomlens.io._errors import FormatError
 from atomlens.io._hyperspy import from_hyperspy, to_hyperspy
-from atomlens.io._read import read, sha256, signals
+from atomlens.io._read import READABLE, read, sha256, signals
 from atomlens.io._scale import calibrate
 from atomlens.io._square import square_pixels
 from atomlens.io._write import write, write_all
 
 __all__ = [
     "KINDS",
+    "READABLE",
     "FormatError",
     "calibrate",
     "from_hyperspy",

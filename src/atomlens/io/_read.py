@@ -31,6 +31,7 @@ _HDF5 = (".h5", ".hdf5", ".nxs")
 # What lies beside a file, and which file to give instead
 _BESIDE = {".raw": ".rpl", ".hdr": ".mib"}
 _FOLDERS = (".zarr", ".zspy")
+#: Suffixes of files (and of folders that are one) that `read` knows.
 READABLE = sorted({*_rosetta.MODULES, *_OWN, *_HDF5})
 
 

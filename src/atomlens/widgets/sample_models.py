@@ -16,7 +16,6 @@ import traitlets
 from atomlens import io
 from atomlens._doubts import quietly
 from atomlens._types import Any, DataArray
-from atomlens.io._read import READABLE
 from atomlens.report import Settings, check_place, examine, write
 from atomlens.widgets._inbox import Inbox
 from atomlens.widgets._model import Model
@@ -79,7 +78,7 @@ class SampleModel(Model):
         if not given:
             raise ValueError("there is no name of a file: choose or type one")
         path = Path(given).expanduser().resolve()
-        if path.is_dir() and path.suffix.lower() not in READABLE:
+        if path.is_dir() and path.suffix.lower() not in io.READABLE:
             names = readable(path)
             there = f"choose one of its {len(names)} files" if names else "there is nothing in it to read"
             raise ValueError(f"{path} is a folder: {there}")
@@ -350,7 +349,7 @@ class SampleModel(Model):
 
 def readable(folder: str | Path) -> list[str]:
     """Names of the files in a folder that can be read."""
-    return sorted(p.name for p in Path(folder).iterdir() if p.suffix.lower() in READABLE)
+    return sorted(p.name for p in Path(folder).iterdir() if p.suffix.lower() in io.READABLE)
 
 
 def _read(path, settings) -> DataArray:

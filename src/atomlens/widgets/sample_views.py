@@ -202,7 +202,9 @@ class SampleApp(LinkedView):
                 self.file.value = model.path.name if near else str(model.path)
                 place = Path("~") if model.uploaded else model.path.parent
                 self.folder.value = str(place / f"{model.name}_report")
-            by_hand = _MODES.items() if kind == "image" else list(_MODES.items())[:2]  # spectra have no columns
+            by_hand = (
+                _MODES.items() if kind == "image" else list(_MODES.items())[:2]
+            )  # spectra have no columns
             self.mode.options, self.mode.value = dict(by_hand), "look"
         self._shown.looping, self._shown.corners = False, []
         self.signal.layout.display = "" if several else "none"
