@@ -4,7 +4,8 @@ Each disturbance of `_wild.py`, at moderate strength (or twice that, with `--str
 columns found and refined, lattices estimated, false alarms and weak vacancies, domains of a single crystal,
 and the displacement of a perfect one. `--generator plain` draws the same with code of its own. An answer is
 right or wrong by the limits in `FUNCTIONS`; a doubt is a warning, or an entry of ``doubts``. A refusal is an
-answer with a doubt, and its sentence is printed. `--store` writes the means as data/results/wild_truth.csv.
+answer with a doubt, and its sentence is printed. `--store` writes the means as data/results/wild_truth.csv
+(`--strong`: wild_strong.csv).
 """
 
 import argparse
@@ -23,6 +24,7 @@ from threadpoolctl import threadpool_limits
 from atomlens import columns, crystallography, defects, lattice, metrics
 
 STORED = Path(__file__).resolve().parent.parent / "data/results/wild_truth.csv"
+STRONG = STORED.with_name("wild_strong.csv")
 BEFORE = STORED.with_name("wild_before.csv")  # with estimators that took all noise for white (lesson 03)
 RATE = 1e-3  # false alarms a cell
 _NEAR = 0.4  # of the distance of the closest columns: a column found so near is right
@@ -245,7 +247,9 @@ def main():
     parser.add_argument("--seed", type=int, default=70_000)
     parser.add_argument("--model", help="network for `find`")
     parser.add_argument("--rows", help="also write every row to this file")
-    parser.add_argument("--store", action="store_true", help=f"write the table to {STORED.name}")
+    parser.add_argument(
+        "--store", action="store_true", help=f"write the table to {STORED.name} or {STRONG.name}"
+    )
     chosen = parser.parse_args()
     chosen.function = chosen.function or (QUICK if chosen.strong else list(FUNCTIONS))
     torch.set_num_threads(1)
@@ -272,7 +276,7 @@ def main():
         print(f"\nrefusals\n{rows['refusal'].value_counts().to_string()}")
     if chosen.store:
         means.columns = [f"{name}: {column}" for name, column in means.columns]
-        means.to_csv(STORED)
+        means.to_csv(STRONG if chosen.strong else STORED)
     print("\nbefore, as stored: F1 of find")
     print(pd.read_csv(BEFORE, index_col=0)["find: F1"].round(2).to_string())
     print(f"\n{len(rows)} answers, {time.process_time() - began:.0f} s of CPU")
