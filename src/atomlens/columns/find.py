@@ -19,6 +19,7 @@ from atomlens.columns._doubts import clipped, doubt, irregular, lopsided, missha
 from atomlens.columns._fitted import fitted
 from atomlens.columns._locate import locate, strongest
 from atomlens.columns._prepare import standardise
+from atomlens.columns._weak import with_weak
 from atomlens.columns.model import Chain, ColumnModel, Ensemble, load_model, model_names
 from atomlens.columns.scale import COLUMN_WIDTH, features, typical_size
 
@@ -96,8 +97,9 @@ def find(
     Warns
     -----
     OutsideTrainedDomain
-        If nothing rises above the noise, nothing is found, pixels are too coarse, most scores are low, no
-        lattice speaks for what the network is not sure of, or the image looks like a derivative.
+        If nothing rises above the noise, nothing is found, pixels are too coarse, most scores are low, weak
+        columns are missed between strong ones, no lattice speaks for what the network is not sure of, or the
+        image looks like a derivative.
     UserWarning
         If a scale bar is burnt in, or many pixels are saturated.
 
@@ -149,10 +151,17 @@ def find(
             values = values.max() - values
         # Networks of several classes know their bright species, and a team is asked for its own opinion.
         alone = not inverted and len(network.spec.classes) == 1 and not isinstance(network, Ensemble)
-        table = _detect(between if alone else values, network, zoom, threshold)
+        seen = between if alone else values
+        table = _on_specimen(_detect(seen, network, zoom, threshold), prepared.usable)
+        weak = []
+        if alone and crystal:
+            table, weak = with_weak(
+                seen, prepared.usable, table, size, zoom, lambda part: _detect(part, network, zoom, threshold)
+            )
         if alone and len(spots):
             table = _with_spots(table, spots, size)
         table = _on_specimen(table, prepared.usable)
+        said += weak
         said += filter(None, [doubt(table, network.spec.threshold)])
         said += lopsided(values, table, size)
         if crystal and not said:
