@@ -2,6 +2,8 @@
 
 import json
 import random
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -199,3 +201,14 @@ def test_a_segmentor_with_other_layers_is_refused():
         odd = import_atomai().models.Segmentor("Unet", nb_classes=1, nb_filters=4, layers=[1, 1, 1, 1])
     with pytest.raises(ValueError, match="other layers than AtomAI's default"):
         ColumnModel.from_segmentor(odd)
+
+
+def test_atomai_is_imported_without_what_takes_long():
+    """What it imports and nothing here uses comes when it is called, and is not replaced for others."""
+    code = (
+        "import sys; from atomlens.columns._atomai import import_atomai; atomai = import_atomai()\n"
+        "assert not {'torchvision', 'torchvision.models', 'mendeleev'} & set(sys.modules)\n"
+        "assert atomai.utils.graphx.element('C').atomic_number == 6\n"
+        "assert 'mendeleev' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-W", "ignore", "-c", code], check=True)

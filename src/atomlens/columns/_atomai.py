@@ -3,41 +3,31 @@
 from __future__ import annotations
 
 import contextlib
+import importlib
 import io
+import sys
 import warnings
-from functools import cache
+from functools import cache, partial
+from types import ModuleType
 
 from atomlens._extras import require
 from atomlens._threads import one_torch_thread
 from atomlens._torch import keep_random_state
 from atomlens._types import Any
 
-_OPERATORS = {
-    "nms": "nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-    "qnms": "qnms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+# What AtomAI imports and nothing here uses. torchvision takes seconds, and PyPI's build for Linux, made for
+# CUDA, cannot be imported beside a CPU torch at all; mendeleev brings a database.
+_UNUSED = {
+    "torchvision": (),
+    "torchvision.models": ("mobilenet_v2", "resnet50", "vgg16"),
+    "torchvision.utils": ("make_grid",),
+    "mendeleev": ("element",),
 }
 
 
 @cache
-def _declared_operators():
-    """Declare torchvision's compiled operators where its binary cannot load, so that it imports at all.
-
-    PyPI's torchvision for Linux is built for CUDA and cannot load beside a CPU torch; it then stumbles
-    over its own missing operators. AtomAI uses none of them. The library object must stay alive, hence
-    the cache.
-    """
-    torch = require("torch", reason="finding columns with a network")
-    library = torch.library.Library("torchvision", "DEF")
-    for schema in _OPERATORS.values():
-        # where the binary did load, the operator is there already
-        with contextlib.suppress(RuntimeError):
-            library.define(schema)
-    return library
-
-
-@cache
 def import_atomai():
-    """Import AtomAI, whether or not torchvision's compiled operators fit the installed torch.
+    """Import AtomAI without those of its requirements that take long, or cannot be imported.
 
     Returns
     -------
@@ -52,20 +42,29 @@ def import_atomai():
     require("torch", reason=reason)
     with warnings.catch_warnings(), keep_random_state(), contextlib.redirect_stdout(io.StringIO()):
         warnings.simplefilter("ignore")
-        try:
-            require("torchvision", reason=reason)
-        except RuntimeError:  # "operator torchvision::nms does not exist"
-            _forget("torchvision")
-            _declared_operators()
-        return require("atomai", reason=reason)
+        with _placeholders():
+            return require("atomai", reason=reason)
 
 
-def _forget(package):
-    """Drop a half-imported package, so that it can be imported again."""
-    import sys
+@contextlib.contextmanager
+def _placeholders():
+    """Modules that are imported for good when one of their functions is called, and not before."""
+    absent = {name: functions for name, functions in _UNUSED.items() if name not in sys.modules}
+    for name, functions in absent.items():
+        module = ModuleType(name)
+        module.__path__ = []  # a package: its submodules are looked up
+        for function in functions:
+            setattr(module, function, partial(_called, name, function))
+        sys.modules[name] = module
+    try:
+        yield
+    finally:
+        for name in absent:
+            del sys.modules[name]
 
-    for name in [n for n in sys.modules if n == package or n.startswith(package + ".")]:
-        del sys.modules[name]
+
+def _called(module, function, *args, **options):
+    return getattr(importlib.import_module(module), function)(*args, **options)
 
 
 @contextlib.contextmanager
