@@ -72,11 +72,11 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the verdict is asked for: see `LocalCrystallography`; `relevant` is in pixels."""
+    """What the verdict is asked for: see `LocalCrystallography`; `relevant` is in pixels, None for no power."""
 
     alpha: float
     tolerance: float
-    relevant: float
+    relevant: float | None
     trust_scan: bool
     random_state: int
 
@@ -212,16 +212,14 @@ def _test(evidence, of_atom, tested, whole, gap, settings):
     # Displacements that are not all alike, and not those of one variant that varies a little.
     several = p_spatial <= level and not (p <= level and domains.common() < _OPPOSITE * asymmetry**2)
     both = p if np.isnan(p_spatial) else min(2 * min(p, p_spatial), 1.0)
-    moved = np.tile(odd, (len(star), 1))
-    if evidence.same_site:
-        moved = rest(matrices.values())
-    asked = evidence.points[core], blocks, rest(matrices.values())
-    power = asymmetry_power(*asked, moved, settings.relevant, level)
-    if both <= alpha:
-        power = np.nan  # what is seen needs none
-    elif domains is not None:
-        images = odd @ group.matrices[list(matrices)]
-        power = min(power, domains.power(settings.relevant, images, core, asked, level))
+    power = np.nan  # what is seen needs none
+    if not both <= alpha and settings.relevant is not None:
+        moved = rest(matrices.values()) if evidence.same_site else np.tile(odd, (len(star), 1))
+        asked = evidence.points[core], blocks, rest(matrices.values())
+        power = asymmetry_power(*asked, moved, settings.relevant, level)
+        if domains is not None:
+            images = odd @ group.matrices[list(matrices)]
+            power = min(power, domains.power(settings.relevant, images, core, asked, level))
     return Finding(both, p_spatial, power, asymmetry, orbit, several)
 
 

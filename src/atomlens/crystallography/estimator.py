@@ -184,6 +184,8 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
     0      ferroic           1           4
     """
 
+    _asks_power = True
+
     def __init__(
         self,
         n_neighbors: int | str = 4,
@@ -456,7 +458,8 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
             translated=[self.contingency_[f"+{step}"].to_numpy() for step in _TRANSLATIONS],
             same_site=_on_own_site(hoods),
         )
-        settings = Settings(self.alpha, self.tolerance, self.relevant_px_, self.trust_scan, self.random_state)
+        relevant = self.relevant_px_ if self._asks_power else None
+        settings = Settings(self.alpha, self.tolerance, relevant, self.trust_scan, self.random_state)
         self.verdict_, self.phase_of_label_ = verdict(evidence, settings)
         if self.lattice_.pixel_size_nm:
             pm = 1000 * self.lattice_.pixel_size_nm * self.verdict_["asymmetry_px"]

@@ -88,6 +88,7 @@ def choose_n_clusters(
     hoods, rows = None, {}
     for k in ks:
         model = clone(estimator).set_params(n_clusters=k)
+        model._asks_power = False  # it takes most of the time, and says nothing of the number of labels
         with quietly():  # too few labels leave variants that no gap parts: that is asked here
             model.fit(X if hoods is None else hoods)  # neighbours are searched once
         hoods = model.neighbourhoods_
