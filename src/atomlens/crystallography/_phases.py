@@ -72,7 +72,7 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Settings:
-    """What the verdict is asked for: see `LocalCrystallography`; `relevant` is in pixels, None for no power."""
+    """What the verdict is asked for: see `LocalCrystallography`; `relevant` in pixels, None for no power."""
 
     alpha: float
     tolerance: float
