@@ -14,6 +14,8 @@ import zlib
 from contextlib import contextmanager
 from pathlib import Path
 
+from atomlens._paths import user_path
+
 _SLACK = 1.05, 2**20  # a factor, and bytes: what a format adds to the numbers
 _RESERVED = 2**31  # up to so many bytes room is tried by taking it, not only looked up
 _ABANDONED = 7 * 24 * 3600.0  # seconds after which a temporary file is nobody's
@@ -70,7 +72,7 @@ def replacing(paths, *, overwrite=False, nbytes=0):
 
 
 def _target(path, overwrite):
-    path = Path(path).expanduser()
+    path = user_path(path)
     if not path.parent.exists():
         raise FileNotFoundError(f"the folder {path.parent} does not exist: create it first")
     if not path.parent.is_dir():

@@ -439,3 +439,30 @@ def test_a_truncated_ser_never_passes(tmp_path, write_ser, keep):
 def test_what_is_no_path_is_refused(path):
     with pytest.raises(TypeError, match="name of a file"):
         io.read(path)
+
+
+def test_names_that_no_file_system_takes_are_one_sentence():
+    with pytest.raises(FileNotFoundError, match="no file ~nobody-of-this-name"):
+        io.read("~nobody-of-this-name/x.tif")
+    for action in (io.read, lambda p: io.write(np.eye(3), p), io.read_columns):
+        with pytest.raises(ValueError, match="more than 255 bytes"):
+            action("ä" * 130 + ".tif")
+
+
+@pytest.mark.parametrize("suffix", [".zarr", ".nc", ".tif", ".hspy"])
+def test_several_coordinates_in_one_axis_are_one_sentence(tmp_path, suffix):
+    stacked = xr.DataArray(np.eye(3), dims=("y", "x")).stack(place=("y", "x"))  # noqa: PD013 (no DataFrame)
+    with pytest.raises(ValueError, match="unstack or reset_index"):
+        io.write(stacked, tmp_path / f"a{suffix}")
+
+
+def test_groups_in_a_zarr_store_are_looked_into(tmp_path):
+    import zarr
+
+    group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w")
+    group.create_dataset("top", data=np.ones((4, 5)))
+    group.create_group("day 1").create_group("scan").create_dataset(
+        "image", data=np.arange(20.0).reshape(4, 5)
+    )
+    assert io.signals(tmp_path / "a.zarr").title.tolist() == ["top", "day 1/scan/image"]
+    assert io.read(tmp_path / "a.zarr", signal="day 1/scan/image").values[3, 4] == 19

@@ -312,3 +312,10 @@ def test_calibrate_refuses_what_does_not_fit():
         io.calibrate(crystal(16, 16), lattice=(1, 2, 3))
     with pytest.raises(NotPeriodicError):
         io.calibrate(np.random.default_rng(0).poisson(9, (128, 128)), lattice=0.4)
+
+
+def test_a_matrix_of_matlab_that_lies_on_its_side_is_put_upright(tmp_path):
+    xy = np.random.default_rng(0).uniform(5, 90, (60, 2))
+    scipy.io.savemat(tmp_path / "a.mat", {"positions": xy.T + 1})
+    table = io.read_columns(tmp_path / "a.mat")
+    assert np.allclose(table[["x", "y"]], xy)

@@ -6,6 +6,7 @@ import csv
 import json
 from pathlib import Path
 
+from atomlens._paths import user_path
 from atomlens._replace import replacing
 from atomlens.batch import _store, _work
 
@@ -40,7 +41,7 @@ def about(out):
 
 def prepare(out, *, kind, token, name, sources, movie=None, force=False):
     """Open the folder for work on `sources` ({part: label}), or refuse it."""
-    out = Path(out).expanduser()
+    out = user_path(out)
     before = about(out)
     if before and (before["work"], before["kind"], before.get("movie")) != (token, kind, movie):
         if not force:

@@ -6,6 +6,7 @@ from collections import Counter
 from functools import partial
 from pathlib import Path
 
+from atomlens._paths import user_path
 from atomlens._types import Any, DataArray, DataFrame, Iterator, Sequence
 from atomlens.batch import _folder, _store
 
@@ -28,7 +29,7 @@ class Batch:
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder).expanduser()
+        self.folder = user_path(folder)
         if not self.folder.exists():
             raise FileNotFoundError(f"there is no folder {self.folder}: check the name")
         about = _folder.about(self.folder)

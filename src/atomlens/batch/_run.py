@@ -7,6 +7,7 @@ import warnings
 from numbers import Integral
 from pathlib import Path
 
+from atomlens._paths import user_path
 from atomlens._types import Any, Callable, Iterable
 from atomlens.batch import _folder, _work
 from atomlens.batch._engine import Engine
@@ -140,4 +141,4 @@ def _sources(files):
 
 def absolute(path):
     """One name for a file, however it was given; links are followed."""
-    return str(Path(path).expanduser().resolve())
+    return str(user_path(path).resolve())

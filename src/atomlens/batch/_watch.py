@@ -6,6 +6,7 @@ import time
 from numbers import Integral
 from pathlib import Path
 
+from atomlens._paths import user_path
 from atomlens._types import Any, Callable
 from atomlens.batch import _folder, _work
 from atomlens.batch._engine import Engine
@@ -74,10 +75,10 @@ def watch(
     """
     _work.check(work)
     check_workers(workers)
-    folder = Path(folder).expanduser().resolve()
+    folder = user_path(folder).resolve()
     if not folder.is_dir():
         raise NotADirectoryError(f"there is no folder {folder} to watch: check its name")
-    if Path(out).expanduser().resolve().is_relative_to(folder):
+    if user_path(out).resolve().is_relative_to(folder):
         raise ValueError(
             f"the results cannot lie in the folder that is watched: choose an `out` beside {folder}"
         )

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from atomlens._paths import user_path
 from atomlens.io import sha256
 
 
@@ -22,7 +23,7 @@ def mirror():
     folder = os.environ.get("ATOMLENS_DATA_DIR")
     if not folder:
         return None
-    path = Path(folder).expanduser()
+    path = user_path(folder)
     if not path.is_dir():
         raise FileNotFoundError(
             f"ATOMLENS_DATA_DIR names {path}, which is no folder: correct the variable or unset it"
@@ -35,7 +36,7 @@ def cache_folder():
     import pooch
 
     chosen = os.environ.get("ATOMLENS_CACHE_DIR")
-    return Path(chosen).expanduser() if chosen else Path(pooch.os_cache("atomlens"))
+    return user_path(chosen) if chosen else Path(pooch.os_cache("atomlens"))
 
 
 def local(file):

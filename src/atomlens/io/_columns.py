@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from atomlens._paths import user_path
 from atomlens._types import DataFrame
 from atomlens._units import quantity, tidy
 from atomlens.io._errors import FormatError, explained
@@ -97,7 +98,7 @@ def read_columns(
     0  20.0  10.0  0.50  0.25     7
     1  30.0  10.0  0.75  0.25     9
     """
-    path = Path(path).expanduser()
+    path = user_path(path)
     _check(path, pixel_size, units, origin)
     notes = []
     own = None

@@ -33,7 +33,7 @@ def read_mat(path, name):
                 f"{path.name} is a MATLAB file of version 7.3: save it as -v7, or the positions as .csv"
             ) from error
         objects = _objects(found.get("__function_workspace__"))
-    found = {k: v for k, v in found.items() if isinstance(v, np.ndarray) and not k.startswith("__")}
+    found = {k: _upright(v) for k, v in found.items() if isinstance(v, np.ndarray) and not k.startswith("__")}
     objects += [_fields(value) for value in found.values() if value.dtype.names]
     of_statstem = [o for o in objects if _is_table(o.get(_COORDINATES))]
     if of_statstem and name is None:
@@ -49,6 +49,12 @@ def read_mat(path, name):
         )
     (table,) = tables.values()
     return np.asarray(table, dtype=float), None, None, 1.0
+
+
+def _upright(value):
+    """A table of positions that lies on its side, two rows of many columns, put upright."""
+    lies = value.ndim == 2 and value.shape[0] == 2 and value.shape[1] > _WIDEST
+    return value.T if lies else value
 
 
 def _is_table(value):

@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from atomlens._extras import missing
+from atomlens._paths import user_path
 from atomlens._types import DataArray, DataFrame
 from atomlens.io import _hdf5, _plain, _rosetta, _stores, _tiff
 from atomlens.io._axes import chunking
@@ -202,7 +203,7 @@ def _unpacked(path):
 def _existing(path):
     if not isinstance(path, str | os.PathLike):
         raise TypeError(f"path must be the name of a file, got a {type(path).__name__}")
-    path = Path(path).expanduser()
+    path = user_path(path)
     suffix = path.suffix.lower()
     if not path.exists():
         seen = sorted(p.name for p in path.parent.glob("*") if p.suffix.lower() in READABLE)[:8]

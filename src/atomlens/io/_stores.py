@@ -45,24 +45,30 @@ def open_zarr(path, *, lazy):
         raise FormatError(
             f"{path.name} is not a zarr group: it seems truncated, damaged or of zarr format 3"
         ) from error
+    return list(_of_group(group, path, lazy))
+
+
+def _of_group(group, path, lazy):
+    """The arrays of a group that are not coordinates, and those of the groups in it."""
     arrays = dict(group.arrays())
     listed = set(str(group.attrs.get("coordinates", "")).split())
-    return [
-        _from_zarr(name, arrays, listed, path, lazy)
-        for name, array in arrays.items()
-        if name not in listed and array.attrs.get("_ARRAY_DIMENSIONS") != [name]
-    ]
+    for name, array in arrays.items():
+        if name not in listed and array.attrs.get("_ARRAY_DIMENSIONS") != [name]:
+            yield _from_zarr(name, arrays, listed, path, lazy)
+    for _, inner in group.groups():
+        yield from _of_group(inner, path, lazy)
 
 
 def _from_zarr(name, arrays, listed, path, lazy):
     array = arrays[name]
+    title = array.path or name  # with the groups that it lies in
     attrs = array.attrs.asdict()
     dims = attrs.get("_ARRAY_DIMENSIONS", [""] * array.ndim)
     saved, wrong = _believed(attrs.get(MARK), dims, array.shape, set(arrays))
 
     def load():
         if not lazy:
-            check_memory(nbytes_of(array.shape, array.dtype), f"{name!r} of {path.name}")
+            check_memory(nbytes_of(array.shape, array.dtype), f"{title!r} of {path.name}")
         # Without a fill value, what is missing would be whatever memory holds.
         if (saved or array.fill_value is None) and array.nchunks_initialized < array.nchunks:
             raise FormatError(
@@ -80,12 +86,12 @@ def _from_zarr(name, arrays, listed, path, lazy):
         for c in {*dims, *listed} & set(arrays)
     }
     return Signal(
-        title=name,
+        title=title,
         shape=array.shape,
         dtype=array.dtype,
         axes=_axes(dims, array.shape, coords),
         load=load,
-        attrs={"reader": "atomlens (zarr)", "title": name} | wrong,
+        attrs={"reader": "atomlens (zarr)", "title": title} | wrong,
         saved=saved,
         coords=coords if saved else None,
     )

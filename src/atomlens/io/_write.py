@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from atomlens._paths import user_path
 from atomlens._replace import replacing
 from atomlens._types import Any, ArrayLike, DataArray, Mapping
 from atomlens.io import _metadata, _rosetta, _stores, _tiff
@@ -112,7 +113,7 @@ def write_all(files: Mapping[str | Path, Any], *, overwrite: bool = False) -> li
     with replacing(list(files), overwrite=overwrite, nbytes=sum(n for _, n in prepared)) as temporaries:
         for (write_to, _), temporary in zip(prepared, temporaries, strict=True):
             write_to(temporary)
-    return [Path(path).expanduser() for path in files]
+    return [user_path(path) for path in files]
 
 
 def _prepared(data, path):
@@ -155,6 +156,8 @@ def complete(array):
     if not array.ndim or not array.size:
         raise ValueError(f"an array of shape {array.shape} cannot be written: there is no data in it")
     for dim, size in array.sizes.items():
+        if dim in array.indexes and array.indexes[dim].nlevels > 1:
+            raise ValueError(f"the axis {dim!r} holds several coordinates in one: unstack or reset_index it")
         if dim not in array.coords:
             units = "px" if dim in SPACE else "frame" if dim == "time" else "channel"
             array = array.assign_coords({dim: xr.Variable(dim, np.arange(size), {"units": units})})

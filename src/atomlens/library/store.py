@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from atomlens._paths import user_path
 from atomlens._replace import replacing
 from atomlens._types import DataFrame, Series, ndarray
 from atomlens.library.extract import Defect
@@ -246,7 +247,7 @@ class Library:
 
         if not len(self):
             raise ValueError("the library is empty: there is nothing to save")
-        folder = Path(folder).expanduser()
+        folder = user_path(folder)
         folder.mkdir(exist_ok=True)
         with replacing([folder / name for name in _FILES], overwrite=overwrite) as (
             main,
@@ -327,7 +328,7 @@ def open_library(folder: str | PathLike) -> Library:
     ...     open_library(shelf.save(folder))
     <Library: 2 defects, Si1C4 1, Si1C3 1>
     """
-    folder = Path(folder).expanduser()
+    folder = user_path(folder)
     missing = [name for name in _FILES[:4] if not (folder / name).is_file()]
     if missing:
         raise FileNotFoundError(f"{folder} holds no library: {missing[0]} is missing")

@@ -13,6 +13,7 @@ import numpy as np
 
 from atomlens._doubts import doubts as doubts_of
 from atomlens._doubts import quietly
+from atomlens._paths import user_path
 from atomlens._types import DataArray, DataFrame, Survey
 from atomlens.report.figures import Picture, draw
 from atomlens.report.places import said_at
@@ -147,7 +148,7 @@ def examine(
 
     settings = Settings() if settings is None else settings
     tell = progress or (lambda title: None)
-    path = Path(path).expanduser().resolve()
+    path = user_path(path).resolve()
     tell("Reading")
     known, seconds, lines, said = _names(), {}, [], []
     memory = {} if memory is None else memory

@@ -16,6 +16,7 @@ from uuid import uuid4
 
 import numpy as np
 
+from atomlens._paths import user_path
 from atomlens._types import Any
 from atomlens.report.examine import Findings
 
@@ -63,7 +64,7 @@ def write(findings: Findings, folder: str | Path, *, force: bool = False) -> Pat
     ...     report.write(found, folder + "/first").name
     'report.html'
     """
-    folder = Path(folder).expanduser()
+    folder = user_path(folder)
     with _whole_folder(folder, force) as place:
         pictures = _figures(findings, place / "figures")
         _tables(findings, place)
@@ -93,7 +94,7 @@ def check_place(folder: str | Path, *, force: bool = False) -> None:
     --------
     >>> check_place("a_new_folder")
     """
-    folder = Path(folder).expanduser()
+    folder = user_path(folder)
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         if not force:
             raise FileExistsError(
