@@ -1,6 +1,7 @@
 """From a movie to classified detections: what is found, what is said about bad movies, what classes mean."""
 
 import inspect
+import json
 import warnings
 
 import dask.array as da
@@ -9,7 +10,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from atomlens import doubts, dynamics
+from atomlens import columns, doubts, dynamics
 from atomlens.lattice import NotPeriodicError
 from atomlens.simulate import Instrument, movies
 
@@ -271,3 +272,26 @@ def test_transposed_movies_are_put_right(sample, found):
     assert isinstance(turned, xr.DataArray)
     pd.testing.assert_frame_equal(dynamics.detect_frames(turned), found)
     assert "DefectNetwork" in inspect.signature(dynamics.train_on_frame).return_annotation
+
+
+def test_a_network_is_saved_and_opened_again(network, sample, tmp_path):
+    path = tmp_path / "mine.pt"
+    network.save(path)
+    again = dynamics.load_model(path)
+    one, two = (n.detect(sample.data[:2]) for n in (network, again))
+    pd.testing.assert_frame_equal(one, two)
+    assert one.attrs == two.attrs
+    assert repr(again) == repr(network)
+    assert again.region == network.region
+    assert again.history.equals(network.history)
+    with pytest.raises(FileExistsError):
+        network.save(path)
+    with pytest.raises(ValueError, match=r"open it with `atomlens\.dynamics\.load_model`"):
+        columns.load_model(path)
+    about = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
+    path.with_suffix(".json").write_text(json.dumps(about | {"filters": 8}), encoding="utf-8")
+    with pytest.raises(ValueError, match="belongs to another network"):
+        dynamics.load_model(path)
+    path.with_suffix(".json").write_text(json.dumps(about | {"basis": [[1, 2]]}), encoding="utf-8")
+    with pytest.raises(ValueError, match="does not describe"):
+        dynamics.load_model(path)

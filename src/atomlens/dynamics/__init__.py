@@ -10,7 +10,7 @@ from atomlens.dynamics.equivalence import Equivalence, equivalent_classes
 from atomlens.dynamics.freedom import Motion, motion
 from atomlens.dynamics.labels import label_frame
 from atomlens.dynamics.markov import Transitions, transitions
-from atomlens.dynamics.network import DefectNetwork, train_on_frame
+from atomlens.dynamics.network import DefectNetwork, load_model, train_on_frame
 from atomlens.dynamics.published import one_sequence_matrix, published_estimator, row_mean_matrix
 from atomlens.dynamics.sub_images import sub_images
 from atomlens.dynamics.tracks import events, link, remove_drift
@@ -34,6 +34,7 @@ __all__ = [
     "first_order",
     "label_frame",
     "link",
+    "load_model",
     "motion",
     "msd",
     "one_sequence_matrix",

@@ -10,8 +10,9 @@ import numpy as np
 import pandas as pd
 from scipy.ndimage import gaussian_filter
 
+from atomlens import _weights
 from atomlens._doubts import repeated, warn
-from atomlens._types import Any, ArrayLike, DataFrame, Lattice, ndarray
+from atomlens._types import Any, ArrayLike, DataFrame, Lattice, Path, ndarray
 from atomlens.columns import losses, quiet, segmentor
 from atomlens.dynamics._frames import Frames
 from atomlens.dynamics._lattice_filter import LatticeFilter
@@ -19,7 +20,7 @@ from atomlens.dynamics._windows import Windows
 from atomlens.dynamics.labels import THRESHOLD, crowded, filter_of, labelled
 from atomlens.metrics import match
 
-__all__ = ["DefectNetwork", "train_on_frame"]
+__all__ = ["DefectNetwork", "load_model", "train_on_frame"]
 
 _SHARE = 0.25  # of the frame, kept to validate on
 _GAP = 2.0  # spacings between the part that is learned from and that which is not
@@ -144,6 +145,83 @@ class DefectNetwork:
                 waiting = []
         table = frames.table(rows)
         return finished(table, frames, lens, "network", threshold, self.doubts, told=True)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> None:
+        """Write the weights as a plain state dict, and beside them what they are (json).
+
+        `load_model` opens them, for a later movie of the same material and pixel size.
+
+        Parameters
+        ----------
+        path : path-like
+            Ends in ``.pt``.
+        overwrite : bool
+
+        Raises
+        ------
+        FileExistsError
+            If one of the two files exists and `overwrite` is False.
+        ValueError
+            If the name does not end in ``.pt``.
+        """
+        about = {
+            "filters": self.net.c1.block[0].out_channels,
+            "shape": self.lens.shape,
+            "basis": self.lens.basis.tolist(),
+            "region": [[part.start, part.stop] for part in self.region],
+            "f1": None if np.isnan(self.f1) else self.f1,
+            "n_labels": self.n_labels,
+            "threshold": self.threshold,
+            "doubts": self.doubts,
+            "history": self.history.to_dict("list"),
+        }
+        _weights.save(path, _weights.DEFECT_NETWORK, about, self.net, overwrite=overwrite)
+
+
+def load_model(path: str | Path) -> DefectNetwork:
+    """Load a network saved by `DefectNetwork.save`.
+
+    Parameters
+    ----------
+    path : path-like
+        A ``.pt`` file; its ``.json`` must lie beside it.
+
+    Returns
+    -------
+    DefectNetwork
+
+    Raises
+    ------
+    FileNotFoundError
+        If one of the two files is missing.
+    ValueError
+        If a file is damaged, or holds something else.
+
+    Notes
+    -----
+    Nothing is unpickled but tensors (``weights_only=True``), so that a file from elsewhere cannot run code.
+
+    Examples
+    --------
+    >>> load_model("nowhere.pt")
+    Traceback (most recent call last):
+    FileNotFoundError: nowhere.pt does not exist: a model is a .pt file with its .json of the same name
+    """
+    return _weights.load(path, _weights.DEFECT_NETWORK, _described)
+
+
+def _described(about):
+    """A network as it was described, and what takes its weights."""
+    import torch
+
+    net = segmentor("Unet", 1, int(about["filters"])).net.to(memory_format=torch.channels_last)
+    f1 = np.nan if about["f1"] is None else float(about["f1"])
+    network = DefectNetwork(
+        net, pd.DataFrame(about["history"]), tuple(slice(*part) for part in about["region"]), f1,
+        int(about["n_labels"]), float(about["threshold"]),
+        LatticeFilter(tuple(about["shape"]), about["basis"]), list(about["doubts"]),
+    )  # fmt: skip
+    return network, net
 
 
 def places(lens, probability, threshold):
