@@ -9,7 +9,7 @@ import xarray as xr
 
 pytest.importorskip("torch")
 
-from atomlens import metrics
+from atomlens import doubts, metrics
 from atomlens.columns import (
     Chain,
     ColumnModel,
@@ -280,3 +280,41 @@ def test_doubt_is_put_into_words():
     assert "below 0.50" in doubt(table)
     assert doubt(table, 0.1) == ""
     assert "no column was found" in doubt(table[:0])
+
+
+def hexagonal(spacing, sigma, *, honeycomb, electrons=300.0, side=280, seed=0):
+    """Expected counts of a hexagonal lattice in plain numpy, and its columns: one a cell, or two."""
+    rng = np.random.default_rng(seed)
+    turn = rng.uniform(0, np.pi)
+    basis = spacing * np.array([[1, 0], [0.5, 0.75**0.5]])
+    basis = basis @ np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    xy = np.mgrid[-40:40, -40:40].reshape(2, -1).T @ basis + side / 2
+    xy = np.vstack([xy, xy + (basis[0] + basis[1]) / 3]) if honeycomb else xy
+    xy = xy[((xy > -20) & (xy < side + 20)).all(axis=1)]
+    y, x = np.mgrid[:side, :side]
+    image = sum(np.exp(-((x - a) ** 2 + (y - b) ** 2) / (2 * sigma**2)) for a, b in xy)
+    inside = ((xy >= 0) & (xy <= side - 1)).all(axis=1)
+    return electrons * image / image.max(), xy[inside], rng
+
+
+@pytest.mark.parametrize("width", [0.55, 0.6])
+@pytest.mark.parametrize("seed", [40, 41])
+def test_a_blurred_honeycomb_is_no_lattice_of_dark_hollows(width, seed):
+    """Its histogram leans to the dark; its hollows look as good as its columns, and are half as many."""
+    spacing = 30.0
+    image, truth, rng = hexagonal(spacing, width * spacing / 3**0.5 / 1.5, honeycomb=True, seed=seed)
+    with pytest.warns(OutsideTrainedDomain, match="pass inverted=True"):
+        found = find(rng.poisson(image))
+    assert metrics.match(found, truth, tolerance=5, border=8, shape=image.shape).f1 > 0.97
+    told = find(rng.poisson(image), inverted=False)
+    assert not any("honeycomb" in doubt for doubt in doubts(told))
+
+
+def test_dark_columns_on_a_hexagonal_lattice_may_be_told():
+    image, truth, rng = hexagonal(18.0, 4.5, honeycomb=False, seed=42)
+    counts = rng.poisson(1.1 * image.max() - image)
+    with pytest.warns(OutsideTrainedDomain, match="pass inverted=True"):
+        find(counts)
+    found = find(counts, inverted=True)
+    assert metrics.match(found, truth, tolerance=5, border=8, shape=image.shape).f1 > 0.97
+    assert not any("honeycomb" in doubt for doubt in doubts(found))

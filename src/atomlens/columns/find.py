@@ -29,6 +29,7 @@ _BLOCK = 512  # pixels of the trained scale that go through the network at once,
 _OVERLAP = 32  # ... on each side what is seen but not kept: beyond it the receptive field hardly weighs
 _LARGEST_ZOOM = 4.0
 _AS_GOOD = 0.05  # of mean score
+_TWICE = 1.6, 2.4  # columns of a honeycomb to one of its hollows, in a piece of an image
 _OWN = 2.0  # widths of a column around one far brighter than its lattice, in which no other is resolved
 _WIDER = (
     1.1  # times the features with bright atoms in them: a lattice is no wider without, clouds 2 to 4 times
@@ -146,7 +147,8 @@ def find(
         zoom, unresolved = _zoom(network, size)
         said += unresolved
         if inverted == "auto":
-            inverted = _looks_inverted(values, network, zoom, threshold)
+            inverted, either = _looks_inverted(values, network, zoom, threshold)
+            said += either
         if inverted:
             values = values.max() - values
         # Networks of several classes know their bright species, and a team is asked for its own opinion.
@@ -375,15 +377,26 @@ def _blocks(shape, zoom):
 
 
 def _looks_inverted(values, network, zoom, threshold):
-    """Ask the network both ways on a piece of the image, but only where its histogram leans to the dark."""
+    """Ask the network both ways on a piece of the image, but only where its histogram leans to the dark.
+
+    Returns whether columns are dark, and what is to be said if that cannot be told.
+    """
     n = [min(side, round(256 / zoom)) for side in values.shape]
     start = [(side - length) // 2 for side, length in zip(values.shape, n, strict=True)]
     piece = _prepare(values[start[0] : start[0] + n[0], start[1] : start[1] + n[1]], zoom)
     if np.mean(piece**3) > -0.1 * np.mean(piece**2) ** 1.5:
-        return False
-    scores = []
+        return False, []
+    seen = []
     for picture in (piece, -piece):
         _, _, _, score = locate(network.probability(picture), threshold=threshold, min_distance=_MIN_DISTANCE)
-        scores.append(score.mean() if score.size else 0.0)
-    # The hollows of a lattice may look as good as its columns do: then the histogram decides.
-    return scores[1] > scores[0] - _AS_GOOD
+        seen.append((score.mean() if score.size else 0.0, score.size))
+    (bright, more), (dark, fewer) = seen
+    if dark <= bright - _AS_GOOD:
+        return False, []
+    if bright > dark - _AS_GOOD and _TWICE[0] < more / max(fewer, 1) < _TWICE[1]:
+        return False, [
+            "bright columns on a honeycomb and dark ones in its hollows look the same here, and were taken "
+            "for bright: if columns are dark (bright field), pass inverted=True; if not, inverted=False"
+        ]
+    # The hollows of another lattice may look as good as its columns do: then the histogram decides.
+    return True, []
