@@ -159,7 +159,8 @@ class SampleFigure:
     def _draw_close_up(self, ax):
         picture, found = self.picture, self.model.found
         lattice = None if found is None else found.sample.lattice
-        half = _FEW if lattice is None else _AROUND * float(np.max(lattice.lengths))
+        spaced = lattice is not None and lattice.periodic
+        half = _AROUND * float(np.max(lattice.lengths)) if spaced else _FEW
         half = int(np.clip(half, 6, max(6, min(picture.shape) / 2)))
         row, column = self.model.pixel
         window = [slice(max(0, n - half), n + half + 1) for n in (row, column)]
