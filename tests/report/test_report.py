@@ -165,6 +165,10 @@ def test_spectra_get_clusters_where_there_are_some(tmp_path):
     assert made.sample.kind == "spectrum image"
     assert "taken = " in made.script
     assert (made.known["clusters"].labels[0] == -1).all()
+    assert made.at(3, 0) == {"cluster": "left out"}
+    assert "%" in made.at(3, 5)["mixture"]
+    with pytest.raises(ValueError, match="no lattice to calibrate by"):
+        examine(path, Settings(lattice=0.39))
     page = write(made, tmp_path / "report")
     assert "Mixtures" in made.script
     assert page.is_file()
@@ -289,11 +293,11 @@ def test_hostile_settings_are_one_short_sentence(text, tmp_path):
 
 
 def test_a_step_without_what_it_needs_is_a_doubt_and_leaves_nothing_behind(lattice_file, monkeypatch):
-    made = examine(lattice_file, Settings(feature_size=500))
+    made = examine(lattice_file, Settings(feature_size=1e8))
     assert {"atomic columns", "phases and displacements"} <= {d.split(" could not")[0] for d in made.doubts}
     assert [step.name for step in made.steps] == ["defects", "domains"]
     with pytest.raises(ValueError, match="needs columns"):
-        examine(lattice_file, Settings(feature_size=500, analyses=("phases",)))
+        examine(lattice_file, Settings(feature_size=1e8, analyses=("phases",)))
 
     def fail(*_, **__):
         raise IndexError("index 7")
@@ -305,18 +309,21 @@ def test_a_step_without_what_it_needs_is_a_doubt_and_leaves_nothing_behind(latti
     assert {"columns", "defects", "domains"} <= set(made.known)
 
 
-def test_one_column_is_told_with_its_scale(tmp_path):
+def test_one_column_is_told_with_its_scale(lattice_file):
     """A single place tells no scale: the image does."""
-    y, x = np.mgrid[:48, :48]
-    spot = 20 + 300 * np.exp(-((x - 22.3) ** 2 + (y - 25.1) ** 2) / 18)
-    noisy = np.random.default_rng(0).poisson(spot).astype("float32")
-    path = io.write(noisy, tmp_path / "one.tif")
-    made = examine(path, Settings(pixel_size=0.01, threshold=0.3, analyses=("columns",)))
-    assert len(made.tables["columns"]) == 1
-    assert made.at(22, 25)["column"].startswith("(0.223")
-    assert "nan" not in made.at(22, 25)["column"]
-    assert made.numbers.unit["position error"] == "pm"
-    assert made.numbers.value["position error"] > 0
+    from atomlens.report.places import said_at
+    from atomlens.report.tables import columns_numbers
+
+    known = dict(examine(lattice_file, Settings(analyses=("columns",))).known)
+    known["columns"] = known["columns"].iloc[[40]]
+    column = known["columns"].iloc[0]
+    said = said_at(known, 0, 0)["column"]
+    assert said.startswith(f"({column['x_nm']:.4f}, {column['y_nm']:.4f}) nm")
+    assert said.endswith("pm")
+    assert "nan" not in said
+    value, _, unit = columns_numbers(known)["position error"]
+    assert unit == "pm"
+    assert value > 0
 
 
 def test_a_place_that_was_left_out_says_so(lattice_file):

@@ -656,6 +656,36 @@ def test_the_close_up_of_an_image_without_a_lattice(tmp_path):
     assert "unexpected" not in app.message.value
 
 
+def test_a_click_meets_its_pixel_where_steps_differ_along_x_and_y(tmp_path):
+    """Else another spectrum is shown than that under the mouse."""
+    rng = np.random.default_rng(0)
+    scan = xr.DataArray(
+        rng.poisson(50, (12, 20, 30)).astype("float32"),
+        dims=("y", "x", "energy"),
+        coords={
+            "y": ("y", 7 + 3.0 * np.arange(12), {"units": "nm"}),
+            "x": ("x", 1.0 * np.arange(20), {"units": "nm"}),
+            "energy": ("energy", 100.0 + np.arange(30), {"units": "eV"}),
+        },
+        attrs={"kind": "spectrum_image"},
+    )
+    app = sample_app(io.write(scan, tmp_path / "scan.hspy"))
+    app.canvas.draw()
+    at = app._shown.left.transData.transform((4.0, 7 + 3.0 * 9))
+    event = MouseEvent("button_release_event", app.canvas, *at, button=1)
+    app.canvas.callbacks.process("button_release_event", event)
+    assert app.model.pixel == (9, 4)
+    np.testing.assert_allclose(np.ravel(app._shown._ring.get_data()), (4.0, 34.0))
+    app._shown._on_lasso([(0.0, 7.0), (4.0, 7.0), (4.0, 34.0)])
+    assert app.model.settings.left_out == (((0, 0), (4, 0), (4, 9)),)
+
+
+def test_a_mask_is_shown_as_an_image(tmp_path):
+    np.save(tmp_path / "mask.npy", np.eye(40) > 0)
+    app = sample_app(tmp_path / "mask.npy")
+    assert app._shown.left.images[0].get_array().max() == 1
+
+
 def test_a_curve_after_an_image_fills_its_axes(app):
     """An image makes axes equal, and clearing them does not undo it."""
     assert app._shown.right.get_aspect() == 1

@@ -21,7 +21,8 @@ def said_at(known, x, y):
         said["cluster"] = "left out" if label < 0 else str(label)
     if "unmixed" in known:
         shares = _value(known["unmixed"].abundances, x, y)
-        said["mixture"] = ", ".join(f"{100 * share:.0f} %" for share in shares)
+        if np.isfinite(shares).all():  # not where it was left out
+            said["mixture"] = ", ".join(f"{100 * share:.0f} %" for share in shares)
     return said
 
 

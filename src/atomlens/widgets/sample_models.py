@@ -26,7 +26,7 @@ __all__ = ["SampleModel"]
 LIVE = ("false_alarm_rate", "n_phases", "n_clusters")
 _SAVED = ".settings.json"
 _BY_HAND = ("left_out", "added", "removed")
-_REACH = 4  # sizes of a feature, as `columns.edit`: a click further away from all columns means none
+_REACH = 8  # sizes of a feature: a click further away from all columns means none of them
 _APART = 0.5  # sizes of a feature, at least, between columns
 _SIZE = 2  # pixels: of a feature, before one is known
 
@@ -166,7 +166,7 @@ class SampleModel(Model):
             data = self._tried(_read, self.path, settings)
             if data is None:
                 return False
-            if data.shape != self.data.shape and not changed & set(_BY_HAND):
+            if remember and data.shape != self.data.shape and not changed & set(_BY_HAND):
                 settings = settings.with_(**dict.fromkeys(_BY_HAND, ()))  # they are places in the other data
         if remember:
             self._past.append(self.settings)

@@ -303,7 +303,7 @@ class SampleApp(LinkedView):
             self.message.value = f"<b style='color:{_WRONG}'>{escape(model.error)}</b>"
         elif waiting:
             self.message.value = (
-                f"<b style='color:{OUT}'>The settings or the file have changed: press Analyse.</b>"
+                f"<b style='color:{OUT}'>The settings have changed, or the file: press Analyse.</b>"
             )
         elif model.path is None:
             self._tell(_HINTS["empty"])
