@@ -293,11 +293,21 @@ def test_hostile_settings_are_one_short_sentence(text, tmp_path):
 
 
 def test_a_step_without_what_it_needs_is_a_doubt_and_leaves_nothing_behind(lattice_file, monkeypatch):
-    made = examine(lattice_file, Settings(feature_size=1e8))
-    assert {"atomic columns", "phases and displacements"} <= {d.split(" could not")[0] for d in made.doubts}
-    assert [step.name for step in made.steps] == ["defects", "domains"]
-    with pytest.raises(ValueError, match="needs columns"):
-        examine(lattice_file, Settings(feature_size=1e8, analyses=("phases",)))
+    find = al.columns.find
+
+    def refuse(*given, threshold=None, **options):
+        if threshold is not None:
+            raise ValueError("no columns today")
+        return find(*given, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(al.columns, "find", refuse)
+        made = examine(lattice_file, Settings(threshold=0.5))
+        assert "atomic columns could not be told: no columns today" in made.doubts
+        assert any(doubt.startswith("phases and displacements could not be told") for doubt in made.doubts)
+        assert [step.name for step in made.steps] == ["defects", "domains"]
+        with pytest.raises(ValueError, match="needs columns"):
+            examine(lattice_file, Settings(threshold=0.5, analyses=("phases",)))
 
     def fail(*_, **__):
         raise IndexError("index 7")

@@ -46,8 +46,8 @@ class SampleModel(Model):
     --------
     >>> from atomlens import datasets
     >>> model = SampleModel(datasets.sample_path("spectrum_image.hspy"))
-    >>> model.change(n_clusters=2)
-    >>> model.analyse()
+    >>> model.change(n_clusters=2) and model.analyse()
+    True
     >>> model.layers
     ['total', 'clusters', 'mixture 1', 'mixture 2']
     """
