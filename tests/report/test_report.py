@@ -165,6 +165,10 @@ def test_spectra_get_clusters_where_there_are_some(tmp_path):
     assert made.sample.kind == "spectrum image"
     assert "taken = " in made.script
     assert (made.known["clusters"].labels[0] == -1).all()
+    assert made.at(3, 0) == {"cluster": "left out"}
+    assert "%" in made.at(3, 5)["mixture"]
+    with pytest.raises(ValueError, match="no lattice to calibrate by"):
+        examine(path, Settings(lattice=0.39))
     page = write(made, tmp_path / "report")
     assert "Mixtures" in made.script
     assert page.is_file()
@@ -228,6 +232,22 @@ def test_files_are_compared_by_the_same_analysis(lattice_file, tmp_path):
         ({"left_out": (((0, 0), (1, 1)),)}, "3 corners"),
         ({"removed": ("here",)}, "places"),
         ({"analyses": ("magic",)}, "no analysis"),
+        ({"analyses": 5}, "analyses must be a list"),
+        ({"pixel_size": 10**400}, "pixel_size must be positive"),
+        ({"lattice": 1e300}, "lattice must be positive"),
+        ({"feature_size": float("nan")}, "feature_size must be positive"),
+        ({"n_clusters": 10**30}, "whole number from 1 to 1000"),
+        ({"signal": [1]}, "signal must be a name or number"),
+        ({"signal": True}, "signal must be a name or number"),
+        ({"kind": 3}, "kind must be a name"),
+        ({"left_out": 5}, "left_out must be a list"),
+        ({"left_out": (5,)}, "polygon of left_out must be a list"),
+        ({"left_out": (((0, 0), (1, 1), (1, float("inf"))),)}, "places"),
+        ({"left_out": ([(0, 0)] * 20_000,)}, "20000 entries: 10000 at most"),
+        ({"added": "abc"}, "added must be a list"),
+        ({"added": ((float("nan"), 1),)}, "places"),
+        ({"removed": ((10**400, 1),)}, "places"),
+        ({"removed": [[[1, 2], [3, 4]]]}, "places"),
     ],
 )
 def test_a_setting_that_makes_no_sense_is_named(options, message):
@@ -249,6 +269,93 @@ def test_settings_come_back_from_their_file(tmp_path):
     path.write_text("not json")
     with pytest.raises(ValueError, match="no JSON"):
         Settings.load(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[" * 100_000,
+        '{"left_out": 1}',
+        '{"added": {"a": 1}}',
+        '{"lattice": "x"}',
+        '{"n_phases": [2]}',
+        "[]",
+        "null",
+    ]
+    + ['{"pixel_size": 1' + "0" * 5000 + "}", '{"left_out": [[[NaN, 1], [1, 2], [3, 4]]]}', '{"kind": {}}'],
+)
+def test_hostile_settings_are_one_short_sentence(text, tmp_path):
+    path = tmp_path / "settings.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=r"\w+ \w+") as raised:
+        Settings.load(path)
+    assert len(str(raised.value)) < 300
+
+
+def test_a_step_without_what_it_needs_is_a_doubt_and_leaves_nothing_behind(lattice_file, monkeypatch):
+    find = al.columns.find
+
+    def refuse(*given, threshold=None, **options):
+        if threshold is not None:
+            raise ValueError("no columns today")
+        return find(*given, **options)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(al.columns, "find", refuse)
+        made = examine(lattice_file, Settings(threshold=0.5))
+        assert "atomic columns could not be told: no columns today" in made.doubts
+        assert any(doubt.startswith("phases and displacements could not be told") for doubt in made.doubts)
+        assert [step.name for step in made.steps] == ["defects", "domains"]
+        with pytest.raises(ValueError, match="needs columns"):
+            examine(lattice_file, Settings(threshold=0.5, analyses=("phases",)))
+
+    def fail(*_, **__):
+        raise IndexError("index 7")
+
+    monkeypatch.setattr("atomlens.crystallography.displacements", fail)
+    made = examine(lattice_file)
+    assert any("IndexError (index 7); please report" in doubt for doubt in made.doubts)
+    assert not {"sites", "choice", "phases"} & set(made.known)  # lines before the one that failed
+    assert {"columns", "defects", "domains"} <= set(made.known)
+
+
+def test_one_column_is_told_with_its_scale(lattice_file):
+    """A single place tells no scale: the image does."""
+    from atomlens.report.places import said_at
+    from atomlens.report.tables import columns_numbers
+
+    known = dict(examine(lattice_file, Settings(analyses=("columns",))).known)
+    known["columns"] = known["columns"].iloc[[40]]
+    column = known["columns"].iloc[0]
+    said = said_at(known, 0, 0)["column"]
+    assert said.startswith(f"({column['x_nm']:.4f}, {column['y_nm']:.4f}) nm")
+    assert said.endswith("pm")
+    assert "nan" not in said
+    value, _, unit = columns_numbers(known)["position error"]
+    assert unit == "pm"
+    assert value > 0
+
+
+def test_a_place_that_was_left_out_says_so(lattice_file):
+    corners = ((0, 0), (0, 60), (60, 60), (60, 0))
+    made = examine(lattice_file, Settings(left_out=(corners,), analyses=("columns",)))
+    assert made.at(30, 30)["place"] == "left out"
+    assert "place" not in made.at(90, 90)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ['a"""b.tif', "a\\N.tif", "a\nb.tif", 'quote".tif', b"a\xff.tif".decode("utf-8", "surrogateescape")],
+)
+def test_names_do_not_break_the_code_or_the_page(name, tmp_path):
+    noise = np.random.default_rng(0).poisson(30, (40, 40)).astype("float32")
+    plain = io.write(noise, tmp_path / "plain.tif")
+    path = plain.rename(tmp_path / name)
+    made = examine(path)
+    page = write(made, tmp_path / "report")
+    names = {}
+    exec(compile((page.parent / "repeat.py").read_text(encoding="utf-8"), "repeat.py", "exec"), names)
+    np.testing.assert_array_equal(names["image"], made.data)
 
 
 def test_an_image_that_is_none_says_so(tmp_path):
@@ -273,11 +380,15 @@ def test_columns_are_edited_by_hand(lattice_file):
     assert far.max() < 0.3
     assert back["score"].isna().sum() == 2
     assert "by hand" in al.doubts(back)[-1]
+    once = al.columns.edit(table, image, remove=[gone.iloc[0], gone.iloc[0] + 0.1])
+    assert len(once) == len(table) - 1
+    assert "1 removed" in al.doubts(once)[-1]
     for options, message in (
         ({"add": [(-5, 3)]}, "outside"),
         ({"add": gone}, "already at"),
         ({"remove": [(0, 0)]}, "no column near"),
         ({"remove": "all"}, "pairs of numbers"),
+        ({"add": [(25.0, 16.0), (25.3, 16.0)]}, "already at"),  # two at once
     ):
         with pytest.raises(ValueError, match=message):
             al.columns.edit(table, image, **options)

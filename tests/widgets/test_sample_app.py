@@ -1,5 +1,6 @@
 """The app: what it knows without a screen, and a view that follows it."""
 
+import html
 import io as bytes_io
 import json
 import subprocess
@@ -9,6 +10,7 @@ import zipfile
 import numpy as np
 import pandas as pd
 import pytest
+import xarray as xr
 from matplotlib.backend_bases import MouseEvent
 
 from atomlens import datasets, io, simulate
@@ -118,14 +120,60 @@ def test_columns_are_removed_added_and_taken_back(lattice_file):
     assert model.settings.added == ()
 
 
-def test_where_there_is_none_nothing_is_removed_and_it_is_said(lattice_file):
-    model = SampleModel(lattice_file)
-    model.add(-50, 3)
-    assert not model.analyse()
-    assert "outside" in model.error
-    model.undo()
-    assert model.error == ""
-    assert model.analyse()
+def with_memory(analysed):
+    """A model of the same file that has it analysed already, and may be changed."""
+    model = SampleModel(analysed.path)
+    model._memory = dict(analysed._memory)
+    assert model.analyse(), model.error
+    return model
+
+
+def test_a_mark_that_makes_no_sense_is_refused_at_once(analysed):
+    model = with_memory(analysed)
+    column = model.found.known["columns"].iloc[20][["x", "y"]].astype(float)
+    for action, said in (
+        (lambda: model.add(-50, 3), "outside"),
+        (lambda: model.add(np.nan, 3), "outside"),
+        (lambda: model.look_at(np.nan, 3), "outside"),
+        (lambda: model.remove(-400, 3), "outside"),
+        (lambda: model.add(*column + 0.5), "already"),
+    ):
+        assert not action()
+        assert said in model.error
+        assert model.settings == Settings()
+    assert model.add(*column + 7)
+    assert not model.add(*column + 7.3)
+    assert "already" in model.error
+    assert model.remove(*column)
+    assert not model.remove(*column)
+    assert "removed already" in model.error
+    assert model.add(*column)  # where one was removed there is room
+    assert model.place != (np.nan, 3)
+
+
+def test_a_click_far_from_all_columns_removes_none(tmp_path):
+    atoms = simulate.image(simulate.structures.perovskite((3, 3)), electrons=400, random_state=0).data.values
+    image = np.pad(atoms, ((0, 0), (0, 150)), mode="median", stat_length=3).astype("float32")
+    model = SampleModel(io.write(image, tmp_path / "edge.tif"), Settings(analyses=("columns",)))
+    assert model.analyse(), model.error
+    assert not model.remove(atoms.shape[1] + 120, 40)
+    assert "no column near" in model.error
+
+
+def test_an_added_column_is_taken_back_although_it_moved_as_it_was_fitted(analysed):
+    """Not its neighbour, and not twice."""
+    model = with_memory(analysed)
+    columns = model.found.known["columns"]
+    victim = columns.iloc[30]
+    assert model.remove(victim["x"], victim["y"])
+    assert model.analyse(), model.error
+    assert model.add(victim["x"] + 4.5, victim["y"])
+    assert model.analyse(), model.error
+    assert model.remove(victim["x"], victim["y"])
+    assert model.settings.added == ()
+    assert model.settings.removed == ((victim["x"], victim["y"]),)
+    assert not model.remove(victim["x"], victim["y"])
+    assert "taken back already" in model.error
 
 
 def test_areas_are_left_out(lattice_file, analysed):
@@ -204,6 +252,52 @@ def test_settings_are_saved_beside_the_file_and_resumed(lattice_file, tmp_path):
     assert "no settings" in other.error
     # The command line takes the same file.
     assert Settings.from_dict(json.loads(json.dumps(model.settings.to_dict()))) == model.settings
+
+
+def test_what_is_drawn_has_the_scale_it_was_found_with(bare_file):
+    """After a calibration by the lattice, and between a new pixel size and the next analysis."""
+    model = SampleModel(bare_file, Settings(analyses=("domains",), lattice=0.3905))
+    assert model.analyse(), model.error
+    xr.testing.assert_equal(model.data.x, model.found.maps["domains"].x)
+    assert model.data.x.attrs["units"] == "nm"
+    assert model.calibrate("pixel_size", "0.5")
+    assert model.stale
+    xr.testing.assert_equal(model.data.x, model.found.maps["domains"].x)
+    assert model.analyse(), model.error
+    assert float(model.data.x[1]) == 0.5
+
+
+def test_a_file_that_changes_on_the_disk(planted, tmp_path):
+    path = io.write(planted.data, tmp_path / "a.tif")
+    model = SampleModel(path, Settings(analyses=("columns",)))
+    assert model.analyse(), model.error
+    assert not model.stale
+    io.write(planted.data[:90, :80], path, overwrite=True)
+    assert model.stale
+    assert model.bundle() is None
+    assert "file have changed" in model.error
+    assert model.analyse(), model.error
+    assert model.data.shape == (90, 80)
+    assert model.place == (40, 45)
+    # What was found stays when the file is gone: a disk may be taken out.
+    path.unlink()
+    size = f"{model.found.size:,}".replace(",", " ")
+    assert size != "0"
+    page = model.report(tmp_path / "r")
+    assert f"{size} bytes" in page.read_text(encoding="utf-8").replace("\xa0", " ")
+    assert not model.analyse()
+    assert model.error
+
+
+def test_marks_are_places_in_one_signal(tmp_path, planted):
+    np.savez(tmp_path / "two.npz", one=planted.data.values, two=planted.data.values[:50, :60])
+    model = SampleModel(tmp_path / "two.npz")
+    assert model.leave_out([(0, 0), (150, 0), (0, 150)])
+    marked = model.settings
+    assert model.change(signal=1)
+    assert model.settings == Settings(signal=1)
+    model.undo()
+    assert model.settings == marked
 
 
 def test_the_report_and_its_bundle(analysed, tmp_path):
@@ -512,6 +606,84 @@ def test_other_kinds_have_their_own_controls(kind, tmp_path, planted):
     if kind == "line_scan":
         app.model.place = (7, 0)
         assert app.model.here()
+
+
+def test_settings_that_the_controls_do_not_offer_are_shown(lattice_file, tmp_path, planted):
+    np.savez(tmp_path / "two.npz", one=planted.data.values, two=planted.data.values[:50, :60])
+    app = sample_app(tmp_path / "two.npz", Settings(signal="two", n_phases=9, false_alarm_rate=1e-12))
+    assert app.model.data.shape == (50, 60)
+    assert (app.signal.value, app.n_phases.value) == (1, 9)
+    assert app.false_alarm_rate.value == pytest.approx(1e-12)
+
+
+def test_a_control_goes_back_where_what_it_asks_for_cannot_be(lattice_file, tmp_path):
+    path = tmp_path / "mine.tif"
+    path.write_bytes(lattice_file.read_bytes())
+    app = sample_app(path)
+    app.threshold.value = "3"
+    assert "between 0 and 1" in app.message.value
+    assert app.threshold.value == ""
+    path.unlink()
+    app.scale.value, app.length.value = "pixel_size", "0.5"
+    assert "mine.tif" in app.message.value
+    assert (app.scale.value, app.length.value) == ("file", "")
+    app.scale.value = "lattice"  # a message does not stand in the way of the next try
+    assert app.scale.value == "lattice"
+
+
+@pytest.mark.parametrize("name", ["~nobody_here/x.tif", "a\0b.tif", "x" * 5000, "absent/absent.tif"])
+def test_names_that_can_be_no_file_are_one_sentence(name, app):
+    app.file.value = name
+    assert "unexpected" not in app.message.value
+    assert app.model.error
+    assert "Errno" not in app.model.error
+
+
+def test_uploads_and_loops_that_fail_are_said(app, monkeypatch):
+    monkeypatch.setattr(app.model, "_open", lambda *_: {}["x"])
+    app.upload._on_file("x.tif")
+    assert "KeyError" in app.message.value
+    monkeypatch.setattr(app.model, "_become", lambda *_: {}["y"])
+    app._shown._on_loop([(0, 0), (9, 0), (0, 9)])
+    assert "KeyError: 'y'" in html.unescape(app.message.value)
+
+
+def test_the_close_up_of_an_image_without_a_lattice(tmp_path):
+    noise = np.random.default_rng(0).poisson(30, (40, 50)).astype("float32")
+    app = sample_app(io.write(noise, tmp_path / "noise.tif"))
+    app.run.click()
+    assert app.model.found is not None
+    assert "unexpected" not in app.message.value
+
+
+def test_a_click_meets_its_pixel_where_steps_differ_along_x_and_y(tmp_path):
+    """Else another spectrum is shown than that under the mouse."""
+    rng = np.random.default_rng(0)
+    scan = xr.DataArray(
+        rng.poisson(50, (12, 20, 30)).astype("float32"),
+        dims=("y", "x", "energy"),
+        coords={
+            "y": ("y", 7 + 3.0 * np.arange(12), {"units": "nm"}),
+            "x": ("x", 1.0 * np.arange(20), {"units": "nm"}),
+            "energy": ("energy", 100.0 + np.arange(30), {"units": "eV"}),
+        },
+        attrs={"kind": "spectrum_image"},
+    )
+    app = sample_app(io.write(scan, tmp_path / "scan.hspy"))
+    app.canvas.draw()
+    at = app._shown.left.transData.transform((4.0, 7 + 3.0 * 9))
+    event = MouseEvent("button_release_event", app.canvas, *at, button=1)
+    app.canvas.callbacks.process("button_release_event", event)
+    assert app.model.pixel == (9, 4)
+    np.testing.assert_allclose(np.ravel(app._shown._ring.get_data()), (4.0, 34.0))
+    app._shown._on_lasso([(0.0, 7.0), (4.0, 7.0), (4.0, 34.0)])
+    assert app.model.settings.left_out == (((0, 0), (4, 0), (4, 9)),)
+
+
+def test_a_mask_is_shown_as_an_image(tmp_path):
+    np.save(tmp_path / "mask.npy", np.eye(40) > 0)
+    app = sample_app(tmp_path / "mask.npy")
+    assert app._shown.left.images[0].get_array().max() == 1
 
 
 def test_a_curve_after_an_image_fills_its_axes(app):

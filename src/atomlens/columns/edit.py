@@ -66,8 +66,10 @@ def edit(
     if len(remove):
         gone = _nearest(columns, remove, near)
         kept = columns.drop(index=columns.index[gone])
+        remove = gone  # the same column may be named twice
     if len(add):
-        there = cKDTree(kept[["x", "y"]]).query(add)[0] if len(kept) else np.full(len(add), np.inf)
+        every = np.vstack([kept[["x", "y"]], add])
+        there = cKDTree(every).query(add, k=2)[0][:, 1]  # the first is the place itself
         if there.min() < near / 8:
             x, y = add[there.argmin()]
             raise ValueError(f"there is a column already at ({x:.1f}, {y:.1f}) px: add another place")

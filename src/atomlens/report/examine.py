@@ -36,6 +36,8 @@ class Findings:
     ----------
     path : Path
     sha256 : str
+    size : int
+        Of the file, in bytes.
     settings : Settings
     sample : Survey
     steps : list of Step
@@ -56,6 +58,7 @@ class Findings:
 
     path: Path
     sha256: str
+    size: int
     settings: Settings
     sample: Survey
     steps: list[Step]
@@ -78,6 +81,11 @@ class Findings:
         return {
             name: _in_words(*row) for name, row in zip(self.numbers.index, self.numbers.values, strict=True)
         }
+
+    @property
+    def data(self) -> DataArray:
+        """What was looked at, with its scale."""
+        return next(self.known[name] for name in ("image", "movie", "data") if name in self.known)
 
     def at(self, x: float, y: float) -> dict[str, str]:
         """What was found at a place in pixels, or nearest to it, in words with units."""
@@ -165,15 +173,20 @@ def examine(
         for step in _wanted(recipe, settings, sample):
             tell(step.title)
             start = time.perf_counter()
-            code = step.code(settings, known)
             needed = [block for name, block in zip(made, lines[1:], strict=True) if name.name in step.needs]
+            before = dict(known)
             try:
+                if len(needed) < len(step.needs):
+                    raise ValueError(f"that needs {' and '.join(step.needs)}, which could not be told")
+                code = step.code(settings, known)
                 _run(code, known, memory, step.name, (_state(path), basis, *needed))
-            except ValueError as error:
+            except Exception as error:
                 by_hand = step.name == "columns" and (settings.added or settings.removed)
                 if by_hand or step.name in (settings.analyses or ()):
                     raise
-                said.append(f"{step.title.lower()} could not be told: {error}")
+                known.clear()
+                known.update(before)  # half of a step is none
+                said.append(f"{step.title.lower()} could not be told: {_why(error)}")
                 continue
             lines.append(f"# {step.title}\n{code}")
             made.append(step)
@@ -186,9 +199,10 @@ def examine(
         maps |= step.maps(known)
     doubts = [doubt for name in _DOUBTFUL if name in known for doubt in _doubts_in(known[name])]
     hashed = known[_first(kind)].attrs.get("sha256") or io.sha256(path)
+    size = sum(file.stat().st_size for file in ([path] if path.is_file() else path.rglob("*")))
     every = list(dict.fromkeys([*doubts, *said]))
     return Findings(
-        path, hashed, settings, sample, made, every, _script(path, hashed, lines),
+        path, hashed, size, settings, sample, made, every, _script(path, hashed, lines),
         as_table(numbers), tables, maps, known, seconds,
     )  # fmt: skip
 
@@ -304,6 +318,15 @@ def _run(code, known, memory, name, basis):
         kept.append((statement, {k: v for k, v in known.items() if k not in old or old[k] is not v}))
 
 
+def _why(error):
+    """An error in words; one that is none for users still stops nothing else."""
+    if isinstance(error, ValueError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for it"
+    return f"an error that nobody foresaw, {type(error).__name__} ({error}); please report it"
+
+
 def _state(path):
     """What changes when a file does."""
     seen = path.stat()
@@ -345,9 +368,8 @@ def _script(path, hashed, lines):
         }.items()
         if any(used in block for block in lines)
     ]
-    head = (
-        f'"""The analysis of {path.name}, with atomlens {__version__}.\n\nSHA-256 of the file: {hashed}\n"""'
-    )
+    name = path.name.replace('"', "'")  # it stands in a docstring
+    head = f'"""The analysis of {name}, with atomlens {__version__}.\n\nSHA-256 of the file: {hashed}\n"""'
     imports.append(("\n" if imports else "") + "import atomlens as al")
     return "\n\n".join([head.replace("\\", "\\\\"), "\n".join(imports), *lines]) + "\n"
 

@@ -26,6 +26,7 @@ _DENSITY, _CSS_DPI = 2, 96  # pixels of a picture for one of the page; of the pa
 _QUALITY = 90  # of WebP, in per cent: marks of one point keep their colours
 _MOST_ROWS = 40  # of a table, that stand in the page
 _LIBRARIES = ("numpy", "scipy", "pandas", "xarray", "scikit-learn", "scikit-image", "torch", "atomai")
+_TEXT = {"encoding": "utf-8", "errors": "replace"}  # a name may hold bytes that are no text
 _MARK = "settings.json"  # lies in every folder that a report is in
 
 
@@ -69,11 +70,11 @@ def write(findings: Findings, folder: str | Path, *, force: bool = False) -> Pat
         pictures = _figures(findings, place / "figures")
         _tables(findings, place)
         _maps(findings, place / "maps")
-        (place / "repeat.py").write_text(findings.script, encoding="utf-8")
+        (place / "repeat.py").write_text(findings.script, **_TEXT)
         (place / _MARK).write_text(json.dumps(findings.settings.to_dict(), indent=1) + "\n", encoding="utf-8")
         files = sorted(p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_file())
         page = _page(findings, pictures, files)
-        (place / "report.html").write_text(page, encoding="utf-8")
+        (place / "report.html").write_text(page, **_TEXT)
     return folder / "report.html"
 
 
@@ -196,7 +197,7 @@ def _page(findings, pictures, files):
         settings=findings.settings.changed,
         script=findings.script,
         sha256=findings.sha256,
-        size=f"{_bytes(findings.path):,}".replace(",", " "),
+        size=f"{findings.size:,}".replace(",", " "),
         versions=_versions(),
         made=time.strftime("%Y-%m-%d %H:%M"),
         seconds=findings.seconds,
@@ -238,11 +239,6 @@ def _cell(value):
     if isinstance(value, float):
         return "–" if value != value else f"{value:.5g}"
     return str(value)
-
-
-def _bytes(path):
-    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
-    return sum(file.stat().st_size for file in files)
 
 
 def _versions() -> dict[str, Any]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+import xarray as xr
 
-from atomlens.lattice.table import pixel_size
+from atomlens._image import calibration_of
 
-__all__ = ["said_at"]
+__all__ = ["nm_a_pixel", "said_at"]
 
 
 def said_at(known, x, y):
@@ -20,14 +21,22 @@ def said_at(known, x, y):
         said["cluster"] = "left out" if label < 0 else str(label)
     if "unmixed" in known:
         shares = _value(known["unmixed"].abundances, x, y)
-        said["mixture"] = ", ".join(f"{100 * share:.0f} %" for share in shares)
+        if np.isfinite(shares).all():  # not where it was left out
+            said["mixture"] = ", ".join(f"{100 * share:.0f} %" for share in shares)
     return said
+
+
+def nm_a_pixel(known):
+    """Nanometres a pixel of the image, or None; a table tells it only where it has two places or more."""
+    return calibration_of(known["image"]).get("x", (0, None))[1]
 
 
 def _in_image(known, x, y):
     columns, moved = known.get("columns", ()), known.get("moved")
-    size = pixel_size(columns) if len(columns) else None
+    size = nm_a_pixel(known)
     said = {}
+    if "left_out" in known and _value(xr.DataArray(known["left_out"], dims=("y", "x")), x, y):
+        said["place"] = "left out"
     if len(columns):
         row = _nearest(columns, x, y)
         error = _length(np.hypot(row["x_err"], row["y_err"]), size)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+import reprlib
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +16,9 @@ __all__ = ["ANALYSES", "Settings"]
 
 #: What can be asked for, in the order in which it is done. "latent" takes a minute: only when asked.
 ANALYSES = ("columns", "defects", "domains", "phases", "latent", "clusters", "unmix", "frames")
+_LENGTHS = (1e-9, 1e9)  # nm or pixels: beyond, numbers overflow instead of meaning something
+_MOST_GROUPS = 1000
+_MOST_MARKS = 10_000  # corners or places: a hand makes hundreds, and a million takes minutes
 
 
 @dataclass(frozen=True)
@@ -73,24 +79,35 @@ class Settings:
 
     def __post_init__(self):
         for name in ("pixel_size", "feature_size"):
-            _in_range(name, getattr(self, name), 0, float("inf"))
+            _in_range(name, getattr(self, name), *_LENGTHS)
         _in_range("threshold", self.threshold, 0, 1)
         _in_range("false_alarm_rate", self.false_alarm_rate, 0, 1)
         for name in ("n_phases", "n_clusters"):
             value = getattr(self, name)
-            if value is not None and not (type(value) is int and value >= 1):
-                raise ValueError(f"{name} must be a whole number of at least 1, got {value!r}")
+            if value is not None and not (type(value) is int and 1 <= value <= _MOST_GROUPS):
+                raise ValueError(
+                    f"{name} must be a whole number from 1 to {_MOST_GROUPS}, got {_short(value)}"
+                )
+        for name, types in (("signal", int | str), ("kind", str)):
+            value = getattr(self, name)
+            if value is not None and (isinstance(value, bool) or not isinstance(value, types)):
+                raise ValueError(
+                    f"{name} must be a name{' or number' * (name == 'signal')}, got {_short(value)}"
+                )
         if self.lattice is not None and self.pixel_size is not None:
             raise ValueError("give pixel_size or lattice, not both: each of them calibrates the image")
         object.__setattr__(self, "lattice", _lengths(self.lattice))
-        object.__setattr__(self, "left_out", tuple(_polygon(p) for p in self.left_out))
+        object.__setattr__(self, "left_out", tuple(_polygon(p) for p in _several("left_out", self.left_out)))
         for name in ("added", "removed"):
-            object.__setattr__(self, name, tuple(_place(name, p) for p in getattr(self, name)))
+            places = _several(name, getattr(self, name))
+            object.__setattr__(self, name, tuple(_place(name, p) for p in places))
         if self.analyses is not None:
-            wanted = (self.analyses,) if isinstance(self.analyses, str) else tuple(self.analyses)
+            wanted = (
+                (self.analyses,) if isinstance(self.analyses, str) else _several("analyses", self.analyses)
+            )
             unknown = [name for name in wanted if name not in ANALYSES]
             if unknown:
-                raise ValueError(f"{unknown[0]!r} is no analysis: choose from {', '.join(ANALYSES)}")
+                raise ValueError(f"{_short(unknown[0])} is no analysis: choose from {', '.join(ANALYSES)}")
             object.__setattr__(self, "analyses", wanted)
 
     @property
@@ -146,22 +163,42 @@ class Settings:
         ValueError
             If it holds no settings.
         """
+        path = Path(path)
         try:
-            return cls.from_dict(json.loads(Path(path).read_text(encoding="utf-8")))
+            return cls.from_dict(json.loads(path.read_text(encoding="utf-8")))
         except (json.JSONDecodeError, UnicodeDecodeError):
-            raise ValueError(f"{Path(path).name} holds no settings: it is no JSON") from None
+            raise ValueError(f"{path.name} holds no settings: it is no JSON") from None
+        except RecursionError:
+            raise ValueError(f"{path.name} holds no settings: its lists are nested too deep") from None
 
 
 def _tuples(value):
     return tuple(map(_tuples, value)) if isinstance(value, list) else value
 
 
+def _short(value):
+    """A value in an error: of a damaged file it may be anything, and long."""
+    return reprlib.repr(value)
+
+
 def _in_range(name, value, low, high):
     if value is None:
         return
     if isinstance(value, bool) or not isinstance(value, int | float) or not low < value < high:
-        span = "positive" if high == float("inf") else f"between {low} and {high}"
-        raise ValueError(f"{name} must be {span}, got {value!r}")
+        span = (
+            f"positive, from {low:g} to {high:g}" if (low, high) == _LENGTHS else f"between {low} and {high}"
+        )
+        raise ValueError(f"{name} must be {span}, got {_short(value)}")
+
+
+def _several(name, values):
+    """A tuple of what must be a list, not too long."""
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ValueError(f"{name} must be a list, got {_short(values)}")
+    values = tuple(values)
+    if len(values) > _MOST_MARKS:
+        raise ValueError(f"{name} has {len(values)} entries: {_MOST_MARKS} at most")
+    return values
 
 
 def _lengths(lattice):
@@ -169,22 +206,24 @@ def _lengths(lattice):
         return None
     several = tuple(lattice) if isinstance(lattice, list | tuple) else (lattice,)
     if len(several) not in (1, 2):
-        raise ValueError(f"lattice is one length in nm, or two, got {lattice!r}")
+        raise ValueError(f"lattice is one length in nm, or two, got {_short(lattice)}")
     for value in several:
-        _in_range("lattice", value, 0, float("inf"))
+        _in_range("lattice", value, *_LENGTHS)
     return several if len(several) == 2 else several[0]
 
 
 def _place(name, place):
     try:
         x, y = (float(value) for value in place)
-    except (TypeError, ValueError):
-        raise ValueError(f"{name} must hold places (x, y) in pixels, got {place!r}") from None
+    except (TypeError, ValueError, OverflowError):
+        x = y = math.nan
+    if not (math.isfinite(x) and math.isfinite(y)):
+        raise ValueError(f"{name} must hold places (x, y) in pixels, got {_short(place)}")
     return x, y
 
 
 def _polygon(corners):
-    polygon = tuple(_place("left_out", corner) for corner in corners)
+    polygon = tuple(_place("left_out", corner) for corner in _several("a polygon of left_out", corners))
     if len(polygon) < 3:
         raise ValueError(f"a polygon of left_out needs 3 corners, got {len(polygon)}")
     return polygon

@@ -62,6 +62,10 @@ def reading(path, settings, kind):
     name = {"image": "image", "movie": "movie"}.get(kind, "data")
     lines = [f"{name} = " + _call("al.io.read", repr(str(path)), **chosen)]
     if settings.lattice is not None:
+        if kind != "image":
+            raise ValueError(
+                f"a {kind.replace('_', ' ')} has no lattice to calibrate by: give its pixel size"
+            )
         lines.append(f"{name} = " + _call("al.io.calibrate", name, repr(settings.lattice)))
     if settings.left_out:
         if kind not in ("image", "spectrum_image"):

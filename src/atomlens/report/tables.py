@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from atomlens.lattice.table import pixel_size
+from atomlens.report.places import nm_a_pixel
 
 
 def columns_numbers(known):
@@ -13,9 +13,9 @@ def columns_numbers(known):
     columns, lattice = known["columns"], known["sample"].lattice
     numbers = {"columns": (len(columns), None, "")}
     nm = lattice is not None and lattice.pixel_size_nm
-    error = float(np.nanmedian(np.hypot(columns["x_err"], columns["y_err"]))) if len(columns) else np.nan
-    if np.isfinite(error):
-        size = pixel_size(columns)
+    errors = np.hypot(columns["x_err"], columns["y_err"]).dropna()
+    if len(errors):
+        error, size = float(errors.median()), nm_a_pixel(known)
         numbers["position error"] = (error * size * 1000, None, "pm") if size else (error, None, "px")
     if lattice is not None and lattice.periodic:
         lengths = lattice.lengths_nm if nm else lattice.lengths

@@ -9,9 +9,7 @@ from matplotlib.widgets import LassoSelector
 
 from atomlens import plotting
 from atomlens._types import Any
-from atomlens.plotting.descriptors import pixel_of
 from atomlens.plotting.drawing import along, axis_label
-from atomlens.widgets._linked import pixels_under
 from atomlens.widgets.sample_models import SampleModel
 
 __all__ = ["ADDED", "OUT", "REMOVED", "SampleFigure"]
@@ -64,14 +62,15 @@ class SampleFigure:
             if self._total[0] is not data:
                 self._total = (data, data.sum(data.dims[-1], keep_attrs=True).compute())
             return self._total[1]
-        return data
+        return data.astype("uint8") if data.dtype == bool else data  # a mask has no percentiles
 
     def place_of(self, event: Any) -> tuple[float, float]:
         """Where the mouse is, in pixels."""
         picture = self.picture
         if picture.ndim == 1:
             return float(np.abs(along(picture, picture.dims[0]).values - event.xdata).argmin()), 0.0
-        return tuple(map(float, pixels_under(event, picture)))
+        start, step = _origin(picture)
+        return tuple(map(float, (np.array([event.xdata, event.ydata]) - start) / step))
 
     def draw(self) -> None:
         """Draw both sides again."""
@@ -159,7 +158,8 @@ class SampleFigure:
     def _draw_close_up(self, ax):
         picture, found = self.picture, self.model.found
         lattice = None if found is None else found.sample.lattice
-        half = _FEW if lattice is None else _AROUND * float(np.max(lattice.lengths))
+        spaced = lattice is not None and lattice.periodic
+        half = _AROUND * float(np.max(lattice.lengths)) if spaced else _FEW
         half = int(np.clip(half, 6, max(6, min(picture.shape) / 2)))
         row, column = self.model.pixel
         window = [slice(max(0, n - half), n + half + 1) for n in (row, column)]
@@ -217,9 +217,12 @@ def _empty(ax):
 
 
 def _origin(picture):
-    """Where pixel (0, 0) is drawn, and how far the next one is."""
-    step, _ = pixel_of(picture)
-    return np.array([float(picture[d][0]) if d in picture.coords else 0.0 for d in ("x", "y")]), step
+    """Where pixel (0, 0) is drawn, and how far the next one is, along x and y: scans need not be square."""
+    axes = [along(picture, dim).values for dim in ("x", "y")]
+    return tuple(
+        np.array(values)
+        for values in zip(*((a[0], a[1] - a[0] if len(a) > 1 else 1.0) for a in axes), strict=True)
+    )
 
 
 def _coarse(picture):

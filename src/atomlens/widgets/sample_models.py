@@ -25,7 +25,10 @@ __all__ = ["SampleModel"]
 #: Changed, these are followed at once: nothing has to be found again.
 LIVE = ("false_alarm_rate", "n_phases", "n_clusters")
 _SAVED = ".settings.json"
-_SAME = 3  # pixels: what was added by hand moves so far, at most, as it is fitted
+_BY_HAND = ("left_out", "added", "removed")
+_REACH = 8  # sizes of a feature: a click further away from all columns means none of them
+_APART = 0.5  # sizes of a feature, at least, between columns
+_SIZE = 2  # pixels: of a feature, before one is known
 
 
 class SampleModel(Model):
@@ -43,8 +46,8 @@ class SampleModel(Model):
     --------
     >>> from atomlens import datasets
     >>> model = SampleModel(datasets.sample_path("spectrum_image.hspy"))
-    >>> model.change(n_clusters=2)
-    >>> model.analyse()
+    >>> model.change(n_clusters=2) and model.analyse()
+    True
     >>> model.layers
     ['total', 'clusters', 'mixture 1', 'mixture 2']
     """
@@ -63,7 +66,7 @@ class SampleModel(Model):
     ) -> None:
         super().__init__()
         self.inbox = Inbox() if inbox is None else inbox
-        self._memory, self._past = {}, []
+        self._memory, self._past, self._seen = {}, [], None
         if path is not None:
             self.open(path, settings)
 
@@ -77,7 +80,7 @@ class SampleModel(Model):
         given = str(path).strip()
         if not given:
             raise ValueError("there is no name of a file: choose or type one")
-        path = Path(given).expanduser().resolve()
+        path = full_path(given)
         if path.is_dir() and path.suffix.lower() not in io.READABLE:
             names = readable(path)
             there = f"choose one of its {len(names)} files" if names else "there is nothing in it to read"
@@ -90,15 +93,21 @@ class SampleModel(Model):
         self._memory.clear()
         self._past.clear()
         with self.hold_trait_notifications():
-            self.path, self.signals, self.settings, self.data = path, signals, settings, data
-            self.found, self.layer, self.frame = None, self._first_layer(), 0
-            self.place = self._middle()
+            self.path, self.signals, self.settings, self.found = path, signals, settings, None
+            self._show(data)
         return True
 
     @property
     def uploaded(self) -> bool:
         """Whether the file came through the browser, and goes with the session."""
         return self.path is not None and self.inbox.holds(self.path)
+
+    @property
+    def signal(self) -> int | str | None:
+        """Which signal of the file is shown: its number, where the file has one of that title."""
+        chosen = self.settings.signal
+        same = [] if self.signals is None else self.signals.index[self.signals["title"] == chosen]
+        return int(same[0]) if len(same) else chosen
 
     @property
     def saved_at(self) -> Path | None:
@@ -121,7 +130,7 @@ class SampleModel(Model):
         def load():
             if self.path is None:
                 raise ValueError("settings belong to a file: choose that first")
-            return Settings.load(self.saved_at if path is None else path)
+            return Settings.load(self.saved_at if path is None else full_path(path))
 
         settings = self._tried(load)
         return settings is not None and self._become(settings)
@@ -150,23 +159,24 @@ class SampleModel(Model):
     def _become(self, settings, *, remember=True):
         """Take new settings, and follow them where that is cheap."""
         data = self.data
-        new, old = settings.to_dict(), self.settings.to_dict()
-        changed = {name for name in new if new[name] != old[name]}
-        reread = changed & {"signal", "kind", "pixel_size"}
-        if reread and self.path is not None:
+        new, old = settings.changed, self.settings.changed
+        changed = {name for name in new | old if new.get(name) != old.get(name)}
+        reread = changed & {"signal", "kind"}
+        if self.path is not None and (reread or ("pixel_size" in changed and self.found is None)):
             data = self._tried(_read, self.path, settings)
             if data is None:
                 return False
+            if remember and data.shape != self.data.shape and not changed & set(_BY_HAND):
+                settings = settings.with_(**dict.fromkeys(_BY_HAND, ()))  # they are places in the other data
         if remember:
             self._past.append(self.settings)
         with self.hold_trait_notifications():
             self.settings = settings
             if reread and self.path is not None:
-                other = data.shape != self.data.shape
+                self.found = None
+                self._show(data)
+            elif data is not self.data:
                 self.data = data
-                if other or reread != {"pixel_size"}:
-                    self.found, self.layer, self.frame = None, self._first_layer(), 0
-                    self.place = self._middle()
         if self.found is not None and changed and changed <= set(LIVE):
             self.analyse()
         return not self.error
@@ -177,47 +187,103 @@ class SampleModel(Model):
             self.error = "there is nothing to undo"
             return
         self.error = ""
-        self._become(self._past.pop(), remember=False)
+        self._become(self._past[-1], remember=False)
+        if self.settings == self._past[-1]:
+            self._past.pop()
 
     def leave_out(self, outline: Any) -> bool:
         """Leave out what lies inside corners (x, y) in pixels."""
         corners = np.round(outline, 1).tolist()  # a tenth of a pixel is finer than a hand
-        return self._by_hand(left_out=(*self.settings.left_out, tuple(map(tuple, corners))))
+        return self._by_hand(lambda: {"left_out": (*self.settings.left_out, tuple(map(tuple, corners)))})
 
     def add(self, x: float, y: float) -> bool:
         """Add a column at a place in pixels."""
-        return self._by_hand(added=(*self.settings.added, (round(x, 2), round(y, 2))))
+
+        def check():
+            places, size, hand = self._columns()
+            gone, added = set(self.settings.removed), self.settings.added
+            found = (place for place, own in zip(places, hand, strict=True) if not own and place not in gone)
+            there = [*found, *added]
+            if there and _gaps(there, x, y).min() < _APART * size:
+                raise ValueError(f"there is a column already at ({x:.1f}, {y:.1f}) px: add another place")
+            return {"added": (*added, (round(x, 2), round(y, 2)))}
+
+        return self._by_hand(check, x, y)
 
     def remove(self, x: float, y: float) -> bool:
         """Remove the column nearest to a place; one that was added by hand is taken back."""
-        shown = self.found.known.get("columns") if self.found else None
-        if shown is not None and len(shown):
-            x, y = (float(_nearest(shown, x, y)[name]) for name in ("x", "y"))
-        added = np.array(self.settings.added).reshape(-1, 2)
-        gap = np.hypot(*(added - (x, y)).T)
-        if len(added) and gap.min() <= _SAME:
-            kept = tuple(place for n, place in enumerate(self.settings.added) if n != gap.argmin())
-            return self._by_hand(added=kept)
-        return self._by_hand(removed=(*self.settings.removed, (x, y)))
 
-    def _by_hand(self, **changes):
+        def check():
+            chosen = self.settings
+            places, size, hand = self._columns()
+            every = [*places, *chosen.added]
+            near, at = (x, y), None
+            if every:
+                gaps = _gaps(every, x, y)
+                at = int(gaps.argmin())
+                near = every[at]
+                if gaps[at] > _REACH * size:
+                    raise ValueError(f"there is no column near ({x:.1f}, {y:.1f}) px to remove")
+            if at is not None and (at >= len(places) or hand[at]):
+                gaps = _gaps(chosen.added, *near)  # where it was put, it has moved from as it was fitted
+                if not len(gaps) or gaps.min() > _REACH * size:
+                    raise ValueError("that column is taken back already: analyse again")
+                return {"added": tuple(p for n, p in enumerate(chosen.added) if n != gaps.argmin())}
+            if near in chosen.removed:
+                raise ValueError("that column is removed already: analyse again")
+            return {"removed": (*chosen.removed, near)}
+
+        return self._by_hand(check, x, y)
+
+    def _columns(self):
+        """Places of the columns that were found, the size of one, and which were added by hand."""
+        table = self.found.known.get("columns") if self.found else None
+        if table is None:
+            return [], self.settings.feature_size or _SIZE, []
+        places = list(map(tuple, table[["x", "y"]].astype(float).to_numpy().tolist()))
+        return places, table.attrs.get("feature_size", _SIZE), table["score"].isna().tolist()
+
+    def _by_hand(self, changes, *place):
         def check():
             kind = None if self.data is None else self.data.attrs.get("kind")
             if kind is None:
                 raise ValueError("there is nothing to mark yet: choose a file")
-            if kind != "image" and not (kind == "spectrum_image" and "left_out" in changes):
+            if kind != "image" and (place or kind != "spectrum_image"):
                 raise ValueError(f"a {kind.replace('_', ' ')} has no columns or areas to mark")
-            return self.settings.with_(**changes)
+            if place:
+                self._check_inside(*place)
+            return self.settings.with_(**changes())
 
         settings = self._tried(check)
         return settings is not None and self._become(settings)
+
+    def look_at(self, x: float, y: float) -> bool:
+        """Choose a place in pixels. Whether there is one."""
+
+        def look():
+            self._check_inside(x, y)
+            self.place = (x, y)
+            return True
+
+        return self.place is not None and bool(self._tried(look))
+
+    def _check_inside(self, x, y):
+        height, width = self._size
+        if not (-0.5 <= x <= width - 0.5 and -0.5 <= y <= height - 0.5):  # false for NaN, too
+            raise ValueError(f"({x:g}, {y:g}) px lies outside of the data of {width} x {height} pixels")
 
     # Findings ------------------------------------------------------------------------------------------
 
     @property
     def stale(self) -> bool:
-        """Whether the settings ask for something else than was found."""
-        return self.path is not None and (self.found is None or self.found.settings != self.settings)
+        """Whether the settings ask for something else than was found, or the file is another one now."""
+        if self.path is None:
+            return False
+        return (
+            self.found is None
+            or self.found.settings != self.settings
+            or self._state() not in (None, self._seen)
+        )
 
     def analyse(self, progress: Callable[[str], None] | None = None) -> bool:
         """Make the analyses that make sense; only what has changed is computed again. Whether it worked."""
@@ -225,14 +291,21 @@ class SampleModel(Model):
         def make():
             if self.path is None:
                 raise ValueError("there is nothing to analyse yet: choose a file")
-            return examine(self.path, self.settings, progress=progress, memory=self._memory)
+            seen = self._state()
+            return seen, examine(self.path, self.settings, progress=progress, memory=self._memory)
 
-        found = self._tried(make)
-        if found is None:
+        made = self._tried(make)
+        if made is None:
             return False
         first = self.found is None
+        self._seen, found = made
         with self.hold_trait_notifications():
             self.found = found
+            # What is drawn is what was looked at: with the scale of the lattice, and of a file that changed.
+            if found.data.sizes != self.data.sizes or found.data.attrs["kind"] != self.data.attrs["kind"]:
+                self._show(found.data)
+            elif found.data is not self.data:
+                self.data = found.data
             if first or self.layer not in self.layers:
                 self.layer = self._first_layer()
         return True
@@ -263,7 +336,8 @@ class SampleModel(Model):
         """Frames of a movie that can be shown: those that were looked at, once they were."""
         if self.data is None or self.data.attrs.get("kind") != "movie":
             return []
-        return list(range(len(self.data)) if self.found is None else self.found.known["shown"])
+        every = range(len(self.data))
+        return list(every if self.found is None else self.found.known.get("shown", every))
 
     def here(self) -> dict[str, str]:
         """What was found at the chosen place, in words with units."""
@@ -282,8 +356,12 @@ class SampleModel(Model):
         """Write the report into a folder; its path, or None where that cannot be done."""
 
         def make():
-            check_place(folder, force=overwrite)
-            return write(self._current(), folder, force=overwrite)
+            found = self._current()
+            if not str(folder).strip():
+                raise ValueError("there is no name of a folder for the report: type one")
+            place = full_path(folder)
+            check_place(place, force=overwrite)
+            return write(found, place, force=overwrite)
 
         return self._tried(make)
 
@@ -310,7 +388,9 @@ class SampleModel(Model):
         if self.path is None:
             raise ValueError("there is nothing to report yet: choose a file")
         if self.stale:
-            raise ValueError("the settings have changed since the analysis: analyse again, then report")
+            raise ValueError(
+                "the settings or the file have changed since the analysis: analyse again, then report"
+            )
         return self._findings()
 
     def _findings(self):
@@ -320,6 +400,19 @@ class SampleModel(Model):
         return replace(
             self.found, script=self.found.script.replace(repr(str(self.path)), repr(self.path.name))
         )
+
+    def _state(self):
+        """What changes when the file does; None where it is gone."""
+        try:
+            seen = self.path.stat()
+        except OSError:
+            return None
+        return seen.st_size, seen.st_mtime_ns
+
+    def _show(self, data):
+        """Take other data, and look at their middle."""
+        self.data = data
+        self.layer, self.frame, self.place = self._first_layer(), 0, self._middle()
 
     def _first_layer(self):
         layers = self.layers
@@ -342,9 +435,28 @@ class SampleModel(Model):
     def _tried(self, function, *args, **settings):
         try:
             return super()._tried(function, *args, **settings)
-        except (OSError, MemoryError) as error:
-            self.error = str(error) or "there is not enough memory for that"
-            return None
+        except MemoryError:
+            self.error = "there is not enough memory for that"
+        except OSError as error:
+            plain = error.strerror and error.filename
+            self.error = (
+                f"{error.filename}: {error.strerror}" if plain else str(error) or type(error).__name__
+            )
+        return None
+
+
+def full_path(name: str | Path, folder: str | Path = ".") -> Path:
+    """A path from what was typed; from a folder, where it does not begin at the root.
+
+    Raises
+    ------
+    ValueError
+        If there can be no such path.
+    """
+    try:
+        return (Path(folder) / Path(name).expanduser()).resolve()
+    except (RuntimeError, ValueError, OSError):
+        raise ValueError(f"{str(name)!r} is no name of a file on this machine: type another one") from None
 
 
 def readable(folder: str | Path) -> list[str]:
@@ -370,5 +482,6 @@ def _numbers(name, text):
     return values if len(values) > 1 else values[0] if values else None
 
 
-def _nearest(table, x, y):
-    return table.iloc[int(np.hypot(table["x"] - x, table["y"] - y).argmin())]
+def _gaps(places, x, y):
+    """Distances of places from one."""
+    return np.hypot(*(np.reshape(places, (-1, 2)) - (x, y)).T)

@@ -14,7 +14,7 @@ from atomlens.report import Settings
 from atomlens.widgets._linked import LinkedView, dropdown, float_slider, widgets
 from atomlens.widgets._sample_figure import OUT, SampleFigure
 from atomlens.widgets._upload import Upload
-from atomlens.widgets.sample_models import SampleModel, readable
+from atomlens.widgets.sample_models import SampleModel, full_path, readable
 
 __all__ = ["sample_app"]
 
@@ -46,14 +46,15 @@ class SampleApp(LinkedView):
     """A file, its settings, and what was found, with everything linked to one chosen place."""
 
     def __init__(self, model, folder):
-        self._shown = SampleFigure(model, model.leave_out)
+        self._shown = SampleFigure(model, lambda corners: self._answer(model.leave_out, corners))
         self._folder, self._own = Path(folder).resolve(), False
         self._make_controls(model)
         super().__init__(model, self._shown.figure, {}, hint=_HINTS["empty"], verdict=True)
         self.canvas.toolbar_visible = "fade-in-fade-out"
         self._arrange()
         for answer, traits in (
-            (self._on_file, ["path", "data"]),
+            (self._on_file, "path"),
+            (self._on_data, "data"),
             (self._on_settings, "settings"),
             (self._on_found, "found"),
             (self._on_layer, ["layer", "frame"]),
@@ -63,6 +64,7 @@ class SampleApp(LinkedView):
         self.canvas.mpl_connect("button_release_event", self._on_click)
         self._list_files()
         self._on_file()
+        self._on_data()
 
     # Controls ------------------------------------------------------------------------------------------
 
@@ -70,7 +72,7 @@ class SampleApp(LinkedView):
         numbers = [("auto", _AUTO), *((str(n), n) for n in range(1, 13))]
         scales = [("of the file", "file"), ("pixel size (nm)", "pixel_size"), ("lattice (nm)", "lattice")]
         rate = Settings().false_alarm_rate
-        self.upload = Upload(model.inbox, model.open, self._fail)
+        self.upload = Upload(model.inbox, lambda path: self._answer(model.open, path), self._fail)
         self.file = _typed(
             "file",
             400,
@@ -155,10 +157,13 @@ class SampleApp(LinkedView):
             button.on_click(lambda _, answer=answer: self._answer(lambda _: answer(), None))
 
     def _answer(self, function, value):
-        """Do what a control is for, if a hand has moved it."""
+        """Do what a control is for, if a hand has moved it; where it cannot be done, it goes back."""
         if not self._own:
             with self._told():
+                self.model.error = ""
                 function(value)
+                if self.model.error:
+                    self._show_settings()
 
     @contextmanager
     def _told(self):
@@ -191,46 +196,58 @@ class SampleApp(LinkedView):
 
     def _on_file(self, _=None):
         model = self.model
-        kind = None if model.data is None else model.data.attrs.get("kind")
         with self._setting():
-            several = model.signals is not None and len(model.signals) > 1
-            rows = model.signals.iterrows() if several else ()
-            self.signal.options = [(f"{n}: {s.title} ({s['shape']})", n) for n, s in rows] or [("", None)]
-            self.signal.value = model.settings.signal if several else None
             if model.path is not None:
                 near = model.uploaded or model.path.parent == self._folder
                 self.file.value = model.path.name if near else str(model.path)
                 place = Path("~") if model.uploaded else model.path.parent
                 self.folder.value = str(place / f"{model.name}_report")
-            by_hand = (
-                _MODES.items() if kind == "image" else list(_MODES.items())[:2]
-            )  # spectra have no columns
-            self.mode.options, self.mode.value = dict(by_hand), "look"
-        self._shown.looping, self._shown.corners = False, []
+            self.mode.value = "look"
+        self._shown.looping = False
+        self._may_resume()
+        self.link.value = ""
+
+    def _on_data(self, _=None):
+        model = self.model
+        kind = None if model.data is None else model.data.attrs.get("kind")
+        by_hand = dict(list(_MODES.items())[: None if kind == "image" else 2])  # spectra have no columns
+        with self._setting():
+            several = model.signals is not None and len(model.signals) > 1
+            rows = model.signals.iterrows() if several else ()
+            self.signal.options = [(f"{n}: {s.title} ({s['shape']})", n) for n, s in rows] or [("", None)]
+            if self.mode.options != by_hand:
+                self.mode.options, self.mode.value = by_hand, "look"
+        self._shown.looping, self._shown.corners = self.mode.value == "left_out", []
         self.signal.layout.display = "" if several else "none"
         for name, kinds in _KINDS.items():
             getattr(self, name).layout.display = "" if kind in kinds else "none"
         for control in (self.x, self.y, self.here):
             control.layout.display = "none" if kind in (None, "spectrum") else ""
-        self._may_resume()
-        self.link.value = ""
         self._on_settings()
         self._on_found()
         self._on_place()
 
     def _on_settings(self, _=None):
+        self._show_settings()
+        self._draw()
+        self._say_state()
+
+    def _show_settings(self):
         """Show the settings, whoever has changed them."""
-        chosen = self.model.settings
+        model, chosen = self.model, self.model.settings
+        several = model.signals is not None and len(model.signals) > 1
         with self._setting():
+            _choose(self.signal, model.signal if several else None)
             how = "lattice" if chosen.lattice is not None else "pixel_size" if chosen.pixel_size else "file"
             self.scale.value = how
             self.length.value = "" if how == "file" else _in_words(getattr(chosen, how))
             self.feature_size.value = _in_words(chosen.feature_size)
             self.threshold.value = _in_words(chosen.threshold)
-            self.false_alarm_rate.value = chosen.false_alarm_rate
-            self.n_phases.value, self.n_clusters.value = chosen.n_phases or _AUTO, chosen.n_clusters or _AUTO
-        self._draw()
-        self._say_state()
+            rate, slider = np.log10(chosen.false_alarm_rate), self.false_alarm_rate
+            slider.min, slider.max = min(slider.min, np.floor(rate)), max(slider.max, np.ceil(rate))
+            slider.value = chosen.false_alarm_rate
+            _choose(self.n_phases, chosen.n_phases or _AUTO)
+            _choose(self.n_clusters, chosen.n_clusters or _AUTO)
 
     def _on_found(self, _=None):
         model, found = self.model, self.model.found
@@ -285,7 +302,9 @@ class SampleApp(LinkedView):
         if model.error:
             self.message.value = f"<b style='color:{_WRONG}'>{escape(model.error)}</b>"
         elif waiting:
-            self.message.value = f"<b style='color:{OUT}'>The settings have changed: press Analyse.</b>"
+            self.message.value = (
+                f"<b style='color:{OUT}'>The settings have changed, or the file: press Analyse.</b>"
+            )
         elif model.path is None:
             self._tell(_HINTS["empty"])
         elif self._shown.corners:
@@ -318,9 +337,14 @@ class SampleApp(LinkedView):
     def _choose(self, name):
         if not name:
             return
-        path = self._folder / Path(name).expanduser()
-        if path.is_dir() and readable(path):
-            self._folder = path.resolve()
+        try:
+            path = full_path(name, self._folder)
+            names = readable(path) if path.is_dir() else ()
+        except (OSError, ValueError) as error:
+            self._fail(f"{name} cannot be opened: {getattr(error, 'strerror', None) or error}")
+            return
+        if names:
+            self._folder = path
             self._list_files()
             with self._setting():
                 self.file.value = ""
@@ -333,12 +357,11 @@ class SampleApp(LinkedView):
             self.model.calibrate(self.scale.value, self.length.value)
 
     def _on_mode(self, mode):
-        self.model.error = ""
         self._shown.corners, self._shown.looping = [], mode == "left_out"
 
     def _on_typed_place(self):
-        if self.model.place is not None:
-            self.model.place = (self.x.value, self.y.value)
+        if self.mode.value != "left_out":  # corners may lie outside
+            self.model.look_at(self.x.value, self.y.value)
 
     def _on_here(self):
         place, corners = (self.x.value, self.y.value), self._shown.corners
@@ -353,10 +376,7 @@ class SampleApp(LinkedView):
 
     def _act(self, x, y):
         act = {"added": self.model.add, "removed": self.model.remove}.get(self.mode.value)
-        if act is not None:
-            act(x, y)
-        elif self.model.data is not None:
-            self.model.place = (x, y)
+        (act or self.model.look_at)(x, y)
 
     def _on_click(self, event):
         free = self.mode.value != "left_out" and not self.canvas.toolbar.mode  # neither a loop nor a zoom
@@ -404,6 +424,14 @@ def _typed(label, width, *, kind=widgets.Text, **options):
 
 def _button(label, icon, tip, width):
     return widgets.Button(description=label, icon=icon, tooltip=tip, layout={"width": f"{width}px"})
+
+
+def _choose(control, value):
+    """Set a dropdown, also to what it does not offer: the command line and files of settings may."""
+    offered = [option[1] for option in control.options]
+    if value not in offered:
+        control.options = [*control.options, (str(value), value)]
+    control.value = value
 
 
 def _in_words(value):
