@@ -14,11 +14,15 @@ import os
 import warnings
 from pathlib import Path
 
+from IPython.display import display
+
 from atomlens import datasets, report, widgets
 from atomlens.notebook import show
 
 warnings.simplefilter("ignore", UserWarning)  # the app and the report tell the doubts themselves
-in_app = os.environ.get("SERVER_SOFTWARE", "").startswith("voila")  # `make app`: no code is seen, none is run twice
+in_app = os.environ.get("SERVER_SOFTWARE", "").startswith(
+    "voila"
+)  # `make app`: no code is seen, none is run twice
 
 # %% tags=["parameters", "hide-input"]
 path = None  # of a file; None opens the example
@@ -27,7 +31,9 @@ report_to = None  # a new folder
 
 # %% tags=["hide-input"]
 file = datasets.sample_path("image.tif") if path is None else Path(path)
-chosen = report.Settings.load(settings) if isinstance(settings, str) else report.Settings.from_dict(settings or {})
+chosen = (
+    report.Settings.load(settings) if isinstance(settings, str) else report.Settings.from_dict(settings or {})
+)
 app = widgets.sample_app(file, chosen, folder=Path.home())
 app
 

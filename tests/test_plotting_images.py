@@ -105,3 +105,9 @@ def test_training_curves():
     assert [line.get_ydata().tolist() for line in loss.lines] == [[1.0, 0.4], [1.0, pytest.approx(0.1)]]
     assert f1.lines[0].get_ydata().tolist() == [0.1, 0.9]
     assert [text.get_text() for text in f1.get_legend().get_texts()] == ["one", "other"]
+
+
+def test_a_mask_is_drawn_as_an_image():
+    figure, ax = plotting.new_figure()
+    drawn = plotting.draw_image(ax, np.eye(5, dtype=bool))
+    assert drawn.get_clim() == (0, 1)

@@ -691,3 +691,20 @@ def test_a_curve_after_an_image_fills_its_axes(app):
     assert app._shown.right.get_aspect() == 1
     app.model.open(datasets.sample_path("spectrum_image.hspy"))
     assert app._shown.right.get_aspect() == "auto"
+
+
+def test_a_file_that_does_not_say_what_it_holds_is_read_as_told(app, tmp_path):
+    """An array of three dimensions may be a movie or a spectrum image."""
+    cube = np.random.default_rng(0).poisson(30, (12, 14, 40)).astype("float32")
+    np.savez(tmp_path / "cube.npz", data=cube)
+    before = app.model.path
+    app.model.open(tmp_path / "cube.npz")
+    assert "kind=" in app.message.value
+    assert app.model.path == before
+    app.kind.value = "spectrum_image"
+    assert app.model.path == (tmp_path / "cube.npz").resolve()
+    assert app.model.error == ""
+    assert app.model.layers == ["total"]
+    app.kind.value = "movie"
+    assert app.model.layers == ["frames"]
+    assert app.model.settings.kind == "movie"

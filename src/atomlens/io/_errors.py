@@ -1,5 +1,6 @@
 """The one error of file reading, and what other errors mean to who wants to read a file."""
 
+import errno
 import struct
 import zipfile
 import zlib
@@ -35,7 +36,7 @@ def explained(error, name, what):
     """
     said = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
     text = f"{name} could not be read as {what}: "
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError) or getattr(error, "errno", None) == errno.ENOMEM:
         return text + "it holds, or claims to hold, more than memory does; read it with lazy=True"
     if isinstance(error, NotImplementedError):
         return text + f"it is of a kind that no reader here knows; export it as .tif or .hspy ({said})"

@@ -92,5 +92,8 @@ def pixel_size(columns):
     if not (isinstance(columns, pd.DataFrame) and {"x_nm", "y_nm"} <= set(columns)):
         return None
     px, nm = (columns[list(pair)].to_numpy(dtype=float) for pair in (("x", "y"), ("x_nm", "y_nm")))
-    px, nm = px - px.mean(axis=0), nm - nm.mean(axis=0)
+    if len(px) > 1:  # wherever the origins are
+        px, nm = px - px.mean(axis=0), nm - nm.mean(axis=0)
+    if not px.any():
+        return None
     return float(np.sqrt((nm**2).sum() / (px**2).sum()))

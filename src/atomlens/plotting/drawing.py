@@ -201,7 +201,7 @@ def extent_of(image):
 
 def grey_limits(pictures):
     """One scale for several pictures, which a hot pixel does not darken."""
-    low, high = np.percentile(pictures, _PERCENTILES)
+    low, high = np.percentile(np.asarray(pictures, dtype=float), _PERCENTILES)
     return (float(low), float(high)) if high > low else (float(low) - 0.5, float(low) + 0.5)
 
 

@@ -66,7 +66,7 @@ class SampleModel(Model):
     ) -> None:
         super().__init__()
         self.inbox = Inbox() if inbox is None else inbox
-        self._memory, self._past, self._seen = {}, [], None
+        self._memory, self._past, self._seen, self._refused = {}, [], None, None
         if path is not None:
             self.open(path, settings)
 
@@ -74,7 +74,15 @@ class SampleModel(Model):
 
     def open(self, path: str | Path, settings: Settings | None = None) -> bool:
         """Look at a file; the one before stays where that fails. Whether it worked."""
-        return bool(self._tried(self._open, path, settings))
+        opened = bool(self._tried(self._open, path, settings))
+        self._refused = None if opened else path
+        return opened
+
+    def read_as(self, kind: str | None) -> bool:
+        """Say what the data are; a file that was refused for want of it is opened. Whether it worked."""
+        if self._refused is not None:
+            return self.open(self._refused, Settings(kind=kind))
+        return self.change(kind=kind)
 
     def _open(self, path, settings):
         given = str(path).strip()

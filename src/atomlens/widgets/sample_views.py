@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from atomlens._types import Any
+from atomlens.io import KINDS
 from atomlens.report import Settings
 from atomlens.widgets._linked import LinkedView, dropdown, float_slider, widgets
 from atomlens.widgets._sample_figure import OUT, SampleFigure
@@ -75,11 +76,13 @@ class SampleApp(LinkedView):
         self.upload = Upload(model.inbox, lambda path: self._answer(model.open, path), self._fail)
         self.file = _typed(
             "file",
-            400,
+            370,
             kind=widgets.Combobox,
             placeholder="name of a file on this machine",
             ensure_option=False,
         )
+        kinds = [("as in the file", ""), *((kind.replace("_", " "), kind) for kind in KINDS)]
+        self.kind = dropdown("read", kinds, "", width=170)
         self.signal = dropdown("signal", [("", None)], None, width=330)
         self.scale = dropdown("scale", scales, "file", width=180)
         self.length = _typed("", 112, placeholder="0.02, or 0.39 0.40")
@@ -116,7 +119,7 @@ class SampleApp(LinkedView):
         for n, title in enumerate(("Doubts", "Numbers", "Sample", "Code")):
             self.tabs.set_title(n, title)
         self.children = [
-            row(self.file, self.upload, self.signal),
+            row(self.file, self.upload, self.kind, self.signal),
             row(self.scale, self.length, self.mode, self.x, self.y, self.here, self.undo),
             row(self.run, self.feature_size, self.threshold, self.false_alarm_rate, self.n_phases,
                 self.n_clusters),
@@ -130,6 +133,7 @@ class SampleApp(LinkedView):
         self.layout.max_width = "1040px"
         for control, answer in {
             self.file: lambda value: self._choose(value.strip()),
+            self.kind: lambda value: self.model.read_as(value or None),
             self.signal: lambda value: self.model.change(signal=value),
             self.scale: lambda _: self._calibrate(),
             self.length: lambda _: self._calibrate(),
@@ -237,6 +241,7 @@ class SampleApp(LinkedView):
         model, chosen = self.model, self.model.settings
         several = model.signals is not None and len(model.signals) > 1
         with self._setting():
+            _choose(self.kind, chosen.kind or "")
             _choose(self.signal, model.signal if several else None)
             how = "lattice" if chosen.lattice is not None else "pixel_size" if chosen.pixel_size else "file"
             self.scale.value = how
