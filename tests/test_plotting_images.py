@@ -108,6 +108,6 @@ def test_training_curves():
 
 
 def test_a_mask_is_drawn_as_an_image():
-    figure, ax = plotting.new_figure()
+    _, ax = plotting.new_figure()
     drawn = plotting.draw_image(ax, np.eye(5, dtype=bool))
     assert drawn.get_clim() == (0, 1)
