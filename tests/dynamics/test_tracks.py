@@ -191,3 +191,20 @@ def test_bad_tables_are_explained():
     assert any("single track" in said for said in doubts(lone))
     with pytest.warns(UserWarning, match="no particle ever moves"):
         assert np.isnan(dynamics.diffusion(lone).coefficient)
+
+
+@pytest.mark.filterwarnings("ignore:.*of the detections")
+def test_links_that_are_as_good_are_taken_the_same_way_every_time():
+    """Places on a grid are at equal distances; what trackpy takes then depends on addresses in memory."""
+    rng = np.random.default_rng(5)
+    grid = np.array([(x, y) for x in range(0, 120, 6) for y in range(0, 120, 6)])
+    frames = [grid[rng.random(len(grid)) < 0.6] for _ in range(12)]
+    table = pd.DataFrame(
+        [(t, x, y) for t, places in enumerate(frames) for x, y in places], columns=["frame", "x", "y"]
+    ).astype(float)
+    first = dynamics.link(table, search_range=7)
+    for _ in range(4):
+        keep = [object() for _ in range(rng.integers(1000))]  # other addresses
+        again = dynamics.link(table, search_range=7)
+        assert first.equals(again), len(keep)
+    assert first.drop_duplicates("particle")["frame"].is_monotonic_increasing

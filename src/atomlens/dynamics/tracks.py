@@ -22,6 +22,7 @@ _MARGIN = 1.6
 _CROWDED = 0.25  # of the detections have a stranger within the search range: then 1 % of links are wrong
 _PAIRS = 200  # pairs of frames from which displacements are read
 _EMPTY = 0.5  # share of frames without any detection, from which that is worth a sentence
+_TIE = 1e-6  # of the search range: nothing to a place, and enough to tell two apart
 
 
 def link(
@@ -261,6 +262,8 @@ def _linked(table, search_range, memory, drift):
     trackpy = quiet_trackpy()
     frames = table["frame"].to_numpy()
     xy = table[["x", "y"]].to_numpy(dtype=float) - frames[:, None] * drift
+    # Of links that are as good, trackpy takes one by its address in memory: here the places decide.
+    xy = xy + _TIE * search_range * np.random.default_rng(0).uniform(-1, 1, xy.shape)
     rows = _rows_of_frames(frames)
     nobody = np.zeros(0, dtype=int)
     # Empty frames are passed on: a memory counts them.
@@ -272,6 +275,9 @@ def _linked(table, search_range, memory, drift):
             every, search_range, memory=int(memory), adaptive_stop=search_range / 20, adaptive_step=0.9
         ):
             particle[rows.get(t, nobody)] = numbers
+    order = np.argsort(frames, kind="stable")
+    _, first, number = np.unique(particle[order], return_index=True, return_inverse=True)
+    particle[order] = np.argsort(np.argsort(first))[number]  # numbered as they appear
     return particle
 
 
