@@ -58,3 +58,11 @@ def test_a_corner_with_heavy_columns_is_enough():
     image[:SIDE, :SIDE] = heavy
     found = columns.find(image, refine=False)
     assert metrics.match(found, truth, tolerance=4, border=5, shape=image.shape).f1 > 0.95
+
+
+@pytest.mark.filterwarnings("error")
+def test_columns_that_a_higher_threshold_leaves_out_are_not_missed():
+    sample = simulate.image(simulate.structures.perovskite((3, 3)), electrons=30, random_state=5)
+    every = columns.find(sample.data, refine=False)
+    some = columns.find(sample.data, refine=False, threshold=float(every["score"].quantile(0.8)))
+    assert 0 < len(some) < 0.4 * len(every)

@@ -156,7 +156,8 @@ def find(
         seen = between if alone else values
         table = _on_specimen(_detect(seen, network, zoom, threshold), prepared.usable)
         weak = []
-        if alone and crystal:
+        # Who raises the threshold wants fewer columns, and those that are left out then are not missed.
+        if alone and crystal and threshold <= network.spec.threshold:
             table, weak = with_weak(
                 seen, prepared.usable, table, size, zoom, lambda part: _detect(part, network, zoom, threshold)
             )
