@@ -22,6 +22,9 @@ _NARROW = 0.8  # of the features: so wide a filter reads a strength that neighbo
 # So many standard deviations of noise are nothing by chance; and from what share on maxima that were not
 # found, and columns that the network is not sure of, are more than noise and oxygen.
 _STANDS_OUT, _MANY = 5.0, 0.15
+# What the network sees on the root has to be this much more than noise: oxygen at 20 to 60 electrons a column
+# is at 0.7 to 1.1, columns of 30 electrons between others of 240 at 3.7 to 4.
+_SEEN = 2.0
 
 
 def with_weak(values, usable, table, size, zoom, look):
@@ -50,7 +53,8 @@ def with_weak(values, usable, table, size, zoom, look):
     more = more[_far(more, table, away)]
     strength = -gaussian_laplace(values, _NARROW * size)
     light = _LIGHT * np.percentile(_at(strength, table), 90)
-    if more.empty or np.median(_at(strength, more)) < light:
+    on_root, noise = _strength_on_root(root, size)
+    if more.empty or np.median(_at(strength, more)) < light or np.median(_at(on_root, more)) < _SEEN * noise:
         more = more[:0]
     score, share = more["score"].median(), len(more) / len(table)
     if share > (_SHARE if score > _SURE else _MANY):
@@ -58,7 +62,7 @@ def with_weak(values, usable, table, size, zoom, look):
             table = pd.concat([table, more]).sort_values(["y", "x"], ignore_index=True)
         if score < _SURE:
             return table, [_sentence(len(more))]
-    left = _left_out(root, usable & (strength > light), table, size, away)
+    left = _left_out(on_root, noise, usable & (strength > light), table, away)
     return table, [_sentence(left)] if left > _MANY * len(table) else []
 
 
@@ -97,12 +101,16 @@ def _at(values, table):
     return values[y, x]
 
 
-def _left_out(root, usable, table, size, away):
-    """How many maxima stand out of the noise, and are not in the table; 0 where noise is not white."""
+def _strength_on_root(root, size):
+    """How much every pixel of the root stands out, and how much noise does; 0 if that is not white."""
     white, variance = white_noise(root)
-    if not white:
+    noise = np.sqrt(variance / (2 * np.pi)) / size**3 if white else 0.0
+    return -gaussian_laplace(root, size), noise
+
+
+def _left_out(on_root, noise, usable, table, away):
+    """How many maxima stand out of the noise, and are not in the table; 0 where noise is not white."""
+    if not noise:
         return 0
-    strength = -gaussian_laplace(root, size)
-    noise = np.sqrt(variance / (2 * np.pi)) / size**3
-    y, x = np.nonzero(usable & local_maxima(strength) & (strength > _STANDS_OUT * noise))
+    y, x = np.nonzero(usable & local_maxima(on_root) & (on_root > _STANDS_OUT * noise))
     return int(np.count_nonzero(_far(pd.DataFrame({"x": x, "y": y}), table, away)))
