@@ -15,7 +15,7 @@ import pytest
 
 pytestmark = pytest.mark.browser
 
-TIMEOUT = 30
+TIMEOUT = 90  # seconds, for whatever is waited for: two pages run at once, on few cores
 
 
 @pytest.fixture(scope="module")
