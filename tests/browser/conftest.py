@@ -221,29 +221,13 @@ class LabPage:
         return output.evaluate("e => e instanceof HTMLCanvasElement ? e.toDataURL() : e.outerHTML")
 
     def move(self, selector, action, *, expect):
-        """Do something to a control, a function of its locator, and wait until an output looks different.
-
-        Rarely (once in some hundred moves of a loaded machine) what the page sends does not reach the kernel.
-        When that is idle, and nothing has changed for long, it is done once more, as anyone would.
-        """
+        """Do something to a control, a function of its locator, and wait until an output looks different."""
         before = self.look(expect)
-        for patience in (TIMEOUT / 3, TIMEOUT):
-            action(self.notebook.locator(selector).first)
-            end = time.monotonic() + patience
-            while (same := self.look(expect) == before) and time.monotonic() < end:
-                pass
-            if not same or self._busy():
-                break
+        action(self.notebook.locator(selector).first)
         end = time.monotonic() + TIMEOUT
         while self.look(expect) == before:
-            state = "busy" if self._busy() else "idle"
-            assert time.monotonic() < end, (
-                f"moving {selector} changed nothing in {expect}; the kernel is {state}"
-            )
+            assert time.monotonic() < end, f"moving {selector} changed nothing in {expect}"
         self._wait_until_idle()
-
-    def _busy(self):
-        return self.notebook.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").count() == 0
 
     def screenshot(self, path):
         self.page.screenshot(path=str(path))

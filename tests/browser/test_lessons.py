@@ -168,10 +168,10 @@ CONTROLS = (
         lambda c: c.click(),
         f"{GALLERY} .atomlens-code",
     ),
-    (  # other groups: the second list names them (in the twin, the largest is the same either way)
+    (  # other groups: the second list names them (a mixture finds those of bonds in every twelfth image)
         "07_defect_library",
         f"{GALLERY} :has-text('grouped by') > select",
-        lambda c: c.select_option("gmm"),
+        lambda c: c.select_option("kmeans"),
         f"{GALLERY} select >> nth=1",
     ),
     (  # a click on the third small picture
