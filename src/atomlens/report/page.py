@@ -9,6 +9,7 @@ import platform
 import re
 import shutil
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
@@ -133,17 +134,22 @@ def _figures(findings, place):
     """Draw, save as PNG and SVG, and keep for the page as WebP: noise takes much less room there."""
     from PIL import Image
 
-    place.mkdir()
-    kept = []
-    for picture in findings.pictures():
-        png, svg = place / f"{picture.name}.png", place / f"{picture.name}.svg"
-        layout = {"bbox_inches": "tight", "pad_inches": 0.04, "facecolor": "white"}
-        picture.figure.savefig(png, dpi=_DENSITY * _CSS_DPI, **layout)
-        picture.figure.savefig(svg, metadata={"Date": None}, **layout)
+    def packed(png):
         image, page = Image.open(png).convert("RGB"), bytes_io.BytesIO()
         image.save(page, "WEBP", quality=_QUALITY)
-        kept.append((picture, image.width // _DENSITY, base64.b64encode(page.getvalue()).decode()))
-    return kept
+        return image.width // _DENSITY, base64.b64encode(page.getvalue()).decode()
+
+    place.mkdir()
+    kept = []
+    layout = {"bbox_inches": "tight", "pad_inches": 0.04, "facecolor": "white"}
+    with ThreadPoolExecutor(1) as beside:  # packs while the next is drawn
+        for picture in findings.pictures():
+            png, svg = place / f"{picture.name}.png", place / f"{picture.name}.svg"
+            # what is mostly noise packs hardly better with more effort
+            picture.figure.savefig(png, dpi=_DENSITY * _CSS_DPI, pil_kwargs={"compress_level": 1}, **layout)
+            kept.append((picture, beside.submit(packed, png)))
+            picture.figure.savefig(svg, metadata={"Date": None}, **layout)
+    return [(picture, *made.result()) for picture, made in kept]
 
 
 def _tables(findings, place):
