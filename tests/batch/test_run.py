@@ -1,6 +1,8 @@
 """Many files: what comes out, what is kept, what is refused."""
 
 import hashlib
+import subprocess
+import sys
 import threading
 from functools import partial
 from pathlib import Path
@@ -117,6 +119,24 @@ def test_a_folder_that_cannot_be_written_to_is_refused(files, tmp_path):
         batch.run(batch_work.measure, files(1), "/proc/atomlens", **quiet)
     with pytest.raises(PermissionError, match="choose another"):
         batch.run(batch_work.measure, files(1), files(1)[0] / "out", **quiet)
+
+
+def test_two_batches_do_not_work_in_one_folder(files, tmp_path):
+    paths, out = files(2), tmp_path / "out"
+    holds = (
+        "import sys, time\nfrom atomlens.batch import _folder\n"
+        "with _folder.opened(sys.argv[1], kind='files', token='t', name='n', sources={}):\n"
+        "    print('open', flush=True)\n    time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", holds, out], stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"open\n"
+        before = (out / "batch.json").read_bytes()
+        with pytest.raises(FileExistsError, match="another batch is at work"):
+            batch.run(batch_work.measure, paths, out, force=True, **quiet)
+        assert (out / "batch.json").read_bytes() == before
+        other.kill()
+    done = batch.run(batch_work.measure, paths, out, force=True, **quiet)
+    assert (done.table["status"] == "done").all(), "the lock went with its owner"
 
 
 def test_bad_files_are_listed_and_tried_again(files, tmp_path):

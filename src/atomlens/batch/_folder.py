@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from contextlib import contextmanager
 from pathlib import Path
 
 from atomlens._paths import user_path
@@ -11,6 +12,7 @@ from atomlens._replace import replacing
 from atomlens.batch import _store, _work
 
 ABOUT, FAILURES, PARTS = "batch.json", "failures.csv", "parts"
+_LOCK = ".atomlens-lock"
 _FORMAT = 1
 
 
@@ -39,9 +41,57 @@ def about(out):
     return found
 
 
-def prepare(out, *, kind, token, name, sources, movie=None, force=False):
-    """Open the folder for work on `sources` ({part: label}), or refuse it."""
+@contextmanager
+def opened(out, **about_it):
+    """Hold the folder for work, as `prepare` says, and nobody else's as long as it lasts.
+
+    The lock is the system's: it ends with the process, however that ends.
+    """
     out = user_path(out)
+    about(out)
+    _make(out)
+    with _refusing(out):
+        file = (out / _LOCK).open("a")
+    with file:
+        if not _locked(file):
+            raise FileExistsError(
+                f"another batch is at work in {out}: wait until it has ended, or choose another folder"
+            )
+        yield prepare(out, **about_it)
+
+
+def _locked(file):
+    """Whether nobody else has the lock; where a system knows no locks, nobody has."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _make(folder):
+    with _refusing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+@contextmanager
+def _refusing(folder):
+    try:
+        yield
+    except OSError as error:
+        raise PermissionError(
+            f"the folder {folder} cannot be made or written to ({error.strerror or error}): choose another"
+        ) from error
+
+
+def prepare(out, *, kind, token, name, sources, movie=None, force=False):
+    """Write down that this is work on `sources` ({part: label}), or refuse the folder."""
     before = about(out)
     if before and (before["work"], before["kind"], before.get("movie")) != (token, kind, movie):
         if not force:
@@ -54,12 +104,7 @@ def prepare(out, *, kind, token, name, sources, movie=None, force=False):
                 f"{out} holds {what}: choose another folder, or pass force=True to remove these results"
             )
         before = None
-    try:
-        (out / PARTS).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise PermissionError(
-            f"the folder {out} cannot be made or written to ({error.strerror or error}): choose another"
-        ) from error
+    _make(out / PARTS)
     # Results of files that are not asked for today stay; those of a movie are all of it.
     listed = dict(before["sources"]) if before and kind == "files" else {}
     listed |= sources

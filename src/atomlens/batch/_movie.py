@@ -112,13 +112,12 @@ def movie(
 
     listed = {(s := _work.Frames(None, name, *place)).part: s.label for place in places}
     token = _work.fingerprint(work, int(frames), sorted(options.items()))
-    out = _folder.prepare(
-        out, kind="movie", token=token, name=_work.name_of(work), sources=listed, movie=identity, force=force
-    )
-    engine = Engine(
-        work, sources(), out, token, total=len(places), force=force, progress=progress, unit="part"
-    )
-    engine.run(scheduler, workers, memory, heavy=given is None)
+    about = {"kind": "movie", "token": token, "name": _work.name_of(work), "sources": listed}
+    with _folder.opened(out, **about, movie=identity, force=force) as out:
+        engine = Engine(
+            work, sources(), out, token, total=len(places), force=force, progress=progress, unit="part"
+        )
+        engine.run(scheduler, workers, memory, heavy=given is None)
     return Batch(out)
 
 

@@ -67,7 +67,7 @@ def run(
         If there are no files, or a parameter is out of its range.
     FileExistsError
         If `out` holds something else, or results of other work, other parameters or another version of
-        atomlens, and `force` is False.
+        atomlens, and `force` is False; or while another batch works there.
     PermissionError, NotADirectoryError
         If `out` cannot be written to.
     ConnectionError
@@ -101,13 +101,12 @@ def run(
     sources = _sources(files)
     token = _work.fingerprint(work)
     listed = {source.part: source.label for source in sources}
-    out = _folder.prepare(
-        out, kind="files", token=token, name=_work.name_of(work), sources=listed, force=force
-    )
-    engine = Engine(
-        work, sources, out, token, total=len(sources), force=force, progress=progress, unit="file"
-    )
-    engine.run(scheduler, workers, memory)
+    about = {"kind": "files", "token": token, "name": _work.name_of(work), "sources": listed}
+    with _folder.opened(out, **about, force=force) as out:
+        engine = Engine(
+            work, sources, out, token, total=len(sources), force=force, progress=progress, unit="file"
+        )
+        engine.run(scheduler, workers, memory)
     return Batch(out)
 
 

@@ -90,7 +90,6 @@ def watch(
         raise ValueError(f"stop must be a function, or a number of files of at least 1, got {stop!r}")
     token = _work.fingerprint(work)
     about = {"kind": "files", "token": token, "name": _work.name_of(work)}
-    out = _folder.prepare(out, **about, sources={}, force=force)
 
     def sources():
         for path in _settled(folder, pattern, settle_s, stop):
@@ -101,12 +100,13 @@ def watch(
             _folder.prepare(out, **about, sources={source.part: source.label})
             yield source
 
-    engine = Engine(work, sources(), out, token, total=None, force=force, progress=progress, unit="file")
-    try:
-        engine.run(scheduler, workers, memory)
-    except KeyboardInterrupt:
-        if stop is not None:
-            raise
+    with _folder.opened(out, **about, sources={}, force=force) as out:
+        engine = Engine(work, sources(), out, token, total=None, force=force, progress=progress, unit="file")
+        try:
+            engine.run(scheduler, workers, memory)
+        except KeyboardInterrupt:
+            if stop is not None:
+                raise
     return Batch(out)
 
 
