@@ -172,10 +172,16 @@ def _cleaned(pixels, calibration, usable, mask):
     return pixels, calibration, usable, mended, doubts
 
 
+def is_square(calibration):
+    """Whether pixels are square, as far as is known."""
+    steps = {axis: abs(step) for axis, (_, step) in calibration.items()}
+    return len(steps) < 2 or abs(steps["x"] / steps["y"] - 1) <= _SQUARE
+
+
 def check_square(calibration):
     """Raise if pixels are not square: lengths and angles in pixels would mean nothing."""
-    steps = {axis: abs(step) for axis, (_, step) in calibration.items()}
-    if len(steps) == 2 and abs(steps["x"] / steps["y"] - 1) > _SQUARE:
+    if not is_square(calibration):
+        steps = {axis: abs(step) for axis, (_, step) in calibration.items()}
         raise ValueError(
             f"pixels of {steps['x']:.4g} nm along x and {steps['y']:.4g} nm along y are not square: "
             "resample them first, atomlens.io.square_pixels(image)"

@@ -336,6 +336,21 @@ def test_one_column_is_told_with_its_scale(lattice_file):
     assert value > 0
 
 
+def test_oblong_pixels_are_made_square(found, tmp_path):
+    image = io.read(found.path)
+    fine = np.repeat(image.values / 2, 2, axis=1)
+    step = float(image.x[1] - image.x[0])
+    x = ("x", float(image.x[0]) + step * (np.arange(fine.shape[1]) / 2 - 0.25), image.x.attrs)
+    path = io.write(
+        xr.DataArray(fine, {"y": image.y, "x": x}, ("y", "x"), attrs=image.attrs), tmp_path / "a.tif"
+    )
+    made = examine(path, Settings(analyses=("columns", "defects")))
+    assert "square_pixels" in made.script
+    assert any("not square" in doubt for doubt in made.doubts)
+    for name in ("a", "b", "defects"):
+        assert made.numbers.value[name] == pytest.approx(found.numbers.value[name], rel=1e-3)
+
+
 def test_a_place_that_was_left_out_says_so(lattice_file):
     corners = ((0, 0), (0, 60), (60, 60), (60, 0))
     made = examine(lattice_file, Settings(left_out=(corners,), analyses=("columns",)))

@@ -13,6 +13,7 @@ import numpy as np
 
 from atomlens._doubts import doubts as doubts_of
 from atomlens._doubts import quietly
+from atomlens._image import calibration_of, is_square
 from atomlens._paths import user_path
 from atomlens._types import DataArray, DataFrame, Survey
 from atomlens.report.figures import Picture, draw
@@ -160,10 +161,15 @@ def examine(
     tell("Reading")
     known, seconds, lines, said = _names(), {}, [], []
     memory = {} if memory is None else memory
-    kind = _kind_of(path, settings)
+    kind, oblong = _first_look(path, settings)
+    if oblong:
+        said.append(
+            "the pixels were not square: the image was averaged along its finer axis, on which details are "
+            "lost; if its scale is wrong, give `pixel_size`"
+        )
     with quietly():
         start = time.perf_counter()
-        basis = code = reading(path, settings, kind)
+        basis = code = reading(path, settings, kind, oblong)
         _run(code, known, memory, "reading", _state(path))
         lines.append(code)
         seconds["reading"] = time.perf_counter() - start
@@ -281,12 +287,14 @@ def _first(kind):
     return kind if kind in ("image", "movie") else "data"
 
 
-def _kind_of(path, settings):
-    """What the file holds, from a first look that loads as little as it can."""
+def _first_look(path, settings):
+    """What the file holds, and whether it is an image of oblong pixels; loads as little as it can."""
     from atomlens import io
 
     chosen = {n: getattr(settings, n) for n in ("signal", "kind", "pixel_size")}
-    return io.read(path, lazy=True, **chosen).attrs.get("kind", "other")
+    data = io.read(path, lazy=True, **chosen)
+    kind = data.attrs.get("kind", "other")
+    return kind, kind == "image" and not is_square(calibration_of(data))
 
 
 def _names():

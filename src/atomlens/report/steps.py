@@ -56,8 +56,8 @@ def _call(function, *given, **options):
     return f"{function}({', '.join(said)})"
 
 
-def reading(path, settings, kind):
-    """Lines that read the file, calibrate and mask it, and look at what it is."""
+def reading(path, settings, kind, oblong=False):
+    """Lines that read the file, calibrate and mask it, and look at it; `oblong` pixels become square."""
     chosen = {n: getattr(settings, n) for n in ("signal", "kind", "pixel_size")}
     name = {"image": "image", "movie": "movie"}.get(kind, "data")
     lines = [f"{name} = " + _call("al.io.read", repr(str(path)), **chosen)]
@@ -67,6 +67,8 @@ def reading(path, settings, kind):
                 f"a {kind.replace('_', ' ')} has no lattice to calibrate by: give its pixel size"
             )
         lines.append(f"{name} = " + _call("al.io.calibrate", name, repr(settings.lattice)))
+    elif oblong:
+        lines.append(f"{name} = " + _call("al.io.square_pixels", name))
     if settings.left_out:
         if kind not in ("image", "spectrum_image"):
             raise ValueError(f"a {kind.replace('_', ' ')} has no area to leave out: take left_out away")

@@ -15,6 +15,7 @@ import traitlets
 
 from atomlens import io
 from atomlens._doubts import quietly
+from atomlens._image import calibration_of, is_square
 from atomlens._types import Any, DataArray
 from atomlens.report import Settings, check_place, examine, write
 from atomlens.widgets._inbox import Inbox
@@ -475,7 +476,9 @@ def readable(folder: str | Path) -> list[str]:
 def _read(path, settings) -> DataArray:
     chosen = {n: getattr(settings, n) for n in ("signal", "kind", "pixel_size")}
     with quietly():
-        return io.read(path, **chosen)
+        data = io.read(path, **chosen)
+        oblong = data.attrs.get("kind") == "image" and not is_square(calibration_of(data))
+        return io.square_pixels(data) if oblong else data
 
 
 def _numbers(name, text):
