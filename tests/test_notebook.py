@@ -109,3 +109,26 @@ def test_stored_tables_are_those_of_benchmarks(root):
         assert len(notebook.stored_table(path.stem)) > 0
     with pytest.raises(ValueError, match=r"there are .*p_values, shiftvae_clouds"):
         notebook.stored_table("none")
+
+
+def test_figures_are_kept_and_none_is_replaced(tmp_path):
+    folder = tmp_path / "for slides"
+    notebook.keep_figures(folder)
+    try:
+        for _ in range(2):
+            notebook.show(_plain_figure(), alt="A map")
+        (folder / "figure-001.png").unlink()
+        notebook.show(_plain_figure(), alt="A map")
+    finally:
+        notebook.keep_figures(None)
+    notebook.show(_plain_figure(), alt="A map")
+    assert sorted(p.name for p in folder.glob("*.svg")) == [f"figure-00{n}.svg" for n in (1, 2, 3)]
+    with Image.open(folder / "figure-003.png") as picture:
+        assert picture.width > 2.5 * 5 * 96, "sharper than on the page, which is 5 inches of 96"
+    assert "<svg" in (folder / "figure-003.svg").read_text(encoding="utf-8")
+
+
+def test_findings_are_markdown_in_a_box():
+    text = notebook.findings("* one\n* two\n").data
+    assert text.startswith('<div class="alert')
+    assert "\n\n* one\n* two\n\n</div>" in text  # blank lines: else it would not be read as Markdown

@@ -7,14 +7,17 @@ import io
 import itertools
 import os
 import sys
+from os import PathLike
 
+from atomlens._paths import user_path
 from atomlens._shell import shell
 from atomlens._types import Any, DataFrame, Figure
 
-__all__ = ["as_png", "budget", "show", "show_film", "stored_table"]
+__all__ = ["as_png", "budget", "findings", "keep_figures", "show", "show_film", "stored_table"]
 
 _CSS_DPI, _DENSITY = 96, 2
 _LEAN = 270_000  # bytes; a third more once they are text
+_keep = {"folder": None}  # where `show` also saves figures
 
 
 def budget(*, full: Any, fast: Any) -> Any:
@@ -86,7 +89,74 @@ def show(figure: Figure, *, alt: str) -> None:
         data = {"image/png": base64.b64encode(picture).decode(), "text/plain": f"[figure] {alt}"}
         look = {"alt": alt, "width": width, "smallest_text": _smallest_text(figure)}
         display(data, raw=True, metadata={"image/png": look})
+    if _keep["folder"] is not None:
+        _saved(figure, _keep["folder"])
     _close(figure)
+
+
+def keep_figures(folder: str | PathLike | None) -> None:
+    """Save every figure that is shown from now on, as SVG and as PNG, for slides and papers.
+
+    Figures are numbered in the order in which they are shown, ``figure-001.svg`` and so on; what is in the
+    folder stays.
+
+    Parameters
+    ----------
+    folder : path-like or None
+        Is made if it does not exist. None: stop.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be made.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from matplotlib.figure import Figure
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     keep_figures(folder)
+    ...     show(Figure(), alt="An empty figure")
+    ...     keep_figures(None)
+    ...     sorted(path.name for path in Path(folder).iterdir())
+    [figure] An empty figure
+    ['figure-001.png', 'figure-001.svg']
+    """
+    if folder is not None:
+        folder = user_path(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+    _keep["folder"] = folder
+
+
+def findings(text: str) -> Any:
+    """What a lesson found, as a box: for texts with computed numbers, at its end.
+
+    Parameters
+    ----------
+    text : str
+        Markdown.
+
+    Returns
+    -------
+    IPython.display.Markdown
+
+    Examples
+    --------
+    >>> findings("* Both agree.").data.splitlines()[2]
+    '* Both agree.'
+    """
+    from IPython.display import Markdown
+
+    return Markdown(f'<div class="alert alert-block alert-success">\n\n{text.strip()}\n\n</div>')
+
+
+def _saved(figure, folder):
+    taken = [int(path.stem[7:]) for path in folder.glob("figure-*.svg") if path.stem[7:].isdigit()]
+    name = folder / f"figure-{max(taken, default=0) + 1:03d}"
+    layout = {"bbox_inches": "tight", "pad_inches": 0.04, "facecolor": "white"}
+    figure.savefig(name.with_suffix(".svg"), metadata={"Date": None}, **layout)
+    figure.savefig(name.with_suffix(".png"), dpi=2 * _DENSITY * _CSS_DPI, **layout)
 
 
 def show_film(film: bytes, *, alt: str) -> None:

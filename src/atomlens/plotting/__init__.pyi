@@ -74,6 +74,14 @@ from .motion import (
     matrices as matrices,
     state_sequences as state_sequences,
 )
+from .schematics import (
+    descriptors_schematic as descriptors_schematic,
+    draw_boundary as draw_boundary,
+    kmeans_steps as kmeans_steps,
+    pipeline_schematic as pipeline_schematic,
+    unet_schematic as unet_schematic,
+    vae_schematic as vae_schematic,
+)
 from .shiftvae import (
     against_truth as against_truth,
     crops as crops,
