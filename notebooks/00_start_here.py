@@ -36,6 +36,7 @@ environment_report()
 # | --- | --- | --- | --- |
 # | [01 · Clustering of spectral data](01_spectral_clustering.ipynb) | Which phases are in my spectrum image, how many are there, and are there any? | 45 min | what a spectrum image is |
 # | [Exercises to 01](exercises/01_spectral_clustering.ipynb) | Have I understood it? Your own data, checked as you go | 40 min | lesson 01 |
+# | [01b · More about spectra](01b_more_spectra.ipynb) | And with few counts, moving axes, curves, interfaces, or more than fits into memory? | 30 min | lesson 01 |
 # | [02 · Descriptors](02_descriptors.ipynb) | How do images, atoms and movies become rows of numbers, and what do these not see? | 45 min | what a Fourier transform is |
 # | [Exercises to 02](exercises/02_descriptors.ipynb) | Have I understood it? Your own images, checked as you go | 40 min | lesson 02 |
 # | [03 · Finding atomic columns](03_atom_finding.ipynb) | Where are the columns, how well can that be known, and when does a network help? | 60 min | what an atomic-resolution image is |

@@ -382,6 +382,7 @@ def draw_spectra(
     normalise: bool = False,
     title: str | None = None,
     names: Sequence[str] | None = None,
+    edges: dict[str, float] | None = None,
 ) -> list[Any]:
     """Draw one line a cluster, with a band of one standard deviation.
 
@@ -393,6 +394,9 @@ def draw_spectra(
         Divide each line (and its band) by its own maximum, to compare shapes.
     names : sequence of str, optional
         Legend entries; "cluster 0" and so on without it.
+    edges : dict of str to float, optional
+        What is known on the axis, such as ``{"O K": 532}``: marked by a dotted line with its name, where it
+        lies within the spectra.
 
     Returns
     -------
@@ -416,5 +420,16 @@ def draw_spectra(
     ylabel = "each divided by its maximum" if normalise else value_label(spectra)
     ax.set(xlabel=axis_label(axis), ylabel=ylabel, title=title)
     ax.margins(x=0)
+    low, high = sorted((float(axis[0]), float(axis[-1])))
+    for name, place in (edges or {}).items():
+        if low <= place <= high:
+            ax.axvline(place, color="#555555", linestyle=":", linewidth=1.2, zorder=1)
+            ax.text(
+                place, 1.0, f" {name}", rotation=90, ha="right", va="top", fontsize=9, color="#333333",
+                transform=ax.get_xaxis_transform(),
+            )  # fmt: skip
+    if edges:
+        bottom, top = ax.get_ylim()
+        ax.set_ylim(bottom, top + 0.18 * (top - bottom))  # room for the names
     ax.legend()
     return lines

@@ -71,7 +71,12 @@ def first_look(si: DataArray) -> Figure:
 
 @styled
 def cluster_overview(
-    result: ClusterResult, *, truth: DataArray | None = None, title: str = "Clusters", normalise: bool = False
+    result: ClusterResult,
+    *,
+    truth: DataArray | None = None,
+    title: str = "Clusters",
+    normalise: bool = False,
+    edges: dict[str, float] | None = None,
 ) -> Figure:
     """Label map beside cluster spectra, and the planted truth where there is one.
 
@@ -83,7 +88,7 @@ def cluster_overview(
         Planted labels; clusters are renumbered to match them.
     title : str
         Heads the label map.
-    normalise : bool
+    normalise, edges
         As for `draw_spectra`.
 
     Examples
@@ -107,7 +112,9 @@ def cluster_overview(
         )
     for ax, (map_, name) in zip(axes, maps, strict=False):
         draw_labels(ax, map_, title=name, n_clusters=result.spectra.sizes["cluster"])
-    draw_spectra(axes[-1], result.spectra, result.spread, normalise=normalise, title="Mean spectra ± 1 sd")
+    draw_spectra(
+        axes[-1], result.spectra, result.spread, normalise=normalise, edges=edges, title="Mean spectra ± 1 sd"
+    )
     return figure
 
 
@@ -223,13 +230,17 @@ def draw_criteria(axes: Iterable[Axes], choice: KChoice, *, current: int | None 
 
 
 @styled
-def abundance_maps(abundances: DataArray, endmembers: DataArray) -> Figure:
+def abundance_maps(
+    abundances: DataArray, endmembers: DataArray, *, edges: dict[str, float] | None = None
+) -> Figure:
     """One map an endmember, all on the scale from 0 to 1, and beside them their spectra.
 
     Parameters
     ----------
     abundances : DataArray of shape (H, W, n)
     endmembers : DataArray of shape (n, L)
+    edges
+        As for `draw_spectra`.
 
     Examples
     --------
@@ -245,7 +256,7 @@ def abundance_maps(abundances: DataArray, endmembers: DataArray) -> Figure:
     for n, ax in enumerate(axes[:count]):
         drawn = draw_map(ax, abundances[..., n], title=names[n], colourbar=False, vmin=0, vmax=1)
     colour_bar(drawn, "fraction")
-    draw_spectra(axes[-1], endmembers, title="Endmembers", names=names)
+    draw_spectra(axes[-1], endmembers, title="Endmembers", names=names, edges=edges)
     return figure
 
 
