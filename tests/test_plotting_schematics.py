@@ -37,11 +37,11 @@ def test_points_have_to_lie_in_a_plane():
 
 
 def test_the_boundary_is_where_the_decision_is_zero():
-    detector = OneClassSVM(nu=0.2, gamma=0.5).fit(POINTS)
+    detector = OneClassSVM(nu=0.2, gamma=0.5, tol=1e-8).fit(POINTS)
     _, ax = plotting.new_figure()
     plotting.draw_boundary(ax, POINTS, detector, title="a crowd")
     inside, outside = (np.asarray(marks.get_offsets()) for marks in ax.collections[-2:])
-    assert len(outside) == (detector.decision_function(POINTS) < 0).sum()
+    assert len(outside) == (detector.decision_function(POINTS) < -1e-6).sum()
     assert len(inside) + len(outside) == len(POINTS)
     line = np.concatenate(ax.collections[1].get_paths()[0].to_polygons(closed_only=False))
     reach = np.abs(detector.decision_function(POINTS)).max()

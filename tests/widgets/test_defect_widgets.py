@@ -43,6 +43,15 @@ def test_a_click_near_a_hit_goes_to_the_hit_and_elsewhere_to_the_place(model):
     assert model.place == (60.0, 60.0)
 
 
+def test_the_p_value_is_that_of_the_cell_that_is_looked_at(model):
+    cells = model.found.cells
+    for row in (0, len(cells) // 2):
+        model.place = tuple(cells[["x", "y"]].iloc[row])
+        assert model.p_value == cells["p_value"].iloc[row]
+    model.select(*model.found.defects[["x", "y"]].iloc[0])
+    assert model.p_value < model.rate
+
+
 def test_patch_and_patterson_are_those_of_the_window(model, image):
     from atomlens.patterson import patterson
 

@@ -19,6 +19,7 @@ __all__ = [
 
 BLUE, ORANGE, GREEN, PINK = CLUSTER_COLOURS[:4]
 _INK = "#333333"
+_BEYOND = -1e-6  # points on the boundary are at zero, give or take what a solver leaves
 _FINE = 200  # points a side, at which a decision function is drawn
 
 
@@ -388,7 +389,7 @@ def draw_boundary(ax: Axes, points: ArrayLike, detector: Any, *, title: str = ""
     rise = np.where(value > 0, value / max(value.max(), 1e-12), -value / min(value.min(), -1e-12))
     ax.contourf(x, y, rise, levels=np.linspace(-1, 1, 13), cmap="PuOr", alpha=0.45)
     ax.contour(x, y, value, levels=[0], colors=[_INK], linewidths=2)
-    outside = detector.decision_function(points) < 0
+    outside = detector.decision_function(points) < _BEYOND
     ax.scatter(*points[~outside].T, s=16, color=BLUE, linewidths=0, label="usual")
     ax.scatter(*points[outside].T, s=30, color=CLUSTER_COLOURS[5], marker="x", label="outside")
     ax.set(title=title, xticks=[], yticks=[])

@@ -1,3 +1,5 @@
+from .boundary_models import BoundaryModel as BoundaryModel
+from .boundary_views import one_class_explorer as one_class_explorer
 from .column_models import FinderModel as FinderModel, ImagingModel as ImagingModel
 from .column_views import column_finder as column_finder, imaging_explorer as imaging_explorer
 from .crystal_models import CrystalModel as CrystalModel

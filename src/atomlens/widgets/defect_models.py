@@ -96,6 +96,12 @@ class DefectModel(Model):
         self.place = (float(x), float(y))
 
     @property
+    def p_value(self) -> float:
+        """How often a cell of a perfect crystal scores as high as the one that is looked at."""
+        cells = self.found.cells
+        return float(cells["p_value"].iloc[cKDTree(cells[["x", "y"]]).query(self.place)[1]])
+
+    @property
     def windows(self) -> Any:
         """Fitted `atomlens.descriptors.WindowDescriptor` of the image, and its features; computed once."""
         if self._describe is None:

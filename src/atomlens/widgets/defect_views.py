@@ -45,11 +45,12 @@ class DefectExplorer(LinkedView):
         self._rings = plotting.draw_hits(self._image_ax, model.image, model.found.defects)
         cells, hits = model.found.n_cells, len(model.found.defects)
         chance = f"{model.rate * cells:.2g}"
-        self._say(f"<b>{hits}</b> hits among {cells} unit cells; a perfect crystal would give {chance}")
+        self._said = f"<b>{hits}</b> hits among {cells} unit cells; a perfect crystal would give {chance}"
         self._on_place()
 
     def _on_place(self, _=None):
         model = self.model
+        self._say(f"{self._said}. The cell in the orange frame: p = <b>{model.p_value:.1g}</b>")
         describe, _ = model.windows
         normal = model.normal(_NORMAL)
         places = [model.place, *normal[["x", "y"]].itertuples(index=False, name=None)]
