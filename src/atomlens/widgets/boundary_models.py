@@ -37,7 +37,7 @@ class BoundaryModel(Model):
     --------
     >>> rng = np.random.default_rng(0)
     >>> model = BoundaryModel(rng.normal(size=(100, 2)), nu=0.2)
-    >>> bool(abs(model.share - 0.2) < 0.05)
+    >>> model.share <= 0.2 <= model.support
     True
     """
 
@@ -85,5 +85,5 @@ class BoundaryModel(Model):
             "from sklearn.svm import OneClassSVM\n"
             f"detector = OneClassSVM(nu={self.nu:.3g}, gamma={self.gamma:.3g}, tol={_TOLERANCE:g})"
             f".fit({self.name})\n"
-            f"outside = detector.decision_function({self.name}) < {_BEYOND:g}  # on the boundary is not beyond"
+            f"outside = detector.decision_function({self.name}) < {_BEYOND:g}  # not on it"
         )
