@@ -22,7 +22,7 @@ class TimeDelayDescriptor(Descriptor):
     Prior: what happens next depends on what happened just before, and in the same way at any time (the
     delay embedding of a dynamical system).
 
-    Blind to absolute time, and to where in the frame it happens. Not to anything else: rotation, inversion,
+    Blind to absolute time. Not to anything else: a shift that is no multiple of the step, rotation, inversion,
     species, contrast, or the direction of time.
 
     Parameters
@@ -65,7 +65,7 @@ class TimeDelayDescriptor(Descriptor):
     """
 
     prior = "dynamics: what happens next depends on what happened just before, at any time"
-    blind_to = ("time", "translation")
+    blind_to = ("time",)
 
     def __init__(
         self,
