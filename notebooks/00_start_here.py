@@ -49,6 +49,7 @@ environment_report()
 # | [05b · More about defects](05b_more_defects.ipynb) | How large a window, what do columns alone show, and what about my kind of sample? | 30 min | lesson 05 |
 # | [06 · Shift-VAE](06_shift_vae.ipynb) | What varies in these windows besides where they were cut, and is that a map of anything? | 60 min | windows (lesson 02), shifts (lesson 05) |
 # | [Exercises to 06](exercises/06_shift_vae.ipynb) | Have I understood it? Checked as you go | 30 min | lesson 06 |
+# | [06b · More about the shift-VAE](06b_more_shift_vae.ipynb) | When is a smooth map a result, how small may a window be, and what do other programs find? | 40 min | lesson 06 |
 # | [07 · A library of defects](07_defect_library.ipynb) | Which kinds of defects are in these images, was this one seen before, and what do its electrons do? | 45 min | lesson 03 |
 # | [Exercises to 07](exercises/07_defect_library.ipynb) | Have I understood it? | 30 min | lesson 07 |
 # | [08 · Defects in motion](08_defect_dynamics.ipynb) | How fast do defects move, what do they become, and what do published estimators get wrong? | 45 min | lessons 03 and 05 |
