@@ -1,12 +1,16 @@
 # %% [markdown]
 # # 07 · A library of defects
 #
+# <div class="alert alert-block alert-info">
+#
 # **You will** take defects out of images and count their neighbours without a label · see what clustering of
 # pictures really groups · ask a library whether it has seen a defect before · compute what the electrons of a
 # defect do, and learn what to believe of it
 #
-# **Needs** [lesson 03](03_atom_finding.ipynb) for atoms in images · **Time** 45 min to read and play, about
-# a minute to run
+# **Needs** [lesson 03](03_atom_finding.ipynb) for atoms in images ([what to know first](before_you_start.md),
+# [glossary](glossary.md)) · **Time** 45 min live
+#
+# </div>
 #
 # One image of a defect is an anecdote. Ninety of them are a library: which kinds are there, how often, how alike
 # are two of a kind, and was this one seen before? The example is silicon in graphene. A kind is named by its
@@ -18,18 +22,53 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from IPython.display import Markdown
 from scipy.spatial.distance import cdist
 
 from atomlens import columns, datasets, electrons, library, metrics, plotting, simulate, widgets
-from atomlens.notebook import budget, show, stored_table
+from atomlens.notebook import budget, findings, show, stored_table
 
 warnings.simplefilter("ignore", UserWarning)  # doubts are shown where they matter
 
 # %% [markdown]
-# ## 1 · A twin with an answer key
+# ## 1 · Play before you read
 #
-# Two silicon atoms were planted: one in place of a carbon atom, one in place of two. What `columns.find` of lesson 03
+# Clusters of one to four silicon atoms were planted in graphene, each turned at random. We call such an image, whose
+# answer is known, a *phantom*. Here is a library of some of them.
+
+# %%
+kinds = ["Si1C3", "Si1C4", "Si2C5", "Si2C6", "Si3C6", "Si4C6"]
+microscope = simulate.Instrument(probe=0.085, source=0.05, background=2.0, tails=0.1)
+
+
+def planted(kind, dose, seed):
+    """An image of a cluster that is turned at random."""
+    sheet = simulate.structures.silicon_in_graphene(kind, (1.7, 1.7), rotation=37.0 * seed)
+    options = {"pixel_size": 0.0107, "shape": (159, 159), "instrument": microscope, "random_state": seed}
+    return simulate.image(sheet, electrons=dose, **options).data
+
+
+# %%
+first = library.Library()
+for kind in kinds:
+    for seed in range(4):
+        for defect in library.extract(planted(kind, 200, seed), name=f"{kind} planted, {seed}")[:1]:
+            first.add(defect)
+gallery = widgets.library_gallery(first, name="first", method="bonds")
+gallery
+
+# %%
+show(
+    gallery.figure,
+    alt="One defect, large, with its silicon atoms and neighbours; eight small pictures beside it.",
+)
+
+# %% [markdown]
+# **Figure 7.1.** The gallery as it opens. Choose a group, click a picture: filled dots are silicon, rings are the carbon
+# atoms beside it. Then let it be grouped by *kmeans*, which sees pictures only. Which kinds does it mix?
+#
+# ## 2 · Counting neighbours
+#
+# One more phantom, with two silicon atoms: one in place of a carbon atom, one in place of two. What `columns.find` of lesson 03
 # sees, and the obvious way to count neighbours: carbon atoms within 0.22 nm of a bright one.
 
 # %%
@@ -52,11 +91,11 @@ show(
 )
 
 # %% [markdown]
-# **Figure 7.1.** Left, the columns that were found. Right, what `library.extract` makes of the two silicon atoms
+# **Figure 7.2.** Left, the columns that were found. Right, what `library.extract` makes of the two silicon atoms
 # (filled) and their neighbours (rings). Counting by distance works on a good image. On a noisy one, carbon atoms drown
 # in the light of a silicon atom that is far brighter; atoms get lost, and others are invented.
 #
-# ## 2 · Lay the host over the image
+# ## 3 · Lay the host over the image
 #
 # We know more than the image says: around the defect there is graphene. So find *its* lattice, from hundreds of
 # atoms that are far away from the silicon. A crystal is a sum of waves. For every orientation and scale, add up
@@ -79,18 +118,6 @@ four.bonded.round(3)
 # Six kinds of clusters, each turned at random.
 
 # %%
-kinds = ["Si1C3", "Si1C4", "Si2C5", "Si2C6", "Si3C6", "Si4C6"]
-microscope = simulate.Instrument(probe=0.085, source=0.05, background=2.0, tails=0.1)
-
-
-def planted(kind, dose, seed):
-    """An image of a cluster that is turned at random."""
-    sheet = simulate.structures.silicon_in_graphene(kind, (1.7, 1.7), rotation=37.0 * seed)
-    options = {"pixel_size": 0.0107, "shape": (159, 159), "instrument": microscope, "random_state": seed}
-    return simulate.image(sheet, electrons=dose, **options).data
-
-
-# %%
 rows = {}
 for dose in (50, 100, 200, 400):
     asked = [(kind, seed) for kind in kinds for seed in range(budget(full=4, fast=1))]
@@ -107,11 +134,11 @@ pd.DataFrame(rows).T.rename_axis("electrons of a carbon atom")
 # With few electrons silicon is not told from noise, or neighbours are not; then a *doubt* says so, in most cases. What
 # is neither right, nor doubted, nor missed is the dangerous rest.
 #
-# ## 3 · Ninety-two published images
+# ## 4 · Ninety-two published images
 #
 # The library of Ziatdinov and others holds 92 images, sorted into folders by what
 # their network and their eyes found. The folders are our answer key, with a warning: we chose the rules of `extract`
-# while looking at these images. Only the twin is a blind test.
+# while looking at these images. Only the phantom is a blind test.
 
 # %%
 index = datasets.load("graphene_si_library").data[:: budget(full=1, fast=12)]
@@ -141,7 +168,7 @@ show(
 )
 
 # %% [markdown]
-# **Figure 7.2.** Groups by formula: the mean of all members, turned and mirrored alike, and below it their spread. No
+# **Figure 7.3.** Groups by formula: the mean of all members, turned and mirrored alike, and below it their spread. No
 # label was used. The **adjusted Rand index** compares two groupings: 1 if they are equal, 0 for chance.
 
 # %%
@@ -152,11 +179,11 @@ show(
 )
 
 # %% [markdown]
-# **Figure 7.3.** Distances as seen from above. With three bonds the silicon atom leaves the plane, so its bonds look
+# **Figure 7.4.** Distances as seen from above. With three bonds the silicon atom leaves the plane, so its bonds look
 # short; with four they are longer, and lie flat. The image does not show height. The lines are the lengths that were
-# planted in the twin.
+# planted in phantoms.
 #
-# ## 4 · And without counting? What clustering of pictures groups
+# ## 5 · And without counting? What clustering of pictures groups
 #
 # Why not give the pictures to a clustering method? They are in one orientation, so nothing but the defect should vary.
 
@@ -188,10 +215,7 @@ pd.concat([table.astype(float), noise.round(2).rename("noise, in atoms").to_fram
 # One silicon atom and three are well apart. But the largest folder comes out as two groups: the same defect, in quiet
 # pictures and in noisy ones. To a picture, noise is a property like any other. So *how many classes are there?* By
 # chemistry as many as formulas; by pictures a few more, for every day at the microscope. A name by meaning, here a
-# count of bonds, is worth more than a criterion. Look at members yourself:
-
-# %%
-widgets.library_gallery(shelf, name="shelf", method="bonds")
+# count of bonds, is worth more than a criterion. Here are members of the second group, noise and all.
 
 # %%
 show(
@@ -200,9 +224,9 @@ show(
 )
 
 # %% [markdown]
-# **Figure 7.4.** The static companion of the gallery: members of the second group.
+# **Figure 7.5.** Members of the second group. (`widgets.library_gallery(shelf)` shows all.)
 #
-# ## 5 · Seen before?
+# ## 6 · Seen before?
 #
 # A library should answer when a new image comes. We describe each picture by its *circular harmonics*, how much it
 # varies around rings, which no turn or mirror changes, and measure everyone's distance to their nearest neighbour:
@@ -239,7 +263,7 @@ with tempfile.TemporaryDirectory() as place:
 print(again)
 
 # %% [markdown]
-# ## 6 · What do its electrons do?
+# ## 7 · What do its electrons do?
 #
 # A defect can be handed to a theory: `structure` builds it into a small periodic sheet. **GFN1-xTB** is a
 # *tight-binding* theory: atoms hold a few orbitals each, and integrals between neighbours are fitted to many known
@@ -279,7 +303,7 @@ show(
 )
 
 # %% [markdown]
-# **Figure 7.5.** The same defect three times. States near the Fermi level gather at the silicon atom and its
+# **Figure 7.6.** The same defect three times. States near the Fermi level gather at the silicon atom and its
 # neighbours. The tip follows a surface of equal density, where the waves of atoms add up or cancel; a map of atoms
 # does not have that. Trust the shape, not the height.
 #
@@ -291,11 +315,11 @@ show(
 print(*states.doubts, *relaxed.doubts, sep="\n")
 
 # %% [markdown]
-# ## 7 · Where it fails
+# ## 8 · Where it fails
 #
 # *A reconstruction.* Counting at the sites of the host assumes that neighbours stay near their sites. In images of the
 # folder Si2C5 the sheet has closed a ring of five around the pair: one carbon atom sits between two sites, and both are
-# counted. The method says Si2C6, and not always with a doubt: see the table of Section 3.
+# counted. The method says Si2C6, and not always with a doubt: see the table of Section 4.
 #
 # *Another host.* The lattice must be the one that is given. If it is not, the waves do not stand out, and a doubt
 # says so:
@@ -305,10 +329,10 @@ square = library.Host(np.eye(2) * 0.3, np.zeros((1, 2)), ("C",))
 library.extract(twin.data, host=square)[0]
 
 # %% [markdown]
-# ## What you have seen
+# ## What stays
 
-# %%
-Markdown(
+# %% tags=["hide-input"]
+findings(
     f"- Neighbours are counted by laying the host over the image: {(formulas == folders).sum()} of {len(index)} published "
     f"images as in their folder, adjusted Rand index {agreement:.2f} for the large classes.\n"
     f"- Clustering pictures splits one kind of defect by noise: index {rows['mixture']['index']:.2f} for the mixture.\n"
