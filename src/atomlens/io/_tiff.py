@@ -102,6 +102,9 @@ def _described(tif, series):
             scales["T"] = (float(interval), found.get("tunit") or "s")
         if found.get("unit"):
             scales |= dict.fromkeys("YX", (None, found["unit"]))
+            down = _tags(tif)[2]
+            if found.get("yunit") and down:  # noted only where it differs from that along x
+                scales["Y"] = (1 / down, found["yunit"])
         spacing = found.get("spacing")
         if isinstance(spacing, int | float) and spacing > 0:
             scales["Z"] = (float(spacing), found.get("unit"))
