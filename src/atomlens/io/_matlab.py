@@ -1,4 +1,4 @@
-"""Tables in MATLAB files, of 7.3 (HDF5) too: plain variables, structs, and the objects that StatSTEM saves."""
+"""Tables in MATLAB files, also of 7.3: plain variables, structs, and the objects that StatSTEM saves."""
 
 import io
 import struct
