@@ -9,9 +9,10 @@ import numpy as np
 from scipy.ndimage import map_coordinates, spline_filter
 
 from atomlens.defects._tracking import Tracker, origin_of
-from atomlens.lattice import Lattice
+from atomlens.lattice import Lattice, NotPeriodicError
 
 _LEAST = 0.6  # of the pixels of a cell that must lie in the image for the cell to be counted
+FEWEST = 9  # cells that say what is normal
 _PART = 12.0  # widths of a column
 _GROUPS = 15  # of cells, whose means have a median
 _FEW = 60  # whole cells, below which incomplete ones help to make the average
@@ -44,8 +45,20 @@ class CellFrame:
 
     @classmethod
     def track(cls, pixels, lattice, usable=None):
-        """Follow the lattice through an image by the phases of two of its reflections."""
+        """Follow the lattice through an image by the phases of two of its reflections.
+
+        Raises
+        ------
+        NotPeriodicError
+            If what is usable has not room for the cells that are needed.
+        """
         usable = np.ones(pixels.shape, dtype=bool) if usable is None else usable
+        area = abs(np.linalg.det(lattice.basis))
+        if usable.sum() < FEWEST * _LEAST * area:
+            raise NotPeriodicError(
+                f"what shows this crystal has room for {usable.sum() / area:.0f} unit cells, and "
+                f"{FEWEST} are needed to know what is normal: leave out less, or take a larger field of view"
+            )
         tracker = Tracker.of(pixels, lattice)
         return cls._with(lattice, tracker.displacement(pixels, usable), usable, tracker)
 
