@@ -53,17 +53,19 @@ class CellFrame:
             If what is usable has not room for the cells that are needed.
         """
         usable = np.ones(pixels.shape, dtype=bool) if usable is None else usable
-        area = abs(np.linalg.det(lattice.basis))
-        if usable.sum() < FEWEST * _LEAST * area:
-            raise NotPeriodicError(
-                f"what shows this crystal has room for {usable.sum() / area:.0f} unit cells, and "
-                f"{FEWEST} are needed to know what is normal: leave out less, or take a larger field of view"
-            )
+        _check_room(usable, lattice, FEWEST * _LEAST)
         tracker = Tracker.of(pixels, lattice)
         return cls._with(lattice, tracker.displacement(pixels, usable), usable, tracker)
 
     def tracked_again(self, pixels, model, trusted):
-        """Follow what phases differ by between an image and a model of it that was made with this frame."""
+        """Follow what phases differ by between an image and a model of it that was made with this frame.
+
+        Raises
+        ------
+        NotPeriodicError
+            If hardly anything is trusted.
+        """
+        _check_room(trusted, self.lattice, 1)
         shift = self.tracker.improved(self.shift, pixels, model, trusted)
         return self._with(self.lattice, shift, self.usable, self.tracker)
 
@@ -188,6 +190,15 @@ class CellFrame:
         """Where every pixel lies among the samples of the average cell, shape (2, H, W)."""
         rows, columns = map(int, self.shape)  # keeps float32
         return np.stack([self.v % 1 * rows - 0.5, self.u % 1 * columns - 0.5])
+
+
+def _check_room(seen, lattice, least):
+    room = seen.sum() / abs(np.linalg.det(lattice.basis))
+    if room < least:
+        raise NotPeriodicError(
+            f"what shows this crystal has room for {room:.0f} unit cells, and {FEWEST} are needed to know "
+            "what is normal: leave out less, or take a larger field of view"
+        )
 
 
 def median_inside(values, inside):
