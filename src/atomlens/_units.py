@@ -9,7 +9,7 @@ _ANGLE = {"µrad": 1e-3, "mrad": 1.0, "rad": 1e3}
 
 _SPELLINGS = {
     "": None, "undefined": None, "none": None, "unknown": None, "a.u.": None,
-    "px": "px", "pix": "px", "pixel": "px", "pixels": "px", "reference frame": "px",  # the last one in OME
+    "px": "px", "pix": "px", "pixel": "px", "pixels": "px",
     # A resolution in inches is one of print (72 dpi), not of the specimen.
     "in": "inch", "inch": "inch", "inches": "inch",
     "a": "Å", "å": "Å", "ang": "Å", "angstrom": "Å", "angstroms": "Å", "ångström": "Å",

@@ -149,8 +149,9 @@ def _of_ome(text):
             value = float(pixels.get(name, "nan"))
         except ValueError:
             continue
-        if value > 0 and np.isfinite(value):
-            scales[letter] = (value, pixels.get(f"{name}Unit", usual))
+        unit = pixels.get(f"{name}Unit", usual)
+        if value > 0 and np.isfinite(value) and unit != "reference frame":  # in OME's words: no scale
+            scales[letter] = (value, unit)
     return scales
 
 
