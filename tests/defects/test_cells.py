@@ -98,9 +98,9 @@ def test_large_cells_are_looked_at_in_pieces(view):
 
 def test_a_lattice_is_followed_only_where_there_is_some(view):
     frame, nothing = view.frame, np.zeros(view.pixels.shape, dtype=bool)
-    with pytest.raises(lattice.NotPeriodicError, match="has room for 0 unit cells, and 9 are needed"):
+    with pytest.raises(lattice.NotPeriodicError, match="only 0 unit cells lie in the image, 9 are needed"):
         CellFrame.track(view.pixels, frame.lattice, nothing)
-    with pytest.raises(lattice.NotPeriodicError, match="has room for 0 unit cells"):
+    with pytest.raises(lattice.NotPeriodicError, match="only 0 unit cells lie in the image"):
         frame.tracked_again(view.pixels, view.expected, nothing)
     between = ~nothing
     between[:: frame.tracker.step, :: frame.tracker.step] = False  # none of the points that are followed
