@@ -196,8 +196,8 @@ def _check_room(seen, lattice, least):
     room = seen.sum() / abs(np.linalg.det(lattice.basis))
     if room < least:
         raise NotPeriodicError(
-            f"only {room:.0f} unit cells lie in the image, {FEWEST} are needed to know what is normal: leave out "
-            "less, or take a larger field of view"
+            f"only {room:.0f} unit cells lie in the image, {FEWEST} are needed to know what is normal: leave "
+            "out less, or take a larger field of view"
         )
 
 
