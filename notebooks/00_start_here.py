@@ -55,6 +55,7 @@ environment_report()
 # | [08 · Defects in motion](08_defect_dynamics.ipynb) | How fast do defects move, what do they become, and what do published estimators get wrong? | 45 min | lessons 03 and 05 |
 # | [Exercises to 08](exercises/08_defect_dynamics.ipynb) | Have I understood it? Your own tracks, checked as you go | 40 min | lesson 08 |
 # | [08b · Silicon at the edge of graphene](08b_silicon_edge.ipynb) | Which of these pictures are one state turned round, and what becomes of what? | 30 min | lesson 08 |
+# | [Exercises to 08b](exercises/08b_silicon_edge.ipynb) | Have I understood it? Your own classes and chains, checked as you go | 30 min | lesson 08b |
 # | [10 · Your sample](10_your_sample.ipynb) | What is in my own file? From a file to a report, by hand | 10 min | nothing |
 #
 # A new sample, and no time to learn? In a terminal, `atomlens report my_image.dm4` makes every analysis that makes

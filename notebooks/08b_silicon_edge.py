@@ -302,4 +302,4 @@ Markdown(
 )
 
 # %% [markdown]
-# **Next** [start here](00_start_here.ipynb) has the list of lessons.
+# **Next** the [exercises](exercises/08b_silicon_edge.ipynb).

@@ -96,6 +96,18 @@ def test_large_cells_are_looked_at_in_pieces(view):
     assert np.bincount(number.ravel()).sum() == view.pixels.size
 
 
+def test_a_lattice_is_followed_only_where_there_is_some(view):
+    frame, nothing = view.frame, np.zeros(view.pixels.shape, dtype=bool)
+    with pytest.raises(lattice.NotPeriodicError, match="only 0 unit cells lie in the image, 9 are needed"):
+        CellFrame.track(view.pixels, frame.lattice, nothing)
+    with pytest.raises(lattice.NotPeriodicError, match="only 0 unit cells lie in the image"):
+        frame.tracked_again(view.pixels, view.expected, nothing)
+    between = ~nothing
+    between[:: frame.tracker.step, :: frame.tracker.step] = False  # none of the points that are followed
+    with pytest.raises(lattice.NotPeriodicError, match="too little to follow"):
+        frame.tracker.displacement(view.pixels, between)
+
+
 def test_the_average_cell_continues_to_the_perfect_crystal(crystal):
     sample = simulate.image(crystal, electrons=1e6, random_state=1)
     pixels = sample.data.values.astype(np.float32)

@@ -257,3 +257,27 @@ def test_rows_that_flicker_have_noise_of_their_own(sheet):
     assert np.corrcoef(factor.ravel(), truth.ravel())[0, 1] > 0.95
     same = noise_of_rows(rng.normal(0, np.sqrt(2.0), (300, 200)), variance, usable)
     assert np.abs(same - 1).max() < 0.1  # chance is not believed
+
+
+def _left(shape, kind, share, rng):
+    """Pixels that are left when nearly all is masked, bool (H, W)."""
+    if kind == "pixels":
+        return rng.random(shape) < share
+    if kind == "blobs":
+        smooth = ndimage.gaussian_filter(rng.normal(size=shape), 6)
+        return smooth > np.quantile(smooth, 1 - share)
+    side, left = int(np.sqrt(share * np.prod(shape))), np.zeros(shape, dtype=bool)
+    y, x = (rng.integers(n - side) for n in shape)
+    left[y : y + side, x : x + side] = True
+    return left
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("kind", ["pixels", "blobs", "square"])
+@pytest.mark.parametrize("share", [0.01, 0.03, 0.06, 0.12])
+def test_where_nearly_all_is_masked_there_is_a_sentence(crystal, kind, share, known):
+    image = counted(crystal)
+    left = _left(SHAPE, kind, share, np.random.default_rng(round(100 * share)))
+    with pytest.raises(ValueError, match=r"unit cells|no lattice|pixels show|too few|too little") as raised:
+        defects.detect(image, mask=~left, lattice=lattice.estimate(image) if known else None)
+    assert not isinstance(raised.value, np.linalg.LinAlgError)

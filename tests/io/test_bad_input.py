@@ -447,6 +447,9 @@ def test_names_that_no_file_system_takes_are_one_sentence():
     for action in (io.read, lambda p: io.write(np.eye(3), p), io.read_columns):
         with pytest.raises(ValueError, match="more than 255 bytes"):
             action("ä" * 130 + ".tif")
+        for name in ("a\0b.tif", "a\ud800b.tif"):
+            with pytest.raises(ValueError, match="a character that no name can have"):
+                action(name)
 
 
 @pytest.mark.parametrize("suffix", [".zarr", ".nc", ".tif", ".hspy"])

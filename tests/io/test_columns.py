@@ -2,6 +2,7 @@
 
 import struct
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -184,6 +185,55 @@ def test_structs_of_statstem(tmp_path):
     assert found["label"].tolist() == [1, 2, 1]
     np.testing.assert_allclose(found["sigma"], 5)
     np.testing.assert_allclose(found["intensity"], 2 * np.pi * 25 * 7)
+
+
+def write_mat73(path, variables):
+    """A file of version 7.3, as MATLAB lays it out: transposed, the class noted, structs as groups."""
+    with h5py.File(path, "w", userblock_size=512) as file:
+        for name, values in variables.items():
+            file[name] = np.asarray(values).T
+            file[name].attrs["MATLAB_class"] = np.bytes_("char" if "text" in name else "double")
+    with path.open("r+b") as file:
+        head = b"MATLAB 7.3 MAT-file, Platform: GLNXA64".ljust(124) + struct.pack("<H2s", 0x0200, b"IM")
+        file.write(head)
+    return path
+
+
+def test_version_73_of_matlab(tmp_path):
+    text = np.full((5, 4), 65, np.uint16)
+    path = write_mat73(tmp_path / "a.mat", {"positions": XY + 1, "image": np.zeros((50, 50)), "text": text})
+    np.testing.assert_array_equal(io.read_columns(path)[["x", "y"]], XY)
+    path = write_mat73(tmp_path / "b.mat", {"image": np.zeros((50, 50)), "text": text})
+    with pytest.raises(io.FormatError, match="there are: none"):
+        io.read_columns(path)
+
+
+def test_structs_of_statstem_in_version_73(tmp_path):
+    output = {
+        "coordinates": (XY + 1) * 0.2,
+        "dx": [[0.2]],
+        "rho": np.full((3, 1), 1.0),
+        "eta": np.ones((3, 1)),
+    }
+    path = write_mat73(tmp_path / "a.mat", {f"output/{name}": values for name, values in output.items()})
+    found = io.read_columns(path)
+    np.testing.assert_allclose(found[["x", "y"]], XY)
+    np.testing.assert_allclose(found[["x_nm", "y_nm"]], XY * 0.02)
+    np.testing.assert_allclose(found["sigma"], 5)
+
+
+def test_version_73_of_matlab_reads_no_other_files(tmp_path):
+    path = write_mat73(tmp_path / "a.mat", {"positions": XY})
+    with h5py.File(path, "a") as file:
+        file["other"] = h5py.ExternalLink("/etc/hostname", "/")
+    with pytest.raises(io.FormatError, match="outside its folder"):
+        io.read_columns(path)
+
+
+def test_a_sparse_matrix_of_matlab_is_no_table(tmp_path):
+    scipy.io.savemat(tmp_path / "a.mat", {"positions": scipy.sparse.csc_matrix(XY)})
+    with pytest.raises(io.FormatError, match="there are: none"):
+        io.read_columns(tmp_path / "a.mat")
 
 
 def workspace(values):

@@ -175,6 +175,31 @@ def test_ome_tiff(tmp_path, said, size):
     assert step(array, "y") == (pytest.approx(1.5 * size), "nm")
 
 
+@pytest.mark.parametrize("unit", [("nm", "µm"), ("Å", "pm"), ("µm", "mm")])
+def test_the_units_of_ome_and_imagej_may_differ_along_y_and_x(tmp_path, unit):
+    nm = {"pm": 1e-3, "Å": 0.1, "nm": 1, "µm": 1e3, "mm": 1e6}
+    across, down = (0.02 / nm[u] for u in unit)
+    said = {"PhysicalSizeX": across, "PhysicalSizeXUnit": unit[0], "PhysicalSizeY": 2 * down}
+    tifffile.imwrite(tmp_path / "a.ome.tif", IMAGE, metadata=said | {"PhysicalSizeYUnit": unit[1]})
+    ascii_only = [u.replace("µ", r"\u00B5").replace("Å", r"\u00C5") for u in unit]  # as ImageJ writes them
+    tifffile.imwrite(
+        tmp_path / "b.tif", IMAGE, imagej=True, resolution=(1 / across, 0.5 / down),
+        metadata={"unit": ascii_only[0], "yunit": ascii_only[1]},
+    )  # fmt: skip
+    for name in ("a.ome.tif", "b.tif"):
+        array = io.read(tmp_path / name)
+        assert step(array) == (pytest.approx(0.02), "nm")
+        assert step(array, "y") == (pytest.approx(0.04), "nm")
+
+
+def test_pixels_of_an_ome_reference_frame_have_no_size(tmp_path):
+    said = {f"PhysicalSize{a}{what}": v for a in "XY" for what, v in (("", 1), ("Unit", "reference frame"))}
+    tifffile.imwrite(tmp_path / "a.ome.tif", IMAGE, metadata=said)
+    array = io.read(tmp_path / "a.ome.tif")
+    assert array.dims == ("y", "x")
+    assert step(array) == (1, "px")
+
+
 def test_movies_of_ome_and_imagej_know_their_interval(tmp_path):
     movie = np.stack([IMAGE, IMAGE + 1, IMAGE + 2])
     said = 'PhysicalSizeX="2e-5" PhysicalSizeY="2e-5" TimeIncrement="0.25"'
@@ -360,6 +385,37 @@ def test_links_to_other_files(tmp_path):
         file["link"] = h5py.ExternalLink("/etc/hostname", "/")
     with pytest.raises(io.FormatError, match="outside its folder"):
         io.read(tmp_path / "a.h5")
+
+
+def test_one_array_of_two_names_is_listed_once(tmp_path):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["inner/one"] = IMAGE
+        file["two"] = file["inner/one"]  # a hard link
+    (title,) = io.signals(tmp_path / "a.h5").title
+    assert title in ("inner/one", "two")
+    np.testing.assert_array_equal(io.read(tmp_path / "a.h5", signal=title), IMAGE)
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_groups_that_hold_themselves_have_an_end(tmp_path, lazy):
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file["inner/one"] = IMAGE
+        file["inner/loop"] = file["inner"]
+        file["inner/up"] = file["/"]
+    with h5py.File(tmp_path / "a.nxs", "w") as file:
+        data = file.create_group("entry/data")
+        file["entry"].attrs["NX_class"], data.attrs["NX_class"] = "NXentry", "NXdata"
+        data.attrs["signal"], data["one"] = "one", IMAGE
+        data["up"], file["entry/loop"] = file["entry"], file["entry"]
+    for name in ("a.h5", "a.nxs"):
+        assert len(io.signals(tmp_path / name)) == 1
+        np.testing.assert_array_equal(io.read(tmp_path / name, lazy=lazy), IMAGE)
+    io.write(io.read(tmp_path / "a.h5"), tmp_path / "a.hspy")
+    with h5py.File(tmp_path / "a.hspy", "a") as file:
+        (metadata,) = (group["metadata"] for group in file["Experiments"].values())
+        metadata["loop"] = metadata  # of this its reader wants to make a dictionary
+    with pytest.raises(io.FormatError, match="could not be read as hspy"):
+        io.read(tmp_path / "a.hspy", lazy=lazy)
 
 
 def test_a_missing_codec_is_named(tmp_path, monkeypatch):

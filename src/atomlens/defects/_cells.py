@@ -9,9 +9,10 @@ import numpy as np
 from scipy.ndimage import map_coordinates, spline_filter
 
 from atomlens.defects._tracking import Tracker, origin_of
-from atomlens.lattice import Lattice
+from atomlens.lattice import Lattice, NotPeriodicError
 
 _LEAST = 0.6  # of the pixels of a cell that must lie in the image for the cell to be counted
+FEWEST = 9  # cells that say what is normal
 _PART = 12.0  # widths of a column
 _GROUPS = 15  # of cells, whose means have a median
 _FEW = 60  # whole cells, below which incomplete ones help to make the average
@@ -44,13 +45,27 @@ class CellFrame:
 
     @classmethod
     def track(cls, pixels, lattice, usable=None):
-        """Follow the lattice through an image by the phases of two of its reflections."""
+        """Follow the lattice through an image by the phases of two of its reflections.
+
+        Raises
+        ------
+        NotPeriodicError
+            If what is usable has not room for the cells that are needed.
+        """
         usable = np.ones(pixels.shape, dtype=bool) if usable is None else usable
+        _check_room(usable, lattice, FEWEST * _LEAST)
         tracker = Tracker.of(pixels, lattice)
         return cls._with(lattice, tracker.displacement(pixels, usable), usable, tracker)
 
     def tracked_again(self, pixels, model, trusted):
-        """Follow what phases differ by between an image and a model of it that was made with this frame."""
+        """Follow what phases differ by between an image and a model of it that was made with this frame.
+
+        Raises
+        ------
+        NotPeriodicError
+            If hardly anything is trusted.
+        """
+        _check_room(trusted, self.lattice, 1)
         shift = self.tracker.improved(self.shift, pixels, model, trusted)
         return self._with(self.lattice, shift, self.usable, self.tracker)
 
@@ -175,6 +190,15 @@ class CellFrame:
         """Where every pixel lies among the samples of the average cell, shape (2, H, W)."""
         rows, columns = map(int, self.shape)  # keeps float32
         return np.stack([self.v % 1 * rows - 0.5, self.u % 1 * columns - 0.5])
+
+
+def _check_room(seen, lattice, least):
+    room = seen.sum() / abs(np.linalg.det(lattice.basis))
+    if room < least:
+        raise NotPeriodicError(
+            f"only {room:.0f} unit cells lie in the image, {FEWEST} are needed to know what is normal: leave "
+            "out less, or take a larger field of view"
+        )
 
 
 def median_inside(values, inside):

@@ -10,6 +10,8 @@ from scipy.linalg import eigh
 from scipy.ndimage import binary_erosion, distance_transform_edt, map_coordinates
 from skimage.restoration import unwrap_phase
 
+from atomlens.lattice import NotPeriodicError
+
 # Halved or doubled, only `_COARSE` changes what is found in bent and streaked crystals: with one point a
 # vector (half), recall falls by .08 (benchmarks/constants.py).
 _ORDERS = 6  # of reflections looked at
@@ -67,12 +69,23 @@ class Tracker:
         return cls(waves, windows(_WIDE), windows(_NARROW), step)
 
     def displacement(self, pixels, usable):
-        """Displacement (2, H, W) of the lattice in pixels, slowly varying."""
+        """Displacement (2, H, W) of the lattice in pixels, slowly varying.
+
+        Raises
+        ------
+        NotPeriodicError
+            If hardly anything is usable.
+        """
         waves = list(_components(pixels, self.wide))
         # Where there is no crystal, the phase is chance.
         lost = ~usable[:: self.step, :: self.step]
         for wave in waves:
             lost |= np.abs(wave) < _LOST * np.median(np.abs(wave)[~lost]) if not lost.all() else lost
+        if lost.all():
+            raise NotPeriodicError(
+                f"only {usable.mean():.0%} of the image show the crystal, too little to follow its lattice: "
+                "leave out less, or take a larger field of view"
+            )
         phases = [_phase(np.ma.masked_array(wave, lost) if lost.any() else wave) for wave in waves]
         # The constant depends on where the origin is, and is taken out.
         shift = self._shift(np.stack([phase - np.median(phase[~lost]) for phase in phases]))

@@ -16,6 +16,7 @@ from atomlens._doubts import quietly, repeated, warn
 from atomlens._image import prepare
 from atomlens._threads import one_thread
 from atomlens._types import ArrayLike, DataArray, DataFrame, Lattice, Path
+from atomlens.defects._cells import FEWEST
 from atomlens.defects._hits import hits_of
 from atomlens.defects._scorers import (
     CycleScorer,
@@ -34,7 +35,6 @@ from atomlens.lattice.model import as_lattice
 __all__ = ["DETECTORS", "DefectMap", "detect"]
 
 _SURROGATES = 8  # at most
-_LEAST_CELLS = 9
 _REFERENCE = 1500  # windows that others are compared with
 _RIM = 2.0  # widths of a column about what is left out, where the average cell is no guide
 _MOSTLY = 0.6  # of the image: if more was left out, it is to be doubted
@@ -332,9 +332,9 @@ def _searched(prepared, image, scheme, detector, scorer, rate, lattice, referenc
     said = list(dict.fromkeys([*prepared.doubts, *lattice.doubts, *beside, *view.populations.doubts]))
     number, whole, parts = view.frame.parts(view.sigma)
     n_cells = int(view.frame.cells[2].sum())
-    if n_cells < _LEAST_CELLS:
+    if n_cells < FEWEST:
         raise NotPeriodicError(
-            f"only {n_cells} unit cells lie in the image, {_LEAST_CELLS} are needed to know what is normal: "
+            f"only {n_cells} unit cells lie in the image, {FEWEST} are needed to know what is normal: "
             "take a larger field of view"
         )
     scorer.fit(view)
@@ -345,7 +345,7 @@ def _searched(prepared, image, scheme, detector, scorer, rate, lattice, referenc
         null = Calibration.fit(_in_reference(observed, reference, pixels.shape, number, kept))
     else:
         usual = observed[~maximum(view.populations.odd, number, kept).astype(bool)]
-        observed_null = usual if len(usual) >= _LEAST_CELLS else observed
+        observed_null = usual if len(usual) >= FEWEST else observed
         null = Calibration.fit(_surrogate_scores(view, scorer, number, kept, random_state), observed_null)
     coords = image.coords if isinstance(image, xr.DataArray) else None
     score = xr.DataArray(score, coords, ("y", "x"), name="score", attrs={"long_name": f"score ({detector})"})

@@ -1,4 +1,4 @@
-"""Tables in MATLAB files: plain variables, structs, and the objects that StatSTEM saves."""
+"""Tables in MATLAB files, also of 7.3: plain variables, structs, and the objects that StatSTEM saves."""
 
 import io
 import struct
@@ -6,12 +6,16 @@ import warnings
 
 import numpy as np
 
+from atomlens.io import _hdf5
 from atomlens.io._errors import FormatError
 
 _COORDINATES = "coordinates"
 _WIDEST = 16  # columns of a table; more are an image
+_NONE = "none (sparse matrices and foreign objects are not read: save the positions as .csv)"
 _FIRST_CELL = 2  # the values of properties stand after two cells of bookkeeping
 _NAMES_BEGIN = 40  # bytes
+# What a matrix of version 7.3 may hold; texts and lists look like numbers there, too.
+_NUMERIC = {b"double", b"single", *(f"{sign}int{n}".encode() for sign in ("", "u") for n in (8, 16, 32, 64))}
 
 
 def read_mat(path, name):
@@ -28,11 +32,10 @@ def read_mat(path, name):
         warnings.simplefilter("ignore")  # nameless variables, which are the objects that are taken apart here
         try:
             found = loadmat(path, squeeze_me=False, struct_as_record=True)
-        except NotImplementedError as error:
-            raise FormatError(
-                f"{path.name} is a MATLAB file of version 7.3: save it as -v7, or the positions as .csv"
-            ) from error
-        objects = _objects(found.get("__function_workspace__"))
+        except NotImplementedError:  # of version 7.3
+            found, objects = _of_hdf5(path)
+        else:
+            objects = _objects(found.get("__function_workspace__"))
     found = {k: _upright(v) for k, v in found.items() if isinstance(v, np.ndarray) and not k.startswith("__")}
     objects += [_fields(value) for value in found.values() if value.dtype.names]
     of_statstem = [o for o in objects if _is_table(o.get(_COORDINATES))]
@@ -43,12 +46,30 @@ def read_mat(path, name):
     if name is not None:
         tables = {k: v for k, v in tables.items() if k == name}
     if len(tables) != 1:
-        listed = ", ".join(f"{k!r} {v.shape}" for k, v in found.items() if _is_table(v)) or "none"
+        listed = ", ".join(f"{k!r} {v.shape}" for k, v in found.items() if _is_table(v)) or _NONE
         raise FormatError(
             f"{path.name} must hold one table of positions, or the one named with name=; there are: {listed}"
         )
     (table,) = tables.values()
     return np.asarray(table, dtype=float), None, None, 1.0
+
+
+def _of_hdf5(path):
+    """Matrices of a file of version 7.3, and the fields of its structs: HDF5, with rows for columns."""
+    import h5py
+
+    _hdf5.check(path, lazy=False)
+
+    def dense(group):
+        return {
+            name: node[()].T
+            for name, node in group.items()
+            if isinstance(node, h5py.Dataset) and node.attrs.get("MATLAB_class") in _NUMERIC
+        }
+
+    with h5py.File(path) as file:
+        structs = [dense(node) for node in file.values() if isinstance(node, h5py.Group)]
+        return dense(file), structs
 
 
 def _upright(value):

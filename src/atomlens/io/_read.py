@@ -8,10 +8,12 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from atomlens._extras import missing
 from atomlens._paths import user_path
 from atomlens._types import DataArray, DataFrame
-from atomlens.io import _hdf5, _plain, _rosetta, _stores, _tiff
+from atomlens.io import _hdf5, _plain, _rosetta, _stores, _tiff, _unchanged
 from atomlens.io._axes import chunking
 from atomlens.io._errors import FormatError, explained
 from atomlens.io._signal import check_options, to_array
@@ -92,6 +94,8 @@ def read(
     -----
     Nothing is ever unpickled. A tif whose scale lacks a unit stays in pixels, with
     ``scale_without_unit`` in the attrs. What is read lazily is not hashed: :func:`sha256` does it on demand.
+    A lazy array whose file is replaced before it is computed raises a `FormatError` then; single chunks
+    of a zarr store that are overwritten in place are not noticed.
 
     Examples
     --------
@@ -103,13 +107,17 @@ def read(
     check_options(kind, pixel_size, units)
     path = _existing(path)
     lazy = _unpacked(path) > LAZY_BYTES if lazy is None else lazy
+    before = _unchanged.state(path)
     found = _open(path, lazy=lazy)
     chosen = _choose(found, signal, path.name)
     what = path.name if len(found) == 1 else f"signal {chosen.title!r} of {path.name}"
     guarded = replace(chosen, load=lambda: _guarded(path, chosen.load))
     array = to_array(guarded, what, kind=kind, pixel_size=pixel_size, units=units)
+    from_file = bool(array.chunks) or isinstance(array.data, np.memmap)
     if lazy and not array.chunks:
         array = array.chunk(chunking(array.dims))
+    if lazy and from_file:
+        array = array.copy(data=_unchanged.watched(array.data, path.name, before))
     # A hash takes a pass over the file, which lazy data are spared.
     source = {"file": path.name} | ({} if lazy else {"sha256": sha256(path)})
     array.attrs = source | array.attrs | source

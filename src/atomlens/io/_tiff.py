@@ -102,6 +102,9 @@ def _described(tif, series):
             scales["T"] = (float(interval), found.get("tunit") or "s")
         if found.get("unit"):
             scales |= dict.fromkeys("YX", (None, found["unit"]))
+            down = _tags(tif)[2]
+            if found.get("yunit") and down:  # noted only where it differs from that along x
+                scales["Y"] = (1 / down, found["yunit"])
         spacing = found.get("spacing")
         if isinstance(spacing, int | float) and spacing > 0:
             scales["Z"] = (float(spacing), found.get("unit"))
@@ -146,8 +149,9 @@ def _of_ome(text):
             value = float(pixels.get(name, "nan"))
         except ValueError:
             continue
-        if value > 0 and np.isfinite(value):
-            scales[letter] = (value, pixels.get(f"{name}Unit", usual))
+        unit = pixels.get(f"{name}Unit", usual)
+        if value > 0 and np.isfinite(value) and unit != "reference frame":  # in OME's words: no scale
+            scales[letter] = (value, unit)
     return scales
 
 

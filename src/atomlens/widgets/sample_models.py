@@ -16,6 +16,7 @@ import traitlets
 from atomlens import io
 from atomlens._doubts import quietly
 from atomlens._image import calibration_of, is_square
+from atomlens._paths import user_path
 from atomlens._types import Any, DataArray
 from atomlens.report import Settings, check_place, examine, write
 from atomlens.widgets._inbox import Inbox
@@ -89,7 +90,7 @@ class SampleModel(Model):
         given = str(path).strip()
         if not given:
             raise ValueError("there is no name of a file: choose or type one")
-        path = full_path(given)
+        path = user_path(given).resolve()
         if path.is_dir() and path.suffix.lower() not in io.READABLE:
             names = readable(path)
             there = f"choose one of its {len(names)} files" if names else "there is nothing in it to read"
@@ -139,7 +140,7 @@ class SampleModel(Model):
         def load():
             if self.path is None:
                 raise ValueError("settings belong to a file: choose that first")
-            return Settings.load(self.saved_at if path is None else full_path(path))
+            return Settings.load(self.saved_at if path is None else user_path(path))
 
         settings = self._tried(load)
         return settings is not None and self._become(settings)
@@ -368,7 +369,7 @@ class SampleModel(Model):
             found = self._current()
             if not str(folder).strip():
                 raise ValueError("there is no name of a folder for the report: type one")
-            place = full_path(folder)
+            place = user_path(folder).resolve()
             check_place(place, force=overwrite)
             return write(found, place, force=overwrite)
 
@@ -452,20 +453,6 @@ class SampleModel(Model):
                 f"{error.filename}: {error.strerror}" if plain else str(error) or type(error).__name__
             )
         return None
-
-
-def full_path(name: str | Path, folder: str | Path = ".") -> Path:
-    """A path from what was typed; from a folder, where it does not begin at the root.
-
-    Raises
-    ------
-    ValueError
-        If there can be no such path.
-    """
-    try:
-        return (Path(folder) / Path(name).expanduser()).resolve()
-    except (RuntimeError, ValueError, OSError):
-        raise ValueError(f"{str(name)!r} is no name of a file on this machine: type another one") from None
 
 
 def readable(folder: str | Path) -> list[str]:

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
+from atomlens._paths import user_path
 from atomlens._types import Any
 from atomlens.io import KINDS
 from atomlens.report import Settings
 from atomlens.widgets._linked import LinkedView, dropdown, float_slider, widgets
 from atomlens.widgets._sample_figure import OUT, SampleFigure
 from atomlens.widgets._upload import Upload
-from atomlens.widgets.sample_models import SampleModel, full_path, readable
+from atomlens.widgets.sample_models import SampleModel, readable
 
 __all__ = ["sample_app"]
 
@@ -343,7 +344,7 @@ class SampleApp(LinkedView):
         if not name:
             return
         try:
-            path = full_path(name, self._folder)
+            path = (self._folder / user_path(name)).resolve()
             names = readable(path) if path.is_dir() else ()
         except (OSError, ValueError) as error:
             self._fail(f"{name} cannot be opened: {getattr(error, 'strerror', None) or error}")
