@@ -137,7 +137,7 @@ show(
 )
 
 # %% [markdown]
-# **Figure 5.3.** A small γ sees one crowd, a larger one two. With ν = 0.5 half of the crowd is called unusual, because it was
+# **Figure 5.3.** A small γ draws one smooth region, a larger one follows the groups. With ν = 0.5 half of the crowd is called unusual, because it was
 # asked to be: ν is not found in the data, it is *said*. Equation (5.3) by hand, against scikit-learn:
 
 # %%
@@ -193,14 +193,13 @@ print(f"{reach[suspects].mean():.0%} of the suspects reach a vacancy, {reach.mea
 #
 # ## 5 · Against the plainest judge
 #
-# The same eight vacancies, few electrons, and methods that differ. Three get the Patterson functions of windows: the machine
-# (`svm`), the distance to the nearest neighbours (`knn`), and an isolation forest, which asks how fast random cuts set a
-# point apart. Two work on the pixels: `residual` is the image without its Bragg peaks, and `unit_cell` the difference
+# The same eight vacancies, few electrons, and methods that differ. Two get the Patterson functions of windows: the machine
+# (`svm`), and the distance to the nearest neighbours (`knn`), the plainest measure there is. Two work on the pixels: `residual` is the image without its Bragg peaks, and `unit_cell` the difference
 # from the **average unit cell**, measured in the shape of a column that is brighter, darker or moved.
 
 # %%
 faint = simulate.image(sheet, electrons=40, random_state=11).data
-names = budget(full=["unit_cell", "svm", "knn", "isolation_forest", "residual"], fast=["unit_cell", "svm"])
+names = budget(full=["unit_cell", "svm", "knn", "residual"], fast=["unit_cell", "svm"])
 maps = {name: defects.detect(faint, detector=name) for name in names}
 nearby = cKDTree(vacancies[["x", "y"]])
 
@@ -238,7 +237,7 @@ def f1(image, name):
 
 
 rows = []
-for dose, seed in budget(full=[(d, s) for d in (30, 60, 120) for s in (1, 2, 3)], fast=[(60, 1)]):
+for dose, seed in budget(full=[(d, s) for d in (40, 120) for s in (1, 2, 3)], fast=[(120, 1)]):
     image = simulate.image(sheet, electrons=dose, random_state=seed).data
     rows += [{"electrons": dose, "method": name, "F1": f1(image, name)} for name in ("unit_cell", "svm")]
 draws = pd.DataFrame(rows).pivot_table("F1", "electrons", "method", aggfunc=["mean", "min", "max"])
@@ -317,8 +316,8 @@ pd.concat(shares, names=["upper twin", "ν"]).round({"upper (%)": 0, "lower (%)"
 
 # %% [markdown]
 # *AUC* is the chance that a window of the upper twin scores higher than one of the lower: 0.5 is a coin. Where the upper twin
-# is a fifth, the machine ranks it well, and ν decides how much of it is flagged: with ν at the share of the twin and
-# above, nearly all of it, but much of the other as well. Half and half the scores rank nothing, whatever ν. Then *cluster*
+# is a fifth, the machine ranks it well, and ν decides how much of it is flagged: the larger ν, the more of it, and the more
+# of the other as well. Half and half the scores rank nothing, whatever ν. Then *cluster*
 # the same Patterson functions:
 
 # %%

@@ -22,8 +22,8 @@ class TimeDelayDescriptor(Descriptor):
     Prior: what happens next depends on what happened just before, and in the same way at any time (the
     delay embedding of a dynamical system).
 
-    Blind to absolute time. Not to anything else: a shift that is no multiple of the step, rotation, inversion,
-    species, contrast, or the direction of time.
+    Blind to absolute time. Not to anything else: a shift that is no multiple of the step, rotation,
+    inversion, species, contrast, or the direction of time.
 
     Parameters
     ----------
