@@ -79,7 +79,7 @@ WRONG = [
     ("check_perfect", lambda e: "first", "one whole number"),
     ("check_share", lambda e: 0.97, "too large"),
     ("check_share", lambda e: 1 - e._share, "the larger twin"),
-    ("check_share", lambda e: 100 * e._share, "a percentage"),
+    ("check_share", lambda e: 100 * e._share, "per cent"),
     ("check_share", lambda e: np.nan, "NaN"),
     ("check_share", lambda e: "third", "text"),
     ("check_share", lambda e: [0.3, 0.7], "a single number is expected"),

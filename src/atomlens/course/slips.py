@@ -133,10 +133,15 @@ def recognise(
     near = []
     for slip in _candidates(expected, unit, slips or {}):
         wrong = slip.turn(expected)
-        if np.shape(wrong) != got.shape or not (np.abs(wrong - expected) > 2 * allowed).any():
+        if np.shape(wrong) != got.shape:
             continue
-        room = allowed if slip.rank < 2 else np.minimum(allowed, _ROOM * np.abs(expected) + 1e-12)
-        distance = _distance(got, wrong, slip, expected, room)
+        whole = 360 * np.round((got - wrong) / 360) if unit == "degrees" else 0.0
+        apart = np.abs(wrong + whole - expected)
+        if not (apart > (2 * allowed if slip.rank else atol + rtol * np.abs(expected))).any():
+            continue  # nobody could tell it from a right answer
+        loose = slip.rank == 1 or unit == "degrees"
+        room = allowed if loose else np.minimum(allowed, _ROOM * np.abs(expected) + 1e-12)
+        distance = _distance(got - whole, wrong, slip, expected, room)
         if distance <= 1:
             near.append((distance, slip))
     if near:
@@ -152,7 +157,7 @@ def _distance(got, wrong, slip, expected, room):
     if slip.rank == 0:  # a value, not a rule: its own scale
         size = np.abs(expected)
         scale = room * np.where(size > 0, np.minimum(np.abs(wrong) / np.where(size > 0, size, 1), 1), 1)
-        scale = np.maximum(scale, 1e-3 * np.abs(wrong))
+        scale = np.maximum(scale, 1e-3 * np.abs(wrong)) + 1e-6 * np.nanmax(np.abs(wrong))
     else:
         scale = np.fmax(*(np.abs(slip.turn(expected + s * room) - wrong) for s in (1, -1)))
     known = np.isfinite(expected)
@@ -169,6 +174,8 @@ def _candidates(expected, unit, slips):
     for name in _SENSIBLE[unit]:
         if name in _FACTORS:
             factor, words = _FACTORS[name]
+            if name == "two" and unit not in (None, "nm", "pm", "px"):
+                words = "a factor of 2: was something halved, doubled or counted twice?"
             yield _Slip(f"too large by {words}", _times(factor), 2)
             yield _Slip(f"too small by {words}", _times(1 / factor), 2)
         else:
