@@ -70,7 +70,7 @@ WRONG = [
     ("check_size", lambda e: e._fits, "got a number"),
     ("check_gamma", lambda e: 17.0, "too large"),
     ("check_gamma", lambda e: "wide", "text"),
-    ("check_count", lambda e: 99, "too large"),
+    ("check_count", lambda e: 99, "too many"),
     ("check_count", lambda e: "many", "expected a number"),
     ("check_perfect", lambda e: 7, "from 0 to 2"),
     ("check_perfect", lambda e: (e._perfect + 1) % 3, "another one"),

@@ -224,11 +224,19 @@ class Exercise(Lesson):
     def check_wave(self, answer: Any) -> check.Result:
         """Judge the wave vector of `wave`, in cycles per cell; its sign does not matter."""
         q, given = self._q, numbers(answer, (2,))
-        if given is not None and np.isfinite(given).all():
+        if given is not None and (np.abs(given) <= 1).all():
             same = np.stack([q, -q])
             same = same + np.round(given - same) * (q != 0)  # whole cycles do not matter from cell to cell
             q = same[np.argmin(np.abs(given - same).sum(axis=1))]
-        return check.close(answer, q, rtol=0, atol=0.02, unit="cycles", name="wave vector", of=self)
+        slips = {
+            "a factor of 2π is too much: cycles are asked for, not radians": 2 * np.pi * self._q,
+            "these are periods in cells: cycles per cell are needed": [
+                round(1 / q) if q else 0 for q in self._q
+            ],
+        }
+        return check.close(
+            answer, q, rtol=0, atol=0.02, unit="cycles", slips=slips, name="wave vector", of=self
+        )
 
     def check_multiple(self, answer: Any) -> check.Result:
         """Judge how many of the old cells the new one holds."""

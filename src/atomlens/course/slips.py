@@ -136,12 +136,15 @@ def recognise(
         if np.shape(wrong) != got.shape:
             continue
         whole = 360 * np.round((got - wrong) / 360) if unit == "degrees" else 0.0
-        apart = np.abs(wrong + whole - expected)
-        if not (apart > (2 * allowed if slip.rank else atol + rtol * np.abs(expected))).any():
-            continue  # nobody could tell it from a right answer
         loose = slip.rank == 1 or unit == "degrees"
         room = allowed if loose else np.minimum(allowed, _ROOM * np.abs(expected) + 1e-12)
-        distance = _distance(got - whole, wrong, slip, expected, room)
+        scale = _scale(wrong, slip, expected, room)
+        if not (
+            np.abs(wrong + whole - expected) > atol + rtol * np.abs(expected) + scale * bool(slip.rank)
+        ).any():
+            continue  # it can hardly be told from a right answer
+        off = (np.abs(got - whole - wrong) / scale)[np.isfinite(expected)]
+        distance = np.max(off) if off.size and np.isfinite(off).all() else np.inf
         if distance <= 1:
             near.append((distance, slip))
     if near:
@@ -152,17 +155,15 @@ def recognise(
     return _rounded(got, expected) or _rearranged(got, expected, allowed)
 
 
-def _distance(got, wrong, slip, expected, room):
-    """How far off the explanation is, in units of the tolerance carried through the slip."""
-    if slip.rank == 0:  # a value, not a rule: its own scale
-        size = np.abs(expected)
-        scale = room * np.where(size > 0, np.minimum(np.abs(wrong) / np.where(size > 0, size, 1), 1), 1)
+def _scale(wrong, slip, expected, room):
+    """The tolerance of the right answer, carried through the slip."""
+    if slip.rank:
+        scale = np.fmax(*(np.abs(slip.turn(expected + side * room) - wrong) for side in (1, -1)))
+    else:  # a value, not a rule: its own scale
+        size = np.where(expected == 0, 1, np.abs(expected))
+        scale = room * np.minimum(np.abs(wrong) / size, 1)
         scale = np.maximum(scale, 1e-3 * np.abs(wrong)) + 1e-6 * np.nanmax(np.abs(wrong))
-    else:
-        scale = np.fmax(*(np.abs(slip.turn(expected + s * room) - wrong) for s in (1, -1)))
-    known = np.isfinite(expected)
-    off = np.abs(got - wrong)[known] / (scale[known] + 1e-12)
-    return np.max(off) if off.size and np.isfinite(off).all() else np.inf
+    return scale + 1e-12
 
 
 def _candidates(expected, unit, slips):
@@ -215,7 +216,7 @@ def _rearranged(got, expected, allowed):
     if got.size < 2:
         return None
     shift = np.nanmedian(got - expected)
-    if (np.abs(got - expected - shift) <= allowed)[np.isfinite(expected)].all():
+    if got.size > 2 and (np.abs(got - expected - shift) <= allowed)[np.isfinite(expected)].all():
         return "everything is shifted by the same amount"
     a, b = np.sort(got, axis=None), np.sort(expected, axis=None)
     room = np.sort(allowed, axis=None)

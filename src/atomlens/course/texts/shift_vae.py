@@ -113,7 +113,7 @@ QUESTIONS = {
                 "explains"
             ),
             "b": "a superlattice has a *longer* period than the crystal",
-            "c": "noise has no period",
+            "c": "noise has no period: it would differ from cell to cell",
         },
     ),
 }
