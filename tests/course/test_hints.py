@@ -101,8 +101,7 @@ def length(e):
 
 
 def direction(e):
-    dx, dy = e._planted()
-    return np.degrees(np.arctan2(dy, dx))
+    return np.degrees(np.arctan2(shifts(e).dy_pm.mean(), shifts(e).dx_pm.mean()))
 
 
 def turned(e):

@@ -196,12 +196,14 @@ def test_a_choice_is_judged_with_its_reason(monkeypatch):
 # ---------------------------------------------------------------- a restart
 
 
-def test_answers_and_tries_survive_a_restart(folder):
+def test_answers_and_tries_survive_a_restart(folder, capsys):
     first = Small("Ada")
     first.check_side(7)
     first.check_name("Pythagoras")
     first.question("why", "b")
+    capsys.readouterr()
     again = Small(" ada")
+    assert capsys.readouterr().out == "Welcome back: 2 right so far, and check.summary() lists what.\n"
     assert check.summary().to_dict("list") == {
         "check": ["side", "name", "why"],
         "verdict": ["✗ wrong", "✓ right", "✓ right"],
@@ -297,3 +299,23 @@ def test_answers_are_kept_in_notebooks_only_unless_a_folder_is_named(monkeypatch
     assert record.place("99", 1) == tmp_path / "elsewhere" / "99_1.json"
     monkeypatch.setenv("ATOMLENS_CHECK", "strict")  # a test of solutions is nobody's work
     assert record.place("99", 1) is None
+
+
+def test_in_jupyter_answers_outlive_the_kernel(tmp_path):
+    import nbformat
+    from nbclient import NotebookClient
+
+    start = "from atomlens.course import check; from atomlens.course.defect_library import Exercise\n"
+    start += "exercise = Exercise('Ada')"
+    tries = "exercise.check_p_value(0.3); exercise.question('how bright', 'z')", "check.hint('p-value')"
+    said = []
+    for cells in ((start, *tries), (start, "exercise.check_p_value(...)", "check.summary()")):
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}}, timeout=120).execute()
+        said.append([o["data"]["text/plain"] for cell in notebook.cells for o in cell.outputs if "data" in o])
+    assert [path.name for path in tmp_path.iterdir()] == ["answers"]
+    assert "Hint 1 of 3" in said[0][0]
+    assert "expected one of" in said[0][1]
+    assert "Hint 2 of 3" in said[0][2]
+    assert "not answered yet" in said[1][0]
+    assert re.search(r"p-value\s+✗ wrong\s+1\b", said[1][1])

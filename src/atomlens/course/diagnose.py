@@ -61,7 +61,7 @@ def why_not_close(answer, expected, rtol, atol, unit=None, slips=None):
     told = recognise(got, expected, rtol=rtol, atol=atol, unit=one, slips=slips)
     if not told and got.ndim == 1 and got.size <= len(_WHICH):
         told = _why_not_all(got, expected, rtol, atol, unit)
-    return told or _impossible(got, one) or _size_of_error(got, expected)
+    return told or _impossible(got, one) or _size_of_error(got, expected, one)
 
 
 _WHICH = ("the first", "the second", "the third", "the fourth")
@@ -88,7 +88,7 @@ def _impossible(got, unit):
     return None
 
 
-def _size_of_error(got, expected):
+def _size_of_error(got, expected, unit):
     """The size and sense of an error that has no name, without giving the answer away."""
     if got.ndim:
         bad = ~np.isclose(got, expected, rtol=1e-3, equal_nan=True)
@@ -98,6 +98,8 @@ def _size_of_error(got, expected):
     if np.iscomplexobj(got) or np.iscomplexobj(expected):
         return "not the expected value"
     sense = "too large" if got > expected else "too small"
+    if unit == "degrees":  # whose zero is a convention: no share of it means anything
+        return f"{sense}, but close" if abs(got - expected) < 10 else sense
     off = abs(got - expected) / abs(expected) if expected else np.inf
     if off < 0.1:
         return f"{sense}, but close"

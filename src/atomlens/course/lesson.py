@@ -8,7 +8,7 @@ from typing import ClassVar
 from atomlens._types import Any, Mapping
 from atomlens.course import check
 from atomlens.course.diagnose import Praise, kind
-from atomlens.course.record import Record, place
+from atomlens.course.record import Record, place, say
 
 __all__ = ["Lesson", "Question"]
 
@@ -88,6 +88,8 @@ class Lesson:
         self.seed = check.seed(student)
         self.record = Record(place(self.name, self.seed))
         check.follow(self.record)
+        if right := sum(c["state"] == "right" for c in self.record.checks.values()):
+            say(f"Welcome back: {right} right so far, and check.summary() lists what.")
 
     def question(self, name: str, choice: Any) -> check.Result:
         """Judge the choice in a question of the notebook, and say why.

@@ -10,7 +10,7 @@ from atomlens import lattice, simulate
 from atomlens._types import Any
 from atomlens.course import check
 from atomlens.course.answers import numbers
-from atomlens.course.diagnose import kind, why_not_between
+from atomlens.course.diagnose import kind, why_not_between, why_not_close
 from atomlens.course.lesson import Lesson
 from atomlens.course.texts.local_crystallography import HINTS, QUESTIONS
 from atomlens.crystallography import LocalCrystallography, displacements, point_group
@@ -136,14 +136,15 @@ class Exercise(Lesson):
 
     def check_direction(self, answer: Any) -> check.Result:
         """Judge the direction of the displacement in `domain`, in degrees; whole turns do not matter."""
-        dx, dy = self._planted()
-        expected = np.degrees(np.arctan2(dy, dx))
-        number = numbers(answer, ())
-        if number is not None and np.isfinite(number):
-            expected += 360 * np.round((number - expected) / 360)
-        return check.close(
-            answer, expected, rtol=0, atol=6, unit="degrees", name="direction in degrees", of=self
-        )
+        return check.judge(answer, lambda: self._why_not_direction(answer), "direction in degrees", of=self)
+
+    def _why_not_direction(self, answer):
+        number, (planted, measured) = numbers(answer, ()), self._directions()
+        if number is not None and abs((number - planted + 180) % 360 - 180) <= 6:
+            return None
+        if number is not None and np.isfinite(number):  # slips start from what can be measured
+            measured += 360 * np.round((number - measured) / 360)
+        return why_not_close(answer, measured, 0, 1, unit="degrees")
 
     def check_turned(self, answer: Any) -> check.Result:
         """Judge `vectors` turned by 90 degrees, the neighbours in their order."""
@@ -249,6 +250,12 @@ class Exercise(Lesson):
         return check.equal(
             answer, math.lcm(*periods), unit="count", slips=slips, name="cells in the new cell", of=self
         )
+
+    def _directions(self):
+        """Of the displacement in `domain`, as planted and as measured, in degrees."""
+        shift = displacements(self.domain, center="Ti", neighbors="Pb")
+        found = shift.dx_pm.mean(), shift.dy_pm.mean()
+        return [np.degrees(np.arctan2(dy, dx)) for dx, dy in (self._planted(), found)]
 
     def _planted(self):
         """Planted displacement in `domain`, in pm."""

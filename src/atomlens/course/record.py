@@ -13,7 +13,7 @@ from atomlens._replace import replacing
 from atomlens._shell import shell
 from atomlens._types import Any
 
-__all__ = ["Record", "place"]
+__all__ = ["Record", "place", "say"]
 
 _FORMAT, _MOST = 1, 5000  # numbers of an answer that are kept: a map of labels, not an image
 _STATES = ("right", "wrong", "open")
@@ -133,17 +133,13 @@ class Record:
         try:
             text = self.path.read_text(encoding="utf-8")
             kept = json.loads(text)
-            assert kept["atomlens"] == _FORMAT
-            for check in kept["checks"].values():
-                assert check["state"] in _STATES
-                assert isinstance(check["tries"], int)
-                assert isinstance(check["level"], int)
+            sound = kept["atomlens"] == _FORMAT and all(map(_is_sound, kept["checks"].values()))
         except OSError as error:
             self._give_up(f"{self.path} cannot be read ({error.strerror or error})")
             return {}
-        except (ValueError, AssertionError, KeyError, TypeError, AttributeError, RecursionError):
-            return self._set_aside()
-        return kept["checks"]
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+            sound = False
+        return kept["checks"] if sound else self._set_aside()
 
     def _set_aside(self):
         number = 1
@@ -154,7 +150,7 @@ class Record:
         except OSError as error:
             self._give_up(f"{self.path} is damaged, and cannot be moved aside ({error.strerror or error})")
         else:
-            _say(f"{self.path.name} is damaged: it is now called {aside.name}, and your answers start anew.")
+            say(f"{self.path.name} is damaged: it is now called {aside.name}, and your answers start anew.")
         return {}
 
     def _keep(self, name):
@@ -176,11 +172,17 @@ class Record:
 
     def _give_up(self, why):
         self.path = None
-        _say(f"{why}: they last until this notebook is closed, unless ATOMLENS_ANSWERS names another folder.")
+        say(f"{why}: they last until this notebook is closed, unless ATOMLENS_ANSWERS names another folder.")
 
 
-def _say(sentence):
-    print(sentence)  # noqa: T201 - a student has to know what is kept and what is not
+def say(sentence: str) -> None:
+    """Tell the student what is kept and what is not, in a sentence."""
+    print(sentence)  # noqa: T201 - silence here could lose somebody's work
+
+
+def _is_sound(check):
+    numbers = isinstance(check["tries"], int) and isinstance(check["level"], int)
+    return check["state"] in _STATES and numbers
 
 
 def _plain(answer):

@@ -74,7 +74,7 @@ _SENSIBLE = {
     "count": (),
     "number": ("sign", "two", "reciprocal", "square", "root"),
 }
-_ROOM = 0.01  # of the value: a loose exercise shall not see slips everywhere
+_ROOM = 0.01  # of the value, or a degree: a loose exercise shall not see slips everywhere
 _EQUALLY_NEAR, _EXACT = 3.0, 0.05
 
 
@@ -136,12 +136,11 @@ def recognise(
         if np.shape(wrong) != got.shape:
             continue
         whole = 360 * np.round((got - wrong) / 360) if unit == "degrees" else 0.0
-        loose = slip.rank == 1 or unit == "degrees"
-        room = allowed if loose else np.minimum(allowed, _ROOM * np.abs(expected) + 1e-12)
+        most = np.inf if slip.rank == 1 else 1.0 if unit == "degrees" else _ROOM * np.abs(expected) + 1e-12
+        room = np.minimum(allowed, most)
         scale = _scale(wrong, slip, expected, room)
-        if not (
-            np.abs(wrong + whole - expected) > atol + rtol * np.abs(expected) + scale * bool(slip.rank)
-        ).any():
+        alike = atol + rtol * np.abs(expected) + (scale if slip.rank else 0)
+        if (np.abs(wrong + whole - expected) <= alike).all():
             continue  # it can hardly be told from a right answer
         off = (np.abs(got - whole - wrong) / scale)[np.isfinite(expected)]
         distance = np.max(off) if off.size and np.isfinite(off).all() else np.inf
