@@ -241,7 +241,7 @@ ROWS = [
     ("02", "directions", lambda e: e._movie.truth.direction[~e._told] > 0, "1 or -1", other()),
     # 03 atom finding
     ("03", "number", lambda e: len(e.sample.truth), "all rows", other(), "42"),
-    ("03", "number", lambda e: int((~e.sample.truth.scored).sum()), "*not* asked for", other(), "42"),
+    ("03", "number", lambda e: int((~e.sample.truth.scored).sum()), "not asked for", other(), "42"),
     ("03", "number", lambda e: int(e.sample.truth.scored.sum()) - 1, "too few, but close", other()),
     ("03", "number", lambda e: int(e.sample.truth.scored.sum()) + 1, "counted twice", other()),
     ("03", "number", lambda e: e.sample.truth.scored.sum() / 2 + 0.25, "whole number", other()),

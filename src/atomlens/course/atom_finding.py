@@ -70,7 +70,7 @@ class Exercise(Lesson):
         scored = self.sample.truth.scored
         slips = {
             "these are all rows: some columns are not asked for": len(scored),
-            "these are the columns that are *not* asked for": int((~scored).sum()),
+            "these are the columns that are not asked for": int((~scored).sum()),
         }
         return check.equal(
             answer, int(scored.sum()), unit="count", slips=slips, name="number of columns", of=self
@@ -82,7 +82,7 @@ class Exercise(Lesson):
         electrons, every = truth.loc[truth.scored, "electrons"], truth.electrons
         slips = {
             "this is over all rows: only scored columns count": every.max() / every.min(),
-            "this is a difference: how many *times* more?": electrons.max() - electrons.min(),
+            "this is a difference: how many times more?": electrons.max() - electrons.min(),
             "this compares with the mean: the weakest is asked for": electrons.max() / electrons.mean(),
             "this is the strongest alone: divide it by the weakest": electrons.max(),
         }

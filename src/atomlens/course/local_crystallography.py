@@ -187,7 +187,7 @@ class Exercise(Lesson):
                 return f"expected True or False for each of {len(other)} titanium atoms, got {kind(answer)}"
             share = np.mean(mask[scored] == other[scored])
             if share <= 0.05:
-                return "True and False are exchanged: True where it is *not* ferroic"
+                return "True and False are exchanged: True where it is not ferroic"
             return why_not_between(share, 0.95, 1)
 
         return check.judge(answer, why_not, "share of atoms that are right", of=self)

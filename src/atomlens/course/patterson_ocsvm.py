@@ -86,7 +86,7 @@ class Exercise(Lesson):
         expected = 2 * np.log(far / near) / (far**2 - near**2)
         slips = {
             "this is for a kernel of the distance: here it is squared": np.log(far / near) / (far - near),
-            "a factor of 2 is missing: the logarithm is one of a ratio of *squared* distances": expected / 2,
+            "a factor of 2 is missing: the logarithm is one of a ratio of squared distances": expected / 2,
             "this is twice too much: the logarithm of the ratio of squares is twice that of the ratio": 2
             * expected,
             "the squares are not those of the distances: they were squared twice": 4

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from atomlens._paths import user_path
 from atomlens._replace import replacing
 from atomlens._shell import shell
 from atomlens._types import Any
@@ -46,7 +47,7 @@ def place(lesson: str, seed: int) -> Path | None:
         return None
     if not chosen and not hasattr(shell(), "kernel"):
         return None
-    return Path(chosen or "answers").expanduser().absolute() / f"{lesson}_{seed}.json"
+    return user_path(chosen or "answers").absolute() / f"{lesson}_{seed}.json"
 
 
 class Record:
@@ -128,12 +129,14 @@ class Record:
         return check["level"]
 
     def _read(self):
-        if self.path is None or not self.path.exists():
+        if self.path is None:
             return {}
         try:
             text = self.path.read_text(encoding="utf-8")
             kept = json.loads(text)
             sound = kept["atomlens"] == _FORMAT and all(map(_is_sound, kept["checks"].values()))
+        except (FileNotFoundError, NotADirectoryError):
+            return {}
         except OSError as error:
             self._give_up(f"{self.path} cannot be read ({error.strerror or error})")
             return {}

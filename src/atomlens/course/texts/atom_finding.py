@@ -80,7 +80,7 @@ QUESTIONS = {
         {
             "a": "weaker peaks are let in: are all of them columns?",
             "b": "weak columns are found, and with them some noise: F1 is best somewhere between",
-            "c": "this is what a *higher* threshold does",
+            "c": "this is what a higher threshold does",
         },
     ),
     "four times the dose": Question(
@@ -92,7 +92,7 @@ QUESTIONS = {
                 "this would need errors that fall as the square of the dose; independent electrons "
                 "average more slowly"
             ),
-            "d": "the width is the error of *one* electron; more of them average",
+            "d": "the width is the error of one electron; more of them average",
         },
     ),
     "finer pixels": Question(

@@ -35,7 +35,7 @@ HINTS = {
         "what is bound does not get away: how does its displacement grow with time?",
         "test each set for whether its particles are free; the number of the set is asked for, counted "
         "from 0",
-        "p-values for *free* of (0.4, 0.7, 0.0001): the last cannot be free, and it is number 2",
+        "p-values (0.4, 0.7, 0.0001) for being free: the last set is not, and it is number 2",
     ),
 }
 
@@ -85,7 +85,7 @@ QUESTIONS = {
         {
             "a": "a probability is no duration",
             "b": "1 / (1 − 0.9), the mean of a geometric distribution",
-            "c": "this is 1/0.9; it is the probability of *leaving* that sets the time",
+            "c": "this is 1/0.9; it is the probability of leaving that sets the time",
             "d": "0.9 of 0.9 of 0.9 ... gets small",
         },
     ),
@@ -97,7 +97,7 @@ QUESTIONS = {
                 "transitions"
             ),
             "b": (
-                "an error in a single frame looks like *two* transitions, there and back; how rarely does "
+                "an error in a single frame looks like two transitions, there and back; how rarely does "
                 "it hide one?"
             ),
             "c": "where states last long, nearly every error adds a transition there and one back",

@@ -34,7 +34,7 @@ QUESTIONS = {
     "how bright": Question(
         "b",
         {
-            "a": "this is the charge of silicon; a *ratio* to carbon is asked for",
+            "a": "this is the charge of silicon; a ratio to carbon is asked for",
             "b": "(14/6)^1.7 = 4.2: bright enough to be counted by eye",
             "c": "this is the ratio of the charges; it has an exponent",
             "d": "electrons are scattered to large angles by the nucleus, not by valence electrons",
@@ -71,7 +71,7 @@ QUESTIONS = {
         "c",
         {
             "a": (
-                "a p-value says how unusual it is *if* it belongs; the probability that it belongs is "
+                "a p-value says how unusual it is if it belongs; the probability that it belongs is "
                 "another thing"
             ),
             "b": "one minus p is no probability of anything that is asked here",

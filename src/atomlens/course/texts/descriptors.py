@@ -79,7 +79,7 @@ QUESTIONS = {
                 "the mean times itself, summed over all pixels, is there at every shift: contrast drowns "
                 "in it"
             ),
-            "b": "the mean is correlated with itself at *every* shift, not only at the shift of zero",
+            "b": "the mean is correlated with itself at every shift, not only at the shift of zero",
             "c": "it is symmetric for whatever picture, with its mean or without",
         },
     ),

@@ -30,7 +30,7 @@ HINTS = {
     ),
     "direction in degrees": (
         "which of two numbers goes first, and in which unit does the function answer?",
-        "the direction of the *mean* vector, from +x towards +y; angles themselves cannot be averaged: "
+        "the direction of the mean vector, from +x towards +y; angles themselves cannot be averaged: "
         "359° and 1° have the mean 0°",
         "a mean of (1, 1) points along 45°, one of (-1, 1) along 135°: an arc tangent of dy/dx alone "
         "cannot tell (1, 1) from (-1, -1)",
@@ -54,14 +54,14 @@ HINTS = {
         "five labels of which four turn into one another and the fifth into itself: four variants",
     ),
     "share of atoms that are right": (
-        "True for atoms of a phase that is *not* ferroic, one value for each titanium atom",
+        "True for atoms of a phase that is not ferroic, one value for each titanium atom",
         "each atom has a label, each label belongs to a phase, and each phase is ferroic or not: follow "
         "this chain",
         "phases of atoms (0, 1, 0), and of the phases ferroic (True, False): the atoms are True, False, "
         "True; the rest is the answer",
     ),
     "p-values of the suspects": (
-        "a p-value shall be small where there is a displacement, and *only* there: which null hypothesis "
+        "a p-value shall be small where there is a displacement, and only there: which null hypothesis "
         "says so?",
         "not shuffled labels, which no sample would survive, but the p-values of the verdict, in the "
         "order of the samples",
@@ -129,7 +129,7 @@ QUESTIONS = {
             "a": "independent errors partly cancel in a mean",
             "b": "6 pm / √100; so a displacement well below the error of a column can be measured",
             "c": "the variance falls by 100, the error by its root",
-            "d": "the error of a *sum* grows, to √100 times 6 pm; then it is divided by 100",
+            "d": "the error of a sum grows, to √100 times 6 pm; then it is divided by 100",
         },
     ),
     "variants of a direction": Question(

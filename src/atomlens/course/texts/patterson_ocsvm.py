@@ -43,7 +43,7 @@ QUESTIONS = {
         {
             "a": "contrast against noise and sharpness of the map pull in opposite directions",
             "b": "ten whole cells are whole cells",
-            "c": "more pixels average more noise: this speaks *for* large windows",
+            "c": "more pixels average more noise: this speaks for large windows",
         },
     ),
     "too sharp a kernel": Question(
@@ -53,7 +53,7 @@ QUESTIONS = {
                 "the kernel matrix becomes the identity, and nothing is learned about what rows have in "
                 "common"
             ),
-            "b": "this is what a very *small* γ does: then the kernel is 1 for any two rows",
+            "b": "this is what a very small γ does: then the kernel is 1 for any two rows",
             "c": "the kernel decides which rows are neighbours, and that is all the machine knows",
         },
     ),
@@ -97,7 +97,7 @@ QUESTIONS = {
             "b": "this is how many are rightly left alone",
             "c": "the level counts per window, and it is a share, not a number",
             "d": (
-                "1000 · 0.01: so the level of a single window has to be far lower, or the *whole* image "
+                "1000 · 0.01: so the level of a single window has to be far lower, or the whole image "
                 "has to be tested"
             ),
         },

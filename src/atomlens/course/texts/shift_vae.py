@@ -64,7 +64,7 @@ QUESTIONS = {
         {
             "a": "chance gives correlations of about 1/√400 = 0.05, not strong ones",
             "b": "the divergence says how much information there is, and it is about zero",
-            "c": "the decoder gets the mean *plus* noise of about 1: next to this, the tiny means drown",
+            "c": "the decoder gets the mean plus noise of about 1: next to this, the tiny means drown",
         },
     ),
     "zero nats": Question(
@@ -99,7 +99,7 @@ QUESTIONS = {
         "c",
         {
             "a": "a description that fits better is not yet a cause; see the last section",
-            "b": "of *different* data they cannot; these are the same",
+            "b": "of different data they cannot; these are the same",
             "c": (
                 "a bound on the likelihood of the same data can be compared, and no truth is needed for it"
             ),
@@ -112,7 +112,7 @@ QUESTIONS = {
                 "the shift leaks into the content; so ask which share of the map the place in the cell "
                 "explains"
             ),
-            "b": "a superlattice has a *longer* period than the crystal",
+            "b": "a superlattice has a longer period than the crystal",
             "c": "noise has no period: it would differ from cell to cell",
         },
     ),

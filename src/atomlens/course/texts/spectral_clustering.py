@@ -112,9 +112,7 @@ QUESTIONS = {
     "a map of dice": Question(
         "b",
         {
-            "a": (
-                "this is the share of lucky guesses; the word *adjusted* says what is done about such luck"
-            ),
+            "a": ("this is the share of lucky guesses; the word adjusted says what is done about such luck"),
             "b": "it is adjusted so that chance gives 0 on average, whatever the number of clusters",
             "c": (
                 "the plain Rand index can be there and higher, as most pairs are apart in both maps; it "
@@ -156,7 +154,7 @@ QUESTIONS = {
                 "without a second cluster it is not defined: it can only say which split is best, never "
                 "that there should be none"
             ),
-            "b": "it is not 0: try to write down the nearest *other* cluster of a point",
+            "b": "it is not 0: try to write down the nearest other cluster of a point",
             "c": "it converges at once, to the mean of all",
             "d": "it charges for nothing: it is a mere comparison of distances",
         },
@@ -174,7 +172,7 @@ QUESTIONS = {
                 "straight line go?"
             ),
             "d": (
-                "the *means* of clusters are averaged, but each single spectrum has to be assigned, with "
+                "the means of clusters are averaged, but each single spectrum has to be assigned, with "
                 "all its noise"
             ),
         },
