@@ -5,6 +5,7 @@ from functools import cache
 from importlib import import_module
 
 import numpy as np
+import pandas as pd
 import pytest
 import xarray as xr
 
@@ -451,3 +452,24 @@ def test_a_wrong_answer_gets_the_hint_for_its_slip_and_no_other(student, lesson,
     assert nudge == ours.hints[result.name][0]
     for word in never:
         assert not re.search(rf"(?<!\w){re.escape(word)}(?!\w)", diagnosis), diagnosis
+
+
+STRANGE = [
+    "text", b"bytes", object(), {}, {1, 2}, {"a": 1}, [[1], [2, 3]], [None], [None, 1], (), 1j, -1,
+    True, [True], 10**400, 1e308, float("nan"), float("inf"), np.array("a"), np.array([]),
+    np.array([object()]), np.zeros((3, 3)), np.full((2, 2), np.nan), [0, 0], [0.0, 0.0, 0.0],
+    np.datetime64("2020-01-01"), pd.NaT, pd.Series({"a": 1}), pd.DataFrame({"a": ["x"]}),
+    pd.DataFrame({"x": [1.0], "y": [2.0]}), pd.DataFrame({"x": [np.nan], "y": [2.0]}),
+    pd.DataFrame({"x": [], "y": []}), xr.DataArray(np.zeros((2, 2)), dims=("y", "x")), xr.Dataset(),
+    range(3), doses("a"), dict.fromkeys("ABCD"), np.ma.masked_array([1, 2], [0, 1]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_no_answer_raises_and_none_of_these_is_right(lesson):
+    ours = exercise(lesson, STUDENTS[0])
+    for name in [name for name in dir(ours) if name.startswith("check_")]:
+        for answer in STRANGE:
+            result = getattr(ours, name)(answer)
+            assert result.state == ("open" if isinstance(answer, list) and answer == [None] else "wrong")
+            assert len(result.message) < 400

@@ -140,9 +140,10 @@ class Exercise(Lesson):
 
     def _why_not_direction(self, answer):
         number, (planted, measured) = numbers(answer, ()), self._directions()
-        if number is not None and abs((number - planted + 180) % 360 - 180) <= 6:
+        turns = number is not None and abs(number) <= 3600
+        if turns and abs((number - planted + 180) % 360 - 180) <= 6:
             return None
-        if number is not None and np.isfinite(number):  # slips start from what can be measured
+        if turns:  # slips start from what can be measured
             measured += 360 * np.round((number - measured) / 360)
         return why_not_close(answer, measured, 0, 1, unit="degrees")
 
