@@ -101,3 +101,9 @@ def test_an_answer_that_is_just_wrong_is_hardly_ever_explained(unit):
 def test_a_unit_that_is_not_known_is_named():
     with pytest.raises(ValueError, match="'furlong' is no unit known here"):
         told(1.0, 2.0, "furlong")
+
+
+def test_of_two_explanations_that_are_both_within_tolerance_the_far_nearer_one_is_told():
+    slips = {"one": 100.0, "other": 100.5}
+    said = [told(got, 300.0, "px", atol=6.0, slips=slips) for got in (100.0, 100.5, 100.25)]
+    assert said == ["one", "other", None]
