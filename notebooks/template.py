@@ -77,10 +77,14 @@ SOLUTION = """\
 #
 # **Needs** [lesson {number}](../{name}.ipynb) · **Time** 30 min
 #
-# Write your answers in place of the dots, and run the cell. The check below it answers at once: ✓, or a hint.
+# Write your answers in place of the dots, and run the cell. The check below it answers at once: ✓, or a hint. Nothing
+# breaks when an answer is wrong: each new try gets a hint that says more, and `check.hint()` asks for the next one.
+# Questions are answered with a letter, such as `"a"`. What was right is kept in a folder `answers` beside this
+# notebook, and `check.summary()` lists it, also after a restart.
 
 # %%
 from atomlens import columns
+from atomlens.course import check
 from atomlens.course.{room} import Exercise
 
 # %% [markdown]
@@ -100,9 +104,19 @@ number = len(columns.find(exercise.sample.data))
 # --- end
 exercise.check_number(number)
 
-# %%
-from atomlens.course import check
+# %% [markdown]
+# **Question.** The dose is made four times as large. The smallest possible error of a place
+#
+# - a) falls to a quarter.
+# - b) falls to a half.
 
+# %%
+# --- solution
+option = "b"
+# --- end
+exercise.question("four times the dose", option)
+
+# %%
 check.summary()
 """
 
@@ -112,12 +126,33 @@ EXERCISE = '''\
 from __future__ import annotations
 
 from atomlens import columns, simulate
+from atomlens._types import Any
 from atomlens.course import check
+from atomlens.course.lesson import Lesson, Question
 
 __all__ = ["Exercise"]
 
+# For each check a nudge, the idea, and a line worked with other numbers. Many of them go into course/texts.
+HINTS = {{
+    "number of columns": (
+        "what is returned has a row for each column",
+        "a table knows how many rows it has",
+        "a table of rows 0, 1 and 2 has the length 3",
+    ),
+}}
+# The text and the options stand in the notebook.
+QUESTIONS = {{
+    "four times the dose": Question(
+        "b",
+        {{
+            "a": "its square, the variance, falls to a quarter",
+            "b": "it goes with one over the root of the number of electrons",
+        }},
+    ),
+}}
 
-class Exercise:
+
+class Exercise(Lesson):
     """One student's samples, and the checks of their answers.
 
     Parameters
@@ -136,15 +171,17 @@ class Exercise:
     ('y', 'x')
     """
 
-    def __init__(self, student):
-        self.seed = check.seed(student)
+    name, hints, questions = "{name}", HINTS, QUESTIONS
+
+    def __init__(self, student: str) -> None:
+        super().__init__(student)
         structure = simulate.structures.metal("Au", (4, 4), rotation=float(self.seed % 60))
         self.sample = simulate.image(structure, electrons=2000, random_state=self.seed)
 
-    def check_number(self, answer):
+    def check_number(self, answer: Any) -> check.Result:
         """Judge the number of columns."""
         expected = len(columns.find(self.sample.data))
-        return check.equal(answer, expected, name="number of columns", hint="`len` of what `find` returns")
+        return check.equal(answer, expected, unit="count", name="number of columns", of=self)
 '''
 
 TEST = '''\

@@ -6,11 +6,14 @@
 #
 # **Needs** [lesson 01](../01_spectral_clustering.ipynb) · **Time** 40 min
 #
-# Write your answers in place of the dots, and run the cell. The check below it answers at once: ✓, or a hint.
-# Nothing breaks when an answer is wrong.
+# Write your answers in place of the dots, and run the cell. The check below it answers at once: ✓, or a hint. Nothing
+# breaks when an answer is wrong: each new try gets a hint that says more, and `check.hint()` asks for the next one.
+# Questions are answered with a letter, such as `"a"`. What was right is kept in a folder `answers` beside this
+# notebook, and `check.summary()` lists it, also after a restart.
 
 # %%
 from atomlens import metrics, plotting, spectra
+from atomlens.course import check
 from atomlens.course.spectral_clustering import Exercise
 from atomlens.notebook import show
 
@@ -33,6 +36,20 @@ mean_counts = ...
 exercise.check_mean_counts(mean_counts)
 
 # %% [markdown]
+# **Question.** Counts follow Poisson statistics. You record every spectrum four times as long. What becomes of the
+# *relative* noise of a channel, noise divided by signal?
+#
+# - a) It halves.
+# - b) It doubles.
+# - c) It falls to a quarter.
+# - d) It stays the same: noise grows as the signal does.
+
+# %%
+# Your code here
+option = ...
+exercise.question("what adds up", option)
+
+# %% [markdown]
 # ## 2 · How many phases?
 #
 # Use `spectra.choose_k` with k from 1 to 8, and read off the recommended number.
@@ -52,6 +69,19 @@ bic_prefers = ...
 exercise.check_bic(bic_prefers)
 
 # %% [markdown]
+# **Question.** The sum of squared distances from each spectrum to the mean of its cluster is what k-means makes
+# small. For which k is it smallest?
+#
+# - a) For k = 2, the simplest split.
+# - b) For the true number of phases.
+# - c) For as many clusters as there are spectra.
+
+# %%
+# Your code here
+option = ...
+exercise.question("more clusters", option)
+
+# %% [markdown]
 # ## 3 · Where are they?
 #
 # Cluster your sample into that many clusters, and keep the label map.
@@ -61,6 +91,33 @@ exercise.check_bic(bic_prefers)
 result = ...
 label_map = ...
 exercise.check_labels(label_map)
+
+# %% [markdown]
+# **Question.** Your neighbour clusters the same data and gets the same map, but your cluster 0 is called 2 there, and
+# your 2 is called 0. What is the adjusted Rand index of the two maps?
+#
+# - a) It depends on how large clusters 0 and 2 are.
+# - b) 1: they agree.
+# - c) 0: most labels disagree.
+
+# %%
+# Your code here
+option = ...
+exercise.question("names of labels", option)
+
+# %% [markdown]
+# **Question.** Somebody throws dice for the label of each place. What is the adjusted Rand index of this map against
+# the truth, about?
+#
+# - a) 1/k for k clusters, as with guessing.
+# - b) 0
+# - c) 0.5, as for a coin.
+# - d) -1, the worst there is.
+
+# %%
+# Your code here
+option = ...
+exercise.question("a map of dice", option)
 
 # %% [markdown]
 # ## 4 · An edge tells the element
@@ -73,6 +130,18 @@ exercise.check_labels(label_map)
 difference = ...
 strongest = ...
 exercise.check_strongest(strongest)
+
+# %% [markdown]
+# **Question.** Why is the mean over the clusters subtracted before the strongest energy is read off?
+#
+# - a) To remove the noise.
+# - b) Because otherwise all clusters are strongest at the same place, at low energy.
+# - c) Because counts must not be negative.
+
+# %%
+# Your code here
+option = ...
+exercise.question("why a difference", option)
 
 # %% [markdown]
 # ## 5 · Repair an analysis
@@ -98,6 +167,20 @@ repaired = ...
 exercise.check_repaired(repaired)
 
 # %% [markdown]
+# **Question.** Two places have the same phase, and one is twice as thick. Every channel there has twice the counts.
+# Which step makes their spectra equal, apart from noise?
+#
+# - a) Subtract the mean spectrum of the whole scan from both.
+# - b) Divide each spectrum by its own area.
+# - c) Smooth along the energy.
+# - d) Scale each energy channel to unit variance over the scan.
+
+# %%
+# Your code here
+option = ...
+exercise.question("thick and thin", option)
+
+# %% [markdown]
 # ## 6 · Nothing there?
 #
 # `exercise.single` has a single phase. Which k does the silhouette prefer (try 1 to 6), and which is
@@ -112,8 +195,33 @@ exercise.check_silhouette(silhouette_prefers)
 exercise.check_single(recommended)
 
 # %% [markdown]
-# Why can the silhouette never answer 1? (No check: discuss it with your neighbour.)
+# **Question.** Why can the silhouette never answer 1?
 #
+# - a) It compares the distance to a point's own cluster with that to the next cluster, and there is none.
+# - b) Its value for one cluster is always 0, and 0 is never the largest.
+# - c) k-means does not converge for k = 1.
+# - d) It charges for small k, as BIC charges for large k.
+
+# %%
+# Your code here
+option = ...
+exercise.question("one phase", option)
+
+# %% [markdown]
+# **Predict, then run.** Before you run the next section: how will the score depend on the dose, from 200 to 5000
+# counts a spectrum?
+#
+# - a) It falls, as more counts make more noise.
+# - b) It is low where noise hides the differences, climbs within a small range of doses, and levels off near 1.
+# - c) It grows in proportion to the dose.
+# - d) It hardly depends on it: k-means averages the noise away.
+
+# %%
+# Your code here
+option = ...
+exercise.question("how steep", option)
+
+# %% [markdown]
 # ## 7 · How few counts are enough?
 #
 # `exercise.at_dose(counts)` measures your sample again with another dose. Make a dictionary `scores`: counts in
@@ -129,6 +237,4 @@ exercise.check_doses(scores)
 # ## How far are you?
 
 # %%
-from atomlens.course import check
-
 check.summary()

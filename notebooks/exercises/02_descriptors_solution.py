@@ -10,8 +10,10 @@
 #
 # **Needs** [lesson 02](../02_descriptors.ipynb) · **Time** 40 min
 #
-# Write your answers in place of the dots, and run the cell. The check below it answers at once: ✓, or a hint.
-# Nothing breaks when an answer is wrong.
+# Write your answers in place of the dots, and run the cell. The check below it answers at once: ✓, or a hint. Nothing
+# breaks when an answer is wrong: each new try gets a hint that says more, and `check.hint()` asks for the next one.
+# Questions are answered with a letter, such as `"a"`. What was right is kept in a folder `answers` beside this
+# notebook, and `check.summary()` lists it, also after a restart.
 
 # %%
 import numpy as np
@@ -22,6 +24,7 @@ from sklearn.neighbors import KNeighborsClassifier
 
 # %%
 from atomlens import descriptors, plotting
+from atomlens.course import check
 from atomlens.course.descriptors import Exercise
 from atomlens.descriptors import SubImageDescriptor, TimeDelayDescriptor, WindowDescriptor
 from atomlens.notebook import show
@@ -55,8 +58,47 @@ function = np.fft.fftshift(np.fft.ifft2(power).real)
 exercise.check_patterson(function)
 
 # %% [markdown]
-# Turn the function by 180° about its origin. What do you see, and what follows for domains that are inverted? (No check.)
+# **Question.** Turn your Patterson function by 180° about its origin: nothing changes. What follows for two domains
+# that are inverted with respect to each other?
 #
+# - a) Their Patterson functions are equal, so no window descriptor tells them apart.
+# - b) Their Patterson functions differ in sign.
+# - c) They can be told apart if the window is large enough.
+
+# %%
+# --- solution
+option = "a"
+# --- end
+exercise.question("turned by 180°", option)
+
+# %% [markdown]
+# **Question.** A window moves across a perfect crystal, and always holds whole cells. What happens to its Fourier
+# transform?
+#
+# - a) Nothing changes.
+# - b) Moduli change, phases stay.
+# - c) Phases change, moduli stay.
+
+# %%
+# --- solution
+option = "c"
+# --- end
+exercise.question("a window that moves", option)
+
+# %% [markdown]
+# **Question.** What if the mean is not subtracted first?
+#
+# - a) A constant is added to the whole Patterson function.
+# - b) Only the value at the origin changes.
+# - c) The function is no longer symmetric.
+
+# %%
+# --- solution
+option = "a"
+# --- end
+exercise.question("no mean", option)
+
+# %% [markdown]
 # ## 2 · A window that fits
 #
 # `exercise.perfect` is a perfect crystal, and `exercise.sizes` lists the heights and widths of four windows, in
@@ -68,6 +110,19 @@ spread = [translation_spread(exercise.perfect, size) for size in exercise.sizes]
 number = int(np.argmin(spread))
 # --- end
 exercise.check_size(number)
+
+# %% [markdown]
+# **Question.** Why does a window with whole cells need no taper?
+#
+# - a) Repeated side by side it continues the crystal, so its edges make no jump.
+# - b) It has more pixels, so noise averages out.
+# - c) A taper is only needed for windows that are not square.
+
+# %%
+# --- solution
+option = "a"
+# --- end
+exercise.question("why no taper", option)
 
 # %% [markdown]
 # ## 3 · Two halves
@@ -104,6 +159,19 @@ for name, record in exercise.records.items():
 exercise.check_changes(changes)
 
 # %% [markdown]
+# **Question.** A descriptor is blind to the contrast of an image. When is this a *disadvantage*?
+#
+# - a) When the thickness varies from left to right.
+# - b) When one domain differs from another only in how bright all its columns are.
+# - c) When the detector's gain drifts in time.
+
+# %%
+# --- solution
+option = "b"
+# --- end
+exercise.question("blind to contrast", option)
+
+# %% [markdown]
 # ## 5 · Once seen, found again
 #
 # `exercise.doped` is an image of MoS₂, `exercise.columns` the places of its columns. Row `exercise.dopant` of this
@@ -121,8 +189,19 @@ rows = look.positions_.index[alike]
 exercise.check_dopants(rows)
 
 # %% [markdown]
-# Now ask for twice as many. Where would you stop, had nobody told you how many there are? (No check.)
+# **Question.** You ask for twice as many look-alikes as there are dopants. What do you get?
 #
+# - a) A warning that there are no more.
+# - b) The dopants, and as many ordinary columns, the next in order of distance.
+# - c) Only the dopants: the others are not alike.
+
+# %%
+# --- solution
+option = "b"
+# --- end
+exercise.question("twice as many", option)
+
+# %% [markdown]
 # ## 6 · Which way round?
 #
 # In `exercise.movie` one atom circles in each block of 20 × 20 pixels. `exercise.blocks` lists the centres of the
@@ -147,7 +226,20 @@ directions = np.where(votes > 0, 1, -1)[blocks.direction == 0]
 exercise.check_directions(directions)
 
 # %% [markdown]
-# Try with one frame in a stack, and with every third frame. (No check.)
+# **Question.** Repeat this with one frame in a stack. Which share of the directions will be right, in the long run?
+#
+# - a) None: all are wrong.
+# - b) About half.
+# - c) About as many as with five frames: the place is what matters.
+
+# %%
+# --- solution
+option = "b"
+# --- end
+exercise.question("one frame", option)
+
+# %% [markdown]
+# Try it, and then with every third frame. (No check.)
 #
 # ## 7 · Free: how small a dopant?
 #
@@ -158,6 +250,4 @@ exercise.check_directions(directions)
 # ## How did it go?
 
 # %%
-from atomlens.course import check
-
 check.summary()

@@ -10,13 +10,16 @@
 #
 # **Needs** [lesson 03](../03_atom_finding.ipynb) · **Time** 30 min
 #
-# Write your answers in place of the dots, and run the cell. The check below it answers at once: ✓, or a hint.
-# Nothing breaks when an answer is wrong.
+# Write your answers in place of the dots, and run the cell. The check below it answers at once: ✓, or a hint. Nothing
+# breaks when an answer is wrong: each new try gets a hint that says more, and `check.hint()` asks for the next one.
+# Questions are answered with a letter, such as `"a"`. What was right is kept in a folder `answers` beside this
+# notebook, and `check.summary()` lists it, also after a restart.
 
 # %%
 import warnings
 
 from atomlens import columns, metrics, plotting, simulate
+from atomlens.course import check
 from atomlens.course.atom_finding import Exercise
 from atomlens.notebook import show
 
@@ -66,16 +69,56 @@ found = columns.find(exercise.secret, refine=False)
 exercise.check_found(found)
 
 # %% [markdown]
-# ## 3 · Score by hand
+# **Question.** You lower the threshold of a finder. What happens, as a rule?
 #
-# A finder reports 96 columns; 90 of them are right; 100 were planted. What is F1?
+# - a) Precision and recall rise.
+# - b) Recall rises, precision falls.
+# - c) Precision rises, recall falls.
 
 # %%
 # --- solution
-precision, recall = 90 / 96, 90 / 100
+option = "b"
+# --- end
+exercise.question("a lower threshold", option)
+
+# %% [markdown]
+# ## 3 · Score by hand
+#
+# A finder reports 120 columns; 90 of them are right; 100 were planted. What is F1?
+
+# %%
+# --- solution
+precision, recall = 90 / 120, 90 / 100
 f1 = 2 * precision * recall / (precision + recall)
 # --- end
 exercise.check_f1(f1)
+
+# %% [markdown]
+# **Question.** Why is there no *accuracy* for finders of columns, the share of right decisions, as for a classifier?
+#
+# - a) Because F1 is always larger.
+# - b) Because nothing counts the places where there is rightly nothing.
+# - c) Because the truth is never known.
+
+# %%
+# --- solution
+option = "b"
+# --- end
+exercise.question("no true negatives", option)
+
+# %% [markdown]
+# **Question.** A careful finder reports half of the columns, and all of its reports are right. What is F1?
+#
+# - a) 0.50
+# - b) 0.67
+# - c) 0.75
+# - d) 1.00
+
+# %%
+# --- solution
+option = "b"
+# --- end
+exercise.question("half of them", option)
 
 # %% [markdown]
 # ## 4 · To the limit
@@ -90,6 +133,34 @@ bound = 2 / 400**0.5
 exercise.check_bound(bound)
 
 # %% [markdown]
+# **Question.** The dose is made four times as large. The smallest possible error of a place
+#
+# - a) falls to a quarter.
+# - b) falls to a half.
+# - c) falls to a sixteenth.
+# - d) stays: it is given by the width of the probe.
+
+# %%
+# --- solution
+option = "b"
+# --- end
+exercise.question("four times the dose", option)
+
+# %% [markdown]
+# **Question.** The same dose on the same field, but pixels half as wide: four times as many, each with a quarter of
+# the electrons. The width of a column was already several pixels. The bound in *nm*
+#
+# - a) halves, as there are more pixels to fit.
+# - b) hardly changes.
+# - c) doubles, as each pixel is noisier.
+
+# %%
+# --- solution
+option = "b"
+# --- end
+exercise.question("finer pixels", option)
+
+# %% [markdown]
 # Now find the columns of `exercise.bright`, *and refine them*. The check divides your error by the bound.
 
 # %%
@@ -98,6 +169,20 @@ refined = columns.find(exercise.bright.data)
 refined = refined[refined.x_err.notna()]
 # --- end
 exercise.check_refined(refined)
+
+# %% [markdown]
+# **Question.** A colleague's errors are on average 0.2 times the Cramér-Rao bound, over a hundred columns. What do
+# you think?
+#
+# - a) Luck: the bound holds on average only.
+# - b) A very good fit.
+# - c) Something is wrong, or it knew something beforehand.
+
+# %%
+# --- solution
+option = "c"
+# --- end
+exercise.question("better than the bound", option)
 
 # %% [markdown]
 # ## 5 · Where there is nothing
@@ -113,6 +198,20 @@ n_in_noise = len(columns.find(exercise.noise))
 exercise.check_noise(n_in_noise)
 
 # %% [markdown]
+# **Question.** A network gives a probability of 0.99 for a column, and the finder warns that the image is outside of
+# what it was trained on. Which is to be believed?
+#
+# - a) Both: the column is there with 99 %.
+# - b) The probability: it is a number.
+# - c) The warning: probabilities hold for images like those of the training.
+
+# %%
+# --- solution
+option = "c"
+# --- end
+exercise.question("sure of it", option)
+
+# %% [markdown]
 # ## 6 · Free: how low can you go?
 #
 # Image the same structure with fewer and fewer electrons (`simulate.image(..., electrons=...)`). At which dose
@@ -122,6 +221,4 @@ exercise.check_noise(n_in_noise)
 # ## How did it go?
 
 # %%
-from atomlens.course import check
-
 check.summary()

@@ -10,13 +10,16 @@
 #
 # **Needs** [lesson 04](../04_local_crystallography.ipynb) · **Time** 40 min
 #
-# Write your answers in place of the dots, and run the cell. The check below it answers at once: ✓, or a hint.
-# Nothing breaks when an answer is wrong.
+# Write your answers in place of the dots, and run the cell. The check below it answers at once: ✓, or a hint. Nothing
+# breaks when an answer is wrong: each new try gets a hint that says more, and `check.hint()` asks for the next one.
+# Questions are answered with a letter, such as `"a"`. What was right is kept in a folder `answers` beside this
+# notebook, and `check.summary()` lists it, also after a restart.
 
 # %%
 import numpy as np
 
 from atomlens import crystallography, lattice, plotting
+from atomlens.course import check
 from atomlens.course.local_crystallography import Exercise
 from atomlens.crystallography import LocalCrystallography
 from atomlens.notebook import show
@@ -26,6 +29,8 @@ from atomlens.notebook import show
 #
 # All samples are tables of columns of PbTiO₃ along a cube axis, its sublattices `"Pb"` and `"Ti"`; most have a
 # few columns missing. The figure shows lead in blue and titanium in orange.
+# Where chance would have misled the verdict of the lesson (`mixture`, `suspects`), a sample was drawn anew: these show
+# how to use it, not how often it is right.
 
 # %%
 exercise = Exercise("Ada Lovelace")
@@ -51,6 +56,20 @@ exercise.check_lengths(a_and_b)
 exercise.check_gamma(gamma)
 
 # %% [markdown]
+# **Question.** A crystal is turned by 5° and not strained. What changes?
+#
+# - a) Neither: only their directions.
+# - b) The angle between a and b.
+# - c) Lengths of a and b.
+# - d) The area of the cell.
+
+# %%
+# --- solution
+option = "a"
+# --- end
+exercise.question("turned only", option)
+
+# %% [markdown]
 # ## 2 · Four variants
 #
 # In `exercise.film` titanium is off centre, in one of four directions. Give each titanium atom one of four
@@ -62,6 +81,20 @@ film = LocalCrystallography(n_clusters=4, center="Ti", neighbors="Pb").fit(exerc
 labels = film.labels_
 # --- end
 exercise.check_labels(labels)
+
+# %% [markdown]
+# **Question.** All titanium atoms of a domain are shifted by the same 20 pm. You describe each by vectors to its
+# *titanium* neighbours. What do you see of the shift?
+#
+# - a) Half of it.
+# - b) Nothing.
+# - c) All of it.
+
+# %%
+# --- solution
+option = "b"
+# --- end
+exercise.question("who moves", option)
 
 # %% [markdown]
 # ## 3 · A mean is known better than its members
@@ -78,6 +111,34 @@ direction = np.degrees(np.arctan2(dy, dx))
 # --- end
 exercise.check_displacement(length)
 exercise.check_direction(direction)
+
+# %% [markdown]
+# **Question.** Titanium is *not* displaced, and dx and dy have random errors of 6 pm each. What is the mean of the
+# *lengths* of the measured displacements, over many atoms?
+#
+# - a) Exactly 6 pm.
+# - b) More than 6 pm.
+# - c) 0
+
+# %%
+# --- solution
+option = "b"
+# --- end
+exercise.question("length of noise", option)
+
+# %% [markdown]
+# **Question.** One displacement is measured to 6 pm. How well is the mean over 100 atoms of a domain known?
+#
+# - a) 6 pm: errors do not go away.
+# - b) 0.6 pm
+# - c) 0.06 pm
+# - d) 60 pm, as errors add up.
+
+# %%
+# --- solution
+option = "b"
+# --- end
+exercise.question("a hundred atoms", option)
 
 # %% [markdown]
 # ## 4 · A rotation by hand
@@ -111,6 +172,20 @@ n_variants = int(mixture.verdict_.n_variants[ferroic].sum())
 # --- end
 exercise.check_n_labels(n_labels)
 exercise.check_n_variants(n_variants)
+
+# %% [markdown]
+# **Question.** The mean crystal has the point group 4mm. Titanium moves along a direction that is neither an axis nor
+# a diagonal. How many variants can there be?
+#
+# - a) 2
+# - b) 4
+# - c) 8
+
+# %%
+# --- solution
+option = "c"
+# --- end
+exercise.question("variants of a direction", option)
 
 # %% [markdown]
 # Which titanium atoms are in a phase that is *not* ferroic? Make an array of True and False, one for each atom in
@@ -155,8 +230,33 @@ exercise.check_p_values(p_values)
 exercise.check_suspects(polar_variants)
 
 # %% [markdown]
-# Why is p = 0 for all three of the colleague's tests? (No check: discuss it with your neighbour.)
+# **Question.** Why is p = 0 in all three of the colleague's tests?
 #
+# - a) A thousand shuffles are too few.
+# - b) All three samples are ferroic.
+# - c) Shuffling tests whether labels are random, and labels made by clustering never are.
+# - d) Shuffling is always a bad test.
+
+# %%
+# --- solution
+option = "c"
+# --- end
+exercise.question("shuffled labels", option)
+
+# %% [markdown]
+# **Question.** You judge 100 samples without any displacement at a level of 1 %. How many will be called ferroic?
+#
+# - a) None.
+# - b) About 99.
+# - c) About one.
+
+# %%
+# --- solution
+option = "c"
+# --- end
+exercise.question("one in a hundred", option)
+
+# %% [markdown]
 # ## 7 · Vacancies
 #
 # `exercise.vacant` is turned and bent, and columns are missing inside it. How many of Pb, and how many of Ti?
@@ -186,6 +286,20 @@ wave_vector = waves.loc[0, ["q_a", "q_b"]].to_numpy(dtype=float)
 exercise.check_wave(wave_vector)
 
 # %% [markdown]
+# **Question.** A wave has q = (1/2, 1/4) cycles per cell. How many of the old cells does the smallest new one hold?
+#
+# - a) 2
+# - b) 4
+# - c) 6
+# - d) 8
+
+# %%
+# --- solution
+option = "b"
+# --- end
+exercise.question("two periods", option)
+
+# %% [markdown]
 # How many of the old cells does the smallest cell of this superlattice hold?
 
 # %%
@@ -206,6 +320,4 @@ exercise.check_multiple(n_cells)
 # ## How did it go?
 
 # %%
-from atomlens.course import check
-
 check.summary()

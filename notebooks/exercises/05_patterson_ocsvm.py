@@ -6,19 +6,25 @@
 #
 # **Needs** [lesson 05](../05_patterson_ocsvm.ipynb) · **Time** 30 min
 #
-# Write your answers in place of the dots, and run the cell. The check below it answers at once: ✓, or a hint.
-# Nothing breaks when an answer is wrong.
+# Write your answers in place of the dots, and run the cell. The check below it answers at once: ✓, or a hint. Nothing
+# breaks when an answer is wrong: each new try gets a hint that says more, and `check.hint()` asks for the next one.
+# Questions are answered with a letter, such as `"a"`. What was right is kept in a folder `answers` beside this
+# notebook, and `check.summary()` lists it, also after a restart.
 
 # %%
 import numpy as np
 
 from atomlens import defects, plotting
+from atomlens.course import check
 from atomlens.course.patterson_ocsvm import Exercise
 from atomlens.notebook import show
 from atomlens.patterson import translation_spread
 
 # %% [markdown]
 # Put your own name here. It seeds your samples: your numbers differ from your neighbour's.
+#
+# The film and the suspects were drawn anew until the detector of the lesson found all defects and no others: they show
+# how to use it, not how often it is right.
 
 # %%
 exercise = Exercise("Ada Lovelace")
@@ -42,6 +48,18 @@ best = ...
 exercise.check_size(best)
 
 # %% [markdown]
+# **Question.** Why not take a window of ten by ten cells?
+#
+# - a) A single defect would be a small part of it, and its place would be blurred.
+# - b) It would not hold whole cells.
+# - c) Its Patterson function would be noisier.
+
+# %%
+# Your code here
+option = ...
+exercise.question("a larger window", option)
+
+# %% [markdown]
 # ## 2 · A kernel without labels
 #
 # The closest two rows of `exercise.features` lie a distance *near* apart, the farthest two a distance *far*. For which
@@ -57,6 +75,31 @@ gamma = ...
 exercise.check_gamma(gamma)
 
 # %% [markdown]
+# **Question.** γ is made very large, so that exp(−γ d²) is nearly 0 for any two different rows. What does the one-
+# class SVM learn?
+#
+# - a) Every row is an island: whatever is new is an anomaly.
+# - b) All rows look alike: nothing is an anomaly.
+# - c) The same as before, only faster.
+
+# %%
+# Your code here
+option = ...
+exercise.question("too sharp a kernel", option)
+
+# %% [markdown]
+# **Question.** A one-class SVM is trained with ν = 0.05. What does ν promise about the training rows?
+#
+# - a) At most about 5 % of them end up outside.
+# - b) Exactly 5 % of them are defects.
+# - c) The probability that a hit is false is 5 %.
+
+# %%
+# Your code here
+option = ...
+exercise.question("nu", option)
+
+# %% [markdown]
 # ## 3 · Count what is missing
 #
 # How many columns are missing in `exercise.film`? Keep what the detector of the lesson returns as `found`.
@@ -66,6 +109,30 @@ exercise.check_gamma(gamma)
 found = ...
 count = ...
 exercise.check_count(count)
+
+# %% [markdown]
+# **Question.** One-class detection trains on the image itself, without labels. When does this go wrong?
+#
+# - a) When the crystal is turned.
+# - b) When defects are rare.
+# - c) When a large share of the windows has the same defect.
+
+# %%
+# Your code here
+option = ...
+exercise.question("no labels", option)
+
+# %% [markdown]
+# **Question.** A window has a high anomaly score. What do you know?
+#
+# - a) A column is missing there.
+# - b) It differs from most windows.
+# - c) The probability that it holds a defect.
+
+# %%
+# Your code here
+option = ...
+exercise.question("what a score says", option)
 
 # %% [markdown]
 # Look at them:
@@ -87,6 +154,20 @@ perfect = ...
 exercise.check_perfect(perfect)
 
 # %% [markdown]
+# **Question.** A perfect crystal has 1000 independent windows, and each is tested at a level of 1 %. How many hits do
+# you expect?
+#
+# - a) None.
+# - b) About 990.
+# - c) 1, as the level is 1 %.
+# - d) About 10.
+
+# %%
+# Your code here
+option = ...
+exercise.question("many windows", option)
+
+# %% [markdown]
 # ## 5 · How much is twinned?
 #
 # Which fraction of `exercise.twin` does the smaller of its two twins cover?
@@ -98,9 +179,19 @@ share = ...
 exercise.check_share(share)
 
 # %% [markdown]
+# **Question.** You measure the share of a twin by windows. Where does most of the error come from?
+#
+# - a) From windows that lie across the boundary.
+# - b) From the calibration in nm.
+# - c) From noise everywhere in the image.
+
+# %%
+# Your code here
+option = ...
+exercise.question("at the boundary", option)
+
+# %% [markdown]
 # ## How did it go?
 
 # %%
-from atomlens.course import check
-
 check.summary()

@@ -6,8 +6,10 @@
 #
 # **Needs** [lesson 06](../06_shift_vae.ipynb) · **Time** 40 min
 #
-# Write your answers in place of the dots, and run the cell. The check below it answers at once: ✓, or a hint.
-# Nothing breaks when an answer is wrong.
+# Write your answers in place of the dots, and run the cell. The check below it answers at once: ✓, or a hint. Nothing
+# breaks when an answer is wrong: each new try gets a hint that says more, and `check.hint()` asks for the next one.
+# Questions are answered with a letter, such as `"a"`. What was right is kept in a folder `answers` beside this
+# notebook, and `check.summary()` lists it, also after a restart.
 
 # %%
 import numpy as np
@@ -16,6 +18,7 @@ from scipy.ndimage import map_coordinates
 from sklearn.mixture import GaussianMixture
 
 from atomlens import plotting
+from atomlens.course import check
 from atomlens.course.shift_vae import Exercise
 from atomlens.notebook import show
 from atomlens.shiftvae import ShiftVAE
@@ -51,6 +54,19 @@ crop = ...
 exercise.check_crop(crop)
 
 # %% [markdown]
+# **Question.** crop[y, x] = frame[y − s_y, x − s_x]. For s_x = +2, where does a column of the frame appear in the
+# crop?
+#
+# - a) 2 pixels further right.
+# - b) 2 pixels further left.
+# - c) 2 pixels further down.
+
+# %%
+# Your code here
+option = ...
+exercise.question("which way", option)
+
+# %% [markdown]
 # ## 2 · Which latent has collapsed?
 #
 # A model with three content latents was trained on 400 signals of different widths. `exercise.means` and
@@ -79,6 +95,30 @@ collapsed = ...
 exercise.check_collapsed(collapsed)
 
 # %% [markdown]
+# **Question.** The means of a collapsed latent correlate strongly with the width of the signal. How can this be?
+#
+# - a) By chance: with 400 signals anything correlates.
+# - b) It has not collapsed then.
+# - c) Correlation has no scale: tiny means that follow the width exactly correlate as well as large ones.
+
+# %%
+# Your code here
+option = ...
+exercise.question("correlated", option)
+
+# %% [markdown]
+# **Question.** The divergence of a latent from its prior is 0 for every signal. What does the decoder learn from it?
+#
+# - a) The mean of all signals.
+# - b) Nothing.
+# - c) Exactly one bit.
+
+# %%
+# Your code here
+option = ...
+exercise.question("zero nats", option)
+
+# %% [markdown]
 # ## 3 · As much room as needed
 #
 # `exercise.crops` show a lattice around a column that is as the others, missing, or brighter. Along x and along y
@@ -91,6 +131,19 @@ shift_scale = ...
 exercise.check_scale(shift_scale)
 
 # %% [markdown]
+# **Question.** A shift is uniform from −3 to 3 pixels. What is its standard deviation?
+#
+# - a) 3 pixels
+# - b) 1.73 pixels
+# - c) 1.5 pixels
+# - d) 6 pixels
+
+# %%
+# Your code here
+option = ...
+exercise.question("uniform", option)
+
+# %% [markdown]
 # Train a model with two content latents and give each crop a label, one for each of the three kinds. 12 epochs are
 # enough. Train one with `shift_scale=0.4` as well and compare their bounds (`score`): what does room cost that nobody
 # needs?
@@ -101,6 +154,18 @@ vae = ...
 content = ...
 kinds = ...
 exercise.check_kinds(kinds)
+
+# %% [markdown]
+# **Question.** Why not give the shift all the room there is, to be safe?
+#
+# - a) Shifts beyond the window cannot be computed.
+# - b) It would be slower.
+# - c) In a lattice the next column is as good a centre: the shift gets ambiguous, and unused room costs bound.
+
+# %%
+# Your code here
+option = ...
+exercise.question("too much room", option)
 
 # %% [markdown]
 # ## 4 · A shift without ends
@@ -123,6 +188,18 @@ cell = ...
 periodic = ...
 content_map = ...
 exercise.check_map(content_map)
+
+# %% [markdown]
+# **Question.** Two models of the *same* windows have bounds of 310 and 290 nats. What may you conclude?
+#
+# - a) The first has found the physical cause.
+# - b) Nothing: bounds can never be compared.
+# - c) The first describes the windows better.
+
+# %%
+# Your code here
+option = ...
+exercise.question("a higher bound", option)
 
 # %% [markdown]
 # Both maps, with the evidence lower bound of their models, which tells the better one without any truth. Once in a
@@ -167,9 +244,19 @@ real = ...
 exercise.check_real(real)
 
 # %% [markdown]
+# **Question.** A content map shows a regular pattern with the period of the crystal. What is the likely reason?
+#
+# - a) The content tells where in the cell a window was cut.
+# - b) A superlattice that was not known.
+# - c) Noise.
+
+# %%
+# Your code here
+option = ...
+exercise.question("beats", option)
+
+# %% [markdown]
 # ## How did it go?
 
 # %%
-from atomlens.course import check
-
 check.summary()

@@ -6,12 +6,16 @@
 #
 # **Needs** [lesson 07](../07_defect_library.ipynb) · **Time** 30 min
 #
-# Write your answers in place of the dots, and run the cell. The check below it answers at once: ✓, or a hint.
+# Write your answers in place of the dots, and run the cell. The check below it answers at once: ✓, or a hint. Nothing
+# breaks when an answer is wrong: each new try gets a hint that says more, and `check.hint()` asks for the next one.
+# Questions are answered with a letter, such as `"a"`. What was right is kept in a folder `answers` beside this
+# notebook, and `check.summary()` lists it, also after a restart.
 
 # %%
 import numpy as np
 
 from atomlens import library, plotting
+from atomlens.course import check
 from atomlens.course.defect_library import Exercise
 from atomlens.notebook import show
 
@@ -32,6 +36,33 @@ defect = ...
 formula = ...
 exercise.check_formula(formula)
 
+# %% [markdown]
+# **Question.** In these images a column's light grows about as Z^1.7. How much brighter is silicon (Z = 14) than
+# carbon (Z = 6)?
+#
+# - a) About 14 times
+# - b) About 4 times
+# - c) 2.3 times
+# - d) As bright: both have four valence electrons.
+
+# %%
+# Your code here
+option = ...
+exercise.question("how bright", option)
+
+# %% [markdown]
+# **Question.** Two images show the same defect, one of them turned by 40°. What has to be done before they are
+# compared?
+#
+# - a) A description that does not depend on the orientation, or the best of all turns.
+# - b) Nothing: a library keeps an entry for each angle.
+# - c) Nothing: pixels are compared.
+
+# %%
+# Your code here
+option = ...
+exercise.question("turned round", option)
+
 # %%
 figure, ax = plotting.new_figure(size=(3.2, 3.2))
 plotting.draw_image(ax, exercise.image, title="Your image")
@@ -50,6 +81,18 @@ neighbours = ...
 exercise.check_neighbours(neighbours)
 
 # %% [markdown]
+# **Question.** You count as neighbours all atoms within a distance. What makes a good distance?
+#
+# - a) It lies in the gap between the bonded atoms and the next ones.
+# - b) As large as possible, to miss none.
+# - c) The length of the shortest bond.
+
+# %%
+# Your code here
+option = ...
+exercise.question("where to cut", option)
+
+# %% [markdown]
 # ## 3 · How unusual?
 #
 # `exercise.lonely` holds the distance of each of 60 members of a library to the member that is nearest to it, and
@@ -60,6 +103,31 @@ exercise.check_neighbours(neighbours)
 members = ...
 p_value = ...
 exercise.check_p_value(p_value)
+
+# %% [markdown]
+# **Question.** A library has 19 members. What is the smallest conformal p-value that a newcomer can get?
+#
+# - a) 0.05
+# - b) 0
+# - c) 0.053
+# - d) It has no smallest value.
+
+# %%
+# Your code here
+option = ...
+exercise.question("the smallest p", option)
+
+# %% [markdown]
+# **Question.** A newcomer has p = 0.6. What may you conclude?
+#
+# - a) With 60 % probability it is a member's kind.
+# - b) It is new with 40 % probability.
+# - c) It is not more unusual than members are among themselves.
+
+# %%
+# Your code here
+option = ...
+exercise.question("not unusual", option)
 
 # %% [markdown]
 # ## 4 · Seen before?
@@ -73,7 +141,30 @@ answers = ...
 new = ...
 exercise.check_new(new)
 
-# %%
-from atomlens.course import check
+# %% [markdown]
+# **Question.** Members were recorded at a high dose, a newcomer at a low one. Its p-value is 0.01. What now?
+#
+# - a) It is new.
+# - b) It may just be noisier: p-values hold if newcomer and members were recorded alike.
+# - c) The library is too small.
 
+# %%
+# Your code here
+option = ...
+exercise.question("another microscope", option)
+
+# %% [markdown]
+# **Question.** A hundred newcomers that all belong to kinds of the library are tested at p < 0.05. How many are
+# called new?
+#
+# - a) About 95.
+# - b) About 5.
+# - c) None.
+
+# %%
+# Your code here
+option = ...
+exercise.question("a hundred known", option)
+
+# %%
 check.summary()

@@ -10,12 +10,16 @@
 #
 # **Needs** [lesson 08](../08_defect_dynamics.ipynb) · **Time** 40 min
 #
-# Write your answers in place of the dots, and run the cell. The check below it answers at once: ✓, or a hint.
+# Write your answers in place of the dots, and run the cell. The check below it answers at once: ✓, or a hint. Nothing
+# breaks when an answer is wrong: each new try gets a hint that says more, and `check.hint()` asks for the next one.
+# Questions are answered with a letter, such as `"a"`. What was right is kept in a folder `answers` beside this
+# notebook, and `check.summary()` lists it, also after a restart.
 
 # %%
 import numpy as np
 
 from atomlens import dynamics
+from atomlens.course import check
 from atomlens.course.defect_dynamics import Exercise
 
 # %% [markdown]
@@ -38,6 +42,33 @@ diffusion, noise = slope / 4, np.sqrt(intercept / 4)
 exercise.check_curve([diffusion, noise])
 
 # %% [markdown]
+# **Question.** A mean-square displacement does not go to zero at time zero, but to 4 σ². Why?
+#
+# - a) Because each place has an error: two sightings of a particle at rest differ.
+# - b) Because particles have moved before the film began.
+# - c) Because the fit is bad.
+
+# %%
+# --- solution
+option = "a"
+# --- end
+exercise.question("at time zero", option)
+
+# %% [markdown]
+# **Question.** In a plane the slope of the mean-square displacement is 4 D. In three dimensions it is
+#
+# - a) 4 D
+# - b) 6 D
+# - c) 8 D
+# - d) 9 D
+
+# %%
+# --- solution
+option = "b"
+# --- end
+exercise.question("three dimensions", option)
+
+# %% [markdown]
 # ## 2 · Measure it
 #
 # `exercise.tracks` are forty particles, one frame every `exercise.dt` seconds. How fast do they diffuse, in nm²/s?
@@ -47,6 +78,33 @@ exercise.check_curve([diffusion, noise])
 coefficient = dynamics.diffusion(exercise.tracks, dt=exercise.dt).coefficient
 # --- end
 exercise.check_diffusion(coefficient)
+
+# %% [markdown]
+# **Question.** Why not fit the curve up to the longest lag, to use all data?
+#
+# - a) Diffusion stops after a while.
+# - b) It is too slow to compute.
+# - c) Long lags have few and overlapping displacements: their points are noisy, and all err together.
+
+# %%
+# --- solution
+option = "c"
+# --- end
+exercise.question("long lags", option)
+
+# %% [markdown]
+# **Question.** D is computed from the mean square of single steps, and errors of the places are forgotten. The result
+# is
+#
+# - a) too small.
+# - b) right on average.
+# - c) too large.
+
+# %%
+# --- solution
+option = "c"
+# --- end
+exercise.question("noise in steps", option)
 
 # %% [markdown]
 # ## 3 · Count
@@ -69,6 +127,20 @@ for _, path in exercise.sightings.groupby("particle"):
 exercise.check_counts(counts)
 
 # %% [markdown]
+# **Question.** In each frame a defect stays in its state with probability 0.9. How long does it stay on average?
+#
+# - a) 0.9 frames
+# - b) 10 frames
+# - c) 1.1 frames
+# - d) For ever.
+
+# %%
+# --- solution
+option = "b"
+# --- end
+exercise.question("how long it stays", option)
+
+# %% [markdown]
 # ## 4 · Take the mistakes out
 #
 # An eye takes one state for the other with probability `exercise.erring`, either way, and sees the transition matrix
@@ -87,6 +159,19 @@ chain = true_pairs / true_pairs.sum(axis=1, keepdims=True)
 exercise.check_chain(chain)
 
 # %% [markdown]
+# **Question.** An eye sometimes takes one state for the other. The transitions it sees are
+#
+# - a) as many: errors cancel.
+# - b) fewer than the true ones.
+# - c) more than the true ones.
+
+# %%
+# --- solution
+option = "c"
+# --- end
+exercise.question("an eye that errs", option)
+
+# %% [markdown]
 # ## 5 · Not free
 #
 # In one of the three sets `exercise.suspects` the particles are bound to their places. In which (0, 1 or 2)?
@@ -98,7 +183,18 @@ bound = int(np.argmin(p_values))
 # --- end
 exercise.check_bound(bound)
 
-# %%
-from atomlens.course import check
+# %% [markdown]
+# **Question.** How does the mean-square displacement of a particle bound to its place look at long times?
+#
+# - a) It falls to zero.
+# - b) It levels off.
+# - c) It grows on, but more slowly.
 
+# %%
+# --- solution
+option = "b"
+# --- end
+exercise.question("never far", option)
+
+# %%
 check.summary()

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from atomlens.course import check
+from atomlens.course import check, result
+from atomlens.course.record import Record
 
 ROW = np.array([1.0, 4.0, 2.0, 7.0])
 SQUARE = np.array([[1.0, 2.0, 5.0], [3.0, 4.0, 9.0], [8.0, 6.0, 7.0]])
@@ -14,7 +15,7 @@ TWO, MANY = np.repeat([0, 1], 10), np.repeat(np.arange(4), 10)
 
 @pytest.fixture(autouse=True)
 def _fresh_verdicts(monkeypatch):
-    monkeypatch.setattr(check, "_latest", {})
+    monkeypatch.setattr(check, "_followed", [Record()])
     monkeypatch.delenv("ATOMLENS_CHECK", raising=False)
 
 
@@ -22,9 +23,10 @@ def _fresh_verdicts(monkeypatch):
     ("answer", "expected", "message"),
     [
         (1.0, 2.0, "too small by a factor of 2:"),
-        (4.0, 2.0, "too large by a factor of 2:"),
+        (8.2, 4.1, "too large by a factor of 2:"),
+        (4.0, 2.0, "too large, by far"),  # twice, or squared: better no guess,
         (15.0, 5.0, "too large by a factor of 3"),
-        (2.0, 20.0, "too small by a factor of 10: nm or Å"),
+        (2.0, 20.0, "too small by a factor of 10: the unit"),
         (35.0, 0.35, "a percentage"),
         (0.532, 532.0, "factor of 1000: are the units right"),
         (7e6, 7.0, "a million"),
@@ -41,8 +43,8 @@ def _fresh_verdicts(monkeypatch):
         (0.23, 0.77, "one minus"),
         (float("nan"), 1.0, "it is NaN"),
         (float("inf"), 1.0, "infinite"),
-        (1.05, 1.0, "too large, but close: off by 5.0%"),
-        (0.62, 1.0, "too small, by 38%"),
+        (1.05, 1.0, "too large, but close"),
+        (0.62, 1.0, "too small, but of the right order"),
         (77.0, 1.0, "too large, by far"),
         (0.3, 0.0, "too large, by far"),
         (2 + 1j, 3.0, "not the expected value"),
@@ -61,11 +63,16 @@ def _fresh_verdicts(monkeypatch):
         (np.array([1, np.nan, 2, 7]), ROW, "NaN in 1 of 4 places"),
         (ROW[::-1], ROW, "the other way round"),
         (SQUARE.T, SQUARE, "rows and columns are exchanged"),
-        (ROW + 1.5, ROW, "shifted by the same amount (+1.5)"),
+        (ROW + 1.5, ROW, "shifted by the same amount"),
         (ROW[[1, 0, 2, 3]], ROW, "right but in another order"),
-        (ROW + np.eye(4)[2], ROW, "1 of 4 values are off; the largest deviation is at index [2]"),
-        (np.uint8(3), 5, "too small, by 40%"),
-        (np.array([True, False]), np.array([False, False]), "1 of 2 values are off"),
+        (ROW + np.eye(4)[2], ROW, "only the third number is wrong: too large"),
+        (
+            np.r_[ROW, ROW] + np.eye(8)[2],
+            np.r_[ROW, ROW],
+            "1 of 8 values are off; the largest deviation is at index [2]",
+        ),
+        (np.uint8(3), 5, "too small, but of the right order"),
+        (np.array([True, False]), np.array([False, False]), "only the first number is wrong"),
         (pd.Series(ROW * 2), ROW, "a factor of 2"),
         (xr.DataArray(-ROW), ROW, "sign"),
         (len, 3.0, "call it with brackets"),
@@ -103,8 +110,10 @@ def test_a_near_miss_of_one_is_no_square_or_reciprocal():
 @pytest.mark.parametrize(
     ("answer", "expected", "message"),
     [
-        (4, 5, "one too few"),
-        (6, 5, "one too many"),
+        (4, 5, "too small"),
+        (6, 5, "too large"),
+        (5.5, 5, "a whole number"),
+        (np.nan, 5, "it is NaN"),
         (9, 5, "too large"),
         (1, 5, "too small"),
         ("Ward", "ward", "capital letters or spaces"),
@@ -241,7 +250,8 @@ def test_summary_keeps_the_latest_verdict_of_every_check():
     check.close(None, 1, name="a")
     check.close(2, 1, name="b")
     check.close(1, 1, name="a")
-    assert check.summary().to_dict("list") == {"check": ["a", "b"], "verdict": ["✓ right", "✗ wrong"]}
+    table = check.summary().to_dict("list")
+    assert table == {"check": ["a", "b"], "verdict": ["✓ right", "✗ wrong"], "wrong tries": [0, 1]}
 
 
 def test_in_a_notebook_a_verdict_appears_once_a_cell(monkeypatch):
@@ -249,13 +259,13 @@ def test_in_a_notebook_a_verdict_appears_once_a_cell(monkeypatch):
         execution_count = 1
 
     shown, shell = [], Shell()
-    monkeypatch.setattr(check, "shell", lambda: shell)
+    monkeypatch.setattr(result, "shell", lambda: shell)
     monkeypatch.setattr("IPython.display.display", lambda data, raw: shown.append(data))
-    result = check.close(2, 1, name="<b>")
-    result._ipython_display_()  # the last line of the same cell
+    verdict = check.close(2, 1, name="<b>")
+    verdict._ipython_display_()  # the last line of the same cell
     assert len(shown) == 1
     assert shown[0]["text/plain"].startswith("✗ <b>: too large")
     assert "&lt;b&gt;" in shown[0]["text/html"]
     shell.execution_count = 2
-    result._ipython_display_()
+    verdict._ipython_display_()
     assert len(shown) == 2

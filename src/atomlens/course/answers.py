@@ -33,5 +33,5 @@ def why_not_place(answer: Any, expected: int, length: int) -> str | None:
     if place is None or place.ndim:
         return f"expected one whole number, got {kind(answer)}"
     if not 0 <= place < length:
-        return f"there is no number {int(place)}: they run from 0 to {length - 1}"
+        return f"there is no number {place:g}: they run from 0 to {length - 1}"
     return None if place == expected else "it is another one"

@@ -13,6 +13,8 @@ from atomlens.columns import precision_limit
 from atomlens.course import check
 from atomlens.course.answers import numbers
 from atomlens.course.diagnose import kind, why_not_between
+from atomlens.course.lesson import Lesson
+from atomlens.course.texts.atom_finding import HINTS, QUESTIONS
 
 __all__ = ["Exercise"]
 
@@ -20,7 +22,7 @@ _SIZE = (5, 5)  # nm
 _TABLE = "hand in the table that `columns.find` or `columns.refine` returns: it has columns x and y"
 
 
-class Exercise:
+class Exercise(Lesson):
     """One student's images, and the checks of their answers.
 
     Parameters
@@ -46,8 +48,10 @@ class Exercise:
     ✓ number of columns: correct
     """
 
+    name, hints, questions = "03_atom_finding", HINTS, QUESTIONS
+
     def __init__(self, student: str) -> None:
-        self.seed = check.seed(student)
+        super().__init__(student)
         builders = (
             lambda **o: simulate.structures.transition_metal_dichalcogenide("WS2", **o),
             lambda **o: simulate.structures.perovskite(formula="PbTiO3", **o),
@@ -63,28 +67,59 @@ class Exercise:
 
     def check_number(self, answer: Any) -> check.Result:
         """Judge the number of scored columns in the truth."""
-        hint = "the truth is a table; its column `scored` is True for columns that are asked for"
-        return check.equal(answer, int(self.sample.truth.scored.sum()), name="number of columns", hint=hint)
+        scored = self.sample.truth.scored
+        slips = {
+            "these are all rows: some columns are not asked for": len(scored),
+            "these are the columns that are not asked for": int((~scored).sum()),
+        }
+        return check.equal(
+            answer, int(scored.sum()), unit="count", slips=slips, name="number of columns", of=self
+        )
 
     def check_contrast(self, answer: Any) -> check.Result:
         """Judge the ratio of the strongest to the weakest scored column."""
-        electrons = self.sample.truth.loc[self.sample.truth.scored, "electrons"]
-        hint = "divide the largest by the smallest of the column `electrons`, over the scored rows"
-        return check.close(answer, electrons.max() / electrons.min(), rtol=1e-3, name="contrast", hint=hint)
+        truth = self.sample.truth
+        electrons, every = truth.loc[truth.scored, "electrons"], truth.electrons
+        slips = {
+            "this is over all rows: only scored columns count": every.max() / every.min(),
+            "this is a difference: how many times more?": electrons.max() - electrons.min(),
+            "this compares with the mean: the weakest is asked for": electrons.max() / electrons.mean(),
+            "this is the strongest alone: divide it by the weakest": electrons.max(),
+        }
+        expected = electrons.max() / electrons.min()
+        return check.close(answer, expected, rtol=1e-3, unit="ratio", slips=slips, name="contrast", of=self)
 
     def check_found(self, answer: Any) -> check.Result:
         """Judge a table of columns found in the secret image."""
         return self._judge_table(answer, self._hidden, self._f1, 0.95, 1.0, "F1 on the secret image")
 
     def check_f1(self, answer: Any) -> check.Result:
-        """Judge F1 computed by hand from 90 right out of 96 reported, where 100 were planted."""
-        hint = "precision is 90/96, recall 90/100; F1 is their harmonic mean"
-        return check.close(answer, 2 * 90 / (96 + 100), rtol=2e-3, name="F1 by hand", hint=hint)
+        """Judge F1 computed by hand from 90 right out of 120 reported, where 100 were planted."""
+        precision, recall = 90 / 120, 90 / 100
+        slips = {
+            "this is precision: what about the columns that are missing?": precision,
+            "this is recall: what about the reports that are wrong?": recall,
+            "this is the arithmetic mean of precision and recall": (precision + recall) / 2,
+            "this is their geometric mean: the harmonic one is asked for": np.sqrt(precision * recall),
+            "this is their product": precision * recall,
+            "this is the share of all that were reported or planted: 90 counts twice in F1": 90
+            / (120 + 100 - 90),
+        }
+        expected = 2 * 90 / (120 + 100)
+        return check.close(
+            answer, expected, rtol=2e-3, unit="fraction", slips=slips, name="F1 by hand", of=self
+        )
 
     def check_bound(self, answer: Any) -> check.Result:
         """Judge the Cramér-Rao bound of an isolated column with 400 electrons, 2 px wide."""
+        slips = {
+            "this falls as the number of electrons: errors of a mean fall more slowly": 2 / 400,
+            "this is the variance: the standard deviation is asked for": 4 / 400,
+            "the width of the column is missing": 1 / np.sqrt(400),
+            "this is the number of electrons to the root: what is it to be compared with?": np.sqrt(400),
+        }
         return check.close(
-            answer, 2 / np.sqrt(400), rtol=1e-3, name="Cramér-Rao bound", hint="equation (3.3), in pixels"
+            answer, 2 / np.sqrt(400), rtol=1e-3, unit="px", slips=slips, name="Cramér-Rao bound", of=self
         )
 
     def check_refined(self, answer: Any) -> check.Result:
@@ -93,17 +128,32 @@ class Exercise:
 
     def check_noise(self, answer: Any) -> check.Result:
         """Judge the number of columns found in pure noise."""
-        return check.equal(answer, 0, name="columns in noise", hint="`columns.find` on `exercise.noise`")
+        return check.equal(answer, 0, unit="count", name="columns in noise", of=self)
 
     def _judge_table(self, answer, sample, measure, low, high, name):
         def why_not():
             if not isinstance(answer, pd.DataFrame) or not {"x", "y"} <= set(answer):
-                return f"expected a table of columns, got {kind(answer)}. Hint: {_TABLE}"
+                return f"expected a table of columns, got {kind(answer)}: {_TABLE}"
             if numbers(answer[["x", "y"]]) is None:
                 return "x and y of the table should be numbers, in pixels"
-            return why_not_between(measure(answer, sample), low, high)
+            value = measure(answer, sample)
+            if low <= value <= high:
+                return None
+            if not len(answer):
+                return "the table is empty"
+            pixel = float(sample.data.x[1] - sample.data.x[0])
+            for slip, columns in {
+                "x and y are exchanged": answer.rename(columns={"x": "y", "y": "x"}),
+                "x and y are in nm, and pixels are asked for": answer[["x", "y"]] / pixel,
+                "all is moved by half a pixel: (0, 0) is the centre of the first pixel": answer[["x", "y"]]
+                - 0.5,
+                "counting starts at 0: all is moved by a pixel": answer[["x", "y"]] - 1,
+            }.items():
+                if low <= measure(columns, sample) <= high:
+                    return slip
+            return why_not_between(value, low, high)
 
-        return check.judge(answer, why_not, name, None)
+        return check.judge(answer, why_not, name, of=self)
 
     def _match(self, table, sample):
         table = table[np.isfinite(table[["x", "y"]]).all(axis=1)]

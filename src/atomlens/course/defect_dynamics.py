@@ -11,6 +11,9 @@ from atomlens._types import Any
 from atomlens.course import check
 from atomlens.course.answers import numbers, why_not_place
 from atomlens.course.diagnose import kind, why_not_close
+from atomlens.course.lesson import Lesson
+from atomlens.course.slips import recognise
+from atomlens.course.texts.defect_dynamics import HINTS, QUESTIONS
 
 __all__ = ["Exercise"]
 
@@ -18,7 +21,7 @@ _LETTERS = ("a", "b")
 _CONFUSED = 0.1
 
 
-class Exercise:
+class Exercise(Lesson):
     """One student's samples, and the checks of their answers.
 
     Parameters
@@ -52,8 +55,11 @@ class Exercise:
 
     erring = _CONFUSED
 
+    name, hints, questions = "08_defect_dynamics", HINTS, QUESTIONS
+
     def __init__(self, student: str) -> None:
-        rngs = np.random.default_rng(check.seed(student)).spawn(5)
+        super().__init__(student)
+        rngs = np.random.default_rng(self.seed).spawn(5)
         self.dt = float(np.round(rngs[0].uniform(1.0, 3.0), 2))
         self._diffusion = float(rngs[0].uniform(1e-3, 4e-3))
         self.tracks = _moving(rngs[0], self.dt, diffusion=self._diffusion, localisation=0.04)
@@ -68,8 +74,7 @@ class Exercise:
 
     def check_curve(self, answer: Any) -> check.Result:
         """Judge diffusion coefficient and localisation error, read off `curve`."""
-        hint = "a straight line through `curve`: its slope is 4 D, and at time zero it is 4 σ²"
-        return check.judge(answer, lambda: self._why_not_curve(answer), "D and σ", hint)
+        return check.judge(answer, lambda: self._why_not_curve(answer), "D and σ", of=self)
 
     def _why_not_curve(self, answer):
         got = numbers(answer, (2,))
@@ -87,12 +92,11 @@ class Exercise:
         for slip, values in slips.items():
             if np.allclose(got, values, rtol=0.01):
                 return slip
-        return why_not_close(answer, right, 0.01, 0)
+        return why_not_close(answer, right, 0.01, 0, unit=("nm²/s", "nm"))
 
     def check_diffusion(self, answer: Any) -> check.Result:
         """Judge the diffusion coefficient of `tracks`, in nm²/s."""
-        hint = "`dynamics.diffusion(tracks, dt=...)` has a `coefficient`"
-        return check.judge(answer, lambda: self._why_not_diffusion(answer), "diffusion coefficient", hint)
+        return check.judge(answer, lambda: self._why_not_diffusion(answer), "diffusion coefficient", of=self)
 
     def _why_not_diffusion(self, answer):
         got = numbers(answer, (), kinds="f")
@@ -104,15 +108,20 @@ class Exercise:
             return None
         if np.isclose(got, right.coefficient * self.dt, rtol=0.02):
             return "this is in nm² a frame: say how long a frame lasts, dt"
+        for slip, factor in {"this is 4 D, the slope": 4, "this is 2 D, of a single axis": 2}.items():
+            if np.isclose(got, factor * right.coefficient, rtol=0.02):
+                return slip
         published = dynamics.published_estimator(self.tracks, dt=self.dt)
         if np.isclose(got, published, rtol=0.02):
             return "this is the published estimator, and far too low"
+        told = recognise(got, np.array(right.coefficient), rtol=0.02, atol=0, unit="nm²/s")
+        if told:
+            return told
         return "too large: do steps hold noise?" if got > right.interval[1] else "too small"
 
     def check_counts(self, answer: Any) -> check.Result:
         """Judge the counts of transitions in `sightings`: rows from "a", "b", columns to "a", "b"."""
-        hint = "only successive frames of one particle count: two frames apart is no transition of one frame"
-        return check.judge(answer, lambda: self._why_not_counts(answer), "counts", hint)
+        return check.judge(answer, lambda: self._why_not_counts(answer), "counts", of=self)
 
     def _why_not_counts(self, answer):
         got = numbers(answer, (2, 2))
@@ -137,11 +146,7 @@ class Exercise:
 
     def check_chain(self, answer: Any) -> check.Result:
         """Judge the true transition matrix behind `seen`, within 0.02."""
-        hint = (
-            "with M the misclassification, what is seen two frames in a row has the probabilities "
-            "Mᵀ diag(π) P M; divide M out on both sides"
-        )
-        return check.judge(answer, lambda: self._why_not_chain(answer), "true matrix", hint)
+        return check.judge(answer, lambda: self._why_not_chain(answer), "true matrix", of=self)
 
     def _why_not_chain(self, answer):
         got = numbers(answer, (2, 2))
@@ -159,8 +164,7 @@ class Exercise:
 
     def check_bound(self, answer: Any) -> check.Result:
         """Judge which of the `suspects`, counted from 0, are bound."""
-        hint = "`dynamics.motion(tracks, dt=...)` tests whether particles are free: look at `p_free`"
-        return check.judge(answer, lambda: why_not_place(answer, self._bound, 3), "bound particles", hint)
+        return check.judge(answer, lambda: why_not_place(answer, self._bound, 3), "bound particles", of=self)
 
 
 def _moving(rng, dt, **options):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import cached_property
 
 import numpy as np
@@ -11,7 +12,9 @@ from atomlens import library, simulate
 from atomlens._types import Any
 from atomlens.course import check
 from atomlens.course.answers import numbers, why_not_place
-from atomlens.course.diagnose import kind, why_not_close
+from atomlens.course.diagnose import kind, why_not_close, why_not_equal
+from atomlens.course.lesson import Lesson
+from atomlens.course.texts.defect_library import HINTS, QUESTIONS
 
 __all__ = ["Exercise"]
 
@@ -20,7 +23,7 @@ _MEMBERS, _ELECTRONS = 9, 300
 _PIXELS, _PIXEL = 144, 1.7 / 144
 
 
-class Exercise:
+class Exercise(Lesson):
     """One student's samples, and the checks of their answers.
 
     Parameters
@@ -50,8 +53,11 @@ class Exercise:
     (('y', 'x'), (40, 2))
     """
 
+    name, hints, questions = "07_defect_library", HINTS, QUESTIONS
+
     def __init__(self, student: str) -> None:
-        rngs = np.random.default_rng(check.seed(student)).spawn(5)
+        super().__init__(student)
+        rngs = np.random.default_rng(self.seed).spawn(5)
         self._formula = str(rngs[0].choice(_KINDS))
         self.image = _image(self._formula, rngs[0])
         self.silicon, self.carbon, self._neighbours = _atoms(rngs[1])
@@ -78,8 +84,7 @@ class Exercise:
 
     def check_formula(self, answer: Any) -> check.Result:
         """Judge the formula of the defect in `image`."""
-        hint = "`library.extract(image)` gives a list; its first member has a `formula`"
-        return check.judge(answer, lambda: self._why_not_formula(answer), "formula", hint)
+        return check.judge(answer, lambda: self._why_not_formula(answer), "formula", of=self)
 
     def _why_not_formula(self, answer):
         if isinstance(answer, list | tuple) and len(answer) == 1:
@@ -88,6 +93,12 @@ class Exercise:
             return f"expected a text such as 'Si1C3', got {kind(answer)}"
         if answer == self._formula:
             return None
+        if answer.strip().casefold() == self._formula.casefold():
+            return "the right formula, but capital letters or spaces differ"
+        if sorted(re.findall(r"[A-Z][a-z]?\d*", answer)) == sorted(
+            re.findall(r"[A-Z][a-z]?\d*", self._formula)
+        ):
+            return "the right atoms, but silicon goes first"
         guests = self._formula.partition("C")[0]
         return (
             "the silicon atoms are right, their neighbours are not"
@@ -97,8 +108,7 @@ class Exercise:
 
     def check_neighbours(self, answer: Any) -> check.Result:
         """Judge how many carbon atoms are bonded to the silicon atom."""
-        hint = "bonds of silicon in graphene are up to 0.20 nm long, and the next atoms are 0.24 nm away"
-        return check.judge(answer, lambda: self._why_not_neighbours(answer), "neighbours", hint)
+        return check.judge(answer, lambda: self._why_not_neighbours(answer), "neighbours", of=self)
 
     def _why_not_neighbours(self, answer):
         away = cdist([self.silicon], self.carbon)[0]
@@ -114,12 +124,11 @@ class Exercise:
         for slip, number in slips.items():
             if got is not None and got == number != self._neighbours:
                 return slip
-        return why_not_close(answer, self._neighbours, 0, 0)
+        return why_not_equal(answer, self._neighbours, unit="count")
 
     def check_p_value(self, answer: Any) -> check.Result:
         """Judge the conformal p-value of the newcomer."""
-        hint = "(members at least as lonely + 1) / (members + 1): the newcomer counts itself"
-        return check.judge(answer, lambda: self._why_not_p_value(answer), "p-value", hint)
+        return check.judge(answer, lambda: self._why_not_p_value(answer), "p-value", of=self)
 
     def _why_not_p_value(self, answer):
         more, n = int((self.lonely >= self.newcomer).sum()), self.lonely.size
@@ -134,12 +143,11 @@ class Exercise:
         for slip, value in slips.items():
             if got is not None and np.isclose(got, value, rtol=1e-6):
                 return slip
-        return why_not_close(answer, (more + 1) / (n + 1), 1e-6, 0)
+        return why_not_close(answer, (more + 1) / (n + 1), 1e-6, 0, unit="fraction")
 
     def check_new(self, answer: Any) -> check.Result:
         """Judge which candidate is new, counted from 0."""
-        hint = "extract each candidate, and ask `shelf.seen`: new is what has the smallest p-value"
-        return check.judge(answer, lambda: why_not_place(answer, self._new, 3), "new defect", hint)
+        return check.judge(answer, lambda: why_not_place(answer, self._new, 3), "new defect", of=self)
 
 
 def _image(formula, rng):

@@ -12,6 +12,8 @@ from atomlens._types import Any
 from atomlens.course import check
 from atomlens.course.answers import numbers, whole, why_not_place
 from atomlens.course.diagnose import kind, why_not_between, why_not_equal, why_not_labels
+from atomlens.course.lesson import Lesson
+from atomlens.course.texts.descriptors import HINTS, QUESTIONS
 from atomlens.patterson import patterson, translation_spread
 
 __all__ = ["Exercise"]
@@ -21,7 +23,7 @@ _WINDOW = 260  # pixels of the records
 _KNOWN = 8  # blocks of the movie whose direction is told
 
 
-class Exercise:
+class Exercise(Lesson):
     """One student's samples, and the checks of their answers.
 
     Parameters
@@ -65,8 +67,11 @@ class Exercise:
     ✓ Patterson function: correct
     """
 
+    name, hints, questions = "02_descriptors", HINTS, QUESTIONS
+
     def __init__(self, student: str) -> None:
-        rngs = np.random.default_rng(check.seed(student)).spawn(6)
+        super().__init__(student)
+        rngs = np.random.default_rng(self.seed).spawn(6)
         self.patch = _patch(rngs[0])
         self.perfect, self.sizes = _perfect(rngs[1])
         self._twin = _twin(rngs[2])
@@ -84,29 +89,42 @@ class Exercise:
     def check_patterson(self, answer: Any) -> check.Result:
         """Judge the whole Patterson function of `patch`: no taper, not normalised, origin in the middle."""
         expected = patterson(self.patch, half=False, normalize=False)
-        hint = (
-            "three steps: subtract the mean; transform, take the square of the modulus, transform back; "
-            "and np.fft.fftshift brings the origin into the middle"
-        )
         tolerance = 1e-4 * float(np.abs(expected).max())
-        return check.close(answer, expected, rtol=0, atol=tolerance, name="Patterson function", hint=hint)
+        return check.close(
+            answer,
+            expected,
+            rtol=0,
+            atol=tolerance,
+            slips=self._patterson_slips(expected),
+            name="Patterson function",
+            of=self,
+        )
+
+    def _patterson_slips(self, expected):
+        patch = self.patch
+        raw, away = np.fft.fft2(patch), np.fft.fft2(patch - patch.mean())
+        back = np.fft.ifft2(np.abs(away) ** 2).real
+        return {
+            "the origin is still in a corner: it is asked for in the middle": back,
+            "the origin was moved the wrong way round: from a corner to the middle": np.fft.ifftshift(back),
+            "the mean was not subtracted": np.fft.fftshift(np.fft.ifft2(np.abs(raw) ** 2).real),
+            "the modulus was not squared": np.fft.fftshift(np.fft.ifft2(np.abs(away)).real),
+            "this is the power spectrum: transform it back": np.fft.fftshift(np.abs(away) ** 2),
+            "it is normalised: leave it as it is": patterson(patch, half=False),
+            "it is divided by the number of pixels": expected / expected.size,
+        }
 
     def check_size(self, answer: Any) -> check.Result:
         """Judge which of `sizes` may be used without a taper: its number, counted from 0."""
         spread = [translation_spread(self.perfect, size, n_offsets=60) for size in self.sizes]
-        hint = "`translation_spread` without a taper is smallest for it; count from 0"
         right = int(np.argmin(spread))
         return check.judge(
-            answer, lambda: why_not_place(answer, right, len(self.sizes)), "window that fits", hint
+            answer, lambda: why_not_place(answer, right, len(self.sizes)), "window that fits", of=self
         )
 
     def check_domains(self, answer: Any) -> check.Result:
         """Judge a map of the halves of `twin`: a DataArray of whole numbers over y and x in nm."""
-        hint = (
-            "`describe.map(labels)` makes a DataArray of the labels of all windows; two clusters of their "
-            "Patterson functions will do"
-        )
-        return check.judge(answer, lambda: self._why_not_domains(answer), "map of the halves", hint)
+        return check.judge(answer, lambda: self._why_not_domains(answer), "map of the halves", of=self)
 
     def _why_not_domains(self, answer):
         if not isinstance(answer, xr.DataArray):
@@ -129,11 +147,7 @@ class Exercise:
 
     def check_changes(self, answer: Any) -> check.Result:
         """Judge what was done to each of `records`: a dict from "A", ... to the name of the change."""
-        hint = (
-            "no descriptor sees a translation or the contrast, but a plain mean does see one of them; what "
-            "windows see is turned, and what only sub-images see is inverted"
-        )
-        return check.judge(answer, lambda: self._why_not_changes(answer), "changes", hint)
+        return check.judge(answer, lambda: self._why_not_changes(answer), "changes", of=self)
 
     def _why_not_changes(self, answer):
         if not isinstance(answer, dict):
@@ -149,22 +163,20 @@ class Exercise:
 
     def check_dopants(self, answer: Any) -> check.Result:
         """Judge the rows of `columns` that are dopants, without the one that is known."""
-        hint = (
-            "rows of `exercise.columns`, by `positions_.index`, since columns near the border have no picture"
-        )
-        return check.judge(answer, lambda: self._why_not_dopants(answer), "dopants", hint)
+        return check.judge(answer, lambda: self._why_not_dopants(answer), "dopants", of=self)
 
     def _why_not_dopants(self, answer):
         rows = whole(list(answer) if isinstance(answer, set | frozenset) else answer)
         if rows is None:
             return "rows of the table are whole numbers; these are not"
+        if self.dopant in rows:
+            return "the one that is known does not count: the others are asked for"
         return why_not_equal(set(rows.ravel().tolist()), set(self._dopants[1:].tolist()))
 
     def check_directions(self, answer: Any) -> check.Result:
         """Judge the directions of the blocks that are not told, 1 or -1, in the order of `blocks`."""
-        hint = "1 or -1 for each block whose direction is 0 in the table; a single frame tells nothing"
         name = "share of directions that are right"
-        return check.judge(answer, lambda: self._why_not_directions(answer), name, hint)
+        return check.judge(answer, lambda: self._why_not_directions(answer), name, of=self)
 
     def _why_not_directions(self, answer):
         right = self._movie.truth.direction[~self._told].to_numpy()
@@ -175,7 +187,13 @@ class Exercise:
             return f"expected {len(right)} values, got {len(given)}"
         if not np.isin(given, (1, -1)).all():
             return "each value should be 1 or -1"
-        return why_not_between(np.mean(given == right), 0.9, 1)
+        share = np.mean(given == right)
+        if share <= 0.1:
+            return "the directions are told apart, but called the wrong way round"
+        coin = 1.5 / np.sqrt(len(right))  # three standard deviations of the share that dice would get
+        if abs(share - 0.5) < coin and share < 0.8:
+            return "no better than a coin: is the order in time in it?"
+        return why_not_between(share, 0.9, 1)
 
 
 def _patch(rng):

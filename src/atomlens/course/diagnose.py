@@ -8,22 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-# Ratios (answer / expected) that betray a common slip. Both directions are tried.
-_FACTORS = (
-    (2.0, "a factor of 2: radius or diameter, half or full width, one side or both?"),
-    (3.0, "a factor of 3"),
-    (4.0, "a factor of 4: a factor of 2 that was squared?"),
-    (10.0, "a factor of 10: nm or Å?"),
-    (100.0, "a factor of 100: a fraction or a percentage?"),
-    (1e3, "a factor of 1000: are the units right (nm or µm, eV or keV)?"),
-    (1e6, "a factor of a million: are the units right?"),
-    (1e9, "a factor of 10⁹: metres or nanometres?"),
-    (np.sqrt(2), "a factor of √2"),
-    (np.pi, "a factor of π"),
-    (2 * np.pi, "a factor of 2π: with it or without it in the frequency?"),
-    (180 / np.pi, "a factor of 57.3: degrees or radians?"),
-    (2 * np.sqrt(2 * np.log(2)), "a factor of 2.355: full width at half maximum or standard deviation?"),
-)
+from atomlens.course.slips import recognise
 
 
 class Praise(str):
@@ -51,8 +36,8 @@ def _floats(array):
     return array if array.dtype.kind in "fc" else array.astype(float)
 
 
-def why_not_close(answer, expected, rtol, atol):
-    """Numbers within a tolerance."""
+def why_not_close(answer, expected, rtol, atol, unit=None, slips=None):
+    """Numbers within a tolerance; `unit` (of each, if a tuple) and `slips` as in `slips.recognise`."""
     expected = _floats(expected)
     got, complaint = _numbers(answer)
     if complaint:
@@ -72,45 +57,38 @@ def why_not_close(answer, expected, rtol, atol):
         return "it is infinite: a division by zero, or the log of zero?"
     if np.allclose(got, expected, rtol=rtol, atol=atol, equal_nan=True):
         return None
-    tolerance = {"rtol": max(rtol, 1e-3), "atol": atol, "equal_nan": True}
-    return _slip(got, expected, tolerance) or _size_of_error(got, expected)
+    one = None if isinstance(unit, tuple) else unit
+    told = recognise(got, expected, rtol=rtol, atol=atol, unit=one, slips=slips)
+    if not told and got.ndim == 1 and got.size <= len(_WHICH):
+        told = _why_not_all(got, expected, rtol, atol, unit)
+    return told or _impossible(got, one) or _size_of_error(got, expected, one)
 
 
-def _slip(got, expected, tolerance):
-    """Recognise a common slip, or return None."""
+_WHICH = ("the first", "the second", "the third", "the fourth")
 
-    def is_(slip):
-        return not np.allclose(slip, expected, **tolerance) and np.allclose(got, slip, **tolerance)
 
-    if is_(-expected):
-        return "the size is right, the sign is wrong"
-    for factor, what in _FACTORS:
-        if is_(expected * factor):
-            return f"too large by {what}"
-        if is_(expected / factor):
-            return f"too small by {what}"
-    if is_(np.square(expected)):
-        return "this is the square of the right answer: variance or standard deviation?"
-    if is_(np.sqrt(expected)):
-        return "this is the square root of the right answer: standard deviation or variance?"
-    if is_(1 / expected):
-        return "this is the reciprocal of the right answer: upside down?"
-    if is_(1 - expected):
-        return "this is one minus the right answer: the other part of the whole?"
-    if got.ndim == 0:
+def _why_not_all(got, expected, rtol, atol, unit):
+    """A few numbers of which all but one are right."""
+    atol = np.broadcast_to(atol, got.shape)
+    wrong = np.flatnonzero(~(np.abs(got - expected) <= atol + rtol * np.abs(expected)))
+    if len(wrong) != 1 or got.size == 1:
         return None
-    if is_(expected[::-1]):
-        return "the numbers are right but run the other way round"
-    if got.ndim == 2 and got.shape[0] == got.shape[1] and is_(expected.T):
-        return "rows and columns are exchanged (transpose it?)"
-    if got.size > 1 and is_(expected + np.nanmedian(got - expected)):
-        return f"everything is shifted by the same amount ({np.nanmedian(got - expected):+.3g})"
-    if np.allclose(np.sort(got, axis=None), np.sort(expected, axis=None), **tolerance):
-        return "the numbers are right but in another order"
+    n = int(wrong[0])
+    unit = unit[n] if isinstance(unit, tuple) else unit
+    alone = why_not_close(got[n], expected[n], rtol, atol[n], unit)
+    return f"only {_WHICH[n]} number is wrong: {alone}"
+
+
+def _impossible(got, unit):
+    """What no right answer could be."""
+    if unit == "fraction" and ((got < 0) | (got > 1)).any():
+        return "a fraction of something lies between 0 and 1"
+    if unit in ("nm", "px", "pm") and got.ndim == 0 and got <= 0:
+        return "a length is positive"
     return None
 
 
-def _size_of_error(got, expected):
+def _size_of_error(got, expected, unit):
     """The size and sense of an error that has no name, without giving the answer away."""
     if got.ndim:
         bad = ~np.isclose(got, expected, rtol=1e-3, equal_nan=True)
@@ -120,14 +98,20 @@ def _size_of_error(got, expected):
     if np.iscomplexobj(got) or np.iscomplexobj(expected):
         return "not the expected value"
     sense = "too large" if got > expected else "too small"
+    if unit == "degrees":  # whose zero is a convention: no share of it means anything
+        return f"{sense}, but close" if abs(got - expected) < 10 else sense
     off = abs(got - expected) / abs(expected) if expected else np.inf
     if off < 0.1:
-        return f"{sense}, but close: off by {off:.1%}. Rounded too early?"
-    return f"{sense}, by {off:.0%}" if off < 1 else f"{sense}, by far"
+        return f"{sense}, but close"
+    return f"{sense}, but of the right order" if off < 1 and got * expected > 0 else f"{sense}, by far"
 
 
-def why_not_equal(answer, expected):
-    """Exact things: counts, words, lists, sets, booleans."""
+def why_not_equal(answer, expected, unit=None, slips=None):
+    """Exact things: counts, words, lists, sets, booleans; `slips` as in `slips.recognise`."""
+    if slips and not isinstance(answer, str) and np.shape(answer) == np.shape(expected):
+        for words, wrong in slips.items():
+            if np.array_equal(answer, wrong) and not np.array_equal(wrong, expected):
+                return words
     if isinstance(answer, str) and isinstance(expected, str):
         if answer == expected:
             return None
@@ -141,14 +125,14 @@ def why_not_equal(answer, expected):
             return f"expected {kind(expected)}, got {kind(answer)}"
         return _why_not_same_set(set(answer), expected)
     if np.ndim(expected) == 0 and np.ndim(answer) == 0:
-        return _why_not_same_scalar(answer, expected)
+        return _why_not_same_scalar(answer, expected, unit)
     if np.shape(answer) != np.shape(expected):
         return _shapes(np.shape(answer), np.shape(expected))
     wrong = np.asarray(answer) != np.asarray(expected)
     if not wrong.any():
         return None
     if sorted(map(repr, np.ravel(answer).tolist())) == sorted(map(repr, np.ravel(expected).tolist())):
-        return "the items are right but in another order"
+        return f"the items are right but {'exchanged' if wrong.size == 2 else 'in another order'}"
     return (
         f"{wrong.sum()} of {wrong.size} items are wrong, the first at index {int(np.argmax(wrong))}"
         if wrong.ndim == 1
@@ -162,7 +146,7 @@ def _why_not_same_set(answer, expected):
     return ", ".join(counts) or None
 
 
-def _why_not_same_scalar(answer, expected):
+def _why_not_same_scalar(answer, expected, unit):
     if isinstance(expected, (bool, np.bool_)) != isinstance(answer, (bool, np.bool_)):
         return f"expected {kind(expected)}, got {kind(answer)}"
     if answer == expected:
@@ -173,8 +157,15 @@ def _why_not_same_scalar(answer, expected):
         difference = answer - expected
     except TypeError:
         return f"expected {kind(expected)}, got {kind(answer)}"
-    if abs(difference) == 1:
-        return f"one too {'many' if difference > 0 else 'few'}: is the first or the last one counted?"
+    if unit == "count" and np.isfinite(difference) and difference == round(difference):
+        one = ", but close: is one counted twice, or one that does not count?"
+        few = ", but close: is one at the end, at the rim or behind another left out?"
+        sense = "too many" if difference > 0 else "too few"
+        return sense + ("" if abs(difference) > 1 else one if difference > 0 else few)
+    if not np.isfinite(difference):
+        return "it is NaN or infinite"
+    if difference != round(difference):
+        return "a whole number is expected"
     return "too large" if difference > 0 else "too small"
 
 

@@ -10,7 +10,10 @@ from atomlens import lattice, simulate
 from atomlens._types import Any
 from atomlens.course import check
 from atomlens.course.answers import numbers
-from atomlens.crystallography import LocalCrystallography, point_group
+from atomlens.course.diagnose import kind, why_not_between, why_not_close
+from atomlens.course.lesson import Lesson
+from atomlens.course.texts.local_crystallography import HINTS, QUESTIONS
+from atomlens.crystallography import LocalCrystallography, displacements, point_group
 
 __all__ = ["Exercise"]
 
@@ -28,7 +31,7 @@ _WAVES = ((0.5, 0.0), (0.0, 0.5), (0.5, 0.5), (0.25, 0.0), (0.0, 0.25), (0.25, 0
 _CORNERS = _A / 2 * np.array([[1, 1], [-1, 1], [-1, -1], [1, -1]])
 
 
-class Exercise:
+class Exercise(Lesson):
     """One student's samples, and the checks of their answers.
 
     The tables list the columns of lead titanate along a cube axis, as `simulate.column_positions` does.
@@ -65,8 +68,11 @@ class Exercise:
     ✓ lattice parameters: correct
     """
 
+    name, hints, questions = "04_local_crystallography", HINTS, QUESTIONS
+
     def __init__(self, student: str) -> None:
-        rngs = np.random.default_rng(check.seed(student)).spawn(8)
+        super().__init__(student)
+        rngs = np.random.default_rng(self.seed).spawn(8)
         self.strained, self._basis = _strained(rngs[0])
         self._film = _polar(rngs[1], (0, 90, 180, 270), 22, rotation=rngs[1].uniform(-20, 20))
         polar, angle = rngs[2].uniform([8, 0], [12, 360])
@@ -84,116 +90,173 @@ class Exercise:
 
     def check_lengths(self, answer: Any) -> check.Result:
         """Judge the lattice parameters a and b of `strained`, in nm."""
-        hint = "`lengths` of a lattice are in pixels; its `pixel_size_nm` says how large these are"
         expected = np.linalg.norm(self._basis, axis=1)
-        return check.close(answer, expected, rtol=2e-3, name="lattice parameters", hint=hint)
+        slips = {
+            "these are pixels: how large is one?": expected
+            * self.strained.x.max()
+            / self.strained.x_nm.max(),
+            "this is the cell before the strain": np.full(2, _A),
+        }
+        return check.close(
+            answer, expected, rtol=2e-3, unit="nm", slips=slips, name="lattice parameters", of=self
+        )
 
     def check_gamma(self, answer: Any) -> check.Result:
         """Judge the angle between a and b of `strained`, in degrees."""
         a, b = self._basis
         expected = np.degrees(np.arccos(a @ b / np.linalg.norm(a) / np.linalg.norm(b)))
-        hint = "in degrees, from a to b; the lattice knows it"
-        return check.close(answer, expected, rtol=0, atol=0.3, name="lattice angle", hint=hint)
+        slips = {"a right angle is what the crystal had before it was strained": 90.0}
+        return check.close(
+            answer, expected, rtol=0, atol=0.3, unit="degrees", slips=slips, name="lattice angle", of=self
+        )
 
     def check_labels(self, answer: Any) -> check.Result:
         """Judge labels of the titanium atoms of `film`."""
         truth, scored = _titanium(self._film)
         truth, labels = truth.variant.to_numpy(), numbers(answer, scored.shape)
-        hint = (
-            "one label for each titanium atom, in the order of the table. Which neighbours stay in place "
-            "while titanium moves?"
-        )
         if labels is not None:
             answer, truth = labels[scored], truth[scored]
-        return check.labels(answer, truth, min_ari=0.95, name="labels of titanium", hint=hint)
+        return check.labels(answer, truth, min_ari=0.95, name="labels of titanium", of=self)
 
     def check_displacement(self, answer: Any) -> check.Result:
         """Judge the length of the displacement in `domain`, in pm."""
-        hint = "the mean of the lengths is not the length of the mean: noise makes nearly all of them longer"
+        shift = displacements(self.domain, center="Ti", neighbors="Pb")
+        slips = {
+            "this is the mean of the lengths: noise makes nearly all longer": shift.magnitude_pm.mean(),
+            "this is the root of the mean square, and the noise is in it": np.sqrt(
+                (shift.magnitude_pm**2).mean()
+            ),
+            "this is one component alone": abs(shift.dx_pm.mean()),
+            "this is one component alone: take both": abs(shift.dy_pm.mean()),
+        }
         expected = np.hypot(*self._planted())
-        return check.close(answer, expected, rtol=0, atol=1, name="displacement in pm", hint=hint)
+        return check.close(
+            answer, expected, rtol=0, atol=1, unit="pm", slips=slips, name="displacement in pm", of=self
+        )
 
     def check_direction(self, answer: Any) -> check.Result:
         """Judge the direction of the displacement in `domain`, in degrees; whole turns do not matter."""
-        dx, dy = self._planted()
-        expected = np.degrees(np.arctan2(dy, dx))
-        number = numbers(answer, ())
-        if number is not None and np.isfinite(number):
-            expected += 360 * np.round((number - expected) / 360)
-        hint = "the direction of the mean displacement, from +x towards +y, in degrees"
-        return check.close(answer, expected, rtol=0, atol=6, name="direction in degrees", hint=hint)
+        return check.judge(answer, lambda: self._why_not_direction(answer), "direction in degrees", of=self)
+
+    def _why_not_direction(self, answer):
+        number, (planted, measured) = numbers(answer, ()), self._directions()
+        turns = number is not None and abs(number) <= 3600
+        if turns and abs((number - planted + 180) % 360 - 180) <= 6:
+            return None
+        if turns:  # slips start from what can be measured
+            measured += 360 * np.round((number - measured) / 360)
+        return why_not_close(answer, measured, 0, 1, unit="degrees")
 
     def check_turned(self, answer: Any) -> check.Result:
         """Judge `vectors` turned by 90 degrees, the neighbours in their order."""
         kind = np.zeros(len(self.vectors), dtype=int)
         expected = point_group("4").replicas(self.vectors, kind, 1000 * _CORNERS[None])[1]
-        hint = (
-            "two steps: turn every vector, (x, y) to (-y, x); then move it to the entry of the neighbour "
-            "whose place it now takes"
+        turned = np.stack([-self.vectors[..., 1], self.vectors[..., 0]], axis=-1)
+        slips = {
+            "the vectors are turned, but the neighbours are not yet in their order": turned,
+            "the neighbours are moved on, but their vectors are not turned": np.roll(self.vectors, 1, axis=1),
+            "the vectors are turned, but the neighbours were moved on the wrong way": np.roll(
+                turned, -1, axis=1
+            ),
+            "it is turned the wrong way: from +x towards +y": np.roll(-turned, -1, axis=1),
+            "the vectors are turned the wrong way: (x, y) goes to (-y, x)": np.roll(-turned, 1, axis=1),
+            "nothing is turned": self.vectors,
+        }
+        return check.close(
+            answer, expected, rtol=0, atol=0.2, unit="pm", slips=slips, name="turned neighbours", of=self
         )
-        return check.close(answer, expected, rtol=0, atol=0.2, name="turned neighbours", hint=hint)
 
     def check_n_labels(self, answer: Any) -> check.Result:
         """Judge the number of labels in `mixture`."""
-        hint = "the largest number whose labels are all parted by gaps; try more if it is the last one tried"
-        return check.equal(answer, self._n_variants + self._has_other, name="number of labels", hint=hint)
+        slips = {"a phase that is not displaced has a label, too": self._n_variants}
+        expected = self._n_variants + self._has_other
+        return check.equal(answer, expected, slips=slips, name="number of labels", of=self)
 
     def check_n_variants(self, answer: Any) -> check.Result:
         """Judge the number of variants of the ferroic phase in `mixture`."""
-        hint = "see the row of `verdict_` that is ferroic; what is not displaced is no variant"
-        return check.equal(answer, self._n_variants, name="number of variants", hint=hint)
+        slips = {"one of these labels is no variant: it is not displaced": self._n_variants + self._has_other}
+        return check.equal(answer, self._n_variants, slips=slips, name="number of variants", of=self)
 
     def check_undisplaced(self, answer: Any) -> check.Result:
         """Judge which titanium atoms of `mixture` are in a phase that is not ferroic."""
         truth, scored = _titanium(self._mixture)
         other = truth.domain.to_numpy() == self._n_variants  # the last of the domains, if it is there
-        mask = numbers(answer, other.shape)
-        name = "share of atoms that are right"
-        hint = "True or False for each titanium atom, in the order of the table, by the phase of its label"
-        if mask is not None and np.isin(mask, (0, 1)).all():
-            answer = np.mean(mask[scored] == other[scored])
-        elif answer is not None and answer is not ...:
-            answer = np.nan
-        return check.between(answer, 0.95, 1, name=name, hint=hint)
+
+        def why_not():
+            mask = numbers(answer, other.shape)
+            if mask is None or not np.isin(mask, (0, 1)).all():
+                return f"expected True or False for each of {len(other)} titanium atoms, got {kind(answer)}"
+            share = np.mean(mask[scored] == other[scored])
+            if share <= 0.05:
+                return "True and False are exchanged: True where it is not ferroic"
+            return why_not_between(share, 0.95, 1)
+
+        return check.judge(answer, why_not, "share of atoms that are right", of=self)
 
     def check_p_values(self, answer: Any) -> check.Result:
         """Judge the p-values of the suspects: small where there is a displacement, and only there."""
+        return check.judge(
+            answer, lambda: self._why_not_p_values(answer), "p-values of the suspects", of=self
+        )
+
+    def _why_not_p_values(self, answer):
         values = numbers(answer, (len(self.suspects),))
-        name = "p-values of the suspects"
-        hint = "the p-values of `verdict_`, in the order of the samples; not those of shuffled labels"
         if values is None:
-            return check.close(answer, np.zeros(len(self.suspects)), name=name, hint=hint)
-        ferroic = np.array(self._n_polar) > 0
-        right = (values >= 0) & (values <= 1) & ((values <= _ALPHA) == ferroic)
-        return check.equal(right.tolist(), [True] * len(right), name=name, hint=hint)
+            return f"expected {len(self.suspects)} numbers, got {kind(answer)}"
+        if not ((values >= 0) & (values <= 1)).all():
+            return "a p-value lies between 0 and 1"
+        small, ferroic = values <= _ALPHA, np.array(self._n_polar) > 0
+        if (small == ferroic).all():
+            return None
+        if small.all():
+            return "all are small: is the hypothesis they disprove the one of no displacement?"
+        if (small == ~ferroic).all():
+            return "small p-values speak for a displacement, not against it"
+        return f"{np.sum(small != ferroic)} of {len(values)} are on the wrong side of {_ALPHA:g}"
 
     def check_suspects(self, answer: Any) -> check.Result:
         """Judge the numbers of polar variants of the suspects, 0 for none."""
-        hint = "0 where `verdict_` says non-ferroic, else its `n_variants`; there may be fewer than labels"
-        return check.equal(answer, self._n_polar, name="variants of the suspects", hint=hint)
+        slips = {"these are the numbers of labels: are they displaced, and parted?": [2, 2, 2]}
+        return check.equal(answer, self._n_polar, slips=slips, name="variants of the suspects", of=self)
 
     def check_vacancies(self, answer: Any) -> check.Result:
         """Judge the numbers of vacancies of `vacant`, lead first."""
-        hint = "two whole numbers, Pb and Ti. `site` of an empty place is a row of the lattice's `sites`"
-        return check.equal(answer, self._n_vacancies, name="vacancies of Pb and Ti", hint=hint)
+        return check.equal(answer, self._n_vacancies, name="vacancies of Pb and Ti", of=self)
 
     def check_wave(self, answer: Any) -> check.Result:
         """Judge the wave vector of `wave`, in cycles per cell; its sign does not matter."""
         q, given = self._q, numbers(answer, (2,))
-        if given is not None and np.isfinite(given).all():
+        if given is not None and (np.abs(given) <= 1).all():
             same = np.stack([q, -q])
-            same = same + np.round(given - same) * (np.abs(q) == 0.5)  # half a cycle, either way
+            same = same + np.round(given - same) * (q != 0)  # whole cycles do not matter from cell to cell
             q = same[np.argmin(np.abs(given - same).sum(axis=1))]
-        hint = "q_a and q_b, in this order, of the row of `superlattices` with the smallest p-value"
-        return check.close(answer, q, rtol=0, atol=0.02, name="wave vector", hint=hint)
+        slips = {
+            "a factor of 2π is too much: cycles are asked for, not radians": 2 * np.pi * self._q,
+            "these are periods in cells: cycles per cell are needed": [
+                round(1 / q) if q else 0 for q in self._q
+            ],
+        }
+        return check.close(
+            answer, q, rtol=0, atol=0.02, unit="cycles", slips=slips, name="wave vector", of=self
+        )
 
     def check_multiple(self, answer: Any) -> check.Result:
         """Judge how many of the old cells the new one holds."""
-        hint = (
-            "count the cells that differ: how many phases, i q_a + j q_b without the whole cycles, are there?"
+        periods = [round(1 / q) for q in self._q if q]
+        slips = {
+            "the new cell may be oblique, and then it holds less than this": math.prod(periods),
+            "this is the sum of the periods: count the cells that differ": sum(periods),
+            "this repeats along one direction, but not yet along the other": min(periods),
+        }
+        return check.equal(
+            answer, math.lcm(*periods), unit="count", slips=slips, name="cells in the new cell", of=self
         )
-        expected = math.lcm(*(round(1 / q) for q in self._q if q))
-        return check.equal(answer, expected, name="cells in the new cell", hint=hint)
+
+    def _directions(self):
+        """Of the displacement in `domain`, as planted and as measured, in degrees."""
+        shift = displacements(self.domain, center="Ti", neighbors="Pb")
+        found = shift.dx_pm.mean(), shift.dy_pm.mean()
+        return [np.degrees(np.arctan2(dy, dx)) for dx, dy in (self._planted(), found)]
 
     def _planted(self):
         """Planted displacement in `domain`, in pm."""

@@ -10,6 +10,8 @@ from atomlens._types import Any
 from atomlens.course import check
 from atomlens.course.answers import numbers, whole, why_not_place
 from atomlens.course.diagnose import kind, why_not_close
+from atomlens.course.lesson import Lesson
+from atomlens.course.texts.patterson_ocsvm import HINTS, QUESTIONS
 from atomlens.defects import detect
 from atomlens.patterson import translation_spread
 
@@ -23,7 +25,7 @@ _ELECTRONS = 250
 _TOLERANCE = 0.03  # of the share of a twin
 
 
-class Exercise:
+class Exercise(Lesson):
     """One student's samples, and the checks of their answers.
 
     Parameters
@@ -53,8 +55,11 @@ class Exercise:
     ✓ number of vacancies: correct
     """
 
+    name, hints, questions = "05_patterson_ocsvm", HINTS, QUESTIONS
+
     def __init__(self, student: str) -> None:
-        rngs = np.random.default_rng(check.seed(student)).spawn(5)
+        super().__init__(student)
+        rngs = np.random.default_rng(self.seed).spawn(5)
         self.crystal, self.sizes, self._fits = _crystal(rngs[0])
         self.features = rngs[1].normal(size=(40, 6)).round(2)
         self.film, self._count = _film(rngs[2])
@@ -63,8 +68,7 @@ class Exercise:
 
     def check_size(self, answer: Any) -> check.Result:
         """Judge (height, width) of the window that needs no taper."""
-        hint = "for each size, `translation_spread(exercise.crystal, size)`: the smallest wins"
-        return check.judge(answer, lambda: self._why_not_size(answer), "window that fits", hint)
+        return check.judge(answer, lambda: self._why_not_size(answer), "window that fits", of=self)
 
     def _why_not_size(self, answer):
         size = whole(answer)
@@ -80,35 +84,38 @@ class Exercise:
         """Judge the width of the kernel for the closest and the farthest two rows of `features`."""
         near, far = np.sort(pdist(self.features))[[0, -1]]
         expected = 2 * np.log(far / near) / (far**2 - near**2)
-        hint = (
-            "set the derivative of exp(-g near**2) - exp(-g far**2) to zero and solve for g; or find the "
-            "maximum numerically"
-        )
-        return check.close(answer, expected, rtol=0.01, name="gamma", hint=hint)
+        slips = {
+            "this is for a kernel of the distance: here it is squared": np.log(far / near) / (far - near),
+            "a factor of 2 is missing: the logarithm is one of a ratio of squared distances": expected / 2,
+            "this is twice too much: the logarithm of the ratio of squares is twice that of the ratio": 2
+            * expected,
+            "the squares are not those of the distances: they were squared twice": 4
+            * np.log(far / near)
+            / (far**4 - near**4),
+            "this has the wrong sign: which distance is the larger one?": -expected,
+        }
+        return check.close(answer, expected, rtol=0.01, unit="number", slips=slips, name="gamma", of=self)
 
     def check_count(self, answer: Any) -> check.Result:
         """Judge the number of missing columns in `film`."""
-        hint = "`defects.detect(exercise.film).defects` has one row a hit"
-        return check.equal(answer, self._count, name="number of vacancies", hint=hint)
+        return check.equal(answer, self._count, unit="count", name="number of vacancies", of=self)
 
     def check_perfect(self, answer: Any) -> check.Result:
         """Judge which of the suspects has no defect: 0, 1 or 2."""
-        hint = "one of them gives no hit at the default rate; look at the p-values of the others"
         count = len(self.suspects)
         return check.judge(
-            answer, lambda: why_not_place(answer, self._perfect, count), "perfect crystal", hint
+            answer, lambda: why_not_place(answer, self._perfect, count), "perfect crystal", of=self
         )
 
     def check_share(self, answer: Any) -> check.Result:
         """Judge the fraction of `twin` that the smaller domain covers, between 0 and 0.5."""
-        hint = "`defects.segment_domains(exercise.twin)` numbers the domains, the largest 0"
-        return check.judge(answer, lambda: self._why_not_share(answer), "smaller twin", hint)
+        return check.judge(answer, lambda: self._why_not_share(answer), "smaller twin", of=self)
 
     def _why_not_share(self, answer):
-        share = numbers(answer, ())
-        if share is not None and abs(share - (1 - self._share)) < _TOLERANCE:
+        share, large = numbers(answer, ()), 1 - self._share
+        if share is not None and abs(share - large) < _TOLERANCE < abs(large - self._share):
             return "this is the larger twin"
-        return why_not_close(answer, self._share, 0, _TOLERANCE)
+        return why_not_close(answer, self._share, 0, _TOLERANCE, unit="fraction")
 
 
 def _crystal(rng):

@@ -14,6 +14,8 @@ from atomlens._types import Any
 from atomlens.course import check
 from atomlens.course.answers import numbers, why_not_place
 from atomlens.course.diagnose import Praise, kind, why_not_close, why_not_labels
+from atomlens.course.lesson import Lesson
+from atomlens.course.texts.shift_vae import HINTS, QUESTIONS
 from atomlens.shiftvae import SeparationWarning, ShiftVAE
 from atomlens.windows import sliding_windows
 
@@ -27,7 +29,7 @@ _ARI, _CORRELATION = 0.95, 0.8  # at least
 _STUDIES = ("modulated", "ends", "lattice")
 
 
-class Exercise:
+class Exercise(Lesson):
     """One student's samples, and the checks of their answers.
 
     Parameters
@@ -67,8 +69,11 @@ class Exercise:
 
     window, stride = 16, 3
 
+    name, hints, questions = "06_shift_vae", HINTS, QUESTIONS
+
     def __init__(self, student: str) -> None:
-        rngs = np.random.default_rng(check.seed(student)).spawn(5)
+        super().__init__(student)
+        rngs = np.random.default_rng(self.seed).spawn(5)
         self.frame, self.shift = _frame(rngs[0])
         self.means, self.sds, self.widths, self._collapsed = _posterior(rngs[1])
         self.crops, self.largest_shift, self._kinds = _crops(rngs[2])
@@ -101,11 +106,7 @@ class Exercise:
 
     def check_crop(self, answer: Any) -> check.Result:
         """Judge a crop of 24 x 24 pixels from the middle of `frame`, shifted by `shift`."""
-        hint = (
-            "the middle of the crop samples the middle of the frame, minus the shift; "
-            "`scipy.ndimage.map_coordinates(frame, [rows, columns], order=1)`"
-        )
-        return check.judge(answer, lambda: self._why_not_crop(answer), "shifted crop", hint)
+        return check.judge(answer, lambda: self._why_not_crop(answer), "shifted crop", of=self)
 
     def _why_not_crop(self, answer):
         crop = numbers(answer, (_CROP, _CROP))
@@ -133,8 +134,7 @@ class Exercise:
 
     def check_divergence(self, answer: Any) -> check.Result:
         """Judge the mean divergence of each of the three latents, in nats."""
-        hint = "(μ² + σ² − 1) / 2 − ln σ for each signal, then the mean over the signals"
-        return check.judge(answer, lambda: self._why_not_divergence(answer), "divergences", hint)
+        return check.judge(answer, lambda: self._why_not_divergence(answer), "divergences", of=self)
 
     def _why_not_divergence(self, answer):
         expected = _divergence(self.means, self.sds).mean().to_numpy()
@@ -150,14 +150,11 @@ class Exercise:
         for slip, values in slips.items():
             if got is not None and np.allclose(got, values, rtol=1e-3):
                 return slip
-        return why_not_close(answer, expected, 2e-3, 0)
+        return why_not_close(answer, expected, 2e-3, 0, unit="nats")
 
     def check_collapsed(self, answer: Any) -> check.Result:
         """Judge the name of the latent that has collapsed."""
-        hint = (
-            "a collapsed latent has the posterior of its prior, whatever the signal: look at its divergence"
-        )
-        return check.judge(answer, lambda: self._why_not_collapsed(answer), "collapsed latent", hint)
+        return check.judge(answer, lambda: self._why_not_collapsed(answer), "collapsed latent", of=self)
 
     def _why_not_collapsed(self, answer):
         if not isinstance(answer, str) or answer not in _LATENTS:
@@ -172,11 +169,7 @@ class Exercise:
 
     def check_scale(self, answer: Any) -> check.Result:
         """Judge the `shift_scale` that fits `crops`."""
-        hint = (
-            "shifts from −L to L have a standard deviation of L/√3; for pixels 0 to n − 1, half the width of "
-            "the window is (n − 1)/2"
-        )
-        return check.judge(answer, lambda: self._why_not_scale(answer), "shift_scale", hint)
+        return check.judge(answer, lambda: self._why_not_scale(answer), "shift_scale", of=self)
 
     def _why_not_scale(self, answer):
         got = numbers(answer, (), kinds="iuf")
@@ -200,16 +193,11 @@ class Exercise:
 
     def check_kinds(self, answer: Any) -> check.Result:
         """Judge a label for each of `crops`."""
-        hint = "try the `shift_scale` from above; a mixture of three Gaussians gives the content its labels"
-        return check.judge(answer, lambda: why_not_labels(answer, self._kinds, _ARI), "three kinds", hint)
+        return check.judge(answer, lambda: why_not_labels(answer, self._kinds, _ARI), "three kinds", of=self)
 
     def check_map(self, answer: Any) -> check.Result:
         """Judge a map of the content of the windows of `crystal`."""
-        hint = (
-            "a shift in a crystal has no ends: `ShiftVAE(1, lattice=...)` wants its two lattice vectors, "
-            "each as (x, y) in pixels; of several models, the one with the highest `score` is the best"
-        )
-        return check.judge(answer, lambda: self._why_not_map(answer), "content map", hint)
+        return check.judge(answer, lambda: self._why_not_map(answer), "content map", of=self)
 
     def _why_not_map(self, answer):
         got = numbers(answer, self._field.shape)
@@ -228,12 +216,8 @@ class Exercise:
 
     def check_real(self, answer: Any) -> check.Result:
         """Judge which of the suspects shows something that is in the crystal: 0, 1 or 2."""
-        hint = (
-            "what is in the crystal does not know where in the cell a window was cut: take the map at every "
-            "pixel and average it over windows with the same x and y modulo the period"
-        )
         place, count = self._order.index("modulated"), len(_STUDIES)
-        return check.judge(answer, lambda: why_not_place(answer, place, count), "real map", hint)
+        return check.judge(answer, lambda: why_not_place(answer, place, count), "real map", of=self)
 
 
 def _described(answer):

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
 from atomlens import simulate, spectra
 from atomlens._types import Any, Sample
 from atomlens.course import check
+from atomlens.course.diagnose import kind, why_not_close
+from atomlens.course.lesson import Lesson
+from atomlens.course.texts.spectral_clustering import HINTS, QUESTIONS
 from atomlens.metrics import adjusted_rand_index
 
 __all__ = ["Exercise"]
@@ -16,10 +20,9 @@ __all__ = ["Exercise"]
 _SHAPE = (48, 48)
 _RANGE = range(1, 9)
 _DOSES = (200, 500, 1000, 2000, 5000)
-_LABELS = "`spectra.cluster` returns an object; its attribute `labels` is the map"
 
 
-class Exercise:
+class Exercise(Lesson):
     """One student's samples, and the checks of their answers.
 
     Parameters
@@ -39,8 +42,10 @@ class Exercise:
     ✓ mean counts: correct
     """
 
+    name, hints, questions = "01_spectral_clustering", HINTS, QUESTIONS
+
     def __init__(self, student: str) -> None:
-        self.seed = check.seed(student)
+        super().__init__(student)
         self.n_planted = 3 + self.seed % 3
         self.sample = self.at_dose(5000.0)
         self.wedge = simulate.spectra.eels(
@@ -72,47 +77,77 @@ class Exercise:
 
     def check_mean_counts(self, answer: Any) -> check.Result:
         """Judge the mean number of counts in a spectrum."""
-        expected = float(self.sample.data.sum("energy").mean())
-        hint = "`.sum('energy')` gives a map of counts; take the mean of that"
-        return check.close(answer, expected, rtol=1e-3, name="mean counts", hint=hint)
+        data = self.sample.data
+        slips = {
+            "this is the sum over all spectra: the mean of one is asked for": float(data.sum()),
+            "this is the mean of a channel: the counts of a spectrum are a sum over channels": float(
+                data.mean()
+            ),
+            "this is the strongest spectrum: a mean is asked for": float(data.sum("energy").max()),
+            "this is the number of channels: add up what is in them": data.sizes["energy"],
+        }
+        expected = float(data.sum("energy").mean())
+        return check.close(
+            answer, expected, rtol=1e-3, unit="counts", slips=slips, name="mean counts", of=self
+        )
 
     def check_number(self, answer: Any) -> check.Result:
         """Judge the number of phases."""
-        hint = "`choose_k` returns an object with an attribute `recommended`"
-        return check.equal(answer, self.n_planted, name="number of phases", hint=hint)
+        return check.equal(answer, self.n_planted, name="number of phases", of=self)
 
     def check_bic(self, answer: Any) -> check.Result:
         """Judge the k that BIC prefers."""
-        hint = "`choice.reasons.k['bic']`"
-        return check.equal(answer, int(self._choice.reasons.k["bic"]), name="BIC's k", hint=hint)
+        expected, advice = int(self._choice.reasons.k["bic"]), self._choice.recommended
+        slips = {"this is the advice of all criteria together: what does BIC say alone?": advice}
+        return check.equal(answer, expected, slips=slips, name="BIC's k", of=self)
 
     def check_labels(self, answer: Any) -> check.Result:
         """Judge the label map of the sample."""
-        return check.labels(answer, self.sample.truth.labels, min_ari=0.95, name="label map", hint=_LABELS)
+        return check.labels(answer, self.sample.truth.labels, min_ari=0.95, name="label map", of=self)
 
     def check_strongest(self, answer: Any) -> check.Result:
         """Judge the energy at which the smallest cluster exceeds the mean of all most, in eV."""
         found = self._result.spectra
-        expected = float((found[-1] - found.mean("cluster")).idxmax("energy"))
-        hint = (
-            "subtract the mean over all clusters first; `.idxmax('energy')` gives the energy of the maximum"
+        excess = found - found.mean("cluster")
+        strongest = excess.idxmax("energy").values
+        slips = {
+            "this is the number of the channel: which energy does it have?": int(excess[-1].argmax("energy")),
+            "this is where its spectrum itself is strongest: what do all of them have there?": float(
+                found[-1].idxmax("energy")
+            ),
+            "this is where it falls short of the mean most: exceeds is asked for": float(
+                excess[-1].idxmin("energy")
+            ),
+            "this is the largest cluster: clusters are numbered by size, the largest first": strongest[0],
+        }
+        return check.close(
+            answer,
+            strongest[-1],
+            rtol=0,
+            atol=4.0,
+            unit="eV",
+            slips=slips,
+            name="strongest energy (eV)",
+            of=self,
         )
-        return check.close(answer, expected, rtol=0, atol=4.0, name="strongest energy (eV)", hint=hint)
 
     def check_repaired(self, answer: Any) -> check.Result:
         """Judge the label map of the wedge."""
-        hint = f"which step of the pipeline divides out the thickness? {_LABELS}"
-        return check.labels(answer, self.wedge.truth.labels, min_ari=0.95, name="repaired map", hint=hint)
+        return check.labels(answer, self.wedge.truth.labels, min_ari=0.95, name="repaired map", of=self)
 
     def check_silhouette(self, answer: Any) -> check.Result:
         """Judge the k that the silhouette prefers for a single phase."""
-        expected = int(spectra.choose_k(self.single.data, range(1, 7)).reasons.k["silhouette"])
-        hint = "`.reasons.k['silhouette']` of `choose_k(..., range(1, 7))`"
-        return check.equal(answer, expected, name="silhouette's k", hint=hint)
+        slips = {"the silhouette cannot say 1: it compares with the next cluster": 1}
+        return check.equal(answer, self._silhouette, slips=slips, name="silhouette's k", of=self)
+
+    @cached_property
+    def _silhouette(self):
+        return int(spectra.choose_k(self.single.data, range(1, 7)).reasons.k["silhouette"])
 
     def check_single(self, answer: Any) -> check.Result:
         """Judge the recommended number of clusters for a single phase."""
-        return check.equal(answer, 1, name="recommended k", hint="the attribute `recommended`")
+        slips = {"this is what the silhouette prefers: what is the advice of all together?": self._silhouette}
+        return check.equal(answer, 1, slips=slips, name="recommended k", of=self)
 
     @cached_property
     def _scores(self):
@@ -121,16 +156,21 @@ class Exercise:
 
     def check_doses(self, answer: Any) -> check.Result:
         """Judge scores against dose: a dictionary of counts to adjusted Rand index."""
-        name, hint = (
-            "score against dose",
-            f"a dictionary with the doses {', '.join(map(str, _DOSES))} as keys",
-        )
+        return check.judge(answer, lambda: self._why_not_doses(answer), "score against dose", of=self)
+
+    def _why_not_doses(self, answer):
         if isinstance(answer, pd.Series):
             answer = answer.to_dict()
-        if isinstance(answer, dict) and set(answer) == set(_DOSES):
-            hint = "compare with the truth of the sample, with the planted number of clusters at every dose"
-            return check.close(
-                [answer[dose] for dose in _DOSES], self._scores, rtol=0, atol=0.02, name=name, hint=hint
+        if not isinstance(answer, dict):
+            return f"expected a dictionary of dose to score, got {kind(answer)}"
+        if set(answer) != set(_DOSES):
+            missing = [dose for dose in _DOSES if dose not in answer]
+            return (
+                f"there is no score for {', '.join(map(str, missing))}"
+                if missing
+                else "there are more keys than doses"
             )
-        wanted = answer if answer is None or answer is ... else "something else"
-        return check.equal(wanted, "a dictionary of five scores", name=name, hint=hint)
+        given = [answer[dose] for dose in _DOSES]
+        if any(np.ndim(score) for score in given):
+            return "each value should be one number, the score, and not a map"
+        return why_not_close(given, self._scores, 0, 0.02, unit="ratio")
