@@ -241,7 +241,7 @@ polar = simulate.structures.perovskite(
 )
 image = simulate.image(polar, electrons=1500, random_state=1)
 known = image.truth
-known["variant"] = pd.factorize(list(zip(known.dx_nm.round(3), known.dy_nm.round(3), strict=True)))[0]
+known["variant"] = known.groupby([known.dx_nm.round(3), known.dy_nm.round(3)]).ngroup()
 
 began = time.perf_counter()
 found = lattice.assign_sublattices(columns.find(image.data))

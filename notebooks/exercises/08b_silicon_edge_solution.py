@@ -45,6 +45,19 @@ copies = len(symmetric) / symmetric.sum()
 exercise.check_copies(copies)
 
 # %% [markdown]
+# **Question.** Graphene leaves itself alone under twelve operations about an atom's hexagon. Which are they?
+#
+# - a) Twelve turns by 30°.
+# - b) Six turns by 60°, with and without a mirror.
+# - c) Six turns, and six translations.
+
+# %%
+# --- solution
+option = "b"
+# --- end
+exercise.question("why twelve", option)
+
+# %% [markdown]
 # ## 2 · Which are the same?
 #
 # `exercise.classes` are mean pictures of classes, some of them copies of one another. Give each the number of its
@@ -58,6 +71,32 @@ show(plotting.class_means(exercise.classes), alt="Mean pictures of classes: atom
 states = dynamics.equivalent_classes(exercise.classes).states
 # --- end
 exercise.check_states(states)
+
+# %% [markdown]
+# **Question.** A mixture finds seven classes of pictures where three states were planted. Why?
+#
+# - a) Noise makes four of them.
+# - b) The mixture has failed.
+# - c) Several classes are one state, turned or mirrored.
+
+# %%
+# --- solution
+option = "c"
+# --- end
+exercise.question("more classes", option)
+
+# %% [markdown]
+# **Question.** A mean picture is blurred. What happens to the number of operations that seem to leave it alone?
+#
+# - a) It grows: the state looks more symmetric than it is.
+# - b) It falls.
+# - c) It stays: symmetry is a matter of the host.
+
+# %%
+# --- solution
+option = "a"
+# --- end
+exercise.question("too symmetric", option)
 
 # %% [markdown]
 # ## 3 · Who stays?
@@ -77,6 +116,33 @@ stay = [matrix.loc[name, name] for name in ("loose", "bridge", "edge")]
 exercise.check_stay(stay)
 
 # %% [markdown]
+# **Question.** All rows of a table of detections are read as one sequence. What happens to the probability to
+# stay?
+#
+# - a) It comes out too low.
+# - b) It comes out too high.
+# - c) Nothing, if there are many atoms.
+
+# %%
+# --- solution
+option = "a"
+# --- end
+exercise.question("one sequence", option)
+
+# %% [markdown]
+# **Question.** An atom is seen for nine frames, then no more. What may be counted?
+#
+# - a) Nothing: its track is not complete.
+# - b) Its eight steps.
+# - c) Its eight steps, and one more into another state.
+
+# %%
+# --- solution
+option = "b"
+# --- end
+exercise.question("lost sight", option)
+
+# %% [markdown]
 # ## 4 · Who remembers?
 #
 # In one of the three sets of tracks `exercise.suspects`, what an atom becomes depends on what it was before. In which
@@ -88,6 +154,19 @@ p_values = [dynamics.first_order(tracks, state="label").p_value for tracks in ex
 remembers = int(np.argmin(p_values))
 # --- end
 exercise.check_memory(remembers)
+
+# %% [markdown]
+# **Question.** The test for a memory gives p = 0.3 on a short movie. What may be said?
+#
+# - a) There is no memory.
+# - b) There is none, with 70 % probability.
+# - c) None was seen; a weak one would not have been.
+
+# %%
+# --- solution
+option = "c"
+# --- end
+exercise.question("no memory found", option)
 
 # %%
 from atomlens.course import check

@@ -23,6 +23,7 @@ LESSONS = {
     "06": "shift_vae",
     "07": "defect_library",
     "08": "defect_dynamics",
+    "08b": "silicon_edge",
 }
 STUDENTS = ("Ada Lovelace", "Rosalind Franklin")
 UNITS = (
@@ -103,6 +104,10 @@ def length(e):
 
 def direction(e):
     return np.degrees(np.arctan2(shifts(e).dy_pm.mean(), shifts(e).dx_pm.mean()))
+
+
+def shares(e):
+    return e.sightings.label.value_counts(normalize=True).reindex(["loose", "bridge", "edge"])
 
 
 def turned(e):
@@ -422,6 +427,19 @@ ROWS = [
     ("08", "chain", lambda e: e._chain[0], "2 x 2", other()),
     ("08", "bound", lambda e: (e._bound + 1) % 3, "another one", ("first or", *other())),
     ("08", "bound", lambda e: e._bound + 0.5, "one whole number", other()),
+    # 08b
+    ("08b", "copies", lambda e: "six", "expected one number", other()),
+    ("08b", "copies", lambda e: 7, "another number", ("leave", *other())),
+    ("08b", "copies", lambda e: 12 // len(e._symmetry) + 1, "another number", other()),
+    ("08b", "states", lambda e: np.arange(len(e.classes)), "too many clusters", other()),
+    ("08b", "states", lambda e: np.zeros(len(e.classes), int), "every point has the same label", other()),
+    ("08b", "states", lambda e: e._states[:-1], "shape", other()),
+    ("08b", "stay", lambda e: 0.8, "three numbers", other()),
+    ("08b", "stay", shares, "shares of the states", other()),
+    ("08b", "stay", lambda e: [0.1, 0.2, 0.3], "", ("one sequence", *other())),
+    ("08b", "memory", lambda e: (e._remembers + 1) % 3, "another one", other()),
+    ("08b", "memory", lambda e: 3, "from 0 to 2", other()),
+    ("08b", "memory", lambda e: 0.01, "whole number", other()),
 ]  # fmt: skip
 
 

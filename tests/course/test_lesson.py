@@ -24,6 +24,7 @@ LESSONS = {
     "shift_vae": "06",
     "defect_library": "07",
     "defect_dynamics": "08",
+    "silicon_edge": "08b",
 }
 
 

@@ -105,7 +105,7 @@ def test_right_answers_pass(student):
         ("copies", 7, "another number"),
         ("states", [1, 2], "shape"),
         ("stay", 0.5, "three numbers"),
-        ("stay", [0.5, 0.5, 5.0], "largest deviation"),
+        ("stay", [0.5, 0.5, 5.0], "a fraction of something"),
         ("memory", 5, "run from 0 to 2"),
     ],
 )

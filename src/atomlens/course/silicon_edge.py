@@ -10,6 +10,8 @@ from atomlens._types import Any
 from atomlens.course import check
 from atomlens.course.answers import numbers, why_not_place
 from atomlens.course.diagnose import kind, why_not_close, why_not_labels
+from atomlens.course.lesson import Lesson
+from atomlens.course.texts.silicon_edge import HINTS, QUESTIONS
 
 __all__ = ["Exercise"]
 
@@ -27,7 +29,7 @@ _SYMMETRIES = (
 )
 
 
-class Exercise:
+class Exercise(Lesson):
     """One student's samples, and the checks of their answers.
 
     Parameters
@@ -53,8 +55,11 @@ class Exercise:
     ((31, 31), ['bridge', 'edge', 'loose'], 3)
     """
 
+    name, hints, questions = "08b_silicon_edge", HINTS, QUESTIONS
+
     def __init__(self, student: str) -> None:
-        rngs = np.random.default_rng(check.seed(student)).spawn(4)
+        super().__init__(student)
+        rngs = np.random.default_rng(self.seed).spawn(4)
         self._symmetry = _SYMMETRIES[rngs[0].integers(len(_SYMMETRIES))]
         self.picture = _drawn(_spots(rngs[0], (6, 10), self._symmetry), rngs[0])
         self.classes, self._states = _classes(rngs[1])
@@ -64,8 +69,7 @@ class Exercise:
 
     def check_copies(self, answer: Any) -> check.Result:
         """Judge how many different pictures `picture` makes under the twelve operations of graphene."""
-        hint = "`dynamics.equivalent_classes([picture]).symmetric` says which operations leave it alone"
-        return check.judge(answer, lambda: self._why_not_copies(answer), "different pictures", hint)
+        return check.judge(answer, lambda: self._why_not_copies(answer), "different pictures", of=self)
 
     def _why_not_copies(self, answer):
         got = numbers(answer, ())
@@ -82,13 +86,11 @@ class Exercise:
 
     def check_states(self, answer: Any) -> check.Result:
         """Judge which state each of the `classes` is, whatever the states are called."""
-        hint = "compare the classes after every operation: `dynamics.equivalent_classes(classes)`"
-        return check.judge(answer, lambda: why_not_labels(answer, self._states, 0.99), "states", hint)
+        return check.judge(answer, lambda: why_not_labels(answer, self._states, 0.99), "states", of=self)
 
     def check_stay(self, answer: Any) -> check.Result:
         """Judge the probabilities that a loose, a bridge and an edge atom stay what they are."""
-        hint = "take the label before *of the same particle*, and count all particles together"
-        return check.judge(answer, lambda: self._why_not_stay(answer), "probabilities to stay", hint)
+        return check.judge(answer, lambda: self._why_not_stay(answer), "probabilities to stay", of=self)
 
     def _why_not_stay(self, answer):
         got = numbers(answer, (3,))
@@ -117,12 +119,11 @@ class Exercise:
         for slip, values in slips.items():
             if np.allclose(got, values, atol=2e-3):
                 return slip
-        return why_not_close(got, right, 0, 2e-3)
+        return why_not_close(got, right, 0, 2e-3, unit="fraction")
 
     def check_memory(self, answer: Any) -> check.Result:
         """Judge in which of the `suspects`, counted from 0, atoms remember where they came from."""
-        hint = "`dynamics.first_order(tracks, state='label')` tests it: look at `p_value`"
-        return check.judge(answer, lambda: why_not_place(answer, self._remembers, 3), "memory", hint)
+        return check.judge(answer, lambda: why_not_place(answer, self._remembers, 3), "memory", of=self)
 
 
 def _spots(rng, radii, symmetry, n=2):
