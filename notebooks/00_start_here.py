@@ -40,14 +40,15 @@ environment_report()
 # | [02 · Descriptors](02_descriptors.ipynb) | How do images, atoms and movies become rows of numbers, and what do these not see? | 45 min | what a Fourier transform is |
 # | [Exercises to 02](exercises/02_descriptors.ipynb) | Have I understood it? Your own images, checked as you go | 40 min | lesson 02 |
 # | [02b · More about descriptors](02b_more_descriptors.ipynb) | Which window, dose and frame rate are enough, and how do I find a look-alike? | 30 min | lesson 02 |
-# | [03 · Finding atomic columns](03_atom_finding.ipynb) | Where are the columns, how well can that be known, and when does a network help? | 60 min | what an atomic-resolution image is |
+# | [03 · Finding atomic columns](03_atom_finding.ipynb) | Where are the columns, how well can that be known, and when does a network help? | 45 min | what an atomic-resolution image is |
 # | [Exercises to 03](exercises/03_atom_finding.ipynb) | Have I understood it? Your own images, checked as you go | 30 min | lesson 03 |
-# | [04 · Local crystallography](04_local_crystallography.ipynb) | Which phase is each atom in, which phases are ferroic, and how is that tested? | 60 min | what a lattice is |
+# | [04 · Local crystallography](04_local_crystallography.ipynb) | Which phase is each atom in, which phases are ferroic, and how is that tested? | 45 min | what a lattice is |
 # | [Exercises to 04](exercises/04_local_crystallography.ipynb) | Have I understood it? Your own crystals, checked as you go | 40 min | lesson 04 |
-# | [05 · Defects without labels](05_patterson_ocsvm.ipynb) | What in this image is not the crystal, how sure is that, and where are the twins and grains? | 60 min | windows (lesson 02) |
+# | [04b · More local crystallography](04b_more_local_crystallography.ipynb) | Which neighbours, how many labels, how small a displacement, and which waves? | 45 min | lesson 04 |
+# | [05 · Defects without labels](05_patterson_ocsvm.ipynb) | What in this image is not the crystal, how sure is that, and where are the twins and grains? | 45 min | windows (lesson 02) |
 # | [Exercises to 05](exercises/05_patterson_ocsvm.ipynb) | Have I understood it? Your own images, checked as you go | 30 min | lesson 05 |
 # | [05b · More about defects](05b_more_defects.ipynb) | How large a window, what do columns alone show, and what about my kind of sample? | 30 min | lesson 05 |
-# | [06 · Shift-VAE](06_shift_vae.ipynb) | What varies in these windows besides where they were cut, and is that a map of anything? | 60 min | windows (lesson 02), shifts (lesson 05) |
+# | [06 · Shift-VAE](06_shift_vae.ipynb) | What varies in these windows besides where they were cut, and is that a map of anything? | 45 min | windows (lesson 02), shifts (lesson 05) |
 # | [Exercises to 06](exercises/06_shift_vae.ipynb) | Have I understood it? Checked as you go | 30 min | lesson 06 |
 # | [06b · More about the shift-VAE](06b_more_shift_vae.ipynb) | When is a smooth map a result, how small may a window be, and what do other programs find? | 40 min | lesson 06 |
 # | [07 · A library of defects](07_defect_library.ipynb) | Which kinds of defects are in these images, was this one seen before, and what do its electrons do? | 45 min | lesson 03 |

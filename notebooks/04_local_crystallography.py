@@ -383,7 +383,7 @@ plotting.draw_phases(
 show(figure, alt="An image of pentagons and channels, and its columns in three colours.")
 
 # %% [markdown]
-# **Figure 4.8.** Places by distances alone. In this phantom a link is either molybdenum or vanadium; in a real crystal a column
+# **Figure 4.8.** Places by distances alone (blue: centres of pentagons, orange: their rings, green: links). In this phantom a link is either molybdenum or vanadium; in a real crystal a column
 # of ten atoms is a mixture, its brightness a continuum, and the question becomes *how much*.
 #
 # ## 10 · Where it fails
