@@ -1,12 +1,16 @@
 # %% [markdown]
 # # 08 · Defects in motion
 #
+# <div class="alert alert-block alert-info">
+#
 # **You will** find defects in a movie with a network that learnt from one frame · follow them · measure how fast they
 # diffuse, with an interval that holds the truth · turn their states into a Markov chain, and correct it for mistakes
 # of the eye
 #
-# **Needs** [lesson 03](03_atom_finding.ipynb) for networks, [lesson 05](05_patterson_ocsvm.ipynb) for defects
-# · **Time** 45 min to read and play, about a minute to run
+# **Needs** [lesson 03](03_atom_finding.ipynb) for networks, [lesson 05](05_patterson_ocsvm.ipynb) for defects ([what to
+# know first](before_you_start.md), [glossary](glossary.md)) · **Time** 45 min live
+#
+# </div>
 #
 # Under the beam a sheet of WS₂ is alive. Defects hop from site to site, and change what they are. A movie holds
 # thousands of sightings, and two questions: *how fast do they move*, and *what becomes of what*? Both answers are easy
@@ -17,19 +21,18 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from IPython.display import Markdown
 from sklearn.decomposition import NMF
 
 from atomlens import datasets, dynamics, metrics, plotting, simulate, widgets
-from atomlens.notebook import budget, show, show_film, stored_table
+from atomlens.notebook import budget, findings, show, show_film, stored_table
 
 warnings.simplefilter("ignore", UserWarning)  # doubts are printed where they matter
 
 # %% [markdown]
-# ## 1 · A movie with an answer key
+# ## 1 · Play before you read
 #
-# A sheet of WS₂ at 0.03 nm a pixel, 2.25 s a frame. Defects of three kinds hop between metal sites; what they are
-# changes by a chain that we planted. The film shows a corner, with the true paths.
+# A *phantom*, a simulated movie whose answer is planted: a sheet of WS₂ at 0.03 nm a pixel, 2.25 s a frame. Defects of three kinds hop between metal sites; what they are
+# changes by a chain that we planted.
 
 # %%
 kinds = {
@@ -42,6 +45,13 @@ scene = {"shape": (320, 320), "electrons": 60, "hop": 0.06, "states": kinds, "ma
 movie = simulate.movies.hopping(30, n_frames=budget(full=60, fast=12), **scene, random_state=8)
 truth, states = movie.truth, list(kinds)
 
+# %% [markdown]
+# Move the slider and click a defect: below are its pictures, frame by frame, and what it was. Then click a cell of the
+# matrix, and jump from event to event. How often does a vacancy turn into a dopant, and how far does it hop?
+
+# %%
+widgets.track_explorer(movie.data, truth[truth.visible])
+
 # %%
 corner = movie.data[: budget(full=20, fast=3), :160, :160]
 inside = truth[truth.x.between(0, 160) & truth.y.between(0, 160) & (truth.frame < len(corner))]
@@ -50,7 +60,8 @@ show_film(
 )
 
 # %% [markdown]
-# **Figure 8.1.** Circles are planted defects, in the colour of their kind.
+# **Figure 8.1.** A corner of the movie, for readers without a running notebook. Circles are planted defects, in the colour
+# of their kind.
 #
 # ## 2 · A network from one frame
 #
@@ -158,7 +169,7 @@ for way, weights in ways.items():
     print(f"{way}: ARI {metrics.adjusted_rand_index(largest, kind):.2f} of the largest weight")
 
 # %% [markdown]
-# **Figure 8.3b.** Parts are light: of columns of the host, and of a dopant in the middle. A vacancy is a *lack* of
+# **Figure 8.4.** Parts are light: of columns of the host, and of a dopant in the middle. A vacancy is a *lack* of
 # light, so no part is one. The means of taught classes do tell the kinds. But all hold the host, so that small weights
 # of the others mean nothing.
 
@@ -174,7 +185,7 @@ print(tracks.attrs["search_reason"])
 show(plotting.state_sequences(tracks), alt="Tracks as rows along time, coloured by the kind of the defect.")
 
 # %% [markdown]
-# **Figure 8.4.** The longest tracks, in the colour of the kind. Short flickers are mistakes of the eye, or are they?
+# **Figure 8.5.** The longest tracks, in the colour of the kind. Short flickers are mistakes of the eye, or are they?
 # Section 6 tells.
 #
 # ## 5 · How fast?
@@ -208,7 +219,7 @@ show(
 )
 
 # %% [markdown]
-# **Figure 8.5.** The published estimator is far too low. On free Brownian motion the variance over a track is a sixth
+# **Figure 8.6.** The published estimator is far too low. On free Brownian motion the variance over a track is a sixth
 # of what it is divided by: it returns a sixth of D, whatever the data. Is the interval honest? A hundred movies each, from
 # the benchmark `dynamics_truth`; `inside` is how often the interval of 95 % held the truth.
 
@@ -232,7 +243,7 @@ matrices = {"planted": planted, "counted": counted, "corrected": corrected}
 show(plotting.matrices(matrices, states), alt="The planted matrix, the counted one, and the corrected one.")
 
 # %% [markdown]
-# **Figure 8.6.** Below each entry its interval of 95 %. Two more ways are in print. One averages the matrices of single
+# **Figure 8.7.** Below each entry its interval of 95 %. Two more ways are in print. One averages the matrices of single
 # tracks, row by row, so that a track in which a kind was seen once counts like one with a hundred. The other reads
 # all defects of all frames as one sequence, so that most "transitions" join two different defects.
 
@@ -249,7 +260,7 @@ show(
 )
 
 # %% [markdown]
-# **Figure 8.7.** The rows of the second are all alike: the frequencies of the kinds, and nothing about time. Does the
+# **Figure 8.8.** The rows of the second are all alike: the frequencies of the kinds, and nothing about time. Does the
 # chain deserve its name, and is it the same from beginning to end?
 
 # %%
@@ -257,10 +268,14 @@ for test in (dynamics.first_order, dynamics.stationary):
     print(test(tracks, state="label", states=states, misclassification=confusion.to_numpy()))
 
 # %% [markdown]
-# Follow them yourself: click a defect, or a cell of the matrix.
-
-# %%
-widgets.track_explorer(movie.data, tracks)
+# (`widgets.track_explorer(movie.data, tracks)` shows what was found, as above.)
+#
+# <details><summary><b>Question.</b> A kind that is never left shows 5 % of "transitions". What else can make them?</summary>
+#
+# The eye: if it errs in 2.5 % of all frames, each error is seen as a transition there, and one back in the next frame. Only
+# errors that are known, from phantoms, can be taken out.
+#
+# </details>
 
 # %% [markdown]
 # ## 7 · The real movie
@@ -285,7 +300,7 @@ show(
 print(dynamics.first_order(some, state="label"))
 
 # %% [markdown]
-# **Figure 8.8.** The authors give (3-6)·10⁻⁴ nm²/s. What can be concluded from boxes? Positions are whole pixels, so the
+# **Figure 8.9.** The authors give (3-6)·10⁻⁴ nm²/s. What can be concluded from boxes? Positions are whole pixels, so the
 # scale of the motion is right at best. Two of the classes keep to themselves. The others change into one another from
 # frame to frame, and remember more than one frame: that is not what a chain of states does, but what a *classifier*
 # does that cannot tell them apart. Without its misclassification matrix no rate of change can be told.
@@ -306,10 +321,10 @@ short = tracks[tracks.particle == tracks.particle.iloc[0]].head(2)
 print(dynamics.diffusion(short, dt=dt))
 
 # %% [markdown]
-# ## What you have seen
+# ## What stays
 
-# %%
-Markdown(
+# %% tags=["hide-input"]
+findings(
     f"- A network that learnt from one frame finds defects with F1 {scores['network'].f1:.3f} in the others.\n"
     f"- Diffusion: {moved.coefficient:.1e} nm²/s where the true paths have {true_d:.1e}; the published estimator says "
     f"{published:.1e}.\n"
@@ -317,4 +332,5 @@ Markdown(
 )
 
 # %% [markdown]
-# **Next** the [exercises](exercises/08_defect_dynamics.ipynb).
+# **Next** the [exercises](exercises/08_defect_dynamics.ipynb); [lesson 08b](08b_silicon_edge.ipynb) follows silicon at the edge
+# of graphene.

@@ -1,11 +1,14 @@
 # %% [markdown]
 # # 08b · Silicon at the edge of graphene
 #
+# <div class="alert alert-block alert-info">
+#
 # **You will** sort pictures of atoms that point in all directions · let symmetry decide which classes are the same ·
 # tell a chain of states from a shuffled one
 #
-# **Needs** [lesson 08](08_defect_dynamics.ipynb) for tracks and chains · **Time** 30 min to read and play, about a
-# minute to run
+# **Needs** [lesson 08](08_defect_dynamics.ipynb) for tracks and chains · **Time** 30 min
+#
+# </div>
 #
 # Silicon atoms collect at holes in graphene, and the beam moves them: from one way of being bonded to another, and
 # along the edge. What becomes of what? A published analysis found sixteen classes in such a movie, merged them to
@@ -17,13 +20,12 @@ import warnings
 
 import numpy as np
 import pandas as pd
-from IPython.display import Markdown
 from scipy.spatial import cKDTree
 from sklearn.decomposition import PCA
 from sklearn.mixture import GaussianMixture
 
 from atomlens import dynamics, metrics, plotting, simulate, windows
-from atomlens.notebook import budget, show, show_film, stored_table
+from atomlens.notebook import budget, findings, show, show_film, stored_table
 
 warnings.simplefilter("ignore", UserWarning)  # doubts are shown where they matter
 
@@ -290,10 +292,10 @@ pd.Series(rows, name="links that join two atoms").rename_axis("one frame in").to
 # circle is cut off, or by less than the noise, are one state to this method.
 
 # %% [markdown]
-# ## What you have seen
+# ## What stays
 
-# %%
-Markdown(
+# %% tags=["hide-input"]
+findings(
     f"- {len(found.states)} classes became {len(found.state_means)} states by computing, and {right:.1%} of {len(atoms)} atoms got the "
     "right name.\n"
     f"- Read as one sequence, atoms stay with a probability of {stay['one sequence']:.2f}; within tracks "
