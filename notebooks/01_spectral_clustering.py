@@ -349,23 +349,15 @@ show(
 tuned, *others = (simulate.spectra.eels(4, shape=size, counts=2000, random_state=seed) for seed in (4, 6, 5))
 samples = dict(zip(["tuned on", "same oxides", "another oxide"], [tuned, *others], strict=True))
 print({name: sorted(sample.truth.phase.values.tolist()) for name, sample in samples.items()})
+spectra_of = {name: sample.data.values.reshape(-1, sample.data.shape[-1]) for name, sample in samples.items()}
 rows = []
 for options in ParameterGrid({"normalise__method": ["none", "max", "area"], "pca__n_components": [2, 3, 8]}):
-    model = (
-        clone(result.pipeline).set_params(**options).fit(tuned.data.values.reshape(-1, tuned.data.shape[-1]))
-    )
-    for name, sample in samples.items():
-        labels = model.predict(sample.data.values.reshape(-1, sample.data.shape[-1]))
-        rows.append(
-            {
-                **options,
-                "sample": name,
-                "ARI": metrics.adjusted_rand_index(labels, sample.truth.labels.values.ravel()),
-            }
-        )
-search = pd.DataFrame(rows).pivot_table(
-    index=["normalise__method", "pca__n_components"], columns="sample", values="ARI"
-)
+    model = clone(result.pipeline).set_params(**options).fit(spectra_of["tuned on"])
+    for name, some in spectra_of.items():
+        right = metrics.adjusted_rand_index(model.predict(some), samples[name].truth.labels.values.ravel())
+        rows.append({"normalise": options["normalise__method"], "components": options["pca__n_components"],
+                     "sample": name, "ARI": right})  # fmt: skip
+search = pd.DataFrame(rows).pivot_table("ARI", ["normalise", "components"], "sample")
 search[list(samples)].round(3)
 
 # %% [markdown]

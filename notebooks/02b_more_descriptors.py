@@ -56,6 +56,8 @@ sizes = {
     "one cell": windows.commensurate_size(known)[0],
     "three cells": tapered_size(known),
 }
+
+# %%
 spread = {
     f"{name}, {size[0]} × {size[1]} px": [translation_spread(perfect, size, taper=t) for t in (None, "hann")]
     for name, size in sizes.items()
@@ -76,6 +78,8 @@ pd.DataFrame(spread, index=["no taper", "Hann taper"]).T.round(3)
 moduli = WindowDescriptor(describe.size_, step=budget(full=8, fast=16), kind="fft")
 waves = moduli.fit_transform(image)
 nmf = NMF(2, init="nndsvda", random_state=0, max_iter=300).fit(waves)
+
+# %%
 figure = plotting.component_maps(moduli, waves, nmf)
 show(figure, alt="Two factors, each bright in one half of the twin, with the spots of this half.")
 amounts = nmf.transform(waves)
@@ -94,6 +98,8 @@ iron = windows.flatten(datasets.load("fe_grain_boundary", or_twin=True).data)
 on_iron = WindowDescriptor().fit(iron)
 grains = on_iron.transform(iron)
 iron_pca = PCA(3, random_state=0).fit(grains)
+
+# %%
 figure = plotting.component_maps(on_iron, grains, iron_pca, image=iron, title="Real: iron")
 show(figure, alt="Maps of three components of two grains of iron, and their patterns.")
 
@@ -114,6 +120,8 @@ keep_apart = {"positions": describe.positions_, "apart": max(describe.size_)}
 found, distances = descriptors.look_alikes(features, row, 5, **keep_apart)
 figure = plotting.look_alikes(image, describe, row, found, distances, title="Simulated")
 show(figure, alt="Six framed windows: the chosen one and most others lie on the boundary.")
+
+# %%
 hit = across[found]
 Markdown(
     f"Of {len(found)} look-alikes, {hit.sum()} lie on the boundary, at distances up to "
@@ -140,6 +148,8 @@ after = {
 }
 stacked = {"1 frame": TimeDelayDescriptor(1, size=20), "4 frames": TimeDelayDescriptor(4, size=20)}
 pair = clockwise[0][:20], clockwise[1][:20]
+
+# %%
 in_time = {name: descriptors.blindness(stack, *pair, after) for name, stack in stacked.items()}
 figure = plotting.blindness({"Movie": in_time})
 show(figure, alt="A table: one frame is blind to time running backwards, four frames are not.")

@@ -83,7 +83,7 @@ show(
 # labels of neighbouring atoms inform one another (`spatial=True`, a *hidden Markov random field*: true labels that one
 # cannot see, of which neighbours are likely to be alike).
 
-# %%
+# %% tags=["hide-input"]
 variants = (0, 90, 180, 270, None)
 trials = {}
 for noise, shift in product((2, 3, 6), (5, 10, 15, 20, 30)):

@@ -298,16 +298,18 @@ def flagged(image, edge, nus=(0.05, 0.3, 0.5)):
     """Share of the windows of either twin that a plain machine calls unusual, and how well its scores rank them."""
     windows = descriptors.WindowDescriptor(step=8)
     rows = windows.fit_transform(image[:, :200])
-    centre, half = windows.positions_["y"].to_numpy(), windows.size_[0] / 2
-    upper, lower = centre < edge - half, centre > edge + half
+    away = (windows.positions_["y"].to_numpy() - edge) / (windows.size_[0] / 2)
+    upper, lower = away < -1, away > 1  # wholly on one side
     _, gamma, _ = defects.label_free_parameters(rows)
     table = {}
     for nu in nus:
         machine = OneClassSVM(nu=nu, gamma=gamma).fit(rows)
-        score = -machine.score_samples(rows)
-        out = score > -machine.offset_[0]
-        auc = roc_auc_score(upper[upper | lower], score[upper | lower])
-        table[nu] = {"upper (%)": 100 * out[upper].mean(), "lower (%)": 100 * out[lower].mean(), "AUC": auc}
+        odd, clear = machine.decision_function(rows), upper | lower
+        auc = roc_auc_score(upper[clear], -odd[clear])
+        table[nu] = {
+            f"{n} (%)": 100 * (odd[half] < 0).mean() for n, half in (("upper", upper), ("lower", lower))
+        }
+        table[nu]["AUC"] = auc
     return pd.DataFrame(table).T
 
 

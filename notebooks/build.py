@@ -57,7 +57,8 @@ MAX_PICTURE_BYTES = {
     "image/gif": 1_000_000,
 }
 MAX_WIDTH, MIN_TEXT = 1010, 11  # CSS pixels: of a page, and what can be read on a projector
-MAX_CELL_LINES, MAX_MEDIAN_LINES = 15, 5
+MAX_CELL_LINES, MAX_MEDIAN_LINES = 15, 8  # of cells that are read; folded ones may be longer
+MAX_WORDS, MAX_CELLS, MAX_SENTENCE = 1800, 35, 17  # of a core lesson: 45 minutes with questions
 CUT, END = "# --- solution", "# --- end"  # the student's copy lacks what stands between
 BADGES = "<!-- badges -->"  # where a lesson's badges go, once the project has an address
 WIDGET = "application/vnd.jupyter.widget-view+json"
@@ -452,15 +453,42 @@ def _cells(source, notebook, old):
         return
     lengths = []
     for i, cell in enumerate(_code(notebook)):
+        if re.search(r"(?m)^[%!]", cell.source):
+            yield f"code cell {i}: a magic or shell command"
+        if HIDDEN in cell.metadata.get("tags", ()):
+            continue
         lines = [line.strip() for line in cell.source.splitlines()]
         lengths.append(sum(bool(line) and line not in (CUT, END) for line in lines))
         if lengths[-1] > MAX_CELL_LINES:
             yield f"code cell {i}: {lengths[-1]} lines of code, at most {MAX_CELL_LINES} are allowed"
-        if re.search(r"(?m)^[%!]", cell.source):
-            yield f"code cell {i}: a magic or shell command"
     if lengths and statistics.median(lengths) > MAX_MEDIAN_LINES:
         median = statistics.median(lengths)
         yield f"the median code cell has {median:g} lines, at most {MAX_MEDIAN_LINES} are allowed"
+
+
+def is_core(source):
+    """A lesson that is taught live: neither an exercise, nor what a lecturer would skip, nor the start."""
+    return source.parent == HERE and re.match(r"0[1-9]_", source.name) is not None
+
+
+def _length(source, notebook, old):
+    if not is_core(source):
+        return
+    prose = "\n\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+    # Neither code, formulas, addresses nor tags are read aloud; what is asked is not counted, nor its answer.
+    prose = re.sub(r"(?s)<details>.*?</details>|```.*?```", "", prose)
+    prose = re.sub(r"(?s)\$\$.*?\$\$|\$[^$]*\$|`[^`]*`", "x", re.sub(r"\]\([^)]*\)|<[^>]+>", " ", prose))
+    words = len(re.findall(r"[^\W\d_][\w'’-]*", prose))
+    if words > MAX_WORDS:
+        yield f"{words} words, at most {MAX_WORDS} are allowed: move what a lecturer would skip into NNb_..."
+    parts = re.split(r"[.!?:](?=\s)|\n\s*\n|\|", prose)
+    lengths = [n for n in (len(re.findall(r"[^\W\d_][\w'’-]*", part)) for part in parts) if n > 2]
+    mean = statistics.mean(lengths or [0])
+    if mean > MAX_SENTENCE:
+        yield f"sentences of {mean:.1f} words in the mean, at most {MAX_SENTENCE} are allowed"
+    cells = sum("widgets." not in cell.source for cell in _code(notebook))
+    if cells > MAX_CELLS:
+        yield f"{cells} code cells, at most {MAX_CELLS} are allowed"
 
 
 CHECKS = {
@@ -470,6 +498,7 @@ CHECKS = {
     "fresh": _fresh,
     "outputs": _outputs,
     "cells": _cells,
+    "length": _length,
 }
 
 

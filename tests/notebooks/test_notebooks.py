@@ -19,7 +19,7 @@ def test_there_are_notebooks(builder):
     assert builder.solutions()
 
 
-@pytest.mark.parametrize("check", ["generated", "paired", "kernel", "fresh", "outputs", "cells"])
+@pytest.mark.parametrize("check", ["generated", "paired", "kernel", "fresh", "outputs", "cells", "length"])
 def test_stored(builder, source, check):
     assert builder.problems(source, check) == []
 
