@@ -294,26 +294,31 @@ minority, equal = (twinned.data[boundary - n : boundary - n + 500].copy() for n 
 
 
 # %%
-def flagged(image, edge, nus=(0.05, 0.3, 0.5)):
-    """Share of the windows of either twin that a plain machine calls unusual, and how well its scores rank them."""
+def halves(image, edge):
+    """Patterson functions of the windows; which lie wholly in the upper twin, and which in the lower."""
     windows = descriptors.WindowDescriptor(step=8)
     rows = windows.fit_transform(image[:, :200])
     away = (windows.positions_["y"].to_numpy() - edge) / (windows.size_[0] / 2)
-    upper, lower = away < -1, away > 1  # wholly on one side
+    return rows, away < -1, away > 1
+
+
+def flagged(rows, upper, lower, nu):
+    """Share of either twin that a plain machine calls unusual, and how well its scores rank them."""
     _, gamma, _ = defects.label_free_parameters(rows)
-    table = {}
-    for nu in nus:
-        machine = OneClassSVM(nu=nu, gamma=gamma).fit(rows)
-        odd, clear = machine.decision_function(rows), upper | lower
-        auc = roc_auc_score(upper[clear], -odd[clear])
-        table[nu] = {
-            f"{n} (%)": 100 * (odd[half] < 0).mean() for n, half in (("upper", upper), ("lower", lower))
-        }
-        table[nu]["AUC"] = auc
-    return pd.DataFrame(table).T
+    odd = -OneClassSVM(nu=nu, gamma=gamma).fit(rows).decision_function(rows)
+    auc = roc_auc_score(upper[upper | lower], odd[upper | lower])
+    return {
+        "upper (%)": 100 * np.mean(odd[upper] > 0),
+        "lower (%)": 100 * np.mean(odd[lower] > 0),
+        "AUC": auc,
+    }
 
 
-shares = {"one fifth": flagged(minority, 100), "half and half": flagged(equal, 250)}
+# %%
+shares = {}
+for name, image, edge in (("one fifth", minority, 100), ("half and half", equal, 250)):
+    windows_of = halves(image, edge)
+    shares[name] = pd.DataFrame({nu: flagged(*windows_of, nu) for nu in (0.05, 0.3, 0.5)}).T
 pd.concat(shares, names=["upper twin", "ν"]).round({"upper (%)": 0, "lower (%)": 0, "AUC": 2})
 
 # %% [markdown]
