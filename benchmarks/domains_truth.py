@@ -23,7 +23,7 @@ from atomlens.simulate import Instrument, structures
 SCAN = Instrument(drift=(0.1, 0.2), jitter=0.006, wander=0.02, contamination=0.4, contamination_length=2.0)
 PIXEL = 0.02  # nm
 SIDE, WIDE = 11.0, 18.0  # nm; twins get the wider field, of which a tenth is still more than a window
-TWINS = {
+PHANTOMS = {
     "ZrO2 twin": lambda size: structures.zirconia(size, twin=True),
     "Si twin": lambda size: structures.dumbbells("Si", size, twin=True),
 }
@@ -88,7 +88,7 @@ def cases(seeds, first):
     """Name, parameter, electrons, seed, image, truth, smallest misorientation."""
     for electrons in (40, 200):
         for seed in range(first, first + seeds):
-            for name, make in TWINS.items():
+            for name, make in PHANTOMS.items():
                 for fraction in FRACTIONS:
                     yield name, fraction, electrons, *twin(make, fraction, electrons, seed), np.nan
             options = {"pixel_size": PIXEL, "electrons": electrons, "instrument": SCAN, "random_state": seed}

@@ -90,12 +90,12 @@ def one_movie(noise, seed):
         found = dynamics.diffusion(table, dt=1.0, **options)
         rows.append(("D", way, found.coefficient / D, *(end / D for end in found.interval)))
     rows.append(("D", "trackpy.emsd", of_trackpy(tracks) / D, np.nan, np.nan))
-    twin = np.random.default_rng(seed).multinomial(500, CONFUSION)
+    phantom = np.random.default_rng(seed).multinomial(500, CONFUSION)
     rows.append(("D", "published", dynamics.published_estimator(tracks, dt=1.0) / D, np.nan, np.nan))
     for way, table, options in (
         ("true tracks", sample.truth, {"state": "state"}),
         ("hidden chain", tracks, {"misclassification": CONFUSION}),
-        ("hidden chain, counts", tracks, {"misclassification": twin}),
+        ("hidden chain, counts", tracks, {"misclassification": phantom}),
         ("pooled", tracks, {}),
     ):
         found = dynamics.transitions(table, **options)

@@ -95,7 +95,7 @@ def k_points():
 def relaxed():
     from tblite.ase import TBLite
 
-    defects = {d.formula: d for d in library.extract(datasets.load("graphene_si_twin").data)}
+    defects = {d.formula: d for d in library.extract(datasets.load("graphene_si_phantom").data)}
     print("\nsilicon in graphene, relaxed: Si-C in Å (SiC crystal: 1.89), height of Si above its neighbours")
     for formula, defect in defects.items():
         for cells in (4, 5, 6, 7):

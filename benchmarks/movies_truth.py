@@ -103,7 +103,7 @@ def classes(case, seed):
     pictures = [dynamics.sub_images(m.data, t) for m, t in zip((teacher, sample), tables, strict=True)]
     known = dynamics.agreement(tables[0], teacher.truth).pairs
     ways = {f"mixture of {k or 'BIC'}": (dynamics.SubImageClasses(k, turns=3), None) for k in (2, 3, 5, None)}
-    ways["taught by a twin"] = (dynamics.SubImageClasses(turns=3), known)
+    ways["taught by a phantom"] = (dynamics.SubImageClasses(turns=3), known)
     for way, (estimator, taught) in ways.items():
         if taught is None:
             estimator.fit(pictures[1])
@@ -123,7 +123,7 @@ def classes(case, seed):
 
 def chain(seed):
     """The whole way: 200 frames through the network, linked, sorted, and their transition matrix."""
-    twin = movies.hopping(DEFECTS, n_frames=2 * FRAMES, electrons=40, random_state=seed + 1)
+    phantom = movies.hopping(DEFECTS, n_frames=2 * FRAMES, electrons=40, random_state=seed + 1)
     sample = movies.hopping(DEFECTS, n_frames=200, electrons=40, random_state=seed)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     begun = time.perf_counter()
@@ -134,8 +134,8 @@ def chain(seed):
     tracks = dynamics.link(table)
     took = time.perf_counter() - begun
     score = dynamics.agreement(table, sample.truth)
-    taught = dynamics.agreement(network.detect(twin.data), twin.truth).pairs
-    lessons = dynamics.sub_images(twin.data, network.detect(twin.data))[taught["found"].to_numpy()]
+    taught = dynamics.agreement(network.detect(phantom.data), phantom.truth).pairs
+    lessons = dynamics.sub_images(phantom.data, network.detect(phantom.data))[taught["found"].to_numpy()]
     model = dynamics.SubImageClasses(turns=3).fit(lessons, taught["state"])
     told = model.label(tracks, dynamics.sub_images(sample.data, tracks))
     half = np.arange(len(lessons)) % 2 == 0

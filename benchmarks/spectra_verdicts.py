@@ -140,7 +140,7 @@ def power_of_gap(trials):
     return pd.DataFrame(rows)
 
 
-def twins_right(trials):
+def phantoms_right(trials):
     rows = []
     for phases, settings in ((3, {}), (4, {}), (5, {}), (3, {"smallest": 0.02}), (1, {"counts": 5e4})):
         right = [
@@ -227,7 +227,7 @@ def main():
         "The same of a handful of spectra": lambda: level_of_gap(fewer, 40),
         "A peak that moves evenly: share called clusters": lambda: split_peaks(max(fewer // 2, 2)),
         "Two clouds: share told apart": lambda: power_of_gap(fewer),
-        "Twins: share with the right number": lambda: twins_right(max(fewer // 2, 2)),
+        "Phantoms: share with the right number": lambda: phantoms_right(max(fewer // 2, 2)),
         "Few counts, three phases: ARI": lambda: few_counts(max(fewer // 2, 2)),
         "Few counts, core-loss edges: ARI": lambda: edges(max(fewer // 4, 2)),
         "Few counts of one spectrum: P(p <= a)": lambda: level_of_counts(trials),

@@ -1,7 +1,7 @@
 """Claim: the recommended pipeline finds the planted phases, their number, and none where there are none.
 
-Twins hard on purpose (5,000 counts a spectrum, thickness varying threefold, cosmic rays, smallest phase 5 %
-of the area, edges 20 eV apart), 3 to 6 phases, 10 seeds each. Beside our score stand an oracle that knows
+Phantoms hard on purpose (5,000 counts a spectrum, thickness varying threefold, cosmic rays, smallest phase
+5 % of the area, edges 20 eV apart), 3 to 6 phases, 10 seeds each. Beside our score stand an oracle that knows
 the planted spectra, and two plain recipes in the same run: k-means on the spectra as they are, and on spectra
 divided by their area. For the number of clusters the peers are the silhouette and BIC of the same table.
 """

@@ -7,7 +7,7 @@
 # **Needs** nothing · **Time** 10 min to read, a few seconds to run
 #
 # atomlens teaches machine learning on atomically resolved microscopy data, and carries it out. Every lesson
-# first runs on a simulated *twin* whose answer is planted, prints a score, and only then turns to
+# first runs on a *phantom*, simulated data whose answer is planted, prints a score, and only then turns to
 # measured data, with a pedigree. Every lesson also shows where its method fails.
 #
 # To run a notebook: *Run* menu, *Run All Cells*. To run one cell: click it and press Shift + Enter.
@@ -144,7 +144,7 @@ print(movie.dims, movie.x.attrs["units"])
 # %% [markdown]
 # ## Named data sets
 #
-# Simulated twins are always here. Measured sets are downloaded once, when first used, and checked
+# Phantoms are always here. Measured sets are downloaded once, when first used, and checked
 # against their SHA-256. Without a network, point the variable `ATOMLENS_DATA_DIR` at a folder that holds them.
 
 # %%
@@ -156,7 +156,7 @@ table[["kind", "shape", "size_mb", "real", "status", "about"]]
 # a set should cite it, and respect its licence:
 
 # %%
-sample = datasets.load("eels_twin")
+sample = datasets.load("eels_phantom")
 print(datasets.credit(sample))
 sample
 

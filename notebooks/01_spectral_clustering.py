@@ -36,15 +36,15 @@ size = budget(full=(64, 64), fast=(40, 40))
 # a twentieth of the area, and some edges lie only 20 eV apart.
 
 # %%
-twin = datasets.load("eels_twin")
-twin
+phantom = datasets.load("eels_phantom")
+phantom
 
 # %% [markdown]
 # Click or drag on the map: the black line is the mean spectrum of what you marked. Then move the number of clusters to 2
 # and to 6, and set *normalise* to *none*. What does the map follow then? *Show the code* gives you what you see.
 
 # %%
-explorer = widgets.cluster_explorer(twin.data, name="twin.data", n_clusters=4)
+explorer = widgets.cluster_explorer(phantom.data, name="phantom.data", n_clusters=4)
 explorer.model.region = (10, 20, 30, 40)
 explorer
 
@@ -60,7 +60,7 @@ show(
 
 # %%
 show(
-    plotting.first_look(twin.data),
+    plotting.first_look(phantom.data),
     alt="Left: total counts, rising smoothly across the scan. Right: three single noisy spectra.",
 )
 
@@ -85,7 +85,7 @@ show(
 # noise, and runs k-means. Every step is a scikit-learn transformer in one `Pipeline`.
 
 # %%
-result = spectra.cluster(twin.data, n_clusters=4)
+result = spectra.cluster(phantom.data, n_clusters=4)
 print(*result.pipeline.named_steps.values(), sep="\n")
 
 # %% [markdown]
@@ -129,7 +129,7 @@ print(f"ARI by hand against the package: {agreement:.4f}")
 # %%
 edges = {"V L": 513, "O K": 532, "Fe L": 708, "Co L": 779, "La M": 832, "Ni L": 855, "Ce M": 883}
 show(
-    plotting.cluster_overview(result, truth=twin.truth.labels, edges=edges),
+    plotting.cluster_overview(result, truth=phantom.truth.labels, edges=edges),
     alt="Planted phases and clusters found, two nearly identical maps; right, four mean spectra with their edges.",
 )
 
@@ -139,10 +139,10 @@ show(
 # thickness scales the spectra within each phase.
 
 # %%
-ari = metrics.adjusted_rand_index(result.labels, twin.truth.labels)
+ari = metrics.adjusted_rand_index(result.labels, phantom.truth.labels)
 assert ari > 0.98
 print(f"ARI = {ari:.4f}")
-metrics.cluster_report(result.labels, twin.truth.labels)
+metrics.cluster_report(result.labels, phantom.truth.labels)
 
 # %% [markdown]
 # ## 4 · Measured: which layer holds aluminium?
@@ -151,7 +151,7 @@ metrics.cluster_report(result.labels, twin.truth.labels)
 # network, a phantom takes its place and says so.
 
 # %%
-gaas = datasets.load("gaas_eels", or_twin=True)
+gaas = datasets.load("gaas_eels", or_phantom=True)
 print(datasets.credit(gaas))
 
 # %%
@@ -239,7 +239,7 @@ print(f"none, scored as thickness: ARI {metrics.adjusted_rand_index(bare, thick)
 # it, is the one cloud that is hardest to tell from two clusters. So it can also say "there are no clusters".
 
 # %%
-choice = spectra.choose_k(twin.data, range(1, 9), **effort)
+choice = spectra.choose_k(phantom.data, range(1, 9), **effort)
 show(
     plotting.criteria(choice),
     alt="Seven small plots of criteria against k, each with a dot at the k it prefers, and the verdict: 4.",
@@ -252,14 +252,14 @@ show(
 # compares how near the own cluster is with how near the next one is. The test returns the planted number.
 
 # %%
-assert choice.recommended == twin.truth.sizes["phase"]
+assert choice.recommended == phantom.truth.sizes["phase"]
 choice.reasons
 
 # %% [markdown]
 # Move the slider. What does k = 3 merge, and what does k = 5 cut?
 
 # %%
-widgets.k_cockpit(twin.data, choice, name="twin.data")
+widgets.k_cockpit(phantom.data, choice, name="phantom.data")
 
 # %% [markdown]
 # And where nothing is to be found? One phase, the same wedge, more counts, so that the change of shape with
@@ -286,7 +286,7 @@ nothing.reasons
 # edges, which is as much of an answer key as real data offer.
 
 # %%
-cuzn = datasets.load("cuzn_eels", or_twin=True)
+cuzn = datasets.load("cuzn_eels", or_phantom=True)
 print(datasets.credit(cuzn))
 
 # %%
@@ -404,7 +404,7 @@ scored = {how: metrics.adjusted_rand_index(r.labels, wedge.truth.labels) for how
 best = search["tuned on"].idxmax()
 findings(f"""
 - On the phantom the recommended pipeline reaches an **ARI of {ari:.3f}**, and the test finds
-  **{choice.recommended}** clusters where {twin.truth.sizes["phase"]} were planted.
+  **{choice.recommended}** clusters where {phantom.truth.sizes["phase"]} were planted.
 - Criteria for k ask different things: for CuZn the silhouette prefers **{preferred["silhouette"]}**, and the test says
   **{choice_cuzn.recommended}**.
 - Preprocessing decides what a cluster means: without normalisation the ARI of the wedge falls from

@@ -83,7 +83,7 @@ print(spectra.choose_k(faint.data, range(1, 7), **effort))
 # A line scan across an interface of (La,Sr)MnO₃ and SrTiO₃.
 
 # %%
-lsmo = datasets.load("lsmo_sto_eels", or_twin=True)
+lsmo = datasets.load("lsmo_sto_eels", or_phantom=True)
 print(datasets.credit(lsmo))
 
 # %%
@@ -121,7 +121,7 @@ print(choice_bright.reasons.reason["null_p"])
 # Then spectra differ most in where they *begin*. `align` finds each peak and shifts its spectrum back.
 
 # %%
-jitter = datasets.load("low_loss_twin")
+jitter = datasets.load("low_loss_phantom")
 aligned = spectra.recommended_pipeline(jitter.data, align=(-4, 4))
 both = {
     "not aligned": spectra.cluster(jitter.data, 3),
@@ -150,7 +150,7 @@ print(
 # call; the pipeline notices that they are not counts and leaves out the steps that assume so.
 
 # %%
-curves = datasets.load("current_voltage_twin")
+curves = datasets.load("current_voltage_phantom")
 by_curve = spectra.cluster(curves.data, spectra.choose_k(curves.data, range(1, 6), **effort).recommended)
 show(
     plotting.cluster_overview(by_curve, truth=curves.truth.labels),
@@ -162,7 +162,7 @@ show(
 # pattern at each of a few hundred scattered spots of a ternary composition spread:
 
 # %%
-spread = datasets.load("composition_spread_twin")
+spread = datasets.load("composition_spread_phantom")
 structures = spectra.cluster(spread.data, spectra.choose_k(spread.data, range(1, 6), **effort).recommended)
 composition = np.column_stack([spread.data[name] for name in "abc"])
 print(f"ARI = {metrics.adjusted_rand_index(structures.labels, spread.truth.labels):.3f}")
@@ -182,9 +182,9 @@ show(
 # is cut into chunks as if it came from disk; `al.io.read` does that by itself for large files.
 
 # %%
-twin = datasets.load("eels_twin")
-result = spectra.cluster(twin.data, 4)
-streamed = spectra.cluster(twin.data.chunk({"y": 16}), 4, progress=False)
+phantom = datasets.load("eels_phantom")
+result = spectra.cluster(phantom.data, 4)
+streamed = spectra.cluster(phantom.data.chunk({"y": 16}), 4, progress=False)
 print(f"ARI of streamed against in memory: {metrics.adjusted_rand_index(streamed.labels, result.labels):.4f}")
 
 # %%

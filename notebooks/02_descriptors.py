@@ -44,7 +44,7 @@ from atomlens.patterson import patterson
 # cell, the map falls apart.
 
 # %%
-flat = windows.flatten(datasets.load("cdte_twin", or_twin=True).data)  # without slow changes of brightness
+flat = windows.flatten(datasets.load("cdte_twin", or_phantom=True).data)  # without slow changes of brightness
 explorer = widgets.descriptor_explorer(flat, name="flat")
 explorer
 
@@ -89,7 +89,7 @@ Markdown("\n".join(lines))
 # contamination, drift and scan jitter; of every column it is known in which half of the twin it is.
 
 # %%
-sample = datasets.load("cdte_boundary_twin")
+sample = datasets.load("cdte_boundary_phantom")
 image = windows.flatten(sample.data)  # without the slow changes of brightness
 part = sample.truth[sample.truth.y.between(128, 383)]
 figure, (left, right) = plotting.new_figure(1, 2, size=(10.4, 2.9))

@@ -25,7 +25,7 @@ from atomlens.descriptors import SubImageDescriptor, TimeDelayDescriptor, Window
 from atomlens.notebook import budget, findings, show
 from atomlens.patterson import tapered_size, translation_spread
 
-sample = datasets.load("cdte_boundary_twin")
+sample = datasets.load("cdte_boundary_phantom")
 image = windows.flatten(sample.data)
 describe = WindowDescriptor().fit(image)
 features = describe.transform(image)
@@ -94,7 +94,7 @@ Markdown(f"**Score.** ARI {ari_nmf:.3f}, each window given to its larger factor.
 # ## 3 · Real: a grain boundary in iron
 
 # %%
-iron = windows.flatten(datasets.load("fe_grain_boundary", or_twin=True).data)
+iron = windows.flatten(datasets.load("fe_grain_boundary", or_phantom=True).data)
 on_iron = WindowDescriptor().fit(iron)
 grains = on_iron.transform(iron)
 iron_pca = PCA(3, random_state=0).fit(grains)

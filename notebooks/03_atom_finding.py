@@ -521,7 +521,7 @@ totals.round(3)
 # ## 8 · Real images
 #
 # Experimental images have no answer key, except where humans made one. So look. (Where a set cannot be downloaded,
-# its simulated twin stands in, and the title says so.)
+# its phantom stands in, and the title says so.)
 
 # %%
 names = [
@@ -533,7 +533,7 @@ names = [
     "pto_sro_haadf",
 ]
 names = budget(full=names, fast=names[:2])
-measured = {name: datasets.load(name, or_twin=True) for name in names}
+measured = {name: datasets.load(name, or_phantom=True) for name in names}
 
 # %%
 began = time.perf_counter()
@@ -557,7 +557,7 @@ pd.DataFrame(
 # %%
 print(f"{len(names)} images, found and refined: {seconds:.1f} s")
 titles = {
-    name if s.source["real"] else f"{name} (twin)": (s.data, tables[name]) for name, s in measured.items()
+    name if s.source["real"] else f"{name} (phantom)": (s.data, tables[name]) for name, s in measured.items()
 }
 
 # %%
@@ -567,7 +567,7 @@ show(
 )
 
 # %% [markdown]
-# **Figure 3.9.** The middle of each image. Silicon in graphene, molybdenum disulphide with vacancies, a twin
+# **Figure 3.9.** The middle of each image. Silicon in graphene, molybdenum disulphide with vacancies, a phantom
 # boundary in cadmium telluride, silicon dumbbells, tungsten disulphide on its way to a Janus layer, a multilayer
 # of oxides.
 #
@@ -578,7 +578,7 @@ show(
 # %%
 rows = {}
 for number in budget(full=("055", "053", "048", "025"), fast=("055",)):
-    labelled = datasets.load(f"pt_single_atoms/{number}", or_twin=True)
+    labelled = datasets.load(f"pt_single_atoms/{number}", or_phantom=True)
     truth = labelled.truth if "scored" not in labelled.truth else labelled.truth[labelled.truth.scored]
     scoring = {"tolerance": 6, "shape": labelled.data.shape}
     with warnings.catch_warnings():
@@ -609,7 +609,7 @@ pd.DataFrame(rows)
 
 # %%
 began = time.perf_counter()
-picture = datasets.load("mos2_haadf_b", or_twin=True).data
+picture = datasets.load("mos2_haadf_b", or_phantom=True).data
 table = columns.find(picture, refine=False)
 patches = windows.column_windows(picture, table, 15).reshape(len(table), -1)
 table["label"] = KMeans(3, n_init=4, random_state=0).fit_predict(patches)
@@ -639,7 +639,7 @@ widgets.column_finder(picture, name="picture")
 #
 # Until now noise was *white*: every pixel counted its own electrons. Detectors blur, drift correction interpolates,
 # exports compress, and noise becomes correlated from pixel to pixel. The first rule of `find` for the size of
-# columns looked for the finest thing above white noise. On its own twins it was exact. On correlated noise it took
+# columns looked for the finest thing above white noise. On its own phantoms it was exact. On correlated noise it took
 # the grain of the noise for atoms on many images, and mostly said nothing: it shared its assumption with the
 # simulator that it was tested on.
 #
@@ -686,7 +686,7 @@ show(
 )
 
 # %% [markdown]
-# **Figure 3.11.** One crystal, six ways to record it. A twin proves a method only against what the twin knows: so
+# **Figure 3.11.** One crystal, six ways to record it. A phantom proves a method only against what the phantom knows: so
 # `simulate.process` and the instrument can spoil an image in these and other ways, and a table says what each
 # function withstands (`benchmarks/wild_truth.py`).
 #

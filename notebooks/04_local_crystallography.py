@@ -291,7 +291,7 @@ timed.round({"ARI": 2, "seconds": 1})
 # check: the displacement of iron against its four bismuth neighbours is the published quantity.
 
 # %%
-film = datasets.load("bfo_columns", or_twin=True)
+film = datasets.load("bfo_columns", or_phantom=True)
 shift = crystallography.displacements(film.data, center="Fe", neighbors="Bi").dropna()
 i, j = metrics.match(shift, film.truth, tolerance=1).pairs
 ours, published = shift.iloc[i][["dx", "dy"]].to_numpy(), film.truth.iloc[j][["dx", "dy"]].to_numpy()
@@ -325,8 +325,8 @@ pd.concat([model.verdict_ for model in bfo.values()])[
 
 # %%
 films, tables = {}, {}
-for name in ("pto_sro_twin", "pto_sro_haadf"):
-    films[name] = datasets.load(name, or_twin=True).data
+for name in ("pto_sro_phantom", "pto_sro_haadf"):
+    films[name] = datasets.load(name, or_phantom=True).data
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", columns.OutsideTrainedDomain)
         found = lattice.assign_sublattices(columns.find(films[name]))

@@ -167,7 +167,7 @@ np.hypot(mean.px, mean.py).round(1).rename("P (µC/cm²)")
 # the Fourier transform of the neighbourhoods over their cells.
 
 # %%
-film = datasets.load("bfo_columns", or_twin=True)
+film = datasets.load("bfo_columns", or_phantom=True)
 one = LocalCrystallography(n_clusters=1, center="Fe", neighbors="Bi").fit(film.data)
 pairs = {"Fe to Bi": ("Fe", "Bi"), "Bi to Bi": ("Bi", "Bi"), "Fe to Fe": ("Fe", "Fe")}
 waves = {
@@ -188,7 +188,7 @@ show(figure, alt="Diagonal stripes in the strain of bismuth; four spots at a qua
 # %% [markdown]
 # **Figure 4b.4.** In the real film bismuth moves to and fro with a period of about four cells along both axes, in
 # two sets of stripes; iron against iron moves far less (see `amplitude_px`). The wave at one half, the strongest
-# that iron has, is near twice the strong one, as its second harmonic would be. (In the simulated twin there is
+# that iron has, is near twice the strong one, as its second harmonic would be. (In the phantom there is
 # nothing of the kind.) The published polarisation, iron against the *mean* of four bismuths, averages over such a
 # wave. An antipolar phase like that of PbZrO₃ has one. Whether the film is partly antipolar cannot be settled with
 # positions alone: hum in the scan makes waves, too, though hardly two that cross. But clustering asked the
@@ -198,13 +198,13 @@ show(figure, alt="Diagonal stripes in the strain of bismuth; four spots at a qua
 #
 # One sublattice, many vacancies. Its lattice is bent by drift, and yet nearly every protrusion gets its cell; the
 # cells that are left empty are the vacancies. With neighbours of the same kind the mean neighbourhood is symmetric
-# by construction, so the verdict merges the labels and stays undecided. The simulated twin, with vacancies at known
+# by construction, so the verdict merges the labels and stays undecided. The phantom, with vacancies at known
 # places, goes first.
 
 # %%
 surfaces, empty = {}, {}
-for name in ("stm_vacancies_twin", "cu2o_stm"):
-    surfaces[name] = datasets.load(name, or_twin=True)
+for name in ("stm_vacancies_phantom", "cu2o_stm"):
+    surfaces[name] = datasets.load(name, or_phantom=True)
     picture = surfaces[name].extras.get("levelled", surfaces[name].data)
     tops = columns.find_peaks(flatten(picture), min_distance=9)
     empty[name] = lattice.empty_sites(lattice.index(tops))
@@ -212,8 +212,8 @@ for name in ("stm_vacancies_twin", "cu2o_stm"):
     print(name, surface.verdict_[["labels", "kind", "n"]].to_dict("records"))
 
 # %%
-planted = surfaces["stm_vacancies_twin"].extras["defects"]
-match = metrics.match(empty["stm_vacancies_twin"], planted, tolerance=8, border=20, shape=(512, 512))
+planted = surfaces["stm_vacancies_phantom"].extras["defects"]
+match = metrics.match(empty["stm_vacancies_phantom"], planted, tolerance=8, border=20, shape=(512, 512))
 print(f"planted vacancies: precision {match.precision:.2f}, recall {match.recall:.2f}")
 figure, ax = plotting.new_figure(size=(6.2, 6))
 plotting.draw_image(ax, picture, title=f"Real: {len(empty['cu2o_stm'])} empty cells")

@@ -366,7 +366,7 @@ for name, image, first in (("half and half", equal, boundary - 250), ("one fifth
 samples = ["mos2_se_implanted", "graphene_si_2nm"]
 real = {}
 for name in samples[: budget(full=2, fast=1)]:
-    picture = datasets.load(name, or_twin=True).data[:400, :400]
+    picture = datasets.load(name, or_phantom=True).data[:400, :400]
     with warnings.catch_warnings(record=True) as said:
         real[name] = picture, defects.detect(picture)
     for warning in said:
@@ -382,7 +382,7 @@ show(
 # cadmium telluride:
 
 # %%
-cadmium = datasets.load("cdte_twin", or_twin=True).data
+cadmium = datasets.load("cdte_twin", or_phantom=True).data
 show(
     plotting.domain_map(cadmium, defects.segment_domains(cadmium), title="CdTe"),
     alt="Image of cadmium telluride with the boundary between two twins drawn where the rows bend.",

@@ -149,7 +149,7 @@ for scheme in ("columns", "window"):
 samples = ["mos2_haadf_b", "ws2_wsse_partial_12", "si110_haadf", "cu2o_stm"]
 real = {}
 for name in samples[: budget(full=4, fast=1)]:
-    picture = datasets.load(name, or_twin=True).data[:400, :400]
+    picture = datasets.load(name, or_phantom=True).data[:400, :400]
     with warnings.catch_warnings(record=True) as said:
         real[name] = picture, defects.detect(picture)
     for warning in said:
@@ -178,7 +178,7 @@ groups[["x", "y", "n_hits", "area", "score"]].head(3).round()
 # A boundary between grains of iron:
 
 # %%
-iron = datasets.load("fe_grain_boundary", or_twin=True).data
+iron = datasets.load("fe_grain_boundary", or_phantom=True).data
 show(
     plotting.domain_map(iron, defects.segment_domains(iron), title="Fe"),
     alt="Image of iron with the boundary between two grains drawn.",

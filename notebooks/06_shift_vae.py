@@ -320,7 +320,7 @@ print(f"|Correlation| with the field: on a lattice {r_polar:.3f}, with ends {r_e
 names = ["pto_sro_haadf", "cu2o_stm"]
 real = {}
 for name in budget(full=names, fast=names[:1]):
-    image = flatten(datasets.load(name, or_twin=True).data[:360, :360])
+    image = flatten(datasets.load(name, or_phantom=True).data[:360, :360])
     own = lattice.estimate(image)
     window = round(1.5 * own.lengths.max())
     with warnings.catch_warnings(record=True) as said:

@@ -215,7 +215,7 @@ names = ["mos2_haadf_b", "cdte_twin", "graphene_si_2nm"]
 strides = dict.fromkeys(names, 13) | {"graphene_si_2nm": 9}
 real = {}
 for name in budget(full=names, fast=names[:1]):
-    sample = datasets.load(name, or_twin=True)
+    sample = datasets.load(name, or_phantom=True)
     image = flatten(sample.data[:360, :360])
     own = lattice.estimate(sample.truth if name.startswith("graphene") else image)
     window = round(1.5 * own.lengths.max())

@@ -72,22 +72,22 @@ show(
 # sees, and the obvious way to count neighbours: carbon atoms within 0.22 nm of a bright one.
 
 # %%
-twin = datasets.load("graphene_si_twin")
-found = columns.find(twin.data)
+phantom = datasets.load("graphene_si_phantom")
+found = columns.find(phantom.data)
 bright = found.intensity.fillna(0) > 3 * found.intensity.median()
 away = cdist(found[bright][["x_nm", "y_nm"]], found[~bright][["x_nm", "y_nm"]])
 print("carbon atoms within 0.22 nm:", *(away < 0.22).sum(axis=1))
 
 # %%
-defects = library.extract(twin.data)
+defects = library.extract(phantom.data)
 figure, (left, *right) = plotting.new_figure(1, 3, size=(10.4, 3.6))
-plotting.draw_image(left, twin.data, title="Columns found")
-plotting.draw_columns(left, twin.data, found)
+plotting.draw_image(left, phantom.data, title="Columns found")
+plotting.draw_columns(left, phantom.data, found)
 for ax, defect in zip(right, defects, strict=True):
     plotting.draw_defect(ax, defect, title=defect.formula)
 show(
     figure,
-    alt="The twin with its columns; two crops, a silicon atom with three and one with four neighbours.",
+    alt="The phantom with its columns; two crops, a silicon atom with three and one with four neighbours.",
 )
 
 # %% [markdown]
@@ -144,7 +144,7 @@ pd.DataFrame(rows).T.rename_axis("electrons of a carbon atom")
 index = datasets.load("graphene_si_library").data[:: budget(full=1, fast=12)]
 shelf, folder = library.Library(), {}
 for name in index.name:
-    sample = datasets.load(name, or_twin=True)
+    sample = datasets.load(name, or_phantom=True)
     for defect in library.extract(sample.data, name=name.partition("/")[2])[:1]:
         shelf.add(defect)
         folder[defect.name] = sample.data.attrs["defect_class"]
@@ -326,7 +326,7 @@ print(*states.doubts, *relaxed.doubts, sep="\n")
 
 # %%
 square = library.Host(np.eye(2) * 0.3, np.zeros((1, 2)), ("C",))
-library.extract(twin.data, host=square)[0]
+library.extract(phantom.data, host=square)[0]
 
 # %% [markdown]
 # ## What stays

@@ -122,7 +122,7 @@ free.summary().round(2)
 
 # %% [markdown]
 # It counts Gaussians, and pictures of one kind make several: what varies most need not be what matters. (The authors of
-# the real movie met the same: the criterion preferred two, and five were chosen for their meaning.) A second twin, whose
+# the real movie met the same: the criterion preferred two, and five were chosen for their meaning.) A second phantom, whose
 # kinds are known, can *teach* the classes instead. It also tells how often the eye errs: true kinds along rows, what
 # they were called along columns. That is the **misclassification matrix**.
 
@@ -135,7 +135,7 @@ classes = dynamics.SubImageClasses(turns=3).fit(examples, seen.state)
 show(plotting.class_means(classes.means_, classes.names_), alt="Mean pictures of three classes of defects.")
 
 # %% [markdown]
-# **Figure 8.3.** Mean pictures of the taught classes. They are tried on frames of the second twin that taught nothing:
+# **Figure 8.3.** Mean pictures of the taught classes. They are tried on frames of the second phantom that taught nothing:
 
 # %%
 exam = exam.assign(frame=exam.frame + len(teacher.data) - 5)
@@ -284,7 +284,7 @@ for test in (dynamics.first_order, dynamics.stationary):
 # painted over the pixels, so we take the boxes and leave the pixels. After frame 60 they overlap too much.
 
 # %%
-real = datasets.load("ws2_movie", or_twin=True)
+real = datasets.load("ws2_movie", or_phantom=True)
 boxes = real.truth[real.truth.frame < 60]
 paths = dynamics.link(boxes)
 long = paths[paths.groupby("particle").frame.transform("size") >= 10]

@@ -144,8 +144,8 @@ class Reach:
     def _open_tables(self):
         """Take the entries of tables that are named by now, all where none is; False if there was no news."""
         before = sum(map(len, self._places.values()))
-        # a measured set may be replaced by its twin, which only the registry names
-        self.texts |= {row.get("twin") for name, row in _registry().items() if self.loads(name)} - {None}
+        # a measured set may be replaced by its phantom, which only the registry names
+        self.texts |= {row.get("phantom") for name, row in _registry().items() if self.loads(name)} - {None}
         for module, entries in list(self._tables.values()):
             for key in [key for key in entries if self.names(key)] or entries:
                 self._add(module, entries[key], ())

@@ -38,18 +38,18 @@ from atomlens import columns, datasets, metrics, plotting
 from atomlens.notebook import budget, show
 
 # %% [markdown]
-# ## 1 · A twin with an answer key
+# ## 1 · A phantom with an answer key
 #
 # Say what the figure shows before it appears.
 
 # %%
-twin = datasets.load("mos2_twin", random_state=budget(full=1, fast=0))
-found = columns.find(twin.data)
-score = metrics.match(found, twin.truth[twin.truth.scored], tolerance=3)
-Markdown(f"F1 = {{score.f1:.3f}} on the twin.")
+phantom = datasets.load("mos2_phantom", random_state=budget(full=1, fast=0))
+found = columns.find(phantom.data)
+score = metrics.match(found, phantom.truth[phantom.truth.scored], tolerance=3)
+Markdown(f"F1 = {{score.f1:.3f}} on the phantom.")
 
 # %%
-show(plotting.overlays({{"found": (twin.data, found)}}), alt="The twin, with a dot on each column found.")
+show(plotting.overlays({{"found": (phantom.data, found)}}), alt="The phantom, with a dot on each column found.")
 
 # %% [markdown]
 # **Figure {number}.1.** State the finding, with the number that the run printed above.

@@ -86,9 +86,9 @@ def test_doubts_of_whatever_is_returned(seen):
     table = seen.columns.copy()
     table.attrs["doubts"] = ["check it"]
     labels = seen.domains.copy()
-    labels.attrs = {"doubts": ["twins"]}
+    labels.attrs = {"doubts": ["phantoms"]}
     assert al.doubts(table) == ["check it"]
-    assert al.doubts(labels) == ["twins"]
+    assert al.doubts(labels) == ["phantoms"]
     assert al.doubts(seen.defects) == seen.defects.doubts == []
     assert al.doubts(seen.lattice) == seen.lattice.doubts == []
     assert al.doubts(seen) == []

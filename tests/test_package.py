@@ -292,8 +292,10 @@ def test_an_installed_copy_finds_every_file_of_data(installed, root, tmp_path):
     assert not any(place.startswith(str(root)) for place in places)
 
 
-def test_an_installed_copy_loads_a_sample_and_a_twin(installed, tmp_path):
-    code = "import atomlens as al; print(al.datasets.list().shape[0]); print(al.datasets.load('eels_twin'))"
+def test_an_installed_copy_loads_a_sample_and_a_phantom(installed, tmp_path):
+    code = (
+        "import atomlens as al; print(al.datasets.list().shape[0]); print(al.datasets.load('eels_phantom'))"
+    )
     lines = run(installed, "-c", code, cwd=tmp_path).splitlines()
     assert int(lines[0]) > 10
-    assert lines[1].startswith("<Sample 'eels_twin'")
+    assert lines[1].startswith("<Sample 'eels_phantom'")

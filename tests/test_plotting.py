@@ -11,13 +11,13 @@ from atomlens.plotting.drawing import PAGE, beside, panels
 
 
 @pytest.fixture(scope="module")
-def twin():
+def phantom():
     return simulate.spectra.eels(3, shape=(24, 20), random_state=0)
 
 
 @pytest.fixture(scope="module")
-def result(twin):
-    return spectra.cluster(twin.data, 3)
+def result(phantom):
+    return spectra.cluster(phantom.data, 3)
 
 
 def bar_unit(ax):
@@ -110,8 +110,8 @@ def test_pixels_are_averaged_only_where_there_are_too_many(size, smooth):
     assert (drawn.get_interpolation() == "antialiased") == smooth
 
 
-def test_truth_takes_the_colours_of_the_clusters(result, twin):
-    figure = plotting.cluster_overview(result, truth=twin.truth.labels)
+def test_truth_takes_the_colours_of_the_clusters(result, phantom):
+    figure = plotting.cluster_overview(result, truth=phantom.truth.labels)
     planted, found = (drawn_colours(ax) for ax in figure.axes[:2])
     same = np.all(np.isclose(planted, found), axis=-1)
     assert same.mean() > 0.98
@@ -135,16 +135,16 @@ def test_normalised_spectra_keep_their_shape(result):
     np.testing.assert_allclose(heights, expected, rtol=1e-5)
 
 
-def test_method_grid_is_scored_and_matched(result, twin):
-    figure = plotting.method_grid({"kmeans": result}, truth=twin.truth.labels)
+def test_method_grid_is_scored_and_matched(result, phantom):
+    figure = plotting.method_grid({"kmeans": result}, truth=phantom.truth.labels)
     assert "ARI" in figure.axes[1].get_title(loc="left")
     np.testing.assert_allclose(
         drawn_colours(figure.axes[0]).mean(), drawn_colours(figure.axes[1]).mean(), atol=0.02
     )
 
 
-def test_cockpit_marks_preferences_and_the_current_k(twin):
-    choice = spectra.choose_k(twin.data, range(1, 5), n_resamples=2)
+def test_cockpit_marks_preferences_and_the_current_k(phantom):
+    choice = spectra.choose_k(phantom.data, range(1, 5), n_resamples=2)
     figure = plotting.criteria(choice)
     assert figure.axes[1].get_title(loc="left") == f"Silhouette: {choice.reasons.k['silhouette']}"
     assert any("clusters" in text.get_text() for text in figure.axes[7].texts)
@@ -170,16 +170,16 @@ def test_library_puts_pure_compositions_into_the_corners():
     )
 
 
-def test_first_look_marks_points_with_their_spectra(twin):
-    left, right = plotting.first_look(twin.data).axes
-    assert left.lines[1].get_xydata().tolist() == [[float(twin.data.x[10]), float(twin.data.y[12])]]
-    np.testing.assert_allclose(right.lines[1].get_ydata(), twin.data[12, 10])
+def test_first_look_marks_points_with_their_spectra(phantom):
+    left, right = plotting.first_look(phantom.data).axes
+    assert left.lines[1].get_xydata().tolist() == [[float(phantom.data.x[10]), float(phantom.data.y[12])]]
+    np.testing.assert_allclose(right.lines[1].get_ydata(), phantom.data[12, 10])
     line = plotting.first_look(simulate.spectra.eels(2, shape=(30,), smallest=0.3).data)
     assert "counts" in line.axes[0].get_ylabel()
 
 
-def test_maps_share_the_scale_from_zero_to_one(twin):
-    figure = plotting.abundance_maps(twin.truth.abundances, twin.truth.endmembers)
+def test_maps_share_the_scale_from_zero_to_one(phantom):
+    figure = plotting.abundance_maps(phantom.truth.abundances, phantom.truth.endmembers)
     assert [ax.images[0].get_clim() for ax in figure.axes[:3]] == [(0, 1)] * 3
     assert [t.get_text() for t in figure.axes[3].get_legend().get_texts()] == [
         f"endmember {n}" for n in range(3)

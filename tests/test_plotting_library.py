@@ -12,7 +12,7 @@ from atomlens.notebook import show_film
 
 @pytest.fixture(scope="module")
 def shelf():
-    return library.Library(library.extract(datasets.load("graphene_si_twin").data))
+    return library.Library(library.extract(datasets.load("graphene_si_phantom").data))
 
 
 @pytest.fixture(scope="module")

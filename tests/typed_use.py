@@ -125,12 +125,12 @@ def many(files: list[Path], film: DataArray) -> DataFrame:
     return together if isinstance(together, DataFrame) else done.table
 
 
-def twins() -> float:
+def phantoms() -> float:
     """Plant a truth, and score against it."""
     sheet = al.simulate.structures.transition_metal_dichalcogenide("MoS2", (4.0, 4.0), rotation=12)
     sheet = al.simulate.defects.vacancies(sheet, fraction=0.05, sublattice="S2", random_state=default_rng(1))
     sample = al.simulate.image(sheet, electrons=200, instrument=al.simulate.Instrument(probe=0.09))
     found = al.columns.find_peaks(sample.data, sigma=3.0)
     listed: DataFrame = al.datasets.list()
-    assert len(listed), al.datasets.credit(al.datasets.load("mos2_twin"))
+    assert len(listed), al.datasets.credit(al.datasets.load("mos2_phantom"))
     return al.metrics.match(found, sample.truth, tolerance=3).f1

@@ -6,7 +6,7 @@ instant and never imports torch.
 Examples
 --------
 >>> import atomlens as al
->>> sample = al.datasets.load("eels_twin")
+>>> sample = al.datasets.load("eels_phantom")
 >>> sample.data.dims
 ('y', 'x', 'energy')
 """

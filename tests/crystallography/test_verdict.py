@@ -160,7 +160,7 @@ def test_a_linear_deformation_is_projected_out_without_trust():
 
 
 def test_trust_in_the_scan(planted):
-    """One half of the field is sheared: twins, or the scan."""
+    """One half of the field is sheared: phantoms, or the scan."""
     table = planted((None,), drift=0, slow=0, size=12)[0]
     table["y"] += 0.03 * np.maximum(table["x"] - table["x"].mean(), 0)
     assert kinds(crystal(2).fit(table)) == [("non-ferroic", 1)]

@@ -76,7 +76,7 @@ def register(monkeypatch):
         pattern = _registry.registry()["fe_grain_boundary"]
         digest = hashlib.sha256(content).hexdigest()
         file = _registry.File("a b.npy", "tiny_folder", len(content), digest, url)
-        entry = replace(pattern, name="tiny", files={"a b.npy": file}, **{"twin": None, **changes})
+        entry = replace(pattern, name="tiny", files={"a b.npy": file}, **{"phantom": None, **changes})
         known = {**_registry.registry(), "tiny": entry}
         monkeypatch.setattr(_registry, "registry", lambda: known)
         monkeypatch.setattr(_load, "registry", lambda: known)

@@ -50,13 +50,13 @@ def test_a_spoilt_cache_is_downloaded_again(cache, server, register):
         ("missing", datasets.DatasetUnavailableError, r"not found there \(404\)"),
     ],
 )
-@pytest.mark.parametrize("twin", ["eels_twin", None])
-def test_a_failed_download_leaves_nothing(cache, server, register, behave, exception, message, twin):
-    register(server.base, server.content, twin=twin)
+@pytest.mark.parametrize("phantom", ["eels_phantom", None])
+def test_a_failed_download_leaves_nothing(cache, server, register, behave, exception, message, phantom):
+    register(server.base, server.content, phantom=phantom)
     server.behave = behave
     remedy = (
-        r"simulated twin load\('eels_twin'\) works offline"
-        if twin
+        r"phantom load\('eels_phantom'\) works offline"
+        if phantom
         else "tiny_folder/a b.npy.*ATOMLENS_DATA_DIR"
     )
     with pytest.raises(exception, match=f"127.0.0.1.*{message}.*{remedy}"):
@@ -84,10 +84,10 @@ def test_an_interrupted_download_leaves_nothing(cache, server, register, monkeyp
 
 
 def test_no_network(cache, server, register):
-    register("https://nowhere.invalid/a.npy", server.content, twin="eels_twin")
+    register("https://nowhere.invalid/a.npy", server.content, phantom="eels_phantom")
     with pytest.raises(
         datasets.DatasetUnavailableError,
-        match=r"not on this machine.*from nowhere.invalid.*; the simulated twin load\('eels_twin'\)",
+        match=r"not on this machine.*from nowhere.invalid.*; the phantom load\('eels_phantom'\)",
     ):
         datasets.load("tiny")
     assert files_in(cache) == []
@@ -96,7 +96,7 @@ def test_no_network(cache, server, register):
 def test_connection_refused(cache, server, register):
     register("http://127.0.0.1:9/a.npy", server.content)
     with pytest.raises(
-        datasets.DatasetUnavailableError, match=r"\(connection refused\); there is no simulated twin yet"
+        datasets.DatasetUnavailableError, match=r"\(connection refused\); there is no phantom yet"
     ):
         datasets.load("tiny")
 
@@ -184,7 +184,7 @@ def test_the_default_cache_is_the_users(monkeypatch):
     assert str(cache_folder()) == str(pooch.os_cache("atomlens"))
 
 
-def test_a_real_set_offline_names_its_twin(cache, monkeypatch):
+def test_a_real_set_offline_names_its_phantom(cache, monkeypatch):
     def no_network(*args, **kwargs):
         raise OSError("[Errno -3] Temporary failure in name resolution")
 
@@ -194,5 +194,5 @@ def test_a_real_set_offline_names_its_twin(cache, monkeypatch):
     message = str(caught.value)
     assert message.count("\n") == 0
     assert "raw.githubusercontent.com (the name cannot be resolved; no network?)" in message
-    assert "load('eels_twin') works offline" in message
+    assert "load('eels_phantom') works offline" in message
     shutil.rmtree(cache)

@@ -13,7 +13,7 @@ import pytest
 from atomlens import Sample, datasets
 from atomlens.datasets.__main__ import page
 from atomlens.datasets._load import _source
-from atomlens.datasets._registry import TWINS, entry_of, registry
+from atomlens.datasets._registry import PHANTOMS, entry_of, registry
 
 ROOT = Path(__file__).parents[2]
 KINDS = {"image", "spectrum_image", "line_scan", "spectra", "movie", "columns", "library"}
@@ -27,7 +27,7 @@ def test_entry(name):
     assert entry.citation
     assert entry.notes
     assert re.fullmatch(r"0\d", entry.lesson)
-    assert entry.twin in {None, *TWINS}
+    assert entry.phantom in {None, *PHANTOMS}
     for file in entry.files.values():
         assert re.fullmatch("[0-9a-f]{64}", file.sha256)
         assert file.bytes > 0
@@ -58,41 +58,45 @@ def test_the_mirror_holds_what_is_registered(mirror):
 def test_list(cache):
     table = datasets.list()
     assert table.index.name == "name"
-    assert set(table.index) == {*TWINS, *registry()}
+    assert set(table.index) == {*PHANTOMS, *registry()}
     assert not table.isna().any(axis=None)
-    assert table.loc[list(TWINS), "status"].eq("here").all()
-    assert not table.loc[list(TWINS), "real"].any()
-    assert table.loc["cuzn_eels", ["real", "status", "twin"]].tolist() == [True, "to download", "eels_twin"]
+    assert table.loc[list(PHANTOMS), "status"].eq("here").all()
+    assert not table.loc[list(PHANTOMS), "real"].any()
+    assert table.loc["cuzn_eels", ["real", "status", "phantom"]].tolist() == [
+        True,
+        "to download",
+        "eels_phantom",
+    ]
     assert table.loc["mos2_se_implanted", "status"] == "mirror only"
     assert not table.loc["mn3o4_eels_simulated", "real"]
     assert not cache.exists()  # listing creates nothing
 
 
-@pytest.mark.parametrize("name", TWINS)
-def test_twins_are_simulated_as_listed(name):
-    sample, twin = datasets.load(name, random_state=3), TWINS[name]
+@pytest.mark.parametrize("name", PHANTOMS)
+def test_phantoms_are_simulated_as_listed(name):
+    sample, phantom = datasets.load(name, random_state=3), PHANTOMS[name]
     assert sample.source["name"] == name
     assert sample.source["real"] is False
-    assert sample.source["description"] == twin.description
+    assert sample.source["description"] == phantom.description
     assert sample.truth is not None
-    assert sample.data.shape == twin.shape
-    by_hand = twin.simulate(3)
+    assert sample.data.shape == phantom.shape
+    by_hand = phantom.simulate(3)
     assert sample.data.equals(by_hand.data)
     assert not sample.data.equals(datasets.load(name).data)
 
 
-def test_only_the_movie_has_no_twin():
-    assert [name for name, entry in registry().items() if entry.twin is None] == ["hs_afm_lattice"]
+def test_only_the_movie_has_no_phantom():
+    assert [name for name, entry in registry().items() if entry.phantom is None] == ["hs_afm_lattice"]
     for entry in registry().values():
         if entry.kind in ("image", "columns"):
-            assert TWINS[entry.twin].kind == entry.kind
+            assert PHANTOMS[entry.phantom].kind == entry.kind
 
 
 @pytest.mark.parametrize(
     ("wrong", "right"),
     [
         ("cuzn_eel", "'cuzn_eels'"),
-        ("eels_twn", "'eels_twin'"),
+        ("eels_twn", "'eels_phantom'"),
         ("mos2", "'mos2_haadf_"),
         ("pt_single_atoms/22", "'pt_single_atoms/02"),
         ("graphene_si_library/Si1C3/9999", "'graphene_si_library/Si1C3/"),
@@ -132,7 +136,7 @@ def test_collections_list_their_members_without_a_file(cache):
 def test_the_list_tells_kind_and_shape():
     table = datasets.list()
     assert table.loc["lsmo_sto_eels", ["kind", "shape"]].tolist() == ["line_scan", "10 x 512"]
-    assert not table.loc["eels_twin", "real"]
+    assert not table.loc["eels_phantom", "real"]
     assert table.loc["lsmo_sto_eels", "size_mb"] == 0.08  # one file of 84,576 bytes
 
 
@@ -150,7 +154,7 @@ def test_credit_shows_licence_and_citation():
     text = datasets.credit(Sample(None, None, source_of("pt_single_atoms")))
     assert "Licence: MIT" in text
     assert "passed on" not in text
-    assert "simulated by atomlens" in datasets.credit(datasets.load("current_voltage_twin"))
+    assert "simulated by atomlens" in datasets.credit(datasets.load("current_voltage_phantom"))
     assert "M. Shiga" in datasets.credit(Sample(None, None, source_of("mn3o4_eels_simulated")))
 
 
@@ -168,8 +172,8 @@ def test_the_page_of_the_data_folder_is_fresh():
 
 def test_the_page_has_one_row_a_set():
     rows = [line for line in page().splitlines() if line.startswith("| `")]
-    assert [re.match(r"\| `(\w+)`", row)[1] for row in rows] == [*TWINS, *registry()]
-    assert all(row.count("|") == 10 for row in rows[len(TWINS) :])
+    assert [re.match(r"\| `(\w+)`", row)[1] for row in rows] == [*PHANTOMS, *registry()]
+    assert all(row.count("|") == 10 for row in rows[len(PHANTOMS) :])
 
 
 def test_importing_datasets_is_light():

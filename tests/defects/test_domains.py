@@ -45,7 +45,7 @@ def accuracy(labels, truth):
     ],
 )
 @pytest.mark.parametrize("fraction", [0.22, 0.5])
-def test_twins(make, height, fraction):
+def test_phantoms(make, height, fraction):
     sample = imaged(make())
     rows = round(height / 0.02)
     image, truth = cropped(sample, round(sample.data.shape[0] / 2 - fraction * rows), rows)

@@ -133,7 +133,7 @@ def test_labels_beyond_the_classes_are_refused():
         found.merged([2])
 
 
-# ---------------------------------------------------------------- on the twin
+# ---------------------------------------------------------------- on the phantom
 
 
 def sorted_pictures(sample, n_classes):

@@ -133,7 +133,7 @@ def test_the_hidden_chain_is_that_of_deeptime():
     assert (np.abs(other - found.matrix) < 0.75 * width).all()
 
 
-def test_counts_of_a_twin_widen_the_intervals():
+def test_counts_of_a_phantom_widen_the_intervals():
     tracks = planted(misclassification=CONFUSION, random_state=3)
     few = np.rint(40 * CONFUSION + 1)
     sure, unsure = (

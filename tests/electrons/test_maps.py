@@ -15,7 +15,7 @@ def broken(graphene):
 
 @pytest.fixture(scope="module")
 def defect():
-    return library.extract(datasets.load("graphene_si_twin").data)[0]
+    return library.extract(datasets.load("graphene_si_phantom").data)[0]
 
 
 def test_a_map_holds_the_weights_where_the_atoms_are(graphene):

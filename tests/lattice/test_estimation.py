@@ -117,7 +117,7 @@ def test_what_does_not_repeat_is_not_periodic(kind):
 
 def test_a_coincidence_lattice_of_two_grains_is_not_taken():
     # Sigma 5: a cell five times as large holds in both grains.
-    truth = datasets.load("fe_boundary_twin").truth
+    truth = datasets.load("fe_boundary_phantom").truth
     for seed in range(3):
         with pytest.warns(UserWarning, match="a second grain"):
             found = lattice.estimate(truth[["x", "y"]], random_state=seed)

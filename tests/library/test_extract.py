@@ -65,9 +65,9 @@ def test_gain_offset_and_mirror_do_not_matter(sample):
 
 
 def test_several_defects_get_numbers_and_a_pristine_sheet_none():
-    twin = datasets.load("graphene_si_twin", random_state=3)
-    found = library.extract(twin.data, name="twin")
-    assert sorted(d.name for d in found) == ["twin 1", "twin 2"]
+    phantom = datasets.load("graphene_si_phantom", random_state=3)
+    found = library.extract(phantom.data, name="phantom")
+    assert sorted(d.name for d in found) == ["phantom 1", "phantom 2"]
     assert sorted(d.formula for d in found) == ["Si1C3", "Si1C4"]
     sheet = simulate.structures.graphene((2, 2))
     assert library.extract(simulate.image(sheet, electrons=300, pixel_size=0.01).data) == []

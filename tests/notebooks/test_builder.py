@@ -431,9 +431,9 @@ def freshness(builder, monkeypatch, tmp_path):
         "lazy/rest.py": "REST = 1",
         "noisy.py": "import warnings\nwarnings.simplefilter('error')\nQUIET = 1",
         "sets.py": (
-            "def load(name):\n    return TWINS[name] if name in TWINS else [*TWINS.keys()]\n"
-            "def listing():\n    return sorted(TWINS)\n"
-            "TWINS = {\n    'one_x': dict(f='atomlens.c:X'),\n    'two_x': dict(f='atomlens.a:alone'),\n}"
+            "def load(name):\n    return PHANTOMS[name] if name in PHANTOMS else [*PHANTOMS.keys()]\n"
+            "def listing():\n    return sorted(PHANTOMS)\n"
+            "PHANTOMS = {\n    'one_x': dict(f='atomlens.c:X'),\n    'two_x': dict(f='atomlens.a:alone'),\n}"
         ),
     }
     for name, text in files.items():
@@ -482,7 +482,7 @@ WHOLE_ROOM = "a:alone c:X room.left:left,Left room.right:g"
         ("from atomlens import sets\nsets.load(f'o{1}_x')", "a:alone c:X sets:load,Call,Call"),
         ("from atomlens import sets\n[sets.load(f'two_{x}') for x in 'xy']", "a:alone sets:load,Call"),
         ("from atomlens import sets\nsets.load(input())", "a:alone c:X sets:load,Call,Call"),
-        ("from atomlens import sets\nsets.listing()", "a:alone c:X sets:listing,TWINS"),
+        ("from atomlens import sets\nsets.listing()", "a:alone c:X sets:listing,PHANTOMS"),
         ("print('atomlens.c:Y')", "c:Y"),
         ("print('atomlens.c')", ""),
         ("from importlib import import_module\nimport_module('atomlens.c')", "c:X,Y"),
@@ -577,13 +577,15 @@ def copied(root, tmp_path_factory):
         ("spectra/selection.py", "choose_k", "01", "02 03 04 05 06"),
         ("lattice/estimation.py", "estimate", "04 05 06", "01"),
         ("plotting/crystallography.py", "contingencies", "04", "00 01 02 03 05 06"),
-        ("simulate/spectra.py", "low_loss", "01b", "01 02 03 04 05 06"),  # a twin, named as a text
+        ("simulate/spectra.py", "low_loss", "01b", "01 02 03 04 05 06"),  # a phantom, named as a text
         ("notebook.py", "show", "00 01 02 03 04 05 06", ""),
     ],
 )
 def test_a_change_makes_stale_what_uses_it(builder, monkeypatch, copied, file, name, stale, fresh):
     def prints():
-        return {path.name.partition("_")[0]: module.fingerprint(builder.read(path)) for path in builder.lessons()}
+        return {
+            path.name.partition("_")[0]: module.fingerprint(builder.read(path)) for path in builder.lessons()
+        }
 
     module = sys.modules["freshness"]
     monkeypatch.setattr(module, "SOURCE", copied)

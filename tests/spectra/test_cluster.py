@@ -10,7 +10,7 @@ from atomlens import io, metrics, simulate, spectra
 
 
 @pytest.fixture(scope="module")
-def twin():
+def phantom():
     return simulate.spectra.eels(4, random_state=0)
 
 
@@ -23,21 +23,21 @@ def test_recommended_pipeline_finds_the_planted_phases(n_phases):
 
 
 @pytest.mark.parametrize("method", ["kmeans", "gmm", "ward", "spectral"])
-def test_four_methods_agree_on_separated_phases(twin, method):
-    result = spectra.cluster(twin.data, 4, method)
-    assert metrics.adjusted_rand_index(result.labels, twin.truth.labels) > 0.98
+def test_four_methods_agree_on_separated_phases(phantom, method):
+    result = spectra.cluster(phantom.data, 4, method)
+    assert metrics.adjusted_rand_index(result.labels, phantom.truth.labels) > 0.98
 
 
-def test_density_method_needs_no_number(twin):
-    result = spectra.cluster(twin.data, method="hdbscan")
-    assert metrics.adjusted_rand_index(result.labels, twin.truth.labels) > 0.95
+def test_density_method_needs_no_number(phantom):
+    result = spectra.cluster(phantom.data, method="hdbscan")
+    assert metrics.adjusted_rand_index(result.labels, phantom.truth.labels) > 0.95
     assert result.scores.n_clusters == 4
 
 
-def test_result_is_on_the_scan_with_units(twin):
-    result = spectra.cluster(twin.data, 4)
+def test_result_is_on_the_scan_with_units(phantom):
+    result = spectra.cluster(phantom.data, 4)
     assert result.labels.dims == ("y", "x")
-    xr.testing.assert_equal(result.labels.x, twin.data.x)
+    xr.testing.assert_equal(result.labels.x, phantom.data.x)
     assert result.spectra.dims == ("cluster", "energy")
     assert result.spectra.energy.attrs["units"] == "eV"
     assert result.spectra.attrs["units"] == "counts"
@@ -58,8 +58,8 @@ def test_spectra_and_spread_are_those_of_the_members():
         np.testing.assert_allclose(result.spread[k], members.std(axis=0), rtol=1e-4)
 
 
-def test_clusters_are_numbered_by_size(twin):
-    sizes = np.bincount(spectra.cluster(twin.data, 4).labels.values.ravel())
+def test_clusters_are_numbered_by_size(phantom):
+    sizes = np.bincount(spectra.cluster(phantom.data, 4).labels.values.ravel())
     assert np.all(np.diff(sizes) <= 0)
 
 
@@ -107,41 +107,43 @@ def test_line_scan_and_plain_array_go_through_the_same_call():
     assert plain.spectra.dims == ("cluster", "channel")
 
 
-def test_spectral_axis_may_stand_anywhere(twin):
-    moved = spectra.cluster(twin.data.transpose("energy", "y", "x"), 4)
-    xr.testing.assert_equal(moved.labels, spectra.cluster(twin.data, 4).labels)
+def test_spectral_axis_may_stand_anywhere(phantom):
+    moved = spectra.cluster(phantom.data.transpose("energy", "y", "x"), 4)
+    xr.testing.assert_equal(moved.labels, spectra.cluster(phantom.data, 4).labels)
 
 
-def test_mask_leaves_points_out(twin):
-    data = twin.data.copy()
+def test_mask_leaves_points_out(phantom):
+    data = phantom.data.copy()
     mask = np.ones(data.shape[:2], dtype=bool)
     mask[:4] = False
     data[:4] = np.nan  # what is masked may be anything
     result = spectra.cluster(data, 4, mask=mask)
     assert (result.labels[:4] == -1).all()
-    assert metrics.adjusted_rand_index(result.labels[4:], twin.truth.labels[4:]) > 0.98
+    assert metrics.adjusted_rand_index(result.labels[4:], phantom.truth.labels[4:]) > 0.98
 
 
-def test_own_steps_are_cloned_not_changed(twin):
-    steps = spectra.recommended_pipeline(twin.data, crop=(500, 900), n_components=5)
-    result = spectra.cluster(twin.data, 4, preprocess=steps)
+def test_own_steps_are_cloned_not_changed(phantom):
+    steps = spectra.recommended_pipeline(phantom.data, crop=(500, 900), n_components=5)
+    result = spectra.cluster(phantom.data, 4, preprocess=steps)
     assert result.scores.n_components == 5
     assert not hasattr(steps.named_steps["pca"], "components_")
 
 
-def test_pipeline_can_be_searched(twin):
+def test_pipeline_can_be_searched(phantom):
     from sklearn.model_selection import ParameterGrid
 
     scores = {}
     for setting in ParameterGrid({"pca__n_components": [1, 4]}):
-        steps = spectra.recommended_pipeline(twin.data).set_params(**setting)
-        result = spectra.cluster(twin.data, 4, preprocess=steps)
-        scores[setting["pca__n_components"]] = metrics.adjusted_rand_index(result.labels, twin.truth.labels)
+        steps = spectra.recommended_pipeline(phantom.data).set_params(**setting)
+        result = spectra.cluster(phantom.data, 4, preprocess=steps)
+        scores[setting["pca__n_components"]] = metrics.adjusted_rand_index(
+            result.labels, phantom.truth.labels
+        )
     assert scores[4] > scores[1]
 
 
-def test_export_writes_what_other_programs_read(twin, tmp_path):
-    result = spectra.cluster(twin.data, 4)
+def test_export_writes_what_other_programs_read(phantom, tmp_path):
+    result = spectra.cluster(phantom.data, 4)
     written = result.export(tmp_path / "out")
     assert [path.suffix for path in written] == [".csv", ".csv", ".tif", ".hspy"]
     np.testing.assert_array_equal(tifffile.imread(tmp_path / "out" / "labels.tif"), result.labels)
@@ -158,8 +160,8 @@ def test_export_writes_what_other_programs_read(twin, tmp_path):
     result.export(tmp_path / "out", overwrite=True)
 
 
-def _broken(twin, where):
-    data = twin.data.copy()
+def _broken(phantom, where):
+    data = phantom.data.copy()
     data[where] = np.nan
     return data
 
@@ -225,31 +227,33 @@ def _broken(twin, where):
         (lambda t: spectra.selection.separation_p_value(np.ones((9, 2)), 1), ValueError, "at least 2"),
     ],
 )
-def test_bad_input_says_what_to_do(twin, call, error, message):
+def test_bad_input_says_what_to_do(phantom, call, error, message):
     with pytest.raises(error, match=message):
-        call(twin)
+        call(phantom)
 
 
-def _all_but_first(twin):
-    mask = np.ones(twin.data.shape[:2], dtype=bool)
+def _all_but_first(phantom):
+    mask = np.ones(phantom.data.shape[:2], dtype=bool)
     mask[0] = False
     return mask
 
 
-def test_mask_of_another_order_is_brought_into_the_order_of_the_scan(twin):
+def test_mask_of_another_order_is_brought_into_the_order_of_the_scan(phantom):
     mask = xr.DataArray(np.zeros((64, 64), dtype=bool), dims=("y", "x"))
     mask[:, :30] = True
     straight, turned = (
-        spectra.cluster(twin.data, 4, mask=m).labels for m in (mask, mask.transpose("x", "y"))
+        spectra.cluster(phantom.data, 4, mask=m).labels for m in (mask, mask.transpose("x", "y"))
     )
     xr.testing.assert_identical(straight, turned)
 
 
-def test_results_say_what_they_are_in_a_line(twin):
-    result = spectra.cluster(twin.data, 4)
+def test_results_say_what_they_are_in_a_line(phantom):
+    result = spectra.cluster(phantom.data, 4)
     assert repr(result).startswith("<ClusterResult: 4 clusters on 64 x 64 points")
-    assert "2 endmembers" in repr(spectra.unmix(twin.data, 2))
+    assert "2 endmembers" in repr(spectra.unmix(phantom.data, 2))
 
 
-def _background(twin):
-    return spectra.recommended_pipeline(twin.data, background=(600, 690), noise="gaussian", normalise="none")
+def _background(phantom):
+    return spectra.recommended_pipeline(
+        phantom.data, background=(600, 690), noise="gaussian", normalise="none"
+    )

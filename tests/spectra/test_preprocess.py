@@ -20,7 +20,7 @@ from atomlens.spectra.despike import _median_of_five
 
 
 @pytest.fixture(scope="module")
-def hard_twin():
+def hard_phantom():
     return simulate.spectra.eels(4, random_state=0)
 
 
@@ -76,9 +76,9 @@ def test_running_median_agrees_with_scipy_inside():
     np.testing.assert_array_equal(_median_of_five(spectra)[:, 2:-2], expected[:, 2:-2])
 
 
-def test_despike_finds_the_planted_spikes_and_little_else(hard_twin):
-    found = (Despike().fit_transform(rows(hard_twin.data)) != rows(hard_twin.data)).any(axis=1)
-    planted = hard_twin.truth.spikes.values.ravel() > 0
+def test_despike_finds_the_planted_spikes_and_little_else(hard_phantom):
+    found = (Despike().fit_transform(rows(hard_phantom.data)) != rows(hard_phantom.data)).any(axis=1)
+    planted = hard_phantom.truth.spikes.values.ravel() > 0
     assert found[planted].mean() > 0.97
     assert found[~planted].mean() < 0.002
 

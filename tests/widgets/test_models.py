@@ -10,22 +10,22 @@ from atomlens.widgets import ClusterModel, CockpitModel
 
 
 @pytest.fixture(scope="module")
-def twin():
+def phantom():
     return simulate.spectra.eels(3, shape=(24, 20), random_state=0)
 
 
 @pytest.fixture
-def model(twin):
-    return ClusterModel(twin.data, name="twin.data")
+def model(phantom):
+    return ClusterModel(phantom.data, name="phantom.data")
 
 
 @pytest.fixture(scope="module")
-def choice(twin):
-    return spectra.choose_k(twin.data, range(1, 5), n_resamples=2)
+def choice(phantom):
+    return spectra.choose_k(phantom.data, range(1, 5), n_resamples=2)
 
 
-def test_every_setting_changes_the_result(model, twin):
-    assert metrics.adjusted_rand_index(model.result.labels, twin.truth.labels) > 0.98
+def test_every_setting_changes_the_result(model, phantom):
+    assert metrics.adjusted_rand_index(model.result.labels, phantom.truth.labels) > 0.98
     for trait, value in (("n_clusters", 2), ("method", "ward"), ("normalise", "none")):
         before = model.result
         setattr(model, trait, value)
@@ -33,9 +33,9 @@ def test_every_setting_changes_the_result(model, twin):
     assert int(model.result.labels.max()) == 1
 
 
-def test_region_selects_the_mean_spectrum_and_its_cluster(model, twin):
+def test_region_selects_the_mean_spectrum_and_its_cluster(model, phantom):
     model.region = (3, 6, 10, 12)
-    np.testing.assert_allclose(model.selected, twin.data[3:6, 10:12].mean(("y", "x")))
+    np.testing.assert_allclose(model.selected, phantom.data[3:6, 10:12].mean(("y", "x")))
     inside = model.result.labels[3:6, 10:12].values.ravel()
     assert model.selected_cluster == np.bincount(inside).argmax()
 
@@ -55,11 +55,11 @@ def test_region_may_be_drawn_in_any_direction_and_over_the_edge(model, drawn, cl
 
 
 @pytest.mark.parametrize("method", ["kmeans", "hdbscan"])
-def test_shown_code_repeats_the_view(model, twin, method):
+def test_shown_code_repeats_the_view(model, phantom, method):
     model.set_trait("method", method)
     model.normalise = "l2"
     model.region = (1, 4, 2, 9)
-    namespace = {"twin": twin}
+    namespace = {"phantom": phantom}
     exec(model.code, namespace)
     xr.testing.assert_identical(namespace["result"].labels, model.result.labels)
     xr.testing.assert_allclose(namespace["selected"], model.selected)
@@ -96,8 +96,8 @@ def test_bad_settings_are_refused(model):
             model.set_trait(trait, value)
 
 
-def test_cockpit_starts_at_the_recommendation_and_follows_k(twin, choice):
-    model = CockpitModel(twin.data, choice, name="twin.data")
+def test_cockpit_starts_at_the_recommendation_and_follows_k(phantom, choice):
+    model = CockpitModel(phantom.data, choice, name="phantom.data")
     assert model.k == choice.recommended
     model.k = 4
     assert int(model.result.labels.max()) == 3
@@ -105,10 +105,10 @@ def test_cockpit_starts_at_the_recommendation_and_follows_k(twin, choice):
         model.k = 9
 
 
-def test_cockpit_code_repeats_the_view(twin, choice):
-    model = CockpitModel(twin.data, choice, name="twin.data")
+def test_cockpit_code_repeats_the_view(phantom, choice):
+    model = CockpitModel(phantom.data, choice, name="phantom.data")
     model.k = 2
-    namespace = {"twin": twin}
+    namespace = {"phantom": phantom}
     exec(model.code, namespace)
     xr.testing.assert_identical(namespace["result"].labels, model.result.labels)
     assert namespace["choice"].recommended == choice.recommended

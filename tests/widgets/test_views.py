@@ -12,15 +12,15 @@ pytest.importorskip("ipywidgets")  # not ipympl: importing that changes how pypl
 
 
 @pytest.fixture(scope="module")
-def twin():
+def phantom():
     sample = simulate.spectra.eels(3, shape=(24, 20), random_state=0)
     halved = {dim: sample.data[dim].copy(data=sample.data[dim] / 2) for dim in ("y", "x")}
     return replace(sample, data=sample.data.assign_coords(halved))
 
 
 @pytest.fixture
-def explorer(twin):
-    return widgets.cluster_explorer(twin.data, name="twin.data")
+def explorer(phantom):
+    return widgets.cluster_explorer(phantom.data, name="phantom.data")
 
 
 def mouse(explorer, x, y):
@@ -40,11 +40,11 @@ def test_moving_a_control_changes_the_figure(explorer):
     assert len(explorer._ax.lines) == before + 2
 
 
-def test_click_and_drag_select_in_physical_units(explorer, twin):
+def test_click_and_drag_select_in_physical_units(explorer, phantom):
     explorer._on_press(mouse(explorer, 2.1, 3.9))  # nm; pixels are half a nanometre wide
     explorer._on_release(mouse(explorer, 2.1, 3.9))
     assert explorer.model.region == (8, 9, 4, 5)
-    np.testing.assert_allclose(explorer._line.get_ydata(), twin.data[8, 4])
+    np.testing.assert_allclose(explorer._line.get_ydata(), phantom.data[8, 4])
     explorer._on_press(mouse(explorer, 4.0, 6.0))
     explorer._on_release(mouse(explorer, 2.0, 5.0))
     assert explorer.model.region == (10, 13, 4, 9)
@@ -64,7 +64,7 @@ def test_code_is_shown_on_demand_and_kept_up_to_date(explorer):
     explorer.code_button.click()
     assert explorer.code.layout.display == ""
     explorer.n_clusters.value = 4
-    assert "twin.data, 4" in explorer.code.value
+    assert "phantom.data, 4" in explorer.code.value
     explorer.code_button.click()
     assert explorer.code.layout.display == "none"
 
@@ -86,9 +86,9 @@ def test_line_scan_explorer_draws_a_strip():
     assert explorer.model.region == (10, 21)
 
 
-def test_cockpit_slider_moves_marks_and_map(twin):
-    choice = spectra.choose_k(twin.data, range(1, 5), n_resamples=2)
-    cockpit = widgets.k_cockpit(twin.data, choice)
+def test_cockpit_slider_moves_marks_and_map(phantom):
+    choice = spectra.choose_k(phantom.data, range(1, 5), n_resamples=2)
+    cockpit = widgets.k_cockpit(phantom.data, choice)
     cockpit.k.value = 4
     assert cockpit.model.k == 4
     assert all(list(mark.get_xdata()) == [4, 4] for mark in cockpit._marks)

@@ -180,7 +180,7 @@ def _gpu():
 def _mirror():
     folder = os.environ.get("ATOMLENS_DATA_DIR")
     if not folder:
-        remark = "real data is downloaded when asked for; the simulated twins are always here"
+        remark = "real data is downloaded when asked for; the phantoms are always here"
         return "data mirror", "none", remark, ""
     if Path(folder).expanduser().is_dir():
         return "data mirror", folder, "ATOMLENS_DATA_DIR", ""

@@ -176,7 +176,7 @@ class LocalCrystallography(ClusterMixin, BaseEstimator):
     Examples
     --------
     >>> from atomlens import datasets
-    >>> columns = datasets.load("bfo_twin").data
+    >>> columns = datasets.load("bfo_phantom").data
     >>> crystal = LocalCrystallography(n_clusters=1, center="Fe", neighbors="Bi").fit(columns)
     >>> crystal.verdict_[["kind", "n_variants", "orbit_size"]]
               kind  n_variants  orbit_size

@@ -75,7 +75,7 @@ def displacements(
     Examples
     --------
     >>> from atomlens import datasets
-    >>> table = displacements(datasets.load("bfo_twin").data, center="Fe", neighbors="Bi")
+    >>> table = displacements(datasets.load("bfo_phantom").data, center="Fe", neighbors="Bi")
     >>> bool(abs(table.magnitude.median() * 20 - 25) < 3)  # 25 pm are planted, 20 pm a pixel
     True
     """
@@ -379,7 +379,7 @@ def components(vectors: ArrayLike, n_components: int = 4) -> Components:
     Examples
     --------
     >>> from atomlens import datasets, lattice
-    >>> columns = datasets.load("bfo_twin").data
+    >>> columns = datasets.load("bfo_phantom").data
     >>> found = components(lattice.neighbour_vectors(columns, center="Fe", neighbors="Bi").vectors)
     >>> found.modes.shape, bool(found.explained[0] > 0.2)
     ((4, 4, 2), True)

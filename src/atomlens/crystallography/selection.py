@@ -78,7 +78,7 @@ def choose_n_clusters(
     --------
     >>> from atomlens import datasets
     >>> settings = LocalCrystallography(center="Fe", neighbors="Bi")
-    >>> choose_n_clusters(datasets.load("bfo_twin").data, range(1, 4), estimator=settings).recommended
+    >>> choose_n_clusters(datasets.load("bfo_phantom").data, range(1, 4), estimator=settings).recommended
     1
     """
     ks = sorted(set(k_range)) if isinstance(k_range, Iterable) else []

@@ -117,7 +117,7 @@ def wave_spectrum(hoods: Neighbourhoods) -> DataArray:
     Examples
     --------
     >>> from atomlens import datasets, lattice
-    >>> hoods = lattice.neighbour_vectors(datasets.load("bfo_twin").data, center="Fe", neighbors="Bi")
+    >>> hoods = lattice.neighbour_vectors(datasets.load("bfo_phantom").data, center="Fe", neighbors="Bi")
     >>> float(wave_spectrum(hoods).q_a.min())
     -0.5
     """

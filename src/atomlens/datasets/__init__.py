@@ -3,7 +3,7 @@
 Examples
 --------
 >>> from atomlens import datasets
->>> datasets.load("eels_twin").data.dims
+>>> datasets.load("eels_phantom").data.dims
 ('y', 'x', 'energy')
 """
 

@@ -2,7 +2,7 @@
 
 import sys
 
-from atomlens.datasets._registry import TWINS, registry
+from atomlens.datasets._registry import PHANTOMS, registry
 
 _HEAD = """# Data
 
@@ -34,7 +34,9 @@ _TRAPS = """
 
 def page():
     """Return the text of data/README.md."""
-    simulated = "".join(f"| `{name}` | {twin.kind} | {twin.description} |\n" for name, twin in TWINS.items())
+    simulated = "".join(
+        f"| `{name}` | {phantom.kind} | {phantom.description} |\n" for name, phantom in PHANTOMS.items()
+    )
     real = "".join(map(_row, registry().values()))
     traps = "".join(f"- `{name}`: {' '.join(entry.notes)}\n" for name, entry in registry().items())
     return f"{_HEAD}{simulated}{_REAL}{real}{_TRAPS}{traps}"

@@ -129,9 +129,9 @@ def _reason(error):
 
 
 def _instead(entry, file):
-    if entry.twin:
-        return f"the simulated twin load({entry.twin!r}) works offline"
+    if entry.phantom:
+        return f"the phantom load({entry.phantom!r}) works offline"
     return (
-        f"there is no simulated twin yet: on a machine with network, copy the file to "
+        f"there is no phantom yet: on a machine with network, copy the file to "
         f"{file.folder}/{file.name} in a folder and set ATOMLENS_DATA_DIR to that folder"
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 from functools import partial
 from zlib import crc32
@@ -10,7 +11,7 @@ from atomlens._resources import resource
 from atomlens._sample import Sample
 from atomlens._types import DataFrame, Path
 from atomlens.datasets import _collections, _fetch, _images, _movies, _spectra
-from atomlens.datasets._registry import TWINS, entry_of, registry
+from atomlens.datasets._registry import PHANTOMS, entry_of, registry
 
 _LOADERS = {
     loader.__name__: loader
@@ -33,10 +34,12 @@ _LOADERS = {
         _collections.pt_single_atoms,
     )
 }
-_COLUMNS = ["kind", "shape", "size_mb", "licence", "citation", "real", "status", "lesson", "twin", "about"]
+_COLUMNS = ["kind", "shape", "size_mb", "licence", "citation", "real", "status", "lesson", "phantom", "about"]
 
 
-def load(name: str, *, random_state: int = 0, or_twin: bool = False) -> Sample:
+def load(
+    name: str, *, random_state: int = 0, or_phantom: bool = False, or_twin: bool | None = None
+) -> Sample:
     """Load a named data set, real or simulated.
 
     A set that is not simulated here is looked for in the mirror (``ATOMLENS_DATA_DIR``), then in the cache
@@ -49,9 +52,11 @@ def load(name: str, *, random_state: int = 0, or_twin: bool = False) -> Sample:
         A name of :func:`list`, or a member of a collection, such as ``"pt_single_atoms/021"``.
     random_state : int
         Seed of a set that atomlens simulates; others have none.
-    or_twin : bool
-        If a real set cannot be had here, say so in a sentence and return its simulated twin, so that a
-        lesson runs on any machine.
+    or_phantom : bool
+        If a real set cannot be had here, say so in a sentence and return its phantom, so that a lesson runs
+        on any machine.
+    or_twin : bool, optional
+        The old name of `or_phantom`. Old names of simulated sets, which ended in ``_twin``, load with a note.
 
     Returns
     -------
@@ -73,13 +78,19 @@ def load(name: str, *, random_state: int = 0, or_twin: bool = False) -> Sample:
     Examples
     --------
     >>> from atomlens import datasets
-    >>> sample = datasets.load("eels_twin", random_state=1)
+    >>> sample = datasets.load("eels_phantom", random_state=1)
     >>> sample.source["real"], sample.truth is None
     (False, False)
     >>> datasets.load("graphene_si_library").data.loc[0, "name"]
     'graphene_si_library/Si1C3/2'
     """
-    if name in TWINS:
+    if or_twin is not None:
+        warnings.warn("or_twin is called or_phantom now: a twin is a crystal", FutureWarning, stacklevel=2)
+        or_phantom = or_twin
+    if (new := _new_name(name)) != name:
+        warnings.warn(f"{name} is called {new} now: a twin is a crystal", FutureWarning, stacklevel=2)
+        name = new
+    if name in PHANTOMS:
         return _simulate(name, random_state)
     entry = entry_of(name)
     if random_state != 0:
@@ -89,12 +100,20 @@ def load(name: str, *, random_state: int = 0, or_twin: bool = False) -> Sample:
     try:
         data, truth, extras = _LOADERS[entry.loader](entry, partial(_fetch.fetch, entry))
     except _fetch.DatasetUnavailableError as problem:
-        if not (or_twin and entry.twin):
+        if not (or_phantom and entry.phantom):
             raise
-        print(f"{problem}; that twin is used here.")  # noqa: T201 - asked for: a lesson's reader must see it
+        print(f"{problem}; that phantom is used here.")  # noqa: T201 - asked for: a lesson's reader must see it
         member = name.partition("/")[2]
-        return _simulate(entry.twin, crc32(member.encode()) if member else 0)  # members differ, twins too
+        return _simulate(
+            entry.phantom, crc32(member.encode()) if member else 0
+        )  # members differ, phantoms too
     return Sample(data, truth, _source(entry), extras)
+
+
+def _new_name(name):
+    """Names of simulated sets ended in "_twin" once."""
+    new = f"{str(name).removesuffix('_twin')}_phantom"
+    return new if str(name).endswith("_twin") and new in PHANTOMS else name
 
 
 def list() -> DataFrame:
@@ -105,17 +124,19 @@ def list() -> DataFrame:
     pandas.DataFrame
         Indexed by ``name``; columns ``kind``, ``shape``, ``size_mb`` (of the files), ``licence``,
         ``citation``, ``real`` (False: simulated), ``status`` ("here", "to download", or "mirror only"),
-        ``lesson``, ``twin`` (the simulated set to use offline) and ``about``.
+        ``lesson``, ``phantom`` (the simulated set to use offline) and ``about``.
 
     Examples
     --------
     >>> from atomlens import datasets
-    >>> datasets.list().loc["eels_twin", ["kind", "status"]].tolist()
+    >>> datasets.list().loc["eels_phantom", ["kind", "status"]].tolist()
     ['spectrum_image', 'here']
     """
     import pandas as pd
 
-    rows = {name: _facts(twin, 0, "MIT", "atomlens", False, "here", "") for name, twin in TWINS.items()}
+    rows = {
+        name: _facts(phantom, 0, "MIT", "atomlens", False, "here", "") for name, phantom in PHANTOMS.items()
+    }
     rows |= {name: _row(entry) for name, entry in registry().items()}
     return pd.DataFrame.from_dict(rows, orient="index", columns=_COLUMNS).rename_axis("name")
 
@@ -135,8 +156,8 @@ def credit(sample: Sample) -> str:
     Examples
     --------
     >>> from atomlens import datasets
-    >>> print(datasets.credit(datasets.load("eels_twin")))
-    eels_twin: simulated by atomlens (core-loss EELS of oxide grains, with thickness and spikes)
+    >>> print(datasets.credit(datasets.load("eels_phantom")))
+    eels_phantom: simulated by atomlens (core-loss EELS of oxide grains, with thickness and spikes)
     Licence: MIT
     """
     source = sample.source
@@ -183,9 +204,9 @@ def sample_path(name: str) -> Path:
 
 
 def _simulate(name, random_state):
-    twin = TWINS[name]
-    sample = twin.simulate(random_state)
-    about = {"name": name, "real": False, "description": twin.description}
+    phantom = PHANTOMS[name]
+    sample = phantom.simulate(random_state)
+    about = {"name": name, "real": False, "description": phantom.description}
     return replace(sample, source={**sample.source, **about})
 
 
@@ -210,10 +231,10 @@ def _row(entry):
     here = all(_fetch.local(file) for file in entry.files.values())
     away = "mirror only" if entry.obtain else "to download"
     size, status = sum(file.bytes for file in entry.files.values()), "here" if here else away
-    return _facts(entry, size, entry.licence, entry.citation, entry.real, status, entry.twin or "")
+    return _facts(entry, size, entry.licence, entry.citation, entry.real, status, entry.phantom or "")
 
 
-def _facts(entry, size, licence, citation, real, status, twin):
+def _facts(entry, size, licence, citation, real, status, phantom):
     shape = " x ".join(map(str, entry.shape))
-    facts = (entry.kind, shape, round(size / 1e6, 2), licence, citation, real, status, entry.lesson, twin)
+    facts = (entry.kind, shape, round(size / 1e6, 2), licence, citation, real, status, entry.lesson, phantom)
     return dict(zip(_COLUMNS, (*facts, entry.description), strict=True))

@@ -13,7 +13,7 @@ from atomlens.datasets._collections import members_of
 
 
 @dataclass(frozen=True)
-class Twin:
+class Phantom:
     """A set that is simulated here: the function that makes it, "module:name", and what comes out."""
 
     function: str
@@ -28,81 +28,81 @@ class Twin:
         return getattr(import_module(module), name)(random_state=random_state)
 
 
-TWINS = {
-    "eels_twin": Twin(
+PHANTOMS = {
+    "eels_phantom": Phantom(
         "atomlens.simulate.spectra:eels", "spectrum_image", (64, 64, 260),
         "core-loss EELS of oxide grains, with thickness and spikes", "01",
     ),
-    "low_loss_twin": Twin(
+    "low_loss_phantom": Phantom(
         "atomlens.simulate.spectra:low_loss", "spectrum_image", (48, 48, 280),
         "low-loss EELS whose zero-loss peak jitters", "01",
     ),
-    "current_voltage_twin": Twin(
+    "current_voltage_phantom": Phantom(
         "atomlens.simulate.spectra:current_voltage", "spectrum_image", (48, 48, 101),
         "current-voltage curves over a surface", "01",
     ),
-    "composition_spread_twin": Twin(
+    "composition_spread_phantom": Phantom(
         "atomlens.simulate.spectra:composition_spread", "spectra", (300, 400),
         "diffraction of a combinatorial library", "01",
     ),
-    "mos2_twin": Twin(
-        "atomlens.datasets._twins:mos2", "image", (512, 512),
+    "mos2_phantom": Phantom(
+        "atomlens.datasets._phantoms:mos2", "image", (512, 512),
         "HAADF of monolayer MoS2 with sulphur vacancies, vanadium and contamination", "03",
     ),
-    "mos2_se_twin": Twin(
-        "atomlens.datasets._twins:mos2_se", "image", (768, 768),
+    "mos2_se_phantom": Phantom(
+        "atomlens.datasets._phantoms:mos2_se", "image", (768, 768),
         "HAADF of Se-implanted MoS2 with sulphur vacancies and a pit", "04",
     ),
-    "ws2_wsse_twin": Twin(
-        "atomlens.datasets._twins:ws2_wsse", "image", (512, 512),
+    "ws2_wsse_phantom": Phantom(
+        "atomlens.datasets._phantoms:ws2_wsse", "image", (512, 512),
         "HAADF of WS2 with one selenium atom in half of the sulphur columns", "05",
     ),
-    "graphene_si_twin": Twin(
-        "atomlens.datasets._twins:graphene_si", "image", (256, 256),
+    "graphene_si_phantom": Phantom(
+        "atomlens.datasets._phantoms:graphene_si", "image", (256, 256),
         "HAADF of graphene with one Si1C3 and one Si1C4 defect", "06",
     ),
-    "graphene_si_cluster_twin": Twin(
-        "atomlens.datasets._twins:graphene_si_cluster", "image", (256, 256),
+    "graphene_si_cluster_phantom": Phantom(
+        "atomlens.datasets._phantoms:graphene_si_cluster", "image", (256, 256),
         "HAADF of graphene with one cluster of silicon atoms, one of six kinds", "07",
     ),
-    "graphene_boundary_twin": Twin(
-        "atomlens.datasets._twins:graphene_boundary", "image", (512, 512),
+    "graphene_boundary_phantom": Phantom(
+        "atomlens.datasets._phantoms:graphene_boundary", "image", (512, 512),
         "STEM image of a graphene grain boundary of pentagons and heptagons", "04",
     ),
-    "bfo_twin": Twin(
-        "atomlens.datasets._twins:bfo", "columns", (2113, 3),
+    "bfo_phantom": Phantom(
+        "atomlens.datasets._phantoms:bfo", "columns", (2113, 3),
         "columns of BiFeO3 with position noise, iron displaced in two domains", "04",
     ),
-    "pto_sro_twin": Twin(
-        "atomlens.datasets._twins:pto_sro", "image", (224, 1312),
+    "pto_sro_phantom": Phantom(
+        "atomlens.datasets._phantoms:pto_sro", "image", (224, 1312),
         "HAADF of a bent PbTiO3 / SrRuO3 superlattice, PbTiO3 polar in two domains", "04",
     ),
-    "cdte_boundary_twin": Twin(
-        "atomlens.datasets._twins:cdte_boundary", "image", (512, 512),
+    "cdte_boundary_phantom": Phantom(
+        "atomlens.datasets._phantoms:cdte_boundary", "image", (512, 512),
         "HAADF of a CdTe [110] twin boundary", "02",
     ),
-    "fe_boundary_twin": Twin(
-        "atomlens.datasets._twins:fe_boundary", "image", (512, 512),
+    "fe_boundary_phantom": Phantom(
+        "atomlens.datasets._phantoms:fe_boundary", "image", (512, 512),
         "STEM image of a sigma-5 boundary between bcc Fe [001] grains", "02",
     ),
-    "si110_twin": Twin(
-        "atomlens.datasets._twins:si110", "image", (512, 512),
+    "si110_phantom": Phantom(
+        "atomlens.datasets._phantoms:si110", "image", (512, 512),
         "HAADF of Si [110], its scan lines jumping", "03",
     ),
-    "dso110_twin": Twin(
-        "atomlens.datasets._twins:dso110", "image", (512, 512),
+    "dso110_phantom": Phantom(
+        "atomlens.datasets._phantoms:dso110", "image", (512, 512),
         "HAADF of DyScO3 [110], dysprosium displaced to and fro", "03",
     ),
-    "pt_single_atoms_twin": Twin(
-        "atomlens.datasets._twins:pt_single_atoms", "image", (512, 512),
+    "pt_single_atoms_phantom": Phantom(
+        "atomlens.datasets._phantoms:pt_single_atoms", "image", (512, 512),
         "HAADF of Pt single atoms on carbon", "03",
     ),
-    "ws2_movie_twin": Twin(
-        "atomlens.datasets._twins:ws2_movie", "movie", (60, 256, 256),
+    "ws2_movie_phantom": Phantom(
+        "atomlens.datasets._phantoms:ws2_movie", "movie", (60, 256, 256),
         "HAADF movie of WS2 with dopants and vacancies that hop, and a hole that grows", "08",
     ),
-    "stm_vacancies_twin": Twin(
-        "atomlens.datasets._twins:stm_vacancies", "image", (512, 512),
+    "stm_vacancies_phantom": Phantom(
+        "atomlens.datasets._phantoms:stm_vacancies", "image", (512, 512),
         "STM topography of a surface with vacancies, lines and streaks", "05",
     ),
 }  # fmt: skip
@@ -129,7 +129,7 @@ class Entry:
     shape: tuple[int, ...]
     description: str
     lesson: str
-    twin: str | None
+    phantom: str | None
     licence: str
     citation: str
     truth: str
@@ -171,7 +171,7 @@ def entry_of(name):
     collection, _, member = str(name).partition("/")
     if member and collection in known and member in known[collection].members:
         return _member(known[collection], member)
-    names = [*known, *TWINS.keys()]
+    names = [*known, *PHANTOMS.keys()]
     if collection in known:
         names += [f"{collection}/{m}" for m in known[collection].members]
     close = difflib.get_close_matches(str(name), names, n=3, cutoff=0.4)

@@ -109,7 +109,7 @@ def start_of(counts, confusion):
     return true / true.sum(axis=1, keepdims=True)
 
 
-def sample_chains(sequences, confusion, twin, rng):
+def sample_chains(sequences, confusion, phantom, rng):
     """Transition counts of the true states, sampled from what they may have been.
 
     Gibbs: states given the matrix (forward filter, backward sampling), the matrix given the states. Frames
@@ -120,7 +120,7 @@ def sample_chains(sequences, confusion, twin, rng):
     sequences : Sequences
     confusion : ndarray of shape (K, K)
         Probability of each seen state (columns) given the true one.
-    twin : ndarray of shape (K, K) or None
+    phantom : ndarray of shape (K, K) or None
         Counts from which the confusion is known: then its own uncertainty is sampled, too.
     rng : numpy.random.Generator
 
@@ -170,10 +170,10 @@ def sample_chains(sequences, confusion, twin, rng):
         matrix = dirichlet(counts + 1 / k, rng)
         starts = np.stack([np.bincount(s, minlength=k) for s in states[0]])
         begin = dirichlet(starts + 1 / k, rng)
-        if twin is not None:
+        if phantom is not None:
             code = (offset + states * k + seen)[known]
             tallied = np.bincount(code, minlength=_CHAINS * k * k).reshape(_CHAINS, k, k)
-            confusion = dirichlet(twin + tallied + 1 / k, rng)
+            confusion = dirichlet(phantom + tallied + 1 / k, rng)
         return counts, starts
 
     for _ in range(_FORGET):

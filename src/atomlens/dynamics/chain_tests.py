@@ -187,7 +187,7 @@ def _independent(n):
 
 
 def _tested(what, ratio, tracks, state, states, misclassification, random_state):
-    sequences, confusion, twin, messages = opened(tracks, state, states, misclassification)
+    sequences, confusion, phantom, messages = opened(tracks, state, states, misclassification)
     rng = np.random.default_rng(random_state)
     measured, n = ratio(sequences, np.maximum(sequences.seen, 0)[None])
     if not n:
@@ -198,7 +198,7 @@ def _tested(what, ratio, tracks, state, states, misclassification, random_state)
         return ChainTest(what, np.nan, float(measured[0]), np.nan, n, messages)
     counts, starts = sequences.counts()[None], None
     if confusion is not None:
-        counts, starts, _ = sample_chains(sequences, confusion, twin, rng)
+        counts, starts, _ = sample_chains(sequences, confusion, phantom, rng)
         starts = dirichlet(starts[some := rng.integers(len(counts), size=_SIMULATED)] + _PRIOR, rng)
         counts = counts[some]
     # Not from the matrix that fits best: where counts are few, its zeros make movies that are too alike.

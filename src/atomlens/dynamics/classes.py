@@ -99,7 +99,7 @@ class SubImageClasses(ClusterMixin, BaseEstimator):
         X : DataArray or array_like of shape (N, height, width)
             Of `sub_images`; those that are not ``inside`` are not learned from. The corners count little.
         y : array_like of shape (N,), optional
-            What each is, as a simulated twin knows: then classes are taught, not found (linear discriminant
+            What each is, as a phantom knows: then classes are taught, not found (linear discriminant
             analysis of the pixels), and bear these names. What varies most need not be what matters.
 
         Returns

@@ -117,7 +117,7 @@ def transitions(
     states : list, optional
         All states, in the order of the answer; those that occur by default, sorted.
     misclassification : array_like of shape (K, K), optional
-        How often each true state (rows) is seen as each (columns), as a simulated twin tells. Rows that sum
+        How often each true state (rows) is seen as each (columns), as a phantom tells. Rows that sum
         to 1 are taken as known; counts (whole numbers) bring their own uncertainty. Then the chain is
         hidden, and every frame in a gap counts as one without an answer.
     dt : float, optional
@@ -162,11 +162,11 @@ def transitions(
         raise ValueError(f"level lies between 0 and 1, got {level!r}")
     if dt is not None and not 0 < dt < np.inf:
         raise ValueError(f"dt must be a positive time in s, got {dt!r}")
-    sequences, confusion, twin, messages = opened(tracks, state, states, misclassification)
+    sequences, confusion, phantom, messages = opened(tracks, state, states, misclassification)
     k, rng = len(sequences.names), np.random.default_rng(random_state)
     counts = sequences.counts()[None]
     if confusion is not None and len(sequences.seen):
-        counts, _, agreement = sample_chains(sequences, confusion, twin, rng)
+        counts, _, agreement = sample_chains(sequences, confusion, phantom, rng)
         if agreement > _CONVERGED:
             messages.append(
                 f"the samplers of the hidden states do not agree (ratio {agreement:.2f}): states are "
@@ -201,7 +201,7 @@ def opened(tracks, state, states, misclassification):
     """Sequences, misclassification, the counts it is from, and doubts."""
     messages = inherited(tracks)
     if misclassification is None:
-        sequences, confusion, twin = Sequences.of(tracks, state, states), None, None
+        sequences, confusion, phantom = Sequences.of(tracks, state, states), None, None
     else:
         given = np.asarray(misclassification, dtype=float)
         if given.ndim != 2 or given.shape[0] != given.shape[1] or not len(given):
@@ -217,14 +217,14 @@ def opened(tracks, state, states, misclassification):
         sums = given.sum(axis=1)
         if not (np.isfinite(given).all() and (given >= 0).all() and (sums > 0).all()):
             raise ValueError("misclassification must hold no negative number, and no row of zeros")
-        twin = None
+        phantom = None
         if not np.allclose(sums, 1, atol=1e-6):
             if not np.allclose(given, np.rint(given), atol=1e-6):
                 raise ValueError(
                     f"the rows of misclassification sum to {np.round(sums, 3)}: rows are true states and sum "
                     "to 1, or hold counts (whole numbers)"
                 )
-            twin = given
+            phantom = given
         confusion = given / sums[:, None]
         messages += _said_of_confusion(confusion, sequences.names)
     if not sequences.names:
@@ -233,7 +233,7 @@ def opened(tracks, state, states, misclassification):
         )
     if not len(sequences.seen):
         messages.append("no track has two detections: nothing is known of transitions; look at the linking")
-    return sequences, confusion, twin, messages
+    return sequences, confusion, phantom, messages
 
 
 def _all_states(tracks, state, states, count):

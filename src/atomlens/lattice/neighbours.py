@@ -116,7 +116,7 @@ def neighbour_vectors(
     Examples
     --------
     >>> from atomlens import datasets
-    >>> columns = datasets.load("bfo_twin").data
+    >>> columns = datasets.load("bfo_phantom").data
     >>> neighbour_vectors(columns, center="Fe", neighbors="Bi").vectors.shape[1:]
     (4, 2)
     """

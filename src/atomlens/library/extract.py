@@ -31,7 +31,7 @@ _CLOSE, _AROUND = 2.1, 8.5  # where the sheet is pristine, near enough to compar
 _ATOM = 0.28  # standard deviation of the smoothing before brightness is read
 _PRESENT = 0.4  # brightness of an atom, from 0 in a hollow to 1 at a site: halfway, as neighbours' tails add
 # Scatters from that brightness on either side, within which it is not known: with .7 all of 28 wrong formulas
-# of the twin carry a doubt, and at 200 electrons one in six right ones.
+# of the phantom carry a doubt, and at 200 electrons one in six right ones.
 _UNSURE = 0.7
 _SCATTER = 0.45  # standard deviation of an atom's brightness: beyond it one in ten looks missing
 # Agreement and contrast of host and image: other hosts reach .92 and 5, or .8 and 22; of 89 published
@@ -122,7 +122,7 @@ class Defect:
         Examples
         --------
         >>> from atomlens import datasets
-        >>> [first, *_] = extract(datasets.load("graphene_si_twin").data)
+        >>> [first, *_] = extract(datasets.load("graphene_si_phantom").data)
         >>> len(first.structure(4))  # 32 sites: one guest replaces two atoms
         31
         """
@@ -199,8 +199,8 @@ def extract(
     Examples
     --------
     >>> from atomlens import datasets
-    >>> twin = datasets.load("graphene_si_twin")
-    >>> [defect.formula for defect in extract(twin.data)]
+    >>> phantom = datasets.load("graphene_si_phantom")
+    >>> [defect.formula for defect in extract(phantom.data)]
     ['Si1C4', 'Si1C3']
     """
     host = graphene() if host is None else host

@@ -66,7 +66,7 @@ class Library:
     Examples
     --------
     >>> from atomlens import datasets, library
-    >>> shelf = Library(library.extract(datasets.load("graphene_si_twin").data))
+    >>> shelf = Library(library.extract(datasets.load("graphene_si_phantom").data))
     >>> shelf
     <Library: 2 defects, Si1C4 1, Si1C3 1>
     """
@@ -323,7 +323,7 @@ def open_library(folder: str | PathLike) -> Library:
     --------
     >>> import tempfile
     >>> from atomlens import datasets, library
-    >>> shelf = Library(library.extract(datasets.load("graphene_si_twin").data))
+    >>> shelf = Library(library.extract(datasets.load("graphene_si_phantom").data))
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     open_library(shelf.save(folder))
     <Library: 2 defects, Si1C4 1, Si1C3 1>

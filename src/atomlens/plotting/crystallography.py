@@ -31,7 +31,7 @@ def first_neighbourhood(table: DataFrame, hoods: Neighbourhoods, row: int) -> Fi
     Examples
     --------
     >>> from atomlens import datasets, lattice
-    >>> columns = datasets.load("bfo_twin").data
+    >>> columns = datasets.load("bfo_phantom").data
     >>> hoods = lattice.neighbour_vectors(columns, center="Fe", neighbors="Bi")
     >>> len(first_neighbourhood(columns, hoods, 500).axes)
     2
@@ -101,7 +101,7 @@ def constellations(model: LocalCrystallography) -> Figure:
     --------
     >>> from atomlens import crystallography, datasets
     >>> model = crystallography.LocalCrystallography(n_clusters=2, center="Fe", neighbors="Bi")
-    >>> len(constellations(model.fit(datasets.load("bfo_twin").data)).axes)
+    >>> len(constellations(model.fit(datasets.load("bfo_phantom").data)).axes)
     3
     """
     k = len(model.centroids_)
@@ -147,7 +147,7 @@ def contingencies(model: LocalCrystallography) -> Figure:
     --------
     >>> from atomlens import crystallography, datasets
     >>> model = crystallography.LocalCrystallography(n_clusters=2, center="Fe", neighbors="Bi")
-    >>> model = model.fit(datasets.load("bfo_twin").data)
+    >>> model = model.fit(datasets.load("bfo_phantom").data)
     >>> len(contingencies(model).axes) == len(model.contingency_) - 1
     True
     """
@@ -185,7 +185,7 @@ def cluster_numbers(choice: ClusterChoice) -> Figure:
     --------
     >>> from atomlens import crystallography, datasets
     >>> settings = crystallography.LocalCrystallography(center="Fe", neighbors="Bi")
-    >>> columns = datasets.load("bfo_twin").data
+    >>> columns = datasets.load("bfo_phantom").data
     >>> choice = crystallography.choose_n_clusters(columns, range(1, 4), estimator=settings)
     >>> len(cluster_numbers(choice).axes)
     5

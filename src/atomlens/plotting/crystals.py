@@ -266,7 +266,7 @@ def draw_spectrum(ax: Axes, spectrum: DataArray, *, title: str | None = None) ->
     Examples
     --------
     >>> from atomlens import crystallography, datasets, lattice
-    >>> hoods = lattice.neighbour_vectors(datasets.load("bfo_twin").data, center="Fe", neighbors="Bi")
+    >>> hoods = lattice.neighbour_vectors(datasets.load("bfo_phantom").data, center="Fe", neighbors="Bi")
     >>> from atomlens.plotting import new_figure
     >>> figure, ax = new_figure()
     >>> image = draw_spectrum(ax, crystallography.wave_spectrum(hoods))

@@ -39,7 +39,7 @@ def draw_defect(ax: Axes, defect: Defect, *, atoms: bool = True, title: str | No
     >>> from atomlens import datasets, library
     >>> from atomlens.plotting import new_figure
     >>> figure, ax = new_figure()
-    >>> found = library.extract(datasets.load("graphene_si_twin").data)
+    >>> found = library.extract(datasets.load("graphene_si_phantom").data)
     >>> draw_defect(ax, found[0]).get_array().shape
     (60, 60)
     """
@@ -74,7 +74,7 @@ def members(library: Library, groups: Series, group: int = 0, *, atoms: bool = T
     Examples
     --------
     >>> from atomlens import datasets, library
-    >>> shelf = library.Library(library.extract(datasets.load("graphene_si_twin").data))
+    >>> shelf = library.Library(library.extract(datasets.load("graphene_si_phantom").data))
     >>> len(members(shelf, shelf.group(), 1).axes)
     1
     """
@@ -103,7 +103,7 @@ def group_means(library: Library, groups: Series) -> Figure:
     Examples
     --------
     >>> from atomlens import datasets, library
-    >>> shelf = library.Library(library.extract(datasets.load("graphene_si_twin").data))
+    >>> shelf = library.Library(library.extract(datasets.load("graphene_si_phantom").data))
     >>> len(group_means(shelf, shelf.group()).axes) >= 4
     True
     """
@@ -148,7 +148,7 @@ def bond_lengths(library: Library, groups: Series, *, expected: dict[str, float]
     Examples
     --------
     >>> from atomlens import datasets, library
-    >>> shelf = library.Library(library.extract(datasets.load("graphene_si_twin").data))
+    >>> shelf = library.Library(library.extract(datasets.load("graphene_si_phantom").data))
     >>> bond_lengths(shelf, shelf.group(), expected={"Si-C": 0.18}).axes[0].get_ylabel()
     'from Si to C (nm)'
     """

@@ -21,7 +21,7 @@ from atomlens.simulate._forward import forward, phase_map
 __all__ = ["composition_spread", "current_voltage", "eels", "forward", "low_loss", "phase_map"]
 
 # Onsets in eV of the white lines used by `eels` (lower, upper) and their rough widths. La M5 and Ni L3 lie
-# 23 eV apart, V L3 and the oxygen K edge 19 eV: the close pairs that make the twin hard.
+# 23 eV apart, V L3 and the oxygen K edge 19 eV: the close pairs that make the phantom hard.
 _OXIDES = {
     "La2O3": (832.0, 849.0),
     "NiO": (855.0, 872.0),
@@ -112,7 +112,7 @@ def eels(
     n_channels: int = 260,
     random_state: int | Generator = 0,
 ) -> Sample:
-    """Core-loss EELS of oxide grains under a thickness gradient: the hard twin of lesson 01.
+    """Core-loss EELS of oxide grains under a thickness gradient: the hard phantom of lesson 01.
 
     Parameters
     ----------
@@ -183,7 +183,7 @@ def eels(
         thickness=thickness,
         spike_fraction=spike_fraction,
         random_state=rng,
-        source=_source("eels_twin", locals()),
+        source=_source("eels_phantom", locals()),
     )
     ends = sample.truth.endmembers.values
     truth = sample.truth.drop_dims("phase").assign(
@@ -232,7 +232,7 @@ def low_loss(*, shape: tuple[int, ...] = (48, 48), random_state: int | Generator
         thickness=_wedge(shape, 2.0, rng),
         shift=rng.normal(0, 1.5, shape),
         random_state=rng,
-        source=_source("low_loss_twin", locals()),
+        source=_source("low_loss_phantom", locals()),
     )
 
 
@@ -274,7 +274,7 @@ def current_voltage(*, shape: tuple[int, ...] = (48, 48), random_state: int | Ge
         spike_fraction=0.01,
         spike_height=3.0,
         random_state=rng,
-        source=_source("current_voltage_twin", locals()),
+        source=_source("current_voltage_phantom", locals()),
     )
     sample.data.attrs.update(long_name="current", units="nA")
     return sample
@@ -345,7 +345,7 @@ def composition_spread(*, n_spots: int = 300, random_state: int | Generator = 0)
         counts=8000.0,
         shift=3.0 * (fractions[:, 0] - fractions[:, 1]),
         random_state=rng,
-        source=_source("composition_spread_twin", locals()),
+        source=_source("composition_spread_phantom", locals()),
     )
 
 

@@ -36,7 +36,7 @@ class CrystalModel(Model):
     Examples
     --------
     >>> from atomlens import datasets
-    >>> model = CrystalModel(datasets.load("bfo_twin").data, center="Fe", neighbors="Bi", n_clusters=2)
+    >>> model = CrystalModel(datasets.load("bfo_phantom").data, center="Fe", neighbors="Bi", n_clusters=2)
     >>> model.result.verdict_.kind.tolist()
     ['ferroic']
     """

@@ -130,7 +130,7 @@ def crystal_explorer(columns: DataFrame, **settings: Any) -> Any:
     Examples
     --------
     >>> from atomlens import datasets
-    >>> view = crystal_explorer(datasets.load("bfo_twin").data, center="Fe", neighbors="Bi", n_clusters=2)
+    >>> view = crystal_explorer(datasets.load("bfo_phantom").data, center="Fe", neighbors="Bi", n_clusters=2)
     >>> view.n_clusters.value
     2
     """

@@ -33,7 +33,7 @@ class LibraryModel(Model):
     Examples
     --------
     >>> from atomlens import datasets, library
-    >>> shelf = library.Library(library.extract(datasets.load("graphene_si_twin").data))
+    >>> shelf = library.Library(library.extract(datasets.load("graphene_si_phantom").data))
     >>> model = LibraryModel(shelf)
     >>> model.names, model.defect.formula
     (['image 1'], 'Si1C4')

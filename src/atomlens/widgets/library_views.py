@@ -96,7 +96,7 @@ def library_gallery(library: Library, *, name: str = "shelf", **settings: Any) -
     Examples
     --------
     >>> from atomlens import datasets, library
-    >>> shelf = library.Library(library.extract(datasets.load("graphene_si_twin").data))
+    >>> shelf = library.Library(library.extract(datasets.load("graphene_si_phantom").data))
     >>> library_gallery(shelf).model.pages
     1
     """

@@ -60,7 +60,7 @@ QUESTIONS = {
                 "they are endless, and would make every finder look perfect: F1 uses only what was "
                 "reported and what was planted"
             ),
-            "c": "in a simulated twin it is known, and yet there is no such number",
+            "c": "in a phantom it is known, and yet there is no such number",
         },
     ),
     "half of them": Question(

@@ -1,4 +1,4 @@
-"""Twins of the images: the truth is in the picture, and the picture resembles the real one."""
+"""Phantoms of the images: the truth is in the picture, and the picture resembles the real one."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,9 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from atomlens import datasets
-from atomlens.datasets._registry import TWINS, entry_of, registry
+from atomlens.datasets._registry import PHANTOMS, entry_of, registry
 
-IMAGES = [name for name, twin in TWINS.items() if twin.kind == "image"]
+IMAGES = [name for name, phantom in PHANTOMS.items() if phantom.kind == "image"]
 
 
 def brightness(values, x, y):
@@ -24,7 +24,7 @@ def brightness(values, x, y):
 def test_columns_are_bright_where_the_truth_says(name):
     sample = datasets.load(name, random_state=2)
     truth = sample.truth[sample.truth["scored"]]
-    strength = truth["height" if name == "stm_vacancies_twin" else "electrons"]
+    strength = truth["height" if name == "stm_vacancies_phantom" else "electrons"]
     truth = truth[strength > 0.9 * strength.mean()]  # light columns are dark beside heavy ones
     assert len(truth) > 20
     smooth = gaussian_filter(sample.data.values.astype(float), truth["sigma"].mean())
@@ -36,23 +36,23 @@ def test_columns_are_bright_where_the_truth_says(name):
     assert sample.data.x.attrs["units"] == "nm"
 
 
-def test_mos2_twins_hold_the_defects_they_name():
-    kinds = datasets.load("mos2_twin").extras["defects"]["kind"].value_counts()
+def test_mos2_phantoms_hold_the_defects_they_name():
+    kinds = datasets.load("mos2_phantom").extras["defects"]["kind"].value_counts()
     assert kinds["vacancy"] == 24
     assert kinds["column_vacancy"] == 5
     assert kinds["substitution"] == 9
-    sample = datasets.load("mos2_se_twin", random_state=1)
+    sample = datasets.load("mos2_se_phantom", random_state=1)
     assert sample.truth["species"].isin(["SeS"]).sum() == 40
     pit = sample.extras["defects"].query("kind == 'column_vacancy'")
     assert len(pit) > 5
     assert np.hypot(pit["x_nm"] - pit["x_nm"].mean(), pit["y_nm"] - pit["y_nm"].mean()).max() < 0.6
-    sulphur = datasets.load("ws2_wsse_twin").truth.query("label == 1")["species"]
+    sulphur = datasets.load("ws2_wsse_phantom").truth.query("label == 1")["species"]
     assert (sulphur == "SeS").mean() == pytest.approx(0.5, abs=0.05)
 
 
-def test_graphene_twin_holds_both_kinds_of_silicon():
+def test_graphene_phantom_holds_both_kinds_of_silicon():
     for seed in range(3):
-        truth = datasets.load("graphene_si_twin", random_state=seed).truth
+        truth = datasets.load("graphene_si_phantom", random_state=seed).truth
         silicon = truth[truth["species"] == "Si"]
         carbon = truth.loc[truth["species"] == "C", ["x_nm", "y_nm"]]
         near = cKDTree(carbon).query_ball_point(silicon[["x_nm", "y_nm"]], 0.23)
@@ -61,12 +61,15 @@ def test_graphene_twin_holds_both_kinds_of_silicon():
 
 def test_boundaries_have_two_domains_that_differ():
     assert (
-        datasets.load("graphene_boundary_twin").extras["defects"]["kind"].isin(["pentagon", "heptagon"]).all()
+        datasets.load("graphene_boundary_phantom")
+        .extras["defects"]["kind"]
+        .isin(["pentagon", "heptagon"])
+        .all()
     )
-    for name in ("graphene_boundary_twin", "cdte_boundary_twin", "fe_boundary_twin"):
+    for name in ("graphene_boundary_phantom", "cdte_boundary_phantom", "fe_boundary_phantom"):
         share = datasets.load(name).truth["domain"].value_counts(normalize=True)
         assert share.min() > 0.3
-    truth = datasets.load("fe_boundary_twin").truth
+    truth = datasets.load("fe_boundary_phantom").truth
     spacing = cKDTree(truth[["x_nm", "y_nm"]]).query(truth[["x_nm", "y_nm"]], k=2)[0][:, 1]
     assert spacing.min() > 0.12  # no two atoms in one place at the boundary
     turns = []
@@ -77,14 +80,14 @@ def test_boundaries_have_two_domains_that_differ():
     assert abs(np.median(turns[0]) - np.median(turns[1])) == pytest.approx(36.9, abs=1.5)
 
 
-def test_polar_twins():
-    truth = datasets.load("pto_sro_twin").truth
+def test_polar_phantoms():
+    truth = datasets.load("pto_sro_phantom").truth
     titanium = truth[truth["species"] == "Ti"]
     offset = (titanium["dy_nm"] - 0.15 * np.cos(2 * np.pi * titanium["x_nm"] / 19.68)) * 1000
     assert offset[titanium["domain"] == 0].median() == pytest.approx(18, abs=1)
     assert offset[titanium["domain"] == 1].median() == pytest.approx(-18, abs=1)
     assert {"Pb", "Sr", "Ti", "Ru"} == set(truth["species"])
-    sample = datasets.load("bfo_twin")
+    sample = datasets.load("bfo_phantom")
     bismuth = sample.data.query("label == 'Bi'")[["x", "y"]].to_numpy()
     iron = sample.truth
     neighbours = cKDTree(bismuth).query(iron[["x", "y"]], k=4)
@@ -99,7 +102,7 @@ def test_polar_twins():
 
 
 def test_platinum_lies_on_its_support():
-    sample = datasets.load("pt_single_atoms_twin", random_state=4)
+    sample = datasets.load("pt_single_atoms_phantom", random_state=4)
     support = gaussian_filter(sample.extras["expected"].values, 12)
     rows, columns = (sample.truth[axis].astype(int) for axis in ("y", "x"))
     assert (support[rows, columns] > 1).all()
@@ -137,10 +140,10 @@ def resemblance(data):
         *("dso110_haadf", "pt_single_atoms/021", "cu2o_stm"),
     ],
 )
-def test_a_twin_resembles_the_real_image(mirror, name):
+def test_a_phantom_resembles_the_real_image(mirror, name):
     real = datasets.load(name)
-    twin = datasets.load(entry_of(name).twin)
-    (noise, spacing), (noise_twin, spacing_twin) = resemblance(real.data), resemblance(twin.data)
-    assert noise_twin == pytest.approx(noise, rel=0.6, abs=0.04)
+    phantom = datasets.load(entry_of(name).phantom)
+    (noise, spacing), (noise_phantom, spacing_phantom) = resemblance(real.data), resemblance(phantom.data)
+    assert noise_phantom == pytest.approx(noise, rel=0.6, abs=0.04)
     if not registry()[name.partition("/")[0]].calibration.startswith("none") and "pt" not in name:
-        assert spacing_twin == pytest.approx(spacing, rel=0.17)
+        assert spacing_phantom == pytest.approx(spacing, rel=0.17)

@@ -1,7 +1,7 @@
-"""Simulated twins of the images: the material, pixel size, dose and faults of the real sets, with the truth.
+"""Phantoms of the images: the material, pixel size, dose and faults of the real sets, with the truth.
 
 What could be measured in a real image (lattice, rotation, width of the columns, share of noise) was; the rest
-is chosen so that twin and original look alike side by side.
+is chosen so that phantom and original look alike side by side.
 """
 
 from __future__ import annotations
