@@ -25,7 +25,7 @@ from atomlens import columns, crystallography, defects, lattice, metrics
 
 STORED = Path(__file__).resolve().parent.parent / "data/results/wild_truth.csv"
 STRONG = STORED.with_name("wild_strong.csv")
-BEFORE = STORED.with_name("wild_before.csv")  # with estimators that took all noise for white (lesson 03)
+BEFORE = STORED.with_name("wild_before.csv")  # with estimators that took all noise for white (lesson 03b)
 RATE = 1e-3  # false alarms a cell
 _NEAR = 0.4  # of the distance of the closest columns: a column found so near is right
 _START = 0.5  # px, standard deviation of the places at which `refine` begins

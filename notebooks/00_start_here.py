@@ -42,6 +42,7 @@ environment_report()
 # | [02b · More about descriptors](02b_more_descriptors.ipynb) | Which window, dose and frame rate are enough, and how do I find a look-alike? | 30 min | lesson 02 |
 # | [03 · Finding atomic columns](03_atom_finding.ipynb) | Where are the columns, how well can that be known, and when does a network help? | 45 min | what an atomic-resolution image is |
 # | [Exercises to 03](exercises/03_atom_finding.ipynb) | Have I understood it? Your own images, checked as you go | 30 min | lesson 03 |
+# | [03b · More about finding columns](03b_more_atom_finding.ipynb) | Do dirt, ensembles, focal losses and chains do what is said of them, and what about my detector? | 40 min | lesson 03 |
 # | [04 · Local crystallography](04_local_crystallography.ipynb) | Which phase is each atom in, which phases are ferroic, and how is that tested? | 45 min | what a lattice is |
 # | [Exercises to 04](exercises/04_local_crystallography.ipynb) | Have I understood it? Your own crystals, checked as you go | 40 min | lesson 04 |
 # | [04b · More local crystallography](04b_more_local_crystallography.ipynb) | Which neighbours, how many labels, how small a displacement, and which waves? | 45 min | lesson 04 |
@@ -107,7 +108,7 @@ for written in result.export("results/00_start_here", overwrite=True):
 #
 # Then a table of its columns is one call away: positions in pixels and in nanometres, each with its standard error.
 # [Lesson 03](03_atom_finding.ipynb) explains how, and how far it can be trusted; `widgets.column_finder(image)` there
-# lets you move the threshold.
+# lets you move the threshold, and measures a column at a click.
 
 # %%
 image = al.io.read(datasets.sample_path("image.tif"))

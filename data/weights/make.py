@@ -183,7 +183,7 @@ def main(names):
             "steps": int(model.history["step"].max()),
             "minutes_on_one_core": round(float(model.history["seconds"].max()) / 60, 1),
         }
-        # the experiments of lesson 03 need no more than half precision
+        # the experiments of lesson 03b need no more than half precision
         model.save(HERE / f"{name}.pt", overwrite=True, card=card, half=name != "general")
         print(card)
 

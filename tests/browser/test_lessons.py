@@ -92,6 +92,12 @@ CONTROLS = (
         f"{IMAGING} canvas",
     ),
     ("03_atom_finding", f"{FINDER} .noUi-handle", lambda c: c.press("ArrowRight"), f"{FINDER} canvas"),
+    (  # a click on a column measures it
+        "03_atom_finding",
+        f"{FINDER} canvas >> nth=1",
+        lambda c: c.click(position={"x": 250, "y": 250}),
+        f"{FINDER} .atomlens-verdict",
+    ),
     ("03_atom_finding", f"{FINDER} button:has-text('code')", lambda c: c.click(), f"{FINDER} .atomlens-code"),
     (
         "04_local_crystallography",

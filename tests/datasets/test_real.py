@@ -12,7 +12,7 @@ from atomlens.datasets._images import MOS2_RING_NM, first_ring
 from atomlens.datasets._registry import registry
 
 pytestmark = pytest.mark.usefixtures("mirror")
-LOADABLE = [name for name, entry in registry().items() if entry.loader != "no_reader" and not entry.members]
+LOADABLE = [name for name, entry in registry().items() if not entry.members]
 
 
 @pytest.mark.parametrize("name", LOADABLE)
@@ -251,11 +251,11 @@ def test_pt_marks():
         assert float(sample.data.x[1]) * 512 == pytest.approx(15, abs=0.01)
 
 
-def test_afm_says_what_is_missing():
-    with pytest.raises(
-        io.FormatError, match=r"no reader yet: it lies at .*asd_sample_0\.asd; AFMReader on PyPI"
-    ):
-        datasets.load("hs_afm_lattice")
+def test_the_afm_movie_has_its_scale():
+    movie = datasets.load("hs_afm_lattice").data
+    assert movie.dims == ("time", "y", "x")
+    assert (float(movie.x[1]), float(movie.time[1])) == (0.5, 1.0)
+    assert "no heights" in datasets.load("hs_afm_lattice").source["notes"][0]
 
 
 def test_a_set_survives_writing(tmp_path):

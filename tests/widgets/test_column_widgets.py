@@ -40,6 +40,53 @@ def test_fewer_electrons_and_more_defocus_are_harder(graphene):
     assert model.match.f1 < good
 
 
+def test_the_probe_is_drawn_as_wide_as_it_is(graphene):
+    explorer = widgets.imaging_explorer(graphene)
+    assert explorer.electrons.value == pytest.approx(20.0)
+    sharp = simulate.Instrument().width
+    assert explorer.model.probe == pytest.approx(sharp, rel=0.02)
+    assert 2 * explorer.ring.radius == pytest.approx(sharp, rel=0.02)
+    explorer.model.defocus = 8.0
+    assert explorer.ring.radius > 0.55 * sharp
+    assert f"{1000 * explorer.model.probe:.0f} pm" in explorer._left.get_title(loc="left")
+
+
+def test_a_click_measures_the_column_under_it(picture):
+    from types import SimpleNamespace
+
+    finder = widgets.column_finder(picture)
+    assert "Click a column" in finder.verdict.value
+    column = columns.find(picture).iloc[20]
+    click = SimpleNamespace(inaxes=finder._ax, xdata=column.x_nm + 0.02, ydata=column.y_nm)
+    finder._on_click(click)
+    measured = finder.model.measured
+    assert measured.x == pytest.approx(column.x, abs=0.05)
+    assert measured.x_err == pytest.approx(column.x_err, rel=0.1)
+    assert f"{measured.x:.2f} ± {measured.x_err:.2f} px" in finder.verdict.value
+    assert f"{measured.intensity:.4g} ±" in finder.verdict.value
+    ring = finder._ring.get_xydata()[0]
+    assert abs(ring - [column.x_nm, column.y_nm]).max() < 0.02
+    finder._on_click(SimpleNamespace(inaxes=None, xdata=0.1, ydata=0.1))
+    assert finder.model.measured.name == measured.name
+    finder.classes[0].value = False  # a column that is hidden is not looked at
+    assert finder.model.chosen is None
+    assert "Click a column" in finder.verdict.value
+    assert len(finder._ring.get_xydata()) == 0
+    finder._on_click(click)
+    assert finder.model.chosen is None
+
+
+def test_a_faint_column_can_be_measured_too(picture):
+    model = widgets.FinderModel(picture)
+    model.threshold = 0.1
+    faint = model.shown.loc[model.shown.score.idxmin()]
+    assert faint.score < model.every.attrs["model_threshold"]
+    model.select(faint.x, faint.y)
+    assert model.measured.score == faint.score
+    model.threshold = 0.9
+    assert model.chosen is None
+
+
 def run(code, **names):
     exec(code, names)
     return names

@@ -129,10 +129,7 @@ def bfo_columns(entry, get):
     return pd.concat(tables, ignore_index=True), pd.DataFrame(published, columns=names), {}
 
 
-def no_reader(entry, get):
-    """Fetch the file, and say what is missing to read it."""
+def afm_movie(entry, get):
+    """The only file, a movie."""
     (name,) = entry.files
-    raise io.FormatError(
-        f"{entry.name} is an .asd file, for which atomlens has no reader yet: it lies at {get(name)}; "
-        "AFMReader on PyPI may read it"
-    )
+    return io.read(get(name)), None, {}

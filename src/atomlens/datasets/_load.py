@@ -26,7 +26,7 @@ _LOADERS = {
         _images.graphene_atoms,
         _images.image,
         _images.mos2_haadf,
-        _images.no_reader,
+        _images.afm_movie,
         _images.pto_sro_haadf,
         _images.ws2_wsse,
         _movies.ws2_movie,

@@ -13,7 +13,7 @@ import numpy as np
 from atomlens._extras import missing
 from atomlens._paths import user_path
 from atomlens._types import DataArray, DataFrame
-from atomlens.io import _hdf5, _plain, _rosetta, _stores, _tiff, _unchanged
+from atomlens.io import _asd, _hdf5, _plain, _rosetta, _stores, _tiff, _unchanged
 from atomlens.io._axes import chunking
 from atomlens.io._errors import FormatError, explained
 from atomlens.io._signal import check_options, to_array
@@ -26,6 +26,7 @@ _OWN = {
     ".npy": _plain.open_npy,
     ".npz": _plain.open_npz,
     ".nc": _stores.open_netcdf,
+    ".asd": _asd.open_asd,
     ".tif": _tiff.open_tiff,
     ".tiff": _tiff.open_tiff,
     ".zarr": _stores.open_zarr,
@@ -50,7 +51,8 @@ def read(
     """Read a microscopy file as a DataArray with named dims, calibrated coordinates and provenance.
 
     Formats: dm3, dm4, emd, hspy, zspy, mrc, tif, ser, emi, bcf, nxs, h5, rpl, msa, blo, mib, wdf, sur, tvips,
-    prz and others (through rosettasciio), png, jpg, npy, npz, and the zarr and NetCDF that :func:`write`
+    prz and others (through rosettasciio), png, jpg, npy, npz, asd (high-speed
+    AFM), and the zarr and NetCDF that :func:`write`
     makes. Dimensions are recognised by units and names,
     whatever order the file has; lengths come out in nm, energies in eV, times in s, reciprocal lengths in
     1/nm.

@@ -21,6 +21,7 @@ from atomlens.plotting.drawing import (
     BELOW,
     BESIDE,
     CLUSTER_COLOURS,
+    PAGE,
     as_map,
     colour_of,
     draw_image,
@@ -234,7 +235,10 @@ def overlays(pictures: dict[str, Any], *, columns: int = 3, zoom: float | None =
     >>> table = pd.DataFrame({"x": [3.0], "y": [3.0]})
     >>> figure = overlays({"one": (np.eye(20), table), "two": (np.eye(30), table)}, columns=2)
     """
-    figure, axes = panels(len(pictures), per_row=columns)
+    tallest = max(np.shape(image)[0] / np.shape(image)[1] for image, _ in pictures.values())
+    per_row = min(columns, len(pictures))
+    width = min(PAGE / per_row, PAGE / 2 / tallest)
+    figure, axes = panels(len(pictures), per_row=per_row, width=width, height=tallest)
     for ax, (title, (image, table)) in zip(axes, pictures.items(), strict=True):
         draw_image(ax, image, title=title)
         if zoom:

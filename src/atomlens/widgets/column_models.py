@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import warnings
 
+import numpy as np
 import traitlets
+from scipy.spatial import cKDTree
 
 from atomlens import columns, metrics, simulate
-from atomlens._types import Any, ArrayLike, Chain, ColumnModel, Ensemble, Structure
+from atomlens._types import Any, ArrayLike, Chain, ColumnModel, Ensemble, Series, Structure
+from atomlens.simulate.imaging import FWHM
 from atomlens.widgets._model import Model
 
 __all__ = ["FinderModel", "ImagingModel"]
@@ -34,7 +37,7 @@ class ImagingModel(Model):
     True
     """
 
-    electrons = traitlets.Float(100.0, min=1.0, help="Detected electrons in the weakest scored column.")
+    electrons = traitlets.Float(20.0, min=1.0, help="Detected electrons in the weakest scored column.")
     defocus = traitlets.Float(0.0, help="Defocus in nm.")
     drift = traitlets.Float(0.0, help="Drift along x during the frame, in nm.")
     jitter = traitlets.Float(0.0, min=0.0, help="Standard deviation of displaced scan lines, in nm.")
@@ -57,6 +60,13 @@ class ImagingModel(Model):
             self.found = columns.find(self.sample.data, refine=False)
         shape = self.sample.data.shape
         self.match = metrics.match(self.found, self.sample.truth, tolerance=3, border=3, shape=shape)
+
+    @property
+    def probe(self) -> float:
+        """Full width at half maximum of a column, in the unit of the image's axes: nm."""
+        truth = self.sample.truth
+        nm_per_pixel = np.ptp(truth["x_nm"]) / np.ptp(truth["x"])
+        return float(FWHM * truth["sigma"].median() * nm_per_pixel)
 
     @property
     def code(self) -> str:
@@ -100,6 +110,7 @@ class FinderModel(Model):
     threshold = traitlets.Float(min=_SEE_ALL, max=0.99, help="Lowest score of a column.")
     hidden = traitlets.Set(help="Classes that are not shown.")
     shown = traitlets.Any(help="Table of the columns that are shown.")
+    chosen = traitlets.Int(None, allow_none=True, help="Row of `every` that is looked at.")
 
     def __init__(
         self,
@@ -108,7 +119,7 @@ class FinderModel(Model):
         model: str | ColumnModel | Ensemble | Chain = "general",
         name: str = "image",
     ) -> None:
-        self.image, self.model, self.name = image, model, name
+        self.image, self.model, self.name, self._refined = image, model, name, None
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             self.every = columns.find(image, model=model, refine=False, threshold=_SEE_ALL)
@@ -124,6 +135,25 @@ class FinderModel(Model):
         keep = self.every["score"] >= self.threshold
         keep &= ~self.every["label"].isin([self.classes.index(name) for name in self.hidden])
         self.shown = self.every[keep]
+        if self.chosen is not None and not keep[self.chosen]:
+            self.chosen = None
+
+    def select(self, x: float, y: float) -> None:
+        """Look at the shown column that is nearest to a place in pixels."""
+        if len(self.shown):
+            nearest = cKDTree(self.shown[["x", "y"]]).query([x, y])[1]
+            self.chosen = int(self.shown.index[nearest])
+
+    @property
+    def measured(self) -> Series:
+        """The chosen column, fitted by `atomlens.columns.refine` jointly with all that are surely there."""
+        if self._refined is None or self.chosen not in self._refined.index:
+            sure = self.every["score"] >= self.every.attrs["model_threshold"]
+            sure[self.chosen] = True
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about the image as a whole; here one column counts
+                self._refined = columns.refine(self.image, self.every[sure])
+        return self._refined.loc[self.chosen]
 
     @property
     def code(self) -> str:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from matplotlib.patches import Circle
+
 from atomlens import plotting
 from atomlens._types import Any, ArrayLike, Chain, ColumnModel, Ensemble, Structure
-from atomlens.widgets._linked import LinkedView, float_slider, widgets
+from atomlens.plotting.drawing import place_columns
+from atomlens.widgets._linked import LinkedView, float_slider, pixels_under, widgets
 from atomlens.widgets.column_models import FinderModel, ImagingModel
 
 __all__ = ["column_finder", "imaging_explorer"]
+
+_NONE = "Click a column to measure it."
 
 
 class ImagingExplorer(LinkedView):
@@ -24,7 +29,10 @@ class ImagingExplorer(LinkedView):
             "drift": float_slider("drift along x (nm)", -0.5, 0.5, 0.05, model.drift),
             "jitter": float_slider("line jitter (nm)", 0.0, 0.05, 0.005, model.jitter, readout=".3f"),
         }
-        hint = "Right: columns found by the general network; rings are missed columns, crosses false ones."
+        hint = (
+            "Left: the circle is the probe. Right: columns found by the general network; "
+            "rings are missed columns, crosses false ones."
+        )
         super().__init__(model, figure, controls, hint=hint)
         model.observe(self._on_match, "match")
         self._on_match()
@@ -34,11 +42,21 @@ class ImagingExplorer(LinkedView):
         for ax in (self._left, self._right):
             ax.clear()
             plotting.draw_image(ax, sample.data, title="Image")
+        self._draw_probe()
         plotting.draw_columns(self._right, sample.data, found)
         plotting.mark_errors(self._right, sample.data, found, sample.truth, self.model.match)
         self._right.set_title(f"F1 = {self.model.match.f1:.3f}", loc="left", weight="bold", size=10.5)
         self._right.set_ylabel("")
         self._redraw()
+
+    def _draw_probe(self):
+        """A circle as wide as a column at half its height, in a corner of the image."""
+        (left, right), (bottom, top) = self._left.get_xlim(), self._left.get_ylim()
+        size = self.model.probe
+        centre = left + 0.04 * (right - left) + size / 2, top + 0.04 * (bottom - top) + size / 2
+        self.ring = Circle(centre, size / 2, fill=False, color="#56B4E9", lw=2.2)
+        self._left.add_patch(self.ring)
+        self._left.set_title(f"Image, probe {1000 * size:.0f} pm", loc="left", weight="bold", size=10.5)
 
 
 class ColumnFinder(LinkedView):
@@ -53,14 +71,33 @@ class ColumnFinder(LinkedView):
         ]
         hint = "Zoom and pan with the buttons beside the image."
         others = self.classes if len(self.classes) > 1 else ()
-        super().__init__(model, figure, controls, others=others, hint=hint)
+        super().__init__(model, figure, controls, others=others, hint=hint, verdict=True)
         self.canvas.toolbar_visible = True
         for box in self.classes:
             box.observe(self._on_box, "value")
         plotting.draw_image(self._ax, model.image)
         self._dots = []
+        (self._ring,) = self._ax.plot([], [], "o", ms=13, mfc="none", mec="#56B4E9", mew=2.2)
         model.observe(self._on_shown, "shown")
+        model.observe(self._on_chosen, "chosen")
+        self.canvas.mpl_connect("button_press_event", self._on_click)
+        self._say(_NONE)
         self._on_shown()
+
+    def _on_click(self, event):
+        zooming = self.canvas.toolbar.mode
+        if event.inaxes is self._ax and not zooming:
+            self.model.select(*pixels_under(event, self.model.image))
+
+    def _on_chosen(self, _=None):
+        if self.model.chosen is None:
+            self._ring.set_data([], [])
+            self._say(_NONE)
+        else:
+            column = self.model.every.loc[[self.model.chosen]]
+            self._ring.set_data(*column[place_columns(column, self.model.image)].to_numpy().T)
+            self._say(_described(self.model.measured))
+        self._redraw()
 
     def _on_box(self, _=None):
         self.model.hidden = {box.description for box in self.classes if not box.value}
@@ -71,6 +108,19 @@ class ColumnFinder(LinkedView):
         self._dots = plotting.draw_columns(self._ax, self.model.image, self.model.shown)
         self._ax.set_title(f"{len(self.model.shown)} columns", loc="left", weight="bold", size=10.5)
         self._redraw()
+
+
+def _described(column):
+    """A fitted column in words."""
+    if not column["converged"]:
+        return (
+            f"Score {column['score']:.2f}. The fit of this column failed: neighbours or noise do not let it."
+        )
+    return (
+        f"x = <b>{column['x']:.2f} ± {column['x_err']:.2f} px</b>, "
+        f"y = <b>{column['y']:.2f} ± {column['y_err']:.2f} px</b>; intensity "
+        f"{column['intensity']:.4g} ± {column['intensity_err']:.2g}; score {column['score']:.2f}"
+    )
 
 
 def imaging_explorer(structure: Structure, *, name: str = "structure", **settings: Any) -> Any:
