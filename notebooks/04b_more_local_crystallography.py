@@ -38,9 +38,6 @@ scored = np.where(answer.interior & (crystal.labels_ >= 0), planted, -1)
 plain = simulate.structures.perovskite((12, 12), formula="PbTiO3")
 
 # %% [markdown]
-# **Figure 4.3.** Rings: where neighbours of an undisplaced atom are. Dots: where they are on average. If titanium
-# moves up, all its neighbours appear lower. In the cloud every point is an atom.
-#
 # ## 1 · Which neighbours?
 #
 # Vectors to neighbours of the *same* sublattice look just as good, and hardly see anything: where all titanium
@@ -56,8 +53,6 @@ for name, (number, neighbors) in choices.items():
 pd.Series(scores, name="ARI").rename_axis("neighbours").round(3)
 
 # %% [markdown]
-# The test keeps its promise, on the safe side; it does so, too, when scan lines jump (benchmarks).
-#
 # ## 2 · How many labels?
 #
 # The next figure compares the usual criteria with two of crystallography: how well the replicas close, and whether

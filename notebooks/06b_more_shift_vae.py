@@ -56,13 +56,6 @@ def beside(maps):
 
 
 # %% [markdown]
-# **Figure 6.7.** Nobody told the model about displacements. With ends (middle), windows are put into the wrong cell
-# wherever one ends, and content is spent on mending that: scattered dots, or stripes, which show where the cells are
-# cut. It is the most common failure of the method on crystals, and easily missed, as both models draw their windows
-# well enough for the eye. What tells without any truth is the bound above, in nats a window: of two models of the
-# same windows, the higher one explains them better. (In the exercises, `explained_by_place` tells, too: what is in a
-# crystal does not know where in a cell a window was cut.)
-#
 # ## 1 · Dimming, tilt, strain
 #
 # The crystal of lesson 06, with other fields: columns that dim; a specimen whose tilt grows to the right, which smears its columns (with
