@@ -22,9 +22,15 @@ LESSON = """\
 # %% [markdown]
 # # {number} · {title}
 #
+# <div class="alert alert-block alert-info">
+#
 # **You will** find the columns of an image · score them against planted truth · see where this fails
 #
-# **Needs** [lesson 03](03_atom_finding.ipynb) · **Time** 45 min to read and play, under a minute to run
+# **Needs** [lesson 03](03_atom_finding.ipynb) ([what to know first](before_you_start.md), [glossary](glossary.md))
+# · **Time** 45 min live
+#
+# </div>
+#
 # <!-- badges -->
 #
 # The idea in a paragraph: what is asked, what is measured, what one would like to know. And its equation:
@@ -32,21 +38,19 @@ LESSON = """\
 # $$ F_1 = \\frac{{2\\,N_\\mathrm{{right}}}}{{N_\\mathrm{{found}} + N_\\mathrm{{planted}}}}. \\tag{{{number}.1}} $$
 
 # %% tags=["hide-input"]
-from IPython.display import Markdown
-
 from atomlens import columns, datasets, metrics, plotting
-from atomlens.notebook import budget, show
+from atomlens.notebook import budget, findings, show
 
 # %% [markdown]
-# ## 1 · A phantom with an answer key
+# ## 1 · Play before you read
 #
-# Say what the figure shows before it appears.
+# A *phantom* is simulated, and its answer is planted. A widget comes first. Say what the figure shows before it appears.
 
 # %%
 phantom = datasets.load("mos2_phantom", random_state=budget(full=1, fast=0))
 found = columns.find(phantom.data)
 score = metrics.match(found, phantom.truth[phantom.truth.scored], tolerance=3)
-Markdown(f"F1 = {{score.f1:.3f}} on the phantom.")
+print(f"F1 = {{score.f1:.3f}}")
 
 # %%
 show(plotting.overlays({{"found": (phantom.data, found)}}), alt="The phantom, with a dot on each column found.")
@@ -58,10 +62,12 @@ show(plotting.overlays({{"found": (phantom.data, found)}}), alt="The phantom, wi
 #
 # ## 3 · Where it fails
 #
-# ## What you have seen
-#
-# - three bullets, with numbers from the run
-#
+# ## What stays
+
+# %% tags=["hide-input"]
+findings(f"* At most four bullets, with numbers from the run, such as F1 = {{score.f1:.3f}}.")
+
+# %% [markdown]
 # **Next** the [exercises](exercises/{name}.ipynb).
 """
 
