@@ -117,6 +117,12 @@ CONTROLS = (
         lambda c: c.click(position={"x": 150, "y": 150}),
         f"{CRYSTAL} canvas >> nth=0",
     ),
+    (  # the image of its neighbourhood in a mirror
+        "04_local_crystallography",
+        f"{CRYSTAL} :has-text('operation') > select",
+        lambda c: c.select_option("m 90°"),
+        f"{CRYSTAL} canvas >> nth=0",
+    ),
     (  # a loop in the cloud
         "04_local_crystallography",
         f"{CRYSTAL} canvas >> nth=1",
@@ -142,6 +148,18 @@ CONTROLS = (
         lambda c: c.select_option("residual"),
         f"{DEFECTS} canvas >> nth=0",
     ),
+    (
+        "05_patterson_ocsvm",
+        f"{DEFECTS} select",
+        lambda c: c.select_option("svm"),
+        f"{DEFECTS} .atomlens-verdict",
+    ),
+    (  # another width of the kernel
+        "05_patterson_ocsvm",
+        f"{DEFECTS} :has-text('γ of svm') > select",
+        lambda c: c.select_option("1"),
+        f"{DEFECTS} .atomlens-verdict",
+    ),
     ("05_patterson_ocsvm", f"{DEFECTS} button", lambda c: c.click(), f"{DEFECTS} .atomlens-code"),
     (  # the mouse over the plane of the content
         "06_shift_vae",
@@ -165,7 +183,7 @@ CONTROLS = (
     (  # a loop round a part of the image
         "06_shift_vae",
         f"{EXPLORER} canvas >> nth=1",
-        lambda c: draw_loop(c, (0.1, 0.5), (0.16, 0.65), (0.2, 0.5)),
+        lambda c: draw_loop(c, (0.1, 0.33), (0.15, 0.42), (0.18, 0.33)),
         f"{EXPLORER} .atomlens-verdict",
     ),
     (

@@ -102,8 +102,11 @@ def test_a_loop_in_the_cloud_marks_its_atoms(model):
 def test_shown_code_repeats_the_view(model, columns):
     model.n_clusters, model.method, model.point_group = 2, "gmm", "2mm"
     model.n_clusters = 4  # as many as there are variants: any other number has several good answers
+    model.mirror, model.tolerance, model.operation = (1, 1), 0.25, "m 135°"
     names = {"mine": columns}
     exec(model.code, names)
+    assert (names["crystal"].mirror, names["crystal"].tolerance) == ((1, 1), 0.25)
+    assert names["crystal"].operations_ == model.result.operations_
     np.testing.assert_array_equal(names["crystal"].labels_, model.result.labels_)
     assert names["crystal"].verdict_.equals(model.result.verdict_)
 
@@ -123,3 +126,65 @@ def test_columns_that_cannot_be_clustered(columns):
         CrystalModel(columns.iloc[:3], **TI)
     with pytest.raises(ValueError, match="has no symmetry 6"):
         CrystalModel(columns, point_group="6", **TI)
+
+
+def turned(vectors, degrees):
+    c, s = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
+    return vectors @ np.array([[c, s], [-s, c]])
+
+
+def test_the_replica_is_the_neighbourhood_under_the_operation(model):
+    own = model.result.vectors_[model.selected]
+    for operation, expected in (
+        ("90°", turned(own, 90)),
+        ("180°", -own),
+        ("m 0°", own * [1, -1]),  # lattice vector a lies along x
+        ("m 90°", own * [-1, 1]),
+    ):
+        model.operation = operation
+        # the same places; in the order of the ideal neighbours
+        away = np.linalg.norm(model.replica[:, None] - expected, axis=2)
+        assert away.min(axis=1).max() < 0.05
+        assert sorted(away.argmin(axis=1)) == [0, 1, 2, 3]
+        assert np.abs(model.replica - model.result.ideal_).max() < 4
+        assert np.allclose(model.matrix @ model.matrix.T, np.eye(2))
+
+
+def test_operations_permute_the_planted_variants(model):
+    labels = model.result.labels_
+    for row in np.flatnonzero(model.result.neighbourhoods_.complete)[::9]:
+        model.selected = int(row)
+        model.operation = "180°"  # turns every polarisation round
+        direction = model.result.centroids_.mean(axis=1)
+        assert direction[labels[row]] @ direction[model.replica_label] < 0
+        assert np.linalg.norm(direction[labels[row]] + direction[model.replica_label]) < 0.3
+
+
+def test_an_operation_that_the_group_has_not_is_left(model, columns):
+    assert model.operation == "90°"
+    model.operation = "m 45°"
+    model.point_group = "2mm"
+    assert model.operation == "180°"
+    with pytest.raises(traitlets.TraitError, match="no operation 'm 45°' in 2mm: use 1, 180°"):
+        model.operation = "m 45°"
+    model.mirror = (1, 1)
+    assert model.result.operations_ == ("1", "180°", "m 45°", "m 135°")
+    model.point_group = "1"
+    assert model.operation == "1"
+    np.testing.assert_allclose(model.replica, model.result.vectors_[model.selected])
+    assert CrystalModel(columns, operation="m 90°", **TI).operation == "m 90°"
+    with pytest.raises(traitlets.TraitError, match="no operation '60°'"):
+        CrystalModel(columns, operation="60°", **TI)
+
+
+def test_an_atom_without_place_or_neighbours_has_no_label_for_its_image(model):
+    row = int(np.flatnonzero(~model.result.neighbourhoods_.complete)[0])
+    model.selected = row
+    assert model.replica_label == -1
+    assert np.isnan(model.replica).any()
+
+
+def test_asymmetry_below_the_tolerance_counts_as_none(model):
+    assert model.result.verdict_["kind"].tolist() == ["ferroic"]
+    model.tolerance = 2.0  # the planted asymmetry is 25 pm, and a pixel has 20
+    assert not model.result.verdict_["ferroic"].any()

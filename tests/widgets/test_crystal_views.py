@@ -113,3 +113,44 @@ def test_an_image_below_in_pixels(columns):
 def test_too_many_labels_are_refused_in_words(columns, number):
     with pytest.raises(ValueError, match="the explorer shows 1 to 12 labels"):
         widgets.crystal_explorer(columns, n_clusters=number, **TI)
+
+
+def test_the_operation_can_be_chosen_and_its_image_is_drawn(view):
+    model = view.model
+    for operation in ("m 45°", "180°"):
+        view.operation.value = operation
+        assert model.operation == operation
+        title = view._replica_ax.get_title(loc="left")
+        assert title == f"Under {operation}, label {model.replica_label}"
+        np.testing.assert_allclose(
+            view._image.get_xydata()[0], -model.replica.mean(axis=0) * model.unit[1], rtol=1e-6
+        )
+        dashed = [line for line in view._replica_ax.lines if line.get_linestyle() == "--"]
+        assert len(dashed) == operation.startswith("m")
+        for line in dashed:  # the mirror leaves its own line where it is
+            place = np.transpose(line.get_data())
+            np.testing.assert_allclose(place @ model.matrix.T, place, atol=1e-6)
+    model.operation = "m 0°"
+    assert view.operation.value == "m 0°"
+
+
+def test_another_point_group_has_other_operations(view):
+    view.operation.value = "m 45°"
+    view.n_clusters.value = 3
+    assert (view.operation.value, view.model.operation) == ("m 45°", "m 45°")
+    assert not view.mirror.disabled
+    view.point_group.value = "2"
+    assert view.operation.options == ("1", "180°")
+    assert view.operation.value == view.model.operation == "180°"
+    assert view.mirror.disabled
+    view.point_group.value = "2mm"
+    view.mirror.value = (1, 1)
+    assert view.operation.options == ("1", "180°", "m 45°", "m 135°")
+
+
+def test_the_tolerance_changes_the_verdict(view):
+    assert ">ferroic<" in view.verdict.value
+    view.tolerance.value = view.tolerance.max
+    assert ">ferroic<" not in view.verdict.value
+    view.tolerance.value = 0
+    assert ">ferroic<" in view.verdict.value

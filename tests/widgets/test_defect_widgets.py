@@ -106,3 +106,50 @@ def test_the_view_follows_the_model(image):
     event = MouseEvent("button_release_event", view.canvas, *place, button=1)
     view.canvas.callbacks.process("button_release_event", event)
     assert view.model.place == (row.x, row.y)
+
+
+def test_nu_and_gamma_are_those_of_the_machine(model, image):
+    assert model.machine is None
+    model.nu = 0.2  # of another method: nothing happens
+    assert model.tuned == {}
+    assert "OneClass" not in model.code
+    model.detector, model.gamma = "svm", 2.0
+    assert (model.machine.nu_, model.machine.gamma_) == (0.2, 2.0)
+    space = {"image": image}
+    exec(model.code, space)
+    assert space["found"].score.equals(model.found.score)
+    assert space["found"].defects.equals(model.found.defects)
+    tuned = model.found
+    model.nu = model.gamma = "auto"
+    assert "detector='svm'" in model.code
+    assert model.found.score.equals(defects.detect(image, detector="svm").score)
+    assert not model.found.score.equals(tuned.score)
+    model.nu, model.gamma = 0.2, 2.0
+    assert model.found.score is tuned.score  # computed once
+
+
+def test_a_parameter_out_of_range_is_told_and_the_last_result_stays(image):
+    model = DefectModel(image, detector="svm")
+    before = model.found
+    model.nu = 1.5
+    assert 'nu must be "auto", or above 0 and at most 1' in model.error
+    assert model.found is before
+    model.nu = "auto"
+    assert model.error == ""
+    with pytest.raises(ValueError, match="gamma must be"):
+        DefectModel(image, detector="svm", gamma=-1.0)
+
+
+def test_the_controls_of_the_machine_belong_to_it(image):
+    view = defect_explorer(image, nu=0.07)
+    assert view.nu.value == 0.07
+    assert view.nu.disabled
+    assert view.gamma.disabled
+    assert "ν =" not in view.verdict.value
+    view.detector.value = "svm"
+    assert not view.nu.disabled
+    assert not view.gamma.disabled
+    assert "ν = 0.07" in view.verdict.value
+    view.gamma.value = 10.0
+    assert view.model.machine.gamma_ == 10
+    assert "γ = 10" in view.verdict.value

@@ -258,3 +258,44 @@ def test_opening_the_room_does_not_import_torch():
     code = f"import sys, {rooms}; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "False"
+
+
+def test_the_traversal_runs_from_the_dark_half_to_the_bright_one(model, image):
+    """The planted difference: the lattice is twice as bright on the right."""
+    bright = model.positions[:, 0] > float(image.x[50])
+    follows = [np.corrcoef(bright, column)[0, 1] for column in model.content.T]
+    best = int(np.argmax(np.abs(follows)))
+    assert abs(follows[best]) > 0.9
+    model.shown = model.names[best]
+    mean = model.traversal.mean(("y", "x")).values * np.sign(follows[best])
+    assert (np.diff(mean) > 0).all()
+    halves = [float(image[:, :42].mean()), float(image[:, 58:].mean())]
+    np.testing.assert_allclose(np.abs(mean[[0, -1]])[:: int(np.sign(follows[best]))], halves, rtol=0.1)
+
+
+@pytest.mark.parametrize("shown", ["z2", "shift_x", "shift_y"])
+def test_the_code_repeats_the_traversal(mapper, image, shown):
+    model = LatentModel(mapper, image, shown=shown, model_name="vae")
+    low, high = np.percentile(model.maps.sel(latent=shown), (2, 98))
+    assert (model.steps[0], model.steps[-1]) == (pytest.approx(low, abs=0.6), pytest.approx(high, abs=0.6))
+    assert (np.diff(model.steps) > 0).all()
+    space = {"image": image, "vae": mapper}
+    exec(model.code, space)
+    np.testing.assert_allclose(space["pictures"], model.traversal, atol=1e-5)
+
+
+def test_a_traversal_of_a_shift_moves_the_picture(model):
+    model.shown = "shift_y"
+    pictures = model.traversal.values
+    columns = [np.ptp(pictures.mean(axis=axis), axis=0).max() for axis in (1, 2)]
+    assert columns[1] > 5 * columns[0]  # profiles along y change, those along x do not
+
+
+def test_a_rotation_has_a_traversal_too(image):
+    vae = trained(sliding_windows(image, 16, step=4), 1, invariance="rotation")
+    model = LatentModel(vae, image, stride=8, shown="rotation", model_name="vae")
+    expected = vae.decode(np.median(model.content) * np.ones((7, 1)), rotation=model.steps)
+    np.testing.assert_allclose(model.traversal, expected, atol=1e-5)
+    space = {"image": image, "vae": vae}
+    exec(model.code, space)
+    np.testing.assert_allclose(space["pictures"], model.traversal, atol=1e-5)

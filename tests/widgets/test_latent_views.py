@@ -242,3 +242,13 @@ def test_everything_can_be_drawn(vae, explorer):
     explorer.model.brush("cloud", [(-99, -99), (99, -99), (99, 99)])
     explorer.canvas.draw()
     widgets.manifold_explorer(vae).canvas.draw()
+
+
+def test_the_traversal_follows_the_latent(explorer):
+    for shown, label in (("z2", "z2 (prior sd)"), ("shift_y", "shift y (px)")):
+        explorer.shown.value = shown
+        (strip,) = explorer._along_ax.images
+        expected = np.concatenate(list(explorer.model.traversal.values), axis=1)
+        np.testing.assert_allclose(strip.get_array(), expected)
+        assert explorer._along_ax.get_xlabel() == label
+        assert f'names=["{shown}"]' in explorer.code.value

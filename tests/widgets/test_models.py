@@ -112,3 +112,39 @@ def test_cockpit_code_repeats_the_view(phantom, choice):
     exec(model.code, namespace)
     xr.testing.assert_identical(namespace["result"].labels, model.result.labels)
     assert namespace["choice"].recommended == choice.recommended
+
+
+def test_agreement_with_the_truth_follows_every_change(phantom):
+    truth = phantom.truth.labels
+    model = ClusterModel(
+        phantom.data, truth, n_clusters=3, name="phantom.data", truth_name="phantom.truth.labels"
+    )
+    assert (first := model.ari) > 0.98
+    model.n_clusters = 2
+    assert model.ari == metrics.adjusted_rand_index(model.result.labels, truth) < first
+    namespace = {"phantom": phantom}
+    exec(model.code, namespace)
+    assert namespace["ari"] == model.ari
+    assert ClusterModel(phantom.data).ari is None
+
+
+@pytest.mark.parametrize(
+    ("truth", "error", "says"),
+    [
+        (np.zeros((20, 24), int), ValueError, "cannot be compared"),
+        (np.zeros((24, 20)), TypeError, "must be integers"),
+        (np.full((24, 20), -1), ValueError, "no scored element"),
+    ],
+)
+def test_a_truth_that_does_not_fit_is_refused(phantom, truth, error, says):
+    with pytest.raises(error, match=says):
+        ClusterModel(phantom.data, truth)
+
+
+def test_cockpit_computes_each_k_once(phantom, choice):
+    model = CockpitModel(phantom.data, choice)
+    first = model.result
+    model.k = 2 if model.k != 2 else 3
+    assert model.result is not first
+    model.k = choice.recommended
+    assert model.result is first

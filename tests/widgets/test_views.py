@@ -105,3 +105,35 @@ def test_what_goes_wrong_stands_in_place_of_the_hint_until_it_is_over(explorer):
     assert "too few spectra" in explorer.message.value
     explorer.model.error = ""
     assert explorer.message.value == hint
+
+
+def marked(ax):
+    """Names of the edges that are marked on the axis of the spectra, with their places."""
+    return {text.get_text().strip(): text.get_position()[0] for text in ax.texts}
+
+
+def test_truth_and_edges_are_shown_and_kept_up_to_date(phantom):
+    edges = {"O K": 532, "far away": 5000}
+    view = widgets.cluster_explorer(phantom.data, phantom.truth.labels, edges)
+    first = view.model.ari
+    assert f"<b>{first:.3f}</b>" in view.verdict.value
+    view.n_clusters.value = 2
+    assert view.model.ari < first
+    assert f"<b>{view.model.ari:.3f}</b>" in view.verdict.value
+    assert marked(view._ax) == {"O K": 532}
+
+
+def test_without_truth_there_is_no_verdict(explorer):
+    assert explorer.verdict not in explorer.children
+    assert marked(explorer._ax) == {}
+
+
+def test_cockpit_shows_the_mean_spectra_of_the_map(phantom):
+    choice = spectra.choose_k(phantom.data, range(1, 5), n_resamples=2)
+    cockpit = widgets.k_cockpit(phantom.data, choice, {"O K": 532})
+    for k in (4, 2):
+        cockpit.k.value = k
+        lines = [line.get_ydata() for line in cockpit._ax.lines if len(line.get_ydata()) > 2]
+        np.testing.assert_array_equal(lines, cockpit.model.result.spectra)
+        assert len(lines) == k
+    assert marked(cockpit._ax) == {"O K": 532}

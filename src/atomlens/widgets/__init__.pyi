@@ -8,10 +8,11 @@ from .defect_models import DefectModel as DefectModel
 from .defect_views import defect_explorer as defect_explorer
 from .descriptor_models import DescriptorModel as DescriptorModel
 from .descriptor_views import descriptor_explorer as descriptor_explorer
-from .latent_models import LatentModel as LatentModel, ManifoldModel as ManifoldModel
+from .latent_models import LatentModel as LatentModel
 from .latent_views import latent_explorer as latent_explorer, manifold_explorer as manifold_explorer
 from .library_models import LibraryModel as LibraryModel
 from .library_views import library_gallery as library_gallery
+from .manifold_models import ManifoldModel as ManifoldModel
 from .models import ClusterModel as ClusterModel, CockpitModel as CockpitModel
 from .motion_models import TrackModel as TrackModel
 from .motion_views import track_explorer as track_explorer

@@ -87,7 +87,9 @@ class LinkedView(widgets.VBox):
         self.message.value = f"<b style='color:#B00020'>{error}</b>" if error else self._hint
 
     def _say(self, text):
-        self.verdict.value = f"<div class='atomlens-verdict' style='font-size:12px'>{text}</div>"
+        self.verdict.value = (
+            f"<div class='atomlens-verdict' style='font-size:12px;line-height:1.4'>{text}</div>"
+        )
 
     def _toggle_code(self, _=None):
         hidden = self.code.layout.display == "none"
@@ -97,6 +99,11 @@ class LinkedView(widgets.VBox):
 
     def _refresh_code(self):
         self.code.value = self.model.code
+
+    def _settle(self):
+        """Keep the axes where they are: to lay them out anew takes longer than to draw what is in them."""
+        self.figure.draw_without_rendering()
+        self.figure.set_layout_engine("none")
 
     def _redraw(self):
         self._refresh_code()

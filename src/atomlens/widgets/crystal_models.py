@@ -8,7 +8,7 @@ from matplotlib.path import Path
 from scipy.spatial import cKDTree
 
 from atomlens._types import Any, ArrayLike, DataArray, DataFrame, Sequence
-from atomlens.crystallography import POINT_GROUPS, LocalCrystallography
+from atomlens.crystallography import POINT_GROUPS, LocalCrystallography, point_group
 from atomlens.crystallography.estimator import METHODS
 from atomlens.plotting.crystallography import length_unit
 from atomlens.plotting.drawing import place_columns
@@ -16,9 +16,12 @@ from atomlens.widgets._model import Model
 
 __all__ = ["CrystalModel"]
 
+#: Lattice directions that may lie in a mirror line.
+MIRRORS = {"a": (1, 0), "b": (0, 1), "a + b": (1, 1), "a − b": (1, -1), "a + 2b": (1, 2), "2a + b": (2, 1)}
+
 
 class CrystalModel(Model):
-    """Atoms, their neighbourhoods and the labels that clustering gives them.
+    """Atoms, their neighbourhoods, the labels that clustering gives them, and their symmetric images.
 
     Parameters
     ----------
@@ -39,11 +42,17 @@ class CrystalModel(Model):
     >>> model = CrystalModel(datasets.load("bfo_phantom").data, center="Fe", neighbors="Bi", n_clusters=2)
     >>> model.result.verdict_.kind.tolist()
     ['ferroic']
+    >>> model.operation = "m 90°"
+    >>> model.replica.shape
+    (4, 2)
     """
 
     n_clusters = traitlets.Int(4, min=1, max=12, help="Number of labels.")
     method = traitlets.Enum(METHODS, "kmeans", help="How they are found.")
     point_group = traitlets.Enum(POINT_GROUPS, "4mm", help="Of the undistorted structure.")
+    mirror = traitlets.Enum(tuple(MIRRORS.values()), (1, 0), help="Direction u a + v b in a mirror line.")
+    tolerance = traitlets.Float(0.0, min=0.0, help="Asymmetry in pixels that counts as none.")
+    operation = traitlets.Unicode("1", help="Operation whose image of the neighbourhood is shown.")
     result = traitlets.Any(None, allow_none=True, help="The fitted LocalCrystallography.")
     selected = traitlets.Int(0, help="Atom whose neighbourhood is shown: a row of `atoms`.")
     brushed = traitlets.Any(None, allow_none=True, help="Rows of `atoms` inside the lasso, or None.")
@@ -64,25 +73,39 @@ class CrystalModel(Model):
         self.settings = {"n_neighbors": n_neighbors, "center": center, "neighbors": neighbors}
         self.random_state = random_state
         self._data = columns
+        first = traits.pop("operation", None)
         super().__init__(**traits)
         self._fit()
         if self.result is None:
             raise ValueError(self.error)
+        if first is not None:
+            self.operation = first
         places = self.atoms[["x", "y"]].to_numpy()
         whole = np.flatnonzero(self.result.neighbourhoods_.complete)
         middle = whole if whole.size else np.arange(len(places))
         away = np.linalg.norm(places[middle] - places.mean(axis=0), axis=1)
         self.selected = int(middle[np.argmin(away)])
 
-    @traitlets.observe("n_clusters", "method", "point_group")
+    @traitlets.observe("n_clusters", "method", "point_group", "mirror", "tolerance")
     def _fit(self, _=None):
         estimator = LocalCrystallography(
-            n_clusters=self.n_clusters, method=self.method, point_group=self.point_group,
-            random_state=self.random_state, **self.settings,
+            n_clusters=self.n_clusters, method=self.method, point_group=self.point_group, mirror=self.mirror,
+            tolerance=self.tolerance, random_state=self.random_state, **self.settings,
         )  # fmt: skip
-        if (result := self._tried(estimator.fit, self._data)) is not None:
-            self._data = result.neighbourhoods_  # found once
+        if (result := self._tried(estimator.fit, self._data)) is None:
+            return
+        self._data = result.neighbourhoods_  # found once
+        with self.hold_trait_notifications():  # the old operation may be none of the new ones
             self.result = result
+            if self.operation not in result.operations_[1:]:
+                self.operation = result.operations_[min(1, len(result.operations_) - 1)]
+
+    @traitlets.validate("operation")
+    def _known(self, proposal):
+        if self.result is not None and proposal.value not in self.result.operations_:
+            known = ", ".join(self.result.operations_)
+            raise traitlets.TraitError(f"no operation {proposal.value!r} in {self.point_group}: use {known}")
+        return proposal.value
 
     @property
     def atoms(self) -> Any:
@@ -103,6 +126,33 @@ class CrystalModel(Model):
     def cloud(self) -> Any:
         """Displacement of every atom against the mean of its neighbours, in `unit`: shape (N, 2)."""
         return -self.result.vectors_.mean(axis=1) * self.unit[1]
+
+    @property
+    def matrix(self) -> Any:
+        """The operation in the frame of the neighbourhoods: shape (2, 2)."""
+        return self._group.matrices[self._group.names.index(self.operation)]
+
+    @property
+    def replica(self) -> Any:
+        """What the operation makes of the neighbours of the selected atom, put back into their order.
+
+        Shape (k, 2), in pixels; all NaN for an atom without a place in the lattice.
+        """
+        hoods, row = self.result.neighbourhoods_, [self.selected]
+        if hoods.kind[self.selected] < 0:
+            return np.full_like(self.result.ideal_, np.nan)
+        replicas = self._group.replicas(self.result.vectors_[row], hoods.kind[row], hoods.ideal)
+        return replicas[self._group.names.index(self.operation), 0]
+
+    @property
+    def replica_label(self) -> int:
+        """Label of the replica; -1 where it lies outside of all, or a neighbour is missing."""
+        operation = self.result.operations_.index(self.operation)
+        return int(self.result.replica_labels_[operation, self.selected])
+
+    @property
+    def _group(self):
+        return point_group(self.result.point_group, self.result.lattice_.basis, mirror=self.result.mirror)
 
     def select(self, x: float, y: float) -> None:
         """Select the atom nearest to a place.
@@ -138,9 +188,10 @@ class CrystalModel(Model):
             "crystal = LocalCrystallography(",
             f"    n_neighbors={self.settings['n_neighbors']}, n_clusters={self.n_clusters},",
             f"    center={self.settings['center']!r}, neighbors={self.settings['neighbors']!r},",
-            f"    method={self.method!r}, point_group={self.point_group!r},",
-            f"    random_state={self.random_state},",
+            f"    method={self.method!r}, point_group={self.point_group!r}, mirror={self.mirror},",
+            f"    tolerance={self.tolerance:.3g}, random_state={self.random_state},",
             f").fit({self.name})",
             "crystal.verdict_",
+            f'crystal.contingency_["{self.operation}"]  # what this operation makes of the labels',
         ]
         return "\n".join(lines)

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from atomlens import descriptors
 from atomlens._types import Any, ArrayLike, DataFrame
-from atomlens.defects import DETECTORS, detect
+from atomlens.defects import DETECTORS, OneClassDetector, detect
 from atomlens.widgets._model import Model
 from atomlens.windows import column_windows
 
@@ -47,6 +47,8 @@ class DefectModel(Model):
     """
 
     detector = traitlets.Enum(DETECTORS["window"], "unit_cell", help="Method.")
+    nu = traitlets.Any("auto", help='Of the machine "svm": at most this fraction is odd; or "auto".')
+    gamma = traitlets.Any("auto", help='Of its kernel exp(-gamma d^2); or "auto".')
     exponent = traitlets.Int(-4, min=-6, max=-1, help="Decimal logarithm of the false-alarm rate.")
     found = traitlets.Any(None, allow_none=True, help="The DefectMap at this rate.")
     place = traitlets.Tuple(default_value=(0.0, 0.0), help="Place (x, y) in pixels that is looked at.")
@@ -57,7 +59,7 @@ class DefectModel(Model):
         self.image, self.name, self.random_state = image, name, random_state
         self._maps, self._describe, self._features = {}, None, None
         super().__init__(**traits)
-        self.found = self._map(self.detector).at(self.rate)
+        self.found = self._map().at(self.rate)
         self._go_to_strongest()
 
     @property
@@ -65,17 +67,32 @@ class DefectModel(Model):
         """False-alarm rate per unit cell."""
         return 10.0**self.exponent
 
-    def _map(self, detector):
-        """Result of a method; computed once."""
-        if detector not in self._maps:
-            self._maps[detector] = detect(self.image, detector=detector, random_state=self.random_state)
-        return self._maps[detector]
+    @property
+    def tuned(self) -> Any:
+        """Parameters of the one-class machine that were set by hand, by name."""
+        values = {"nu": self.nu, "gamma": self.gamma} if self.detector == "svm" else {}
+        return {name: value for name, value in values.items() if value != "auto"}
 
-    @traitlets.observe("detector", "exponent")
+    @property
+    def machine(self) -> Any:
+        """The fitted `atomlens.defects.OneClassDetector`, or None of another method."""
+        return self.found.pipeline.detector_ if self.detector == "svm" else None
+
+    def _map(self):
+        """Result of a method; computed once."""
+        key = (self.detector, *self.tuned.items())
+        if key not in self._maps:
+            detector = self.detector
+            if self.tuned:
+                detector = OneClassDetector(**self.tuned, random_state=self.random_state)
+            self._maps[key] = detect(self.image, detector=detector, random_state=self.random_state)
+        return self._maps[key]
+
+    @traitlets.observe("detector", "nu", "gamma", "exponent")
     def _update(self, _=None):
         if self.found is None:  # not yet set up
             return
-        if (found := self._tried(lambda: self._map(self.detector).at(self.rate))) is not None:
+        if (found := self._tried(lambda: self._map().at(self.rate))) is not None:
             self.found = found
 
     def _go_to_strongest(self):
@@ -152,12 +169,18 @@ class DefectModel(Model):
     @property
     def code(self) -> str:
         """Calls that repeat the view, to be pasted into a cell."""
+        detector = repr(self.detector)
+        if self.tuned:
+            values = ", ".join(f"{name}={value!r}" for name, value in self.tuned.items())
+            detector = f"defects.OneClassDetector({values}, random_state={self.random_state})"
         return "\n".join(
             [
                 "from atomlens import defects",
                 "",
-                f"found = defects.detect({self.name}, detector={self.detector!r}, "
-                f"false_alarm_rate={self.rate:.3g}, random_state={self.random_state})",
+                "found = defects.detect(",
+                f"    {self.name}, detector={detector},",
+                f"    false_alarm_rate={self.rate:.3g}, random_state={self.random_state},",
+                ")",
                 "found.defects",
             ]
         )

@@ -12,6 +12,8 @@ from atomlens.widgets.defect_models import DefectModel
 __all__ = ["defect_explorer"]
 
 _NORMAL = 2
+_NU = 0.01, 0.05, 0.1, 0.2, 0.5
+_GAMMA = 0.1, 1.0, 10.0, 100.0
 
 
 class DefectExplorer(LinkedView):
@@ -19,11 +21,13 @@ class DefectExplorer(LinkedView):
 
     def __init__(self, model):
         mosaic = [["image", "image", *range(3 * row, 3 * row + 3)] for row in range(2)]
-        figure, axes = plotting.new_figure(mosaic, size=(9.6, 4.4))
+        figure, axes = plotting.new_figure(mosaic, size=(9.2, 4.4))
         self._image_ax, *small = axes.values()
         self._patches, self._functions = small[:3], small[3:]
         controls = {
             "detector": dropdown("method", DETECTORS["window"], model.detector),
+            "nu": dropdown("ν of svm", _options(_NU, model.nu), model.nu, width=140),
+            "gamma": dropdown("γ of svm", _options(_GAMMA, model.gamma), model.gamma, width=140),
             "exponent": slider("log10 of the rate", -6, -1, model.exponent),
         }
         hint = (
@@ -37,6 +41,7 @@ class DefectExplorer(LinkedView):
         model.observe(self._on_place, "place")
         self.canvas.mpl_connect("button_release_event", self._on_click)
         self._on_found()
+        self._settle()
 
     def _on_found(self, _=None):
         model = self.model
@@ -46,6 +51,10 @@ class DefectExplorer(LinkedView):
         cells, hits = model.found.n_cells, len(model.found.defects)
         chance = f"{model.rate * cells:.2g}"
         self._said = f"<b>{hits}</b> hits among {cells} unit cells; a perfect crystal would give {chance}"
+        for control in (self.nu, self.gamma):
+            control.disabled = model.machine is None
+        if model.machine is not None:
+            self._said += f" (ν = {model.machine.nu_:.3g}, γ = {model.machine.gamma_:.3g})"
         self._on_place()
 
     def _on_place(self, _=None):
@@ -74,6 +83,12 @@ class DefectExplorer(LinkedView):
             self.model.select(*pixels_under(event, self.model.image))
 
 
+def _options(values, initial):
+    """Choices of a parameter: "auto", and some values, the initial one among them."""
+    known = sorted({*values, *([] if initial == "auto" else [initial])})
+    return [("auto", "auto"), *((f"{value:g}", value) for value in known)]
+
+
 def defect_explorer(image: ArrayLike, *, name: str = "image", random_state: int = 0, **settings: Any) -> Any:
     """Explore the defects of an image by hand.
 
@@ -84,7 +99,8 @@ def defect_explorer(image: ArrayLike, *, name: str = "image", random_state: int 
         What the image is called in the notebook, for the code that is shown.
     random_state : int
     **settings
-        Initial `detector` and `exponent` (decimal logarithm of the false-alarm rate).
+        Initial `detector` and `exponent` (decimal logarithm of the false-alarm rate), `nu` and `gamma` of
+        the detector "svm" (numbers or "auto").
 
     Returns
     -------

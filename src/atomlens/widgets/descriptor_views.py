@@ -17,7 +17,7 @@ class DescriptorExplorer(LinkedView):
 
     def __init__(self, model):
         mosaic = [["image", "map", n] for n in range(3)]
-        figure, axes = plotting.new_figure(mosaic, size=(10.4, 4.3), width_ratios=[1.35, 1.35, 0.62])
+        figure, axes = plotting.new_figure(mosaic, size=(9.2, 4.3), width_ratios=[1.35, 1.35, 0.62])
         self._image_ax, self._map_ax, *self._small = axes.values()
         high, wide = model.largest
         controls = {

@@ -1,166 +1,30 @@
-"""What the widgets of the shift-VAE know and do, without anything on a screen."""
+"""What the explorer of latent maps knows and does, without anything on a screen."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 import traitlets
+import xarray as xr
 from matplotlib.path import Path
 from sklearn.utils.validation import check_is_fitted
 
 from atomlens._types import Any, ArrayLike, DataArray, Sequence, ShiftVAE, ndarray
 from atomlens.plotting.latents import plane
-from atomlens.widgets._model import Model
+from atomlens.widgets.manifold_models import Plane
 from atomlens.windows import column_windows
 
-__all__ = ["LatentModel", "ManifoldModel"]
+__all__ = ["LatentModel"]
 
 _AT_MOST = 1000  # windows that a mean is taken over
 _CORNERS = 24  # of a loop in the code that is shown
 _CLICK = 0.03  # of an axis: a smaller loop is a click, and marks so much on either side
 PLACES = ("map", "cloud")
+_STEPS, _USUAL = 7, (2, 98)  # pictures of a traversal, and the percentiles of the map that it runs between
+_LEAST = 0.5  # to either side: a latent that says nothing draws the same picture all along
 
 
-class _Plane(Model):
-    """The plane of two content latents of a fitted model."""
-
-    across = traitlets.Int(0, min=0, help="Number of the content latent across, counted from 0.")
-    up = traitlets.Int(1, min=0, help="Number of the content latent that goes up.")
-
-    @traitlets.validate("across", "up")
-    def _known(self, proposal):
-        if proposal.value >= max(self.vae.latent_dim, 2):
-            raise traitlets.TraitError(
-                f"{proposal.trait.name} must be below {self.vae.latent_dim}, got {proposal.value}: content "
-                "latents are counted from 0"
-            )
-        return proposal.value
-
-    @property
-    def names(self):
-        """Names of all content latents."""
-        return tuple(f"z{n + 1}" for n in range(self.vae.latent_dim))
-
-    @property
-    def single(self):
-        """Whether there is one content latent only; the plane then means nothing upwards."""
-        return self.vae.latent_dim == 1
-
-    @property
-    def axes(self):
-        """Numbers of the latents across and up; the first alone if there is one only."""
-        return (0,) if self.single else (self.across, self.up)
-
-    @property
-    def poses(self):
-        """Names of the movements; in `ShiftVAE.latent_map` they come before the content."""
-        geometry = self.vae.core_.geometry
-        return ("shift_x", "shift_y")[: geometry.axes] + ("rotation",) * geometry.rotates
-
-
-class ManifoldModel(_Plane):
-    """A place in the space of latents that can be moved, and what is decoded there.
-
-    Parameters
-    ----------
-    vae : ShiftVAE
-        Fitted.
-    crops : array_like, optional
-        Crops whose content is shown in the plane; their mean shift is the start.
-    name : str
-        What the model is called in the code that is shown.
-    **traits
-        Initial values of the traits.
-
-    Raises
-    ------
-    NotFittedError, ValueError
-        If the model is not fitted, or the crops do not fit it. Afterwards the message is in `error`.
-
-    Examples
-    --------
-    >>> from atomlens import shiftvae, simulate
-    >>> crops = simulate.shifted.cells(200).data
-    >>> model = ManifoldModel(shiftvae.ShiftVAE(2, max_epochs=2, progress=False).fit(crops), crops)
-    >>> model.move(1.0, -0.5)
-    >>> model.content, model.picture.shape
-    ((1.0, -0.5), (24, 24))
-    """
-
-    content = traitlets.Tuple(help="Content that is decoded, in units of the prior.")
-    shift_x = traitlets.Float(0.0, help="Pixels.")
-    shift_y = traitlets.Float(0.0, help="Pixels.")
-    rotation = traitlets.Float(0.0, help="Degrees.")
-    picture = traitlets.Any(None, allow_none=True, help="What is decoded: shape (H, W) or (length,).")
-
-    def __init__(
-        self, vae: ShiftVAE, crops: ArrayLike | None = None, *, name: str = "model", **traits: Any
-    ) -> None:
-        check_is_fitted(vae, "latent_names_")
-        self.vae, self.name = vae, name
-        names = self.poses
-        scale = np.linalg.norm(vae.core_.geometry.pose(np.eye(len(names))), axis=0)
-        #: What the model can move, with the standard deviation of its prior: pixels, degrees.
-        self.movements = {
-            name: float(np.degrees(sd) if name == "rotation" else sd)
-            for name, sd in zip(names, scale, strict=True)
-        }
-        self.known = None if crops is None else vae.transform(crops)
-        start = {}
-        if crops is not None and "shift_x" in names:
-            # Where nothing was ever seen, nothing was learnt: begin in the middle of the crops.
-            mean = vae.shifts(crops, polish=False).mean(axis=0).round(1).tolist()
-            start = dict(zip(("shift_x", "shift_y"), mean, strict=False))
-        super().__init__(**{"content": (0.0,) * vae.latent_dim, **start, **traits})
-        self._decode()
-        if self.error:
-            raise ValueError(self.error)
-        usual = np.random.default_rng(0).normal(size=(200, vae.latent_dim)) if crops is None else self.known
-        reached = vae.decode(usual[:: max(1, len(usual) // 200)], **self.pose)
-        #: Lowest and highest value that is usual, for the scale of the picture.
-        self.limits = float(reached.min()), float(reached.max())
-
-    @property
-    def points(self) -> Any:
-        """Content of the crops in the plane: shape (N, 2); None without crops."""
-        return None if self.known is None else plane(self.known, self.axes)
-
-    @property
-    def place(self) -> Any:
-        """Where the content lies in the plane."""
-        return (self.content[0], 0.0) if self.single else (self.content[self.across], self.content[self.up])
-
-    def move(self, across: Any, up: Any) -> None:
-        """Go to a place in the plane; latents that are not shown stay as they are."""
-        content = list(self.content)
-        for axis, value in zip(self.axes, (across, up), strict=False):
-            content[axis] = round(float(value), 3)
-        self.content = tuple(content)
-
-    @property
-    def pose(self) -> Any:
-        """Movements as `ShiftVAE.decode` takes them."""
-        known, pose = self.movements, {}
-        if "shift_x" in known:
-            shift = [self.shift_x, self.shift_y] if "shift_y" in known else [self.shift_x]
-            pose["shift"] = [[round(value, 3) for value in shift]]
-        if "rotation" in known:
-            pose["rotation"] = [round(self.rotation, 3)]
-        return pose
-
-    @traitlets.observe("content", "shift_x", "shift_y", "rotation")
-    def _decode(self, _=None):
-        if (pictures := self._tried(self.vae.decode, [self.content], **self.pose)) is not None:
-            self.picture = pictures[0]
-
-    @property
-    def code(self) -> str:
-        """Calls that repeat the view, to be pasted into a cell."""
-        pose = "".join(f", {name}={value}" for name, value in self.pose.items())
-        return f"picture = {self.name}.decode([{list(self.content)}]{pose})[0]"
-
-
-class LatentModel(_Plane):
+class LatentModel(Plane):
     """Latent maps of an image, their cloud, and a selection of windows that is made in either.
 
     Parameters
@@ -258,6 +122,33 @@ class LatentModel(_Plane):
         x, y = np.meshgrid(self.maps.x, self.maps.y)
         return np.column_stack([x.ravel(), y.ravel()])
 
+    @property
+    def steps(self) -> ndarray:
+        """Values of the latent that is shown, from low to high ones of its map: shape (7,)."""
+        low, high = np.percentile(self.maps.sel(latent=self.shown), _USUAL)
+        middle, half = (low + high) / 2, max((high - low) / 2, _LEAST)
+        return np.linspace(middle - half, middle + half, _STEPS).round(2)
+
+    @property
+    def traversal(self) -> DataArray:
+        """What is decoded along the latent that is shown.
+
+        Dims (z_across, y, x). All other contents are the medians of their maps, all other movements none.
+        """
+        content, pose = np.tile(np.median(self.content, axis=0), (_STEPS, 1)), {}
+        if self.shown in self.names:
+            content[:, self.names.index(self.shown)] = self.steps
+        elif self.shown == "rotation":
+            pose["rotation"] = self.steps
+        else:
+            pose["shift"] = np.outer(self.steps, self._direction)
+        pictures = self.vae.decode(content, **pose)
+        return xr.DataArray(pictures, {"z_across": self.steps}, ("z_across", "y", "x"))
+
+    @property
+    def _direction(self):
+        return [int(self.shown == name) for name in ("shift_x", "shift_y")]
+
     def brush(self, where: str, outline: Sequence[Any]) -> None:
         """Mark the windows inside a loop, or those next to a click; a loop round nothing ends the selection.
 
@@ -325,8 +216,15 @@ class LatentModel(_Plane):
         """Calls that repeat the view, to be pasted into a cell."""
         maps = f"maps = {self.model_name}.latent_map({self.name}, stride={self.stride})"
         if self.chosen is None:
-            return (
-                f'from atomlens import plotting\n\n{maps}\nplotting.latent_maps(maps, names=["{self.shown}"])'
+            return "\n".join(
+                [
+                    "import numpy as np",
+                    "from atomlens import plotting",
+                    "",
+                    maps,
+                    f'plotting.latent_maps(maps, names=["{self.shown}"])',
+                    *self._traversal_code(),
+                ]
             )
         if self.where == "map":
             points = "np.stack(np.meshgrid(maps.x, maps.y), axis=-1).reshape(-1, 2)"
@@ -358,6 +256,23 @@ class LatentModel(_Plane):
                 f"mean = column_windows({self.name}, places, ({height}, {width})).mean(axis=0)",
             ]
         )
+
+    def _traversal_code(self):
+        steps, pose = self.steps.tolist(), ""
+        along = []
+        if self.shown in self.names:
+            along = [f"content[:, {self.names.index(self.shown)}] = {steps}"]
+        elif self.shown == "rotation":
+            pose = f", rotation={steps}"
+        else:
+            pose = f", shift=np.outer({steps}, {self._direction})"
+        return [
+            "",
+            f"usual = np.median(maps.sel(latent={list(self.names)}), axis=(1, 2))",
+            f"content = np.tile(usual, ({_STEPS}, 1))",
+            *along,
+            f"pictures = {self.model_name}.decode(content{pose})",
+        ]
 
 
 def _box(low, high):

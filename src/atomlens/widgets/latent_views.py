@@ -12,7 +12,8 @@ from atomlens._types import Any, ArrayLike, DataArray, ShiftVAE
 from atomlens.plotting.drawing import extent_of, grey_limits, styled
 from atomlens.plotting.latents import latent_colours, spoken, with_unit
 from atomlens.widgets._linked import LinkedView, dropdown, float_slider, slider
-from atomlens.widgets.latent_models import LatentModel, ManifoldModel
+from atomlens.widgets.latent_models import LatentModel
+from atomlens.widgets.manifold_models import ManifoldModel
 
 __all__ = ["latent_explorer", "manifold_explorer"]
 
@@ -68,9 +69,7 @@ class ManifoldExplorer(_LatentView):
         self.canvas.mpl_connect("motion_notify_event", self._on_motion)
         self.canvas.mpl_connect("button_press_event", self._on_press)
         self._on_plane()
-        # At every move of the mouse, to lay the axes out anew would take longer than to draw them.
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")
+        self._settle()
 
     @styled
     def _on_plane(self, _=None):
@@ -107,11 +106,17 @@ class ManifoldExplorer(_LatentView):
 
 
 class LatentExplorer(_LatentView):
-    """Image, latent map and cloud: windows marked in one of them are marked in the others, and averaged."""
+    """Image, latent map and cloud: windows marked in one of them are marked in the others, and averaged.
+
+    Below, what is decoded along the latent of the map.
+    """
 
     def __init__(self, model):
-        mosaic = [["image", "map", "cloud", n] for n in range(3)]
-        figure, axes = plotting.new_figure(mosaic, size=(10.4, 3.6), width_ratios=[1.3, 1.5, 1.3, 0.62])
+        mosaic = [*(["image", "map", "cloud", n] for n in range(3)), [*["along"] * 3, "."]]
+        figure, axes = plotting.new_figure(
+            mosaic, size=(9.2, 4.8), width_ratios=[1.3, 1.5, 1.3, 0.62], height_ratios=[1, 1, 1, 1.25]
+        )
+        self._along_ax = axes.pop("along")
         self._image_ax, self._map_ax, self._cloud_ax, *self._small = axes.values()
         maps = [(spoken(name), name) for name in model.poses + model.names]
         controls = {
@@ -147,6 +152,10 @@ class LatentExplorer(_LatentView):
         colours = latent_colours(latent)
         self._map.set(cmap=colours["cmap"], clim=(colours["vmin"], colours["vmax"]))
         self._map_ax.set_title(with_unit(model.shown), loc="left", weight="bold", size=10.5)
+        self._along_ax.clear()
+        plotting.draw_manifold(self._along_ax, model.traversal, names=[model.shown])
+        title = f"Decoded along {spoken(model.shown)}, the rest as usual"
+        self._along_ax.set_title(title, loc="left", weight="bold", size=10.5)
         self._on_plane()
 
     @styled
@@ -156,7 +165,7 @@ class LatentExplorer(_LatentView):
         ax.clear()
         self._dots = plotting.draw_latents(
             ax, model.points, latent.values.ravel(), names=self._plane_names(),
-            title="Windows by their content", shuffle=False, legend=False, **latent_colours(latent),
+            title="By their content", shuffle=False, legend=False, **latent_colours(latent),
         )  # fmt: skip
         ax.set_facecolor(_BEHIND)
         ax.set_box_aspect(1)

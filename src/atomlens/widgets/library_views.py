@@ -16,7 +16,7 @@ class LibraryGallery(LinkedView):
 
     def __init__(self, model):
         mosaic = [["one", "one", *range(4 * row, 4 * row + 4)] for row in range(2)]
-        figure, axes = plotting.new_figure(mosaic, size=(9.6, 3.9))
+        figure, axes = plotting.new_figure(mosaic, size=(9.2, 3.9))
         self._one, *self._small = axes.values()
         controls = {
             "method": dropdown("grouped by", METHODS, model.method),

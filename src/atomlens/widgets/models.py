@@ -6,8 +6,8 @@ import numpy as np
 import traitlets
 import xarray as xr
 
-from atomlens import spectra
-from atomlens._types import Any, DataArray, KChoice
+from atomlens import metrics, spectra
+from atomlens._types import Any, ArrayLike, DataArray, KChoice
 from atomlens.widgets._model import Model
 
 __all__ = ["ClusterModel", "CockpitModel"]
@@ -24,8 +24,10 @@ class ClusterModel(Model):
     Parameters
     ----------
     si : DataArray of shape (H, W, L) or (W, L)
-    name : str
-        What the data are called in the code that is shown.
+    truth : array_like of int, shape (H, W) or (W,), optional
+        The planted labels, where they are known; negative where nothing is scored.
+    name, truth_name : str
+        What the data and the truth are called in the code that is shown.
     random_state : int
     **traits
         Initial values of the traits.
@@ -33,15 +35,18 @@ class ClusterModel(Model):
     Raises
     ------
     ValueError
-        If the scan is neither a map nor a line.
+        If the scan is neither a map nor a line, or the truth does not fit it.
+    TypeError
+        If the truth is not of whole numbers.
 
     Examples
     --------
     >>> from atomlens import simulate
-    >>> model = ClusterModel(simulate.spectra.eels(2, shape=(8, 8)).data, n_clusters=2)
+    >>> phantom = simulate.spectra.eels(2, shape=(8, 8))
+    >>> model = ClusterModel(phantom.data, phantom.truth.labels, n_clusters=2)
     >>> model.region = (0, 2, 0, 2)
-    >>> model.selected.dims
-    ('energy',)
+    >>> model.selected.dims, model.ari
+    (('energy',), 1.0)
     """
 
     n_clusters = traitlets.Int(3, min=1, max=len("0123456789"), help="Number of clusters.")
@@ -51,13 +56,24 @@ class ClusterModel(Model):
     result = traitlets.Any(None, allow_none=True, help="ClusterResult of the current settings.")
     selected = traitlets.Any(None, allow_none=True, help="Mean spectrum of the region.")
 
-    def __init__(self, si: DataArray, *, name: str = "si", random_state: int = 0, **traits: Any) -> None:
+    def __init__(
+        self,
+        si: DataArray,
+        truth: ArrayLike | None = None,
+        *,
+        name: str = "si",
+        truth_name: str = "truth",
+        random_state: int = 0,
+        **traits: Any,
+    ) -> None:
         if not isinstance(si, xr.DataArray) or si.ndim not in (2, 3):
             raise ValueError(
                 "the explorer shows maps (y, x, energy) and line scans (x, energy) as DataArrays"
             )
-        self.si = si
-        self.name = name
+        if truth is not None:  # what cannot be scored is refused before anything is clustered
+            metrics.adjusted_rand_index(np.zeros(si.shape[:-1], int), truth)
+        self.si, self.truth = si, truth
+        self.name, self.truth_name = name, truth_name
         self.random_state = random_state
         self.scan_dims = si.dims[:-1]
         # The middle pixel, so that there is something to see before the first click.
@@ -99,6 +115,13 @@ class ClusterModel(Model):
         return {dim: slice(low, high) for dim, low, high in pairs}
 
     @property
+    def ari(self) -> Any:
+        """Adjusted Rand index of the labels with the truth; None without a truth."""
+        if self.truth is None or self.result is None:
+            return None
+        return metrics.adjusted_rand_index(self.result.labels, self.truth)
+
+    @property
     def selected_cluster(self) -> Any:
         """The cluster that most points of the region belong to; -1 when they are all left out."""
         labels = self.result.labels.isel(self._slices()).values
@@ -111,15 +134,18 @@ class ClusterModel(Model):
         k = "None" if self.method == "hdbscan" else self.n_clusters
         slices = ", ".join(f"{d}=slice({s.start}, {s.stop})" for d, s in self._slices().items())
         dims = ", ".join(f'"{d}"' for d in self.scan_dims)
+        score = [f"ari = metrics.adjusted_rand_index(result.labels, {self.truth_name})"]
+        known = self.truth is not None
         return "\n".join(
             (
-                "from atomlens import spectra",
+                "from atomlens import " + ("metrics, spectra" if known else "spectra"),
                 "",
                 f'steps = spectra.recommended_pipeline({self.name}, normalise="{self.normalise}")',
                 "result = spectra.cluster(",
                 f'    {self.name}, {k}, "{self.method}", preprocess=steps, random_state={self.random_state}',
                 ")",
                 f"selected = {self.name}.isel({slices}).mean([{dims}])",
+                *(score if known else ()),
             )
         )
 
@@ -156,6 +182,7 @@ class CockpitModel(Model):
         self.choice = spectra.choose_k(si, random_state=random_state) if choice is None else choice
         self.name = name
         self.random_state = random_state
+        self._results = {}  # by k: computed once
         super().__init__()
         self.k = self.choice.recommended
 
@@ -168,7 +195,9 @@ class CockpitModel(Model):
 
     @traitlets.observe("k")
     def _cluster(self, _=None):
-        self.result = spectra.cluster(self.si, self.k, random_state=self.random_state)
+        if self.k not in self._results:
+            self._results[self.k] = spectra.cluster(self.si, self.k, random_state=self.random_state)
+        self.result = self._results[self.k]
 
     @property
     def code(self) -> str:

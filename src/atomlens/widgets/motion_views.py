@@ -19,7 +19,7 @@ class TrackExplorer(LinkedView):
     def __init__(self, model):
         half = _SHOWN // 2
         mosaic = [["movie"] * half + ["matrix"] * half] * 3 + [["states"] * _SHOWN] + [list(range(_SHOWN))]
-        figure, axes = plotting.new_figure(mosaic, size=(9.6, 4.6), height_ratios=[1, 1, 1, 0.3, 0.9])
+        figure, axes = plotting.new_figure(mosaic, size=(9.2, 4.6), height_ratios=[1, 1, 1, 0.3, 0.9])
         self._movie, self._matrix, self._states = axes["movie"], axes["matrix"], axes["states"]
         self._small = [axes[n] for n in range(_SHOWN)]
         controls = {"frame": slider("frame", 0, len(model.movie) - 1, model.frame)}
@@ -27,14 +27,23 @@ class TrackExplorer(LinkedView):
         hint = "Click a defect to follow it; click a cell of the matrix, then go from event to event."
         super().__init__(model, figure, controls, others=[self.next], hint=hint, verdict=True)
         self.next.on_click(lambda _: model.next_event())
-        model.observe(self._show, ["frame", "particle", "entry"])
+        model.observe(self._on_place, ["frame", "particle"])
+        model.observe(self._on_entry, "entry")
         self.canvas.mpl_connect("button_press_event", self._on_click)
-        self._show()
+        self._on_place()
+        self._on_entry()
+        self._settle()
 
-    def _show(self, _=None):
+    def _on_place(self, _=None):
         self._show_movie()
-        self._show_matrix()
         self._show_path()
+        self._tell()
+
+    def _on_entry(self, _=None):
+        self._show_matrix()
+        self._tell()
+
+    def _tell(self):
         model = self.model
         before, after = (model.transitions.states[n] for n in model.entry)
         self._say(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from atomlens import plotting
-from atomlens._types import Any, DataArray, KChoice
+from atomlens._types import Any, ArrayLike, DataArray, KChoice
 from atomlens.plotting.drawing import along
 from atomlens.spectra import METHODS
 from atomlens.widgets._linked import LinkedView, dropdown, slider
@@ -17,11 +17,12 @@ __all__ = ["cluster_explorer", "k_cockpit"]
 class ClusterExplorer(LinkedView):
     """Label map and spectra, linked: click or drag on the map to see the spectra behind it."""
 
-    def __init__(self, model):
+    def __init__(self, model, edges=None):
+        self._edges_known = edges
         is_map = len(model.scan_dims) == 2
         if is_map:
             figure, (self._map_ax, self._ax) = plotting.new_figure(
-                1, 2, size=(9.6, 3.6), width_ratios=[2.6, 5]
+                1, 2, size=(9.2, 3.6), width_ratios=[2.6, 5]
             )
         else:
             figure, (self._map_ax, self._ax) = plotting.new_figure(
@@ -33,7 +34,7 @@ class ClusterExplorer(LinkedView):
             "normalise": dropdown("normalise", NORMALISATIONS, model.normalise),
         }
         hint = "Click or drag on the label map: its mean spectrum is drawn in black over the clusters."
-        super().__init__(model, figure, controls, hint=hint)
+        super().__init__(model, figure, controls, hint=hint, verdict=model.truth is not None)
         model.observe(self._on_result, "result")
         model.observe(self._on_selected, "selected")
         self._press = None
@@ -48,7 +49,9 @@ class ClusterExplorer(LinkedView):
         self._map_ax.clear()
         plotting.draw_labels(self._map_ax, result.labels, title="Clusters")
         self._ax.clear()
-        plotting.draw_spectra(self._ax, result.spectra, result.spread)
+        plotting.draw_spectra(self._ax, result.spectra, result.spread, edges=self._edges_known)
+        if self.model.ari is not None:
+            self._say(f"Agreement with the truth (1 is perfect, 0 chance): ARI = <b>{self.model.ari:.3f}</b>")
         (self._box,) = self._map_ax.plot([], [], color="black", linewidth=1.8)
         dim = self.model.si.dims[-1]
         axis = along(self.model.si, dim)
@@ -109,40 +112,63 @@ class ClusterExplorer(LinkedView):
 
 
 class KCockpit(LinkedView):
-    """Seven criteria and the label map of one k: move the slider and see what each k means."""
+    """Seven criteria, and label map and spectra of one k: move the slider and see what each k means."""
 
-    def __init__(self, model):
-        mosaic = [[*range(4), "map"], [*range(4, 8), "map"]]
-        figure, axes = plotting.new_figure(mosaic, size=(9.4, 4.2), width_ratios=[1, 1, 1, 1, 1.8])
-        self._map_ax = axes.pop("map")
+    def __init__(self, model, edges=None):
+        self._edges_known = edges
+        mosaic = [[*range(4), "map"], [*range(4, 8), "spectra"]]
+        figure, axes = plotting.new_figure(mosaic, size=(9.2, 4.8), width_ratios=[1, 1, 1, 1, 2.6])
+        self._map_ax, self._ax = axes.pop("map"), axes.pop("spectra")
         tried = model.choice.table.index
         k = slider("clusters k", int(tried.min()), int(tried.max()), model.k)
-        hint = "Orange dots: what each criterion prefers. Blue bars: the k of the map."
+        hint = "Orange dots: what each criterion prefers. Blue bars: the k of map and spectra."
         super().__init__(model, figure, {"k": k}, hint=hint)
         self._marks = plotting.draw_criteria(axes.values(), model.choice, current=model.k)
+        for ax in axes.values():  # eight of them share a little more than half of the width
+            ax.tick_params(labelsize=8)
+            ax.xaxis.label.set_size(8.5)
         model.observe(self._on_result, "result")
         self._on_result()
+        self._settle()
 
     def _on_result(self, _=None):
         for mark in self._marks:
             mark.set_xdata([self.model.k, self.model.k])
         self._map_ax.clear()
-        title = f"k = {self.model.k}, silhouette {self.model.result.scores.silhouette:.2f}"
-        plotting.draw_labels(self._map_ax, self.model.result.labels, title=title)
+        result = self.model.result
+        title = f"k = {self.model.k}, silhouette {result.scores.silhouette:.2f}"
+        plotting.draw_labels(self._map_ax, result.labels, title=title)
+        self._ax.clear()
+        title = "Their mean spectra"
+        plotting.draw_spectra(self._ax, result.spectra, title=title, edges=self._edges_known)
+        self._ax.get_legend().remove()  # of many clusters it would hide the lines
         self._redraw()
 
 
-def cluster_explorer(si: DataArray, *, name: str = "si", random_state: int = 0, **settings: Any) -> Any:
+def cluster_explorer(
+    si: DataArray,
+    truth: ArrayLike | None = None,
+    edges: dict[str, float] | None = None,
+    *,
+    name: str = "si",
+    random_state: int = 0,
+    **settings: Any,
+) -> Any:
     """Explore the clusters of a spectrum image or line scan by hand.
 
     Parameters
     ----------
     si : DataArray of shape (H, W, L) or (W, L)
+    truth : array_like of int, shape (H, W) or (W,), optional
+        The planted labels, where they are known: the adjusted Rand index with them is shown.
+    edges : dict of str to float, optional
+        What is known on the axis of the spectra, such as ``{"O K": 532}``: marked there.
     name : str
         What the data are called in the code that is shown.
     random_state : int
     **settings
-        Initial ``n_clusters``, ``method``, ``normalise`` or ``region`` (see `ClusterModel`).
+        Initial ``n_clusters``, ``method``, ``normalise`` or ``region``, and ``truth_name`` (see
+        `ClusterModel`).
 
     Returns
     -------
@@ -153,27 +179,38 @@ def cluster_explorer(si: DataArray, *, name: str = "si", random_state: int = 0, 
     ------
     ImportError
         If ipywidgets or ipympl is not installed.
+    ValueError, TypeError
+        If the scan is neither a map nor a line, or the truth does not fit it.
 
     Examples
     --------
     >>> from atomlens import simulate
-    >>> view = cluster_explorer(simulate.spectra.eels(2, shape=(8, 8)).data, n_clusters=2)
-    >>> view.n_clusters.value
-    2
+    >>> phantom = simulate.spectra.eels(2, shape=(8, 8))
+    >>> view = cluster_explorer(phantom.data, phantom.truth.labels, {"O K": 532}, n_clusters=2)
+    >>> view.model.ari
+    1.0
     """
-    return ClusterExplorer(ClusterModel(si, name=name, random_state=random_state, **settings))
+    model = ClusterModel(si, truth, name=name, random_state=random_state, **settings)
+    return ClusterExplorer(model, edges)
 
 
 def k_cockpit(
-    si: DataArray, choice: KChoice | None = None, *, name: str = "si", random_state: int = 0
+    si: DataArray,
+    choice: KChoice | None = None,
+    edges: dict[str, float] | None = None,
+    *,
+    name: str = "si",
+    random_state: int = 0,
 ) -> Any:
-    """Compare numbers of clusters by hand.
+    """Compare numbers of clusters by hand: criteria, label map and mean spectra of each k.
 
     Parameters
     ----------
     si : DataArray of shape (..., L)
     choice : KChoice, optional
         From `atomlens.spectra.choose_k`; computed when it is not given.
+    edges : dict of str to float, optional
+        What is known on the axis of the spectra, such as ``{"O K": 532}``: marked there.
     name : str
         What the data are called in the code that is shown.
     random_state : int
@@ -196,4 +233,4 @@ def k_cockpit(
     >>> view.k.max
     3
     """
-    return KCockpit(CockpitModel(si, choice, name=name, random_state=random_state))
+    return KCockpit(CockpitModel(si, choice, name=name, random_state=random_state), edges)
