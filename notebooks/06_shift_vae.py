@@ -353,7 +353,7 @@ brush
 show(brush.figure, alt="An image, a map of a latent, and the cloud of its windows, linked.")
 
 # %% [markdown]
-# **Figure 6.10.** The linked explorer as it opens.
+# **Figure 6.10.** The linked explorer as it opens: image, map, cloud, and what is decoded along the latent of the map.
 #
 # ## 7 · Where it fails
 #

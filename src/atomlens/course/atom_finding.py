@@ -32,10 +32,12 @@ class Exercise(Lesson):
 
     Attributes
     ----------
+    structure : Structure
+        What is imaged.
     sample : Sample
-        An image at low dose, with its truth.
+        Its image at low dose, with its truth.
     bright : Sample
-        The same structure with plenty of electrons.
+        Its image with plenty of electrons.
     secret : DataArray
         An image whose truth is not shown.
     noise : ndarray
@@ -57,9 +59,9 @@ class Exercise(Lesson):
             lambda **o: simulate.structures.perovskite(formula="PbTiO3", **o),
             lambda **o: simulate.structures.dumbbells("CdTe", **o),
         )
-        structure = builders[self.seed % 3](size=_SIZE, rotation=float(self.seed % 90))
-        self.sample = simulate.image(structure, electrons=120, random_state=self.seed)
-        self.bright = simulate.image(structure, electrons=5000, random_state=self.seed + 1)
+        self.structure = builders[self.seed % 3](size=_SIZE, rotation=float(self.seed % 90))
+        self.sample = simulate.image(self.structure, electrons=120, random_state=self.seed)
+        self.bright = simulate.image(self.structure, electrons=5000, random_state=self.seed + 1)
         other = builders[(self.seed + 1) % 3](size=_SIZE, rotation=float(self.seed % 77))
         self._hidden = simulate.image(other, electrons=150, random_state=self.seed + 2)
         self.secret = self._hidden.data

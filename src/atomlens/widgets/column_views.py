@@ -20,7 +20,7 @@ class ImagingExplorer(LinkedView):
 
     def __init__(self, model):
         figure, (self._left, self._right) = plotting.new_figure(
-            1, 2, size=(9.4, 4.4), sharex=True, sharey=True
+            1, 2, size=(9.2, 4.3), sharex=True, sharey=True
         )
         dose = {"log": True, "readout": ".0f"}
         controls = {

@@ -6,7 +6,7 @@ __all__ = ["HINTS", "QUESTIONS"]
 
 HINTS = {
     "number of columns": (
-        "some columns of the truth are not asked for, such as those at the rim: which say that they are?",
+        "some rows may be too weak to be asked for, as oxygen is: which say that they are asked for?",
         "a column of True and False marks the rows that count; True counts as 1",
         "(True, False, True) has the sum 2",
     ),
