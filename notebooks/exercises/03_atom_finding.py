@@ -35,7 +35,8 @@ show(
 # %% [markdown]
 # ## 1 · Read the truth
 #
-# `sample.truth` is a table with one row a column. How many columns are asked for (`scored`)?
+# `sample.truth` is a table with one row a column. Some may be too weak to be asked for, as oxygen is. How many columns are
+# asked for (`scored`)?
 
 # %%
 # Your code here
@@ -148,7 +149,7 @@ option = ...
 exercise.question("finer pixels", option)
 
 # %% [markdown]
-# Now find the columns of `exercise.bright`, *and refine them*. The check divides your error by the bound.
+# Now find the columns of `exercise.bright.data`, *and refine them*. The check divides your error by the bound.
 
 # %%
 # Your code here
@@ -196,8 +197,9 @@ exercise.question("sure of it", option)
 # %% [markdown]
 # ## 6 · Free: how low can you go?
 #
-# Image the same structure with fewer and fewer electrons (`simulate.image(..., electrons=...)`). At which dose
-# does F1 fall below 0.9, for the network and for `columns.find_peaks`? There is no check here, only a curve.
+# Image `exercise.structure` at 50, 20, 10, 5, 3 and 2 electrons: `simulate.image(exercise.structure, electrons=20)`. Score
+# what is found with `metrics.match(found, truth, tolerance=4).f1`. At which dose does F1 fall below 0.9, for the network and
+# for `columns.find_peaks`? There is no check here, only a curve.
 
 # %% [markdown]
 # ## How did it go?

@@ -289,7 +289,7 @@ exercise.check_multiple(n_cells)
 # %% [markdown]
 # ## 9 · Free: how short a displacement?
 #
-# Simulate films with four variants as in section 7 of the lesson, and lower `polar`, but ask the *verdict* instead of the
+# Simulate films with four variants as in lesson 04b, section 3, and lower `polar`, but ask the *verdict* instead of the
 # labels. Down to which displacement are there four variants? And with `variants=(0,)`, a single one: down to
 # which is it called ferroic? There is no check here, only two numbers that differ a lot.
 

@@ -40,6 +40,7 @@ show(figure, alt="Three of your samples: a perfect crystal, a film, and a twinne
 # `exercise.sizes` lists (height, width) of five windows, in pixels. For one of them the Patterson function of
 # `exercise.crystal` does not depend on where the window is cut, without any taper. Which one? Hand in its
 # (height, width) in pixels, as it stands in the list.
+# `translation_spread(image, size)` says how much the function changes with the place of the cut: 0 is not at all.
 
 # %%
 # Your code here
@@ -62,7 +63,7 @@ exercise.question("a larger window", option)
 # %% [markdown]
 # ## 2 · A kernel without labels
 #
-# The closest two rows of `exercise.features` lie a distance *near* apart, the farthest two a distance *far*. For which
+# The closest two different rows of `exercise.features` lie a distance *near* apart, the farthest two a distance *far*. For which
 # γ does the kernel exp(−γ d²) differ most between these two distances? Use NumPy alone.
 
 # %%
