@@ -263,7 +263,7 @@ def _noisier(microscope, times):
 
 
 def _footprint(form, x, y, theta, shape, pixel_size, grown=1.0):
-    """Where in the frame a particle lies, as an index, and its height there; enlarged by a factor if asked."""
+    """Where in the frame a particle lies, as an index, and its height there; enlarged if asked."""
     reach = int(np.ceil(grown * form.reach / pixel_size)) + 1
     ranges = []
     for at, n in zip((y, x), shape, strict=True):
