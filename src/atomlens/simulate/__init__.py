@@ -1,6 +1,16 @@
 """Planted truth: simulators whose answer is known exactly."""
 
-from atomlens.simulate import defects, movies, multislice, shifted, spectra, stm, strain, structures
+from atomlens.simulate import (
+    defects,
+    movies,
+    multislice,
+    particles,
+    shifted,
+    spectra,
+    stm,
+    strain,
+    structures,
+)
 from atomlens.simulate.imaging import Instrument, image
 from atomlens.simulate.positions import column_positions
 from atomlens.simulate.processing import process
@@ -12,6 +22,7 @@ __all__ = [
     "image",
     "movies",
     "multislice",
+    "particles",
     "process",
     "shifted",
     "spectra",
