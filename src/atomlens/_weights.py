@@ -37,6 +37,9 @@ class Kind:
 
 COLUMN_FINDER = Kind("atomlens.columns", 1, "an atomlens model that finds columns", "columns")
 SHIFT_VAE = Kind("atomlens.shiftvae", 3, "a shift-VAE", "shiftvae")
+PARTICLE_NETWORK = Kind(
+    "atomlens.particles", 1, "a network that finds particles and their angles", "particles"
+)
 DEFECT_NETWORK = Kind("atomlens.dynamics", 1, "a network that finds defects in frames", "dynamics")
 
 
@@ -140,7 +143,9 @@ def _fault(mark, kind):
     """What is wrong with the first entry of a description; an empty string if nothing is."""
     # Until there was a second kind of network, a finder of columns was marked by the number of its version.
     name, _, version = str(mark).rpartition(" ") if mark != 1 else ("atomlens.columns", "", "1")
-    found = next((k for k in (COLUMN_FINDER, SHIFT_VAE, DEFECT_NETWORK) if k.name == name), None)
+    found = next(
+        (k for k in (COLUMN_FINDER, SHIFT_VAE, DEFECT_NETWORK, PARTICLE_NETWORK) if k.name == name), None
+    )
     if found is None or not version.isdecimal():
         raise ValueError(f"format {mark!r}")
     if found is not kind:

@@ -1,0 +1,80 @@
+"""The network: an encoder-decoder with a pyramid of dilated convolutions where the picture is smallest."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+_DILATIONS = (1, 2, 4, 8)
+
+
+def _block(first, last, dilation=1):
+    return nn.Sequential(
+        nn.Conv2d(first, last, 3, padding=dilation, dilation=dilation),
+        nn.BatchNorm2d(last),
+        nn.LeakyReLU(0.1),
+    )
+
+
+class OrientationNet(nn.Module):
+    """From a frame (N, 1, H, W), H and W multiples of 4, to place, cosine and sine (N, 3, H, W).
+
+    Skip connections bring back what is fine; the pyramid (L.-C. Chen and others, IEEE TPAMI 40, 834, 2018)
+    sees surroundings of several sizes at once.
+    """
+
+    def __init__(self, filters, template):
+        super().__init__()
+        self.register_buffer(
+            "template", torch.as_tensor(template, dtype=torch.float32)
+        )  # travels with the weights
+        a, b, c = filters, 2 * filters, 4 * filters
+        self.fine = nn.Sequential(_block(1, a), _block(a, a))
+        self.middle = nn.Sequential(_block(a, b), _block(b, b))
+        self.coarse = _block(b, c)
+        self.pyramid = nn.ModuleList([_block(c, c // 2, dilation) for dilation in _DILATIONS])
+        self.join = _block(len(_DILATIONS) * c // 2, c)
+        self.up_middle, self.up_fine = _block(c + b, b), _block(b + a, a)
+        self.answer = nn.Conv2d(a, 3, 1)
+
+    def forward(self, x):
+        """Logits of the place; cosine and sine of the angle, times how sure they are."""
+        fine = self.fine(x)
+        middle = self.middle(F.max_pool2d(fine, 2))
+        coarse = self.coarse(F.max_pool2d(middle, 2))
+        coarse = self.join(torch.cat([level(coarse) for level in self.pyramid], 1))
+        middle = self.up_middle(torch.cat([_up(coarse, middle), middle], 1))
+        fine = self.up_fine(torch.cat([_up(middle, fine), fine], 1))
+        place, angle = self.answer(fine).split((1, 2), 1)
+        return place, torch.tanh(angle)
+
+
+def _up(small, like):
+    return F.interpolate(small, size=like.shape[2:], mode="bilinear", align_corners=False)
+
+
+def fitted(pictures, template, *, filters, steps, rate, progress):
+    """Train on batches of (crops, answers) that `pictures` makes; returns the network and its losses."""
+    net = OrientationNet(filters, template)
+    optimiser = torch.optim.Adam(net.parameters(), rate)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
+    losses = []
+    for _ in progress(range(steps)):
+        crops, answers = map(torch.from_numpy, pictures())
+        place, angle = net(crops)
+        blob = answers[:, :1]
+        wrong_place = F.binary_cross_entropy_with_logits(place, blob)
+        wrong_angle = (((angle - answers[:, 1:]) ** 2).sum(1, keepdim=True) * blob).sum() / blob.sum().clamp(
+            min=1
+        )
+        loss = _PLACE * wrong_place + wrong_angle
+        optimiser.zero_grad()
+        loss.backward()
+        optimiser.step()
+        schedule.step()
+        losses.append((float(wrong_place.detach()), float(wrong_angle.detach())))
+    return net.eval(), losses
+
+
+_PLACE = 4.0  # weight of places against angles: both losses are then about as large at the end
