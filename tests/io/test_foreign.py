@@ -599,3 +599,11 @@ def test_what_unpacks_to_much_is_lazy_by_itself(tmp_path, monkeypatch):
     io.write(xr.DataArray(np.zeros((200, 200)), dims=("y", "x")), tmp_path / "a.zarr")
     for name in ("a.h5", "a.zarr"):
         assert io.read(tmp_path / name).chunks
+
+
+def test_three_planes_are_a_movie_if_that_is_asked_for(tmp_path):
+    planes = np.random.default_rng(0).integers(0, 255, (3, 40, 50), dtype="u1")
+    tifffile.imwrite(tmp_path / "three.tif", planes, photometric="rgb", planarconfig="separate")
+    movie = io.read(tmp_path / "three.tif", kind="movie")
+    assert movie.dims == ("time", "y", "x")
+    np.testing.assert_array_equal(movie, planes)

@@ -112,8 +112,8 @@ def load(
 
 def _new_name(name):
     """Names of simulated sets ended in "_twin" once."""
-    new = f"{str(name).removesuffix('_twin')}_phantom"
-    return new if str(name).endswith("_twin") and new in PHANTOMS else name
+    new = str(name).replace("_twin", "_phantom")
+    return new if new in PHANTOMS else name
 
 
 def list() -> DataFrame:

@@ -82,7 +82,13 @@ def _recognised(signal, what, kind, attrs):
     """Name the dims from units and names, and calibrate the coordinates."""
     import xarray as xr
 
-    data, axes = _squeeze(_grey(signal.load(), what, attrs), list(signal.axes))
+    data, axes = signal.load(), list(signal.axes)
+    if kind == "movie" and data.dtype.names and data.ndim == 2:  # three frames look like planes of colours
+        data, axes = (
+            np.stack([data[name] for name in data.dtype.names]),
+            [Axis(len(data.dtype.names), "time"), *axes],
+        )
+    data, axes = _squeeze(_grey(data, what, attrs), axes)
     _check_numbers(data, what)
     data = data if data.dtype.isnative else data.astype(data.dtype.newbyteorder("="))
     if kind is None:
