@@ -141,6 +141,7 @@ FLOORS = [
     "shiftvae",
     "library",
     "dynamics",
+    "particles",
     "notebook",
     "plotting",
     "course",
@@ -192,7 +193,17 @@ def public_functions():
 # Modules that a face opens as such: al.simulate.spectra.eels
 OPEN = {
     f"atomlens.simulate.{name}"
-    for name in ("defects", "movies", "multislice", "shifted", "spectra", "stm", "strain", "structures")
+    for name in (
+        "defects",
+        "movies",
+        "multislice",
+        "particles",
+        "shifted",
+        "spectra",
+        "stm",
+        "strain",
+        "structures",
+    )
 } | {"atomlens.columns.losses"}
 
 

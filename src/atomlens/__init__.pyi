@@ -14,6 +14,7 @@ from . import (
     library as library,
     metrics as metrics,
     notebook as notebook,
+    particles as particles,
     patterson as patterson,
     plotting as plotting,
     report as report,

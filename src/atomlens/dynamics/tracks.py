@@ -10,7 +10,7 @@ import pandas as pd
 from scipy.spatial import cKDTree
 
 from atomlens._doubts import inherited, warn
-from atomlens._types import DataFrame
+from atomlens._types import ArrayLike, DataFrame
 
 __all__ = ["events", "link", "remove_drift"]
 
@@ -31,6 +31,7 @@ def link(
     search_range: float | None = None,
     memory: int = 2,
     n_frames: int | None = None,
+    beside: tuple[ArrayLike, float] | None = None,
 ) -> DataFrame:
     """Link the detections of a movie to tracks (trackpy), each a defect followed from frame to frame.
 
@@ -46,6 +47,10 @@ def link(
         Frames for which a defect may be missed and is still the same.
     n_frames : int, optional
         Frames of the movie, if the last ones may be empty.
+    beside : (array_like of shape (N, k), float), optional
+        What else a detection keeps from frame to frame, of order one, such as cosine and sine of an angle;
+        and the share of the search range that a difference of one counts. It decides between detections that
+        are about as near.
 
     Returns
     -------
@@ -98,7 +103,7 @@ def link(
             f"{len(empty)} of {n_frames} frames hold no detection: tracks break where more than {memory} in "
             "a row are empty; look at the detector, or raise memory"
         )
-    table = table.assign(particle=_linked(table, found, memory, drift))
+    table = table.assign(particle=_linked(table, found, memory, drift, _beside(beside, len(table))))
     table = table.sort_values(["particle", "frame"], kind="stable").reset_index(drop=True)
     table.attrs = {
         **detections.attrs,
@@ -255,7 +260,19 @@ def _from_displacements(distances, pairs, density):
     return max(_MARGIN * farthest, 1e-3 * typical, 0.5), reason
 
 
-def _linked(table, search_range, memory, drift):
+def _beside(beside, n):
+    """Further coordinates, in units of the search range, and how far apart they can be."""
+    if beside is None:
+        return np.zeros((n, 0)), 0.0
+    values, share = np.asarray(beside[0], dtype=float), beside[1]
+    if values.ndim != 2 or len(values) != n or not np.isfinite(values).all():
+        raise ValueError(f"beside needs a finite row for each of {n} detections, got shape {values.shape}")
+    if not 0 <= share < np.inf:
+        raise ValueError(f"the share of the search range must be 0 or more, got {share!r}")
+    return share * values, share * float(np.linalg.norm(np.ptp(values, axis=0))) if n else 0.0
+
+
+def _linked(table, search_range, memory, drift, beside):
     """Number of the track of every row."""
     if not len(table):
         return np.zeros(0, dtype=int)
@@ -264,6 +281,8 @@ def _linked(table, search_range, memory, drift):
     xy = table[["x", "y"]].to_numpy(dtype=float) - frames[:, None] * drift
     # Of links that are as good, trackpy takes one by its address in memory: here the places decide.
     xy = xy + _TIE * search_range * np.random.default_rng(0).uniform(-1, 1, xy.shape)
+    xy = np.column_stack([xy, search_range * beside[0]])
+    search_range = search_range * np.hypot(1, beside[1])
     rows = _rows_of_frames(frames)
     nobody = np.zeros(0, dtype=int)
     # Empty frames are passed on: a memory counts them.

@@ -1,4 +1,4 @@
-"""Particles on a surface: where each is, how it is turned, and how sure that is.
+"""Particles on a surface: where each is, how it is turned, how sure that is, and what they do in time.
 
 Examples
 --------
@@ -11,7 +11,25 @@ Examples
 
 from atomlens.particles.baselines import by_moments, by_template
 from atomlens.particles.levelling import level
+from atomlens.particles.movies import domains, frame_quality, link
 from atomlens.particles.network import ParticleNetwork, load_model, train
-from atomlens.particles.score import agreement
+from atomlens.particles.score import Agreement, agreement
+from atomlens.particles.turning import RotationalDiffusion, StepTails, rotational_diffusion, step_tails
 
-__all__ = ["ParticleNetwork", "agreement", "by_moments", "by_template", "level", "load_model", "train"]
+__all__ = [
+    "Agreement",
+    "ParticleNetwork",
+    "RotationalDiffusion",
+    "StepTails",
+    "agreement",
+    "by_moments",
+    "by_template",
+    "domains",
+    "frame_quality",
+    "level",
+    "link",
+    "load_model",
+    "rotational_diffusion",
+    "step_tails",
+    "train",
+]

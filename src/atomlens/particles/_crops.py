@@ -5,35 +5,36 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from atomlens.particles._frames import normalised
+from atomlens.particles._frames import background_of, normalised
 
 BLOB = 2.5  # pixels, the width of the answer at a particle
 _STRETCH = 0.1  # by how much sizes vary either way
+_GAIN = (0.8, 1.25)  # by which heights vary from frame to frame
 _NEAR = 0.8  # of the crops, the share around a particle; the others lie anywhere
 _CROWDED, _TRIES = 0.5, 30  # of the crops, the share that is made crowded; places tried in each
 _OUTLINE, _OVERLAP = 0.3, 0.03  # of the height, a particle's outline; of its area, what may be covered
 _BEYOND = 5  # pixels beyond a crop, to where particles still show in its answer
 
 
-def batch(pixels, xy, theta, symmetry, template, noise, rng, *, count, size):
+def batch(pixels, xy, theta, symmetry, template, noise, rng, *, count, size, stretch=_STRETCH):
     """Crops, and their answers: (count, 1, s, s); (count, 3, s, s) of place, cos n theta, sin n theta.
 
-    A crop is turned by any angle, and its labels with it. In half of them, copies of the `template` are put into the
-    gaps, so that particles touch; noise of any strength up to some times that of the frame is added, steps from
-    line to line, and now and then a scar.
+    A crop is turned by any angle, and its labels with it. In half of them, copies of the `template` are put
+    into the gaps, so that particles touch; noise of any strength up to some times that of the frame is added,
+    steps from line to line, and now and then a scar.
     """
     crops = np.empty((count, 1, size, size), np.float32)
     answers = np.zeros((count, 3, size, size), np.float32)
     height, width = pixels.shape
     half = (size - 1) / 2
     y, x = np.mgrid[:size, :size].astype(float)
-    empty = float(np.median(pixels))
+    empty, high = background_of(pixels), template.max()
     for k in range(count):
         if rng.random() < _NEAR:
             middle = xy[rng.integers(len(xy))] + rng.uniform(-size / 3, size / 3, 2)
         else:
             middle = rng.uniform((0, 0), (width, height))
-        turn, zoom = rng.uniform(0, 360), rng.uniform(1 - _STRETCH, 1 + _STRETCH)
+        turn, zoom = rng.uniform(0, 360), rng.uniform(1 - stretch, 1 + stretch)
         cos, sin = np.cos(np.radians(turn)), np.sin(np.radians(turn))
         u, v = (x - half) / zoom, (y - half) / zoom
         at = [-sin * u + cos * v + middle[1], cos * u + sin * v + middle[0]]
@@ -42,7 +43,7 @@ def batch(pixels, xy, theta, symmetry, template, noise, rng, *, count, size):
         there = np.column_stack([cos * dx - sin * dy + half, sin * dx + cos * dy + half, theta + turn])
         if rng.random() < _CROWDED:
             crop, there = _crowded(crop, there, template, empty, rng)
-        crops[k, 0] = normalised(_worse(crop, noise, rng))
+        crops[k, 0] = normalised(_worse(crop, noise, rng), high * rng.uniform(*_GAIN))
         _answer(answers[k], *there.T, symmetry, x, y)
     return crops, answers
 

@@ -24,11 +24,22 @@ def pixels_of(frame):
     return values.astype(np.float32)
 
 
-def normalised(pixels):
-    """Heights over their background, in units of the high ones."""
-    above = pixels - np.median(pixels)
-    high = np.percentile(above, 98)
-    return (above / (high if high > 0 else max(np.abs(above).max(), 1e-12))).astype(np.float32)
+def flat_frame(frame):
+    """Whether a frame of a movie shows nothing at all: all heights alike, or none finite."""
+    values = np.asarray(frame)
+    return not np.isfinite(values).all() or np.ptp(values) == 0
+
+
+def background_of(pixels):
+    """Height of what lies between particles, few or many: the median of the lower class (Otsu)."""
+    from skimage.filters import threshold_otsu
+
+    return float(np.median(pixels[pixels <= threshold_otsu(pixels)])) if np.ptp(pixels) else pixels.flat[0]
+
+
+def normalised(pixels, height):
+    """Heights over their background, in units of that of a particle."""
+    return ((pixels - background_of(pixels)) / height).astype(np.float32)
 
 
 def labels_of(table, shape, symmetry):
@@ -50,6 +61,13 @@ def labels_of(table, shape, symmetry):
             f"such as ({x:.1f}, {y:.1f}): x and y are pixels, not nm"
         )
     return xy, theta
+
+
+def folded(theta, symmetry):
+    """Angles from 0 up to, and without, 360 degrees over the symmetry."""
+    period = 360 / symmetry
+    theta = np.mod(theta, period)
+    return np.where(period - theta < 1e-9, 0.0, theta)
 
 
 def check_symmetry(symmetry):

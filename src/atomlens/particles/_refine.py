@@ -6,10 +6,14 @@ import warnings
 
 import numpy as np
 from scipy.ndimage import binary_dilation, gaussian_filter, map_coordinates, spline_filter
+from scipy.spatial import cKDTree
+
+from atomlens.particles._frames import background_of
 
 _WIDEST = 64  # pixels, the largest particle
 _VISIBLE = 0.12  # of its height: where a particle ends
 _MARGIN = 2  # pixels around it that are looked at
+_SEEN = 0.2  # of the labelled particles, the share that must show a point
 _ROUNDS = 8
 _HUBER = 1.345  # standard deviations, beyond which a residual counts less: 95 % efficient for normal ones
 _STILL = (2.0, 25.0)  # pixels; degrees over the symmetry: the most that a fit may move
@@ -17,18 +21,24 @@ _FEW = 12  # pixels, below which nothing is fitted
 
 
 def template_of(pixels, xy, theta, symmetry):
-    """The mean of all labelled particles, turned alike: array of shape (2 r + 1, 2 r + 1), background at zero."""
+    """The median of all labelled particles, turned alike: shape (2 r + 1, 2 r + 1), background at zero."""
     n = min(_WIDEST, (min(pixels.shape) - 1) // 2)
     v, u = np.mgrid[-n : n + 1, -n : n + 1].astype(float)
     turns = 360 / symmetry * np.arange(symmetry)
+    # In a lattice neighbours lie alike around each particle, and no median leaves them out: to each its own
+    # cell.
+    owner = cKDTree(xy).query(np.argwhere(np.ones(pixels.shape))[:, ::-1])[1].reshape(pixels.shape)
+    empty = background_of(pixels)
     seen = np.full((len(xy) * symmetry, *u.shape), np.nan, np.float32)
     for k, (place, angle) in enumerate(zip(xy, theta, strict=True)):
         for m, turn in enumerate(turns):
             at = _at(u, v, *place, np.radians(angle + turn))
-            seen[k * symmetry + m] = map_coordinates(pixels, at, order=1, mode="constant", cval=np.nan)
-    # The median leaves out neighbours, which lie elsewhere around each particle.
+            own = map_coordinates(owner, at, order=0, mode="constant", cval=-1) == k
+            values = map_coordinates(pixels, at, order=1, mode="constant", cval=np.nan)
+            seen[k * symmetry + m] = np.where(own, values, np.nan)
     with warnings.catch_warnings(action="ignore"):  # where no particle is seen whole
-        mean = np.nan_to_num(np.nanmedian(seen, axis=0) - np.median(pixels))
+        mean = np.nan_to_num(np.nanmedian(seen, axis=0) - empty)
+    mean[np.isfinite(seen).mean(axis=0) < _SEEN] = 0
     away = np.hypot(u, v)
     rings = [gaussian_filter(mean, 1)[(away >= k - 0.5) & (away < k + 0.5)].max() for k in range(n + 1)]
     low = np.flatnonzero(np.array(rings) < _VISIBLE * max(rings))
@@ -41,9 +51,10 @@ def template_of(pixels, xy, theta, symmetry):
 
 
 def refined(pixels, template, x, y, theta, symmetry):
-    """Fit the template at a place: (x, y, theta, standard error of theta), theta in degrees; None if it fails.
+    """Fit the template at a place: x, y, theta and its standard error in degrees; None if it fails.
 
-    Gauss-Newton over place, angle, height and background, with Huber's weights: neighbours that touch are outliers.
+    Gauss-Newton over place, angle, height and background, with Huber's weights: neighbours that touch are
+    outliers.
     """
     n = len(template) // 2
     support = binary_dilation(template > _VISIBLE * template.max(), iterations=_MARGIN)
@@ -86,7 +97,8 @@ def refined(pixels, template, x, y, theta, symmetry):
             return None
         if np.abs(step[:3]).max() < 1e-4:
             break
-    # Residuals of neighbouring pixels go together, as tip and feedback smear; the template itself is not perfect.
+    # Residuals of neighbouring pixels go together, as tip and feedback smear; the template itself is not
+    # perfect.
     variance = (weight * rest**2).sum() / max(weight.sum() - 5, 1)
     covariance = variance * np.linalg.pinv(normal)
     return x, y, float(np.degrees(angle)), float(np.degrees(np.sqrt(max(covariance[2, 2], 0))))

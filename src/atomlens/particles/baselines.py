@@ -7,7 +7,7 @@ import pandas as pd
 from scipy.ndimage import map_coordinates, maximum_filter
 
 from atomlens._types import ArrayLike, DataArray, DataFrame
-from atomlens.particles._frames import check_symmetry, labels_of, pixels_of
+from atomlens.particles._frames import background_of, check_symmetry, folded, labels_of, pixels_of
 
 __all__ = ["by_moments", "by_template"]
 
@@ -65,7 +65,8 @@ def by_moments(frame: DataArray | ArrayLike, places: DataFrame, *, symmetry: int
         around = np.maximum(map_coordinates(pixels, [y + place[1], x + place[0]], order=1, mode="nearest"), 0)
         moment = (around * weight * np.exp(1j * symmetry * phi)).sum()
         most = max((around * weight).sum(), 1e-12)
-        rows.append((*place, np.degrees(np.angle(moment)) / symmetry % (360 / symmetry), abs(moment) / most))
+        theta = float(folded(np.degrees(np.angle(moment)) / symmetry, symmetry))
+        rows.append((*place, theta, abs(moment) / most))
     return pd.DataFrame(rows, columns=["x", "y", "theta", "score"])
 
 
@@ -132,7 +133,7 @@ def by_template(
 
     mean = np.mean([turned(source, place, angle) for place, angle in zip(xy, theta, strict=True)], axis=0)
     inside = np.hypot(x, y) <= n
-    mean = np.where(inside, mean, np.median(source))
+    mean = np.where(inside, mean, background_of(source))
     angles = np.arange(0, period - step / 2, step)
     likeness = np.stack(
         [match_template(pixels, turned(mean, (n, n), -angle), pad_input=True) for angle in angles]
@@ -146,5 +147,5 @@ def by_template(
         left, right = around[k - 1], around[(k + 1) % len(angles)]
         bend = left - 2 * around[k] + right
         shift = 0.5 * (left - right) / bend if bend < 0 else 0.0
-        rows.append((column, row, (angles[k] + shift * step) % period, around[k]))
+        rows.append((column, row, folded(angles[k] + shift * step, symmetry), around[k]))
     return pd.DataFrame(rows, columns=["x", "y", "theta", "score"]).astype(float)

@@ -10,8 +10,10 @@ from atomlens.particles._frames import pixels_of
 
 __all__ = ["level"]
 
-_ROUNDS = 3  # of fitting the plane to what is not high
+_ROUNDS = 6  # of fitting the plane, then lines, to what is not high
 _HIGH = 2.0  # robust standard deviations over the plane: a particle, not the substrate
+_TWO = 0.68  # of the variance lies between two classes (Otsu): 0.64 if one normal class is cut in halves
+_FREE = 0.1  # of a line, the share of substrate from which its height is read
 _SCAR = 4.0  # robust standard deviations by which a scar stands over both lines beside it
 
 
@@ -35,10 +37,10 @@ def level(frame: DataArray | ArrayLike) -> DataArray:
 
     Notes
     -----
-    The plane is fitted to what is low (particles are left out in three rounds), lines are shifted by the
-    median of their low pixels, and where a stretch of a line stands over both its neighbours by four standard
-    deviations, their mean takes its place. Scar removal as in D. Necas and P. Klapetek, Cent. Eur. J. Phys.
-    10, 181 (2012).
+    The plane is fitted to what is low (the lower class of Otsu's threshold, where there are two), lines are
+    shifted by the median of their low pixels, and where a stretch of a line stands over both its neighbours
+    by four standard deviations, their mean takes its place. Scar removal as in D. Necas and P. Klapetek,
+    Cent. Eur. J. Phys. 10, 181 (2012).
 
     Examples
     --------
@@ -51,27 +53,46 @@ def level(frame: DataArray | ArrayLike) -> DataArray:
     values = pixels_of(frame).astype(float)
     y, x = (np.linspace(-1, 1, n) for n in values.shape)
     basis = np.stack(np.broadcast_arrays(1.0, x[None, :], y[:, None]), axis=-1)
-    low = np.ones(values.shape, bool)
+    rest, low = values, np.ones(values.shape, bool)
     for _ in range(_ROUNDS):
-        plane = basis @ np.linalg.lstsq(basis[low], values[low], rcond=None)[0]
-        rest = values - plane
-        middle, spread = _robust(rest[low])
-        low = rest < middle + _HIGH * spread
-    lines = np.array(
-        [np.median(row[own]) if own.any() else np.nan for row, own in zip(rest, low, strict=True)]
-    )
-    known = np.isfinite(lines)
-    rest = rest - np.interp(np.arange(len(lines)), np.flatnonzero(known), lines[known])[:, None]
+        rest = rest - basis @ np.linalg.lstsq(basis[low], rest[low], rcond=None)[0]
+        low = _substrate(rest, low)
+    for _ in range(_ROUNDS):
+        rest = rest - _line_heights(rest, low)[:, None]
+        low = _substrate(rest, low)
     rest = _without_scars(rest, low)
     if isinstance(frame, xr.DataArray):
         return frame.copy(data=rest.astype(np.float32))
     return xr.DataArray(rest.astype(np.float32), dims=("y", "x"), name="height")
 
 
+def _substrate(rest, low):
+    """What is no particle: the lower of two classes where there are two, else all but what stands out."""
+    from skimage.filters import threshold_otsu
+
+    threshold = threshold_otsu(rest)
+    below = rest <= threshold
+    between = below.mean() * (1 - below.mean()) * (rest[below].mean() - rest[~below].mean()) ** 2
+    if between > _TWO * rest.var():
+        low = below  # gaps between particles may lie above the substrate: they are left out next
+    middle, spread = _robust(rest[low])
+    return rest < middle + _HIGH * spread
+
+
+def _line_heights(rest, low):
+    """Height of the substrate in every line; from the lines beside where particles cover nearly all of it."""
+    known = low.mean(axis=1) > _FREE
+    if not known.any():
+        return np.zeros(len(rest))
+    lines = [np.median(row[own]) for row, own in zip(rest[known], low[known], strict=True)]
+    return np.interp(np.arange(len(rest)), np.flatnonzero(known), lines)
+
+
 def _robust(values):
-    """Median and standard deviation, as if normal."""
+    """Median, and standard deviation of what lies below it, as if normal."""
     middle = np.median(values)
-    return middle, max(1.4826 * np.median(np.abs(values - middle)), 1e-12)
+    under = values[values <= middle]
+    return middle, max(1.4826 * np.median(middle - under), 1e-12)
 
 
 def _without_scars(rest, low):

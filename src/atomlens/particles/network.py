@@ -9,16 +9,22 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from scipy.ndimage import gaussian_filter, maximum_filter
+import xarray as xr
+from scipy.ndimage import gaussian_filter, map_coordinates, maximum_filter
+from scipy.optimize import nnls
 from scipy.spatial import cKDTree
 
 from atomlens import _weights
+from atomlens._doubts import quietly, warn
+from atomlens._image import calibration_of, with_nm
 from atomlens._threads import one_torch_thread
 from atomlens._torch import keep_random_state
 from atomlens._types import Any, ArrayLike, DataArray, DataFrame
 from atomlens.particles import _crops
-from atomlens.particles._frames import labels_of, normalised, pixels_of
+from atomlens.particles._frames import background_of, flat_frame, folded, labels_of, normalised, pixels_of
 from atomlens.particles._refine import refined, template_of
+from atomlens.particles.levelling import level
+from atomlens.particles.movies import listed, poor_frames
 from atomlens.particles.score import angle_between
 
 __all__ = ["ParticleNetwork", "load_model", "train"]
@@ -26,9 +32,15 @@ __all__ = ["ParticleNetwork", "load_model", "train"]
 _SIZE, _COUNT, _RATE, _FILTERS = 64, 12, 3e-3, 12  # pixels of a crop, crops a step, learning rate, filters
 _NOISE = 0.03  # of the range of heights: noise that is added even to a frame that has none
 _SCORE = 0.35  # of a blob, above which it is a particle
+_HEIGHTS = (0.3, 5.0)  # times the height of a particle, that a frame with particles reaches
 _REACH = 3  # pixels around a particle, over which its angle is averaged
 _TRIALS, _TRIAL_SIZE = 24, 128  # crops on which the error of angles is calibrated
+_BINS = 6  # of trials, by what they claim
 _FLOOR = 0.2  # degrees: errors of angles are not believed to be smaller
+_NOBODY = pd.DataFrame({name: np.zeros(0) for name in ("x", "y", "theta", "theta_err", "score")}).assign(
+    frame=np.zeros(0, int)
+)
+_RADIUS = 14  # pixels of the largest particle that a crop holds together with its neighbours
 
 
 @dataclass(eq=False)
@@ -41,9 +53,11 @@ class ParticleNetwork:
         How often a particle repeats in a full turn.
     apart : float
         Pixels: two particles are not nearer than half of this.
+    scale : float
+        By how much frames are made smaller before the network sees them; 1 for small particles.
     spread, spread_of_fit : (float, float)
-        Of the error of an angle, degrees squared: the first, plus the second times minus two times the logarithm
-        of the resultant length; for a fit, times the variance that it gives itself.
+        Of the error of an angle, degrees squared: the first, plus the second times minus two times the
+        logarithm of the resultant length; for a fit, times the variance that it gives itself.
     filters : int
     history : DataFrame
         Losses of places and of angles by step.
@@ -52,6 +66,7 @@ class ParticleNetwork:
 
     symmetry: int
     apart: float
+    scale: float
     spread: tuple[float, float]
     spread_of_fit: tuple[float, float]
     filters: int
@@ -76,7 +91,7 @@ class ParticleNetwork:
         -------
         DataFrame
             ``x``, ``y`` (pixels), ``theta`` (degrees from x towards y, from 0 to 360 over the symmetry),
-            ``theta_err`` (its standard error, degrees) and ``score``; best first.
+            ``theta_err`` (its standard error, degrees) and ``score``; best first. ``attrs["doubts"]``.
 
         Raises
         ------
@@ -86,25 +101,83 @@ class ParticleNetwork:
         if not 0 < threshold < 1:
             raise ValueError(f"threshold is a number between 0 and 1, got {threshold!r}")
         pixels = pixels_of(frame)
-        place, cosine, sine = self._maps(pixels)
+        place, cosine, sine = self._maps(_smaller(pixels, self.scale))
         smooth = gaussian_filter(place, 1)
-        near = 2 * max(int(self.apart / 4), 1) + 1
+        near = 2 * max(int(self.apart * self.scale / 4), 1) + 1
         rows = []
-        for y, x in np.argwhere((smooth == maximum_filter(smooth, near)) & (smooth > threshold)):
-            part = np.s_[max(y - _REACH, 0) : y + _REACH + 1, max(x - _REACH, 0) : x + _REACH + 1]
+        for i, j in np.argwhere((smooth == maximum_filter(smooth, near)) & (smooth > threshold)):
+            part = np.s_[max(i - _REACH, 0) : i + _REACH + 1, max(j - _REACH, 0) : j + _REACH + 1]
             weight = place[part] / place[part].sum()
             dy, dx = np.indices(weight.shape)
             c, s = (weight * cosine[part]).sum(), (weight * sine[part]).sum()
-            middle = part[1].start + (weight * dx).sum(), part[0].start + (weight * dy).sum()
-            rows.append((*middle, np.arctan2(s, c), min(np.hypot(c, s), 1 - 1e-6), smooth[y, x]))
+            x = (part[1].start + (weight * dx).sum()) / self.scale
+            y = (part[0].start + (weight * dy).sum()) / self.scale
+            rows.append((x, y, np.arctan2(s, c), min(np.hypot(c, s), 1 - 1e-6), smooth[i, j]))
         table = pd.DataFrame(rows, columns=["x", "y", "angle", "length", "score"], dtype=float)
-        theta = np.degrees(table["angle"]) / self.symmetry % (360 / self.symmetry)
+        theta = folded(np.degrees(table["angle"]) / self.symmetry, self.symmetry)
         error = np.sqrt(self.spread[0] + self.spread[1] * -2 * np.log(np.maximum(table["length"], 1e-6)))
         table = table.assign(theta=theta, theta_err=np.minimum(error, 90 / self.symmetry))
         if refine:
             table = self._refined(table, pixels)
         table = table.sort_values("score", ascending=False, kind="stable", ignore_index=True)
-        return table[["x", "y", "theta", "theta_err", "score"]]
+        table = table[["x", "y", "theta", "theta_err", "score"]]
+        table.attrs["doubts"] = self._doubts_of_heights(pixels)
+        warn(table.attrs["doubts"])
+        return table
+
+    def find_all(
+        self, movie: DataArray | ArrayLike, *, threshold: float = _SCORE, progress: bool = False
+    ) -> DataFrame:
+        """Find the particles of all frames of a movie, each made level first.
+
+        Parameters
+        ----------
+        movie : DataArray or array_like of shape (T, H, W)
+        threshold : float
+        progress : bool
+
+        Returns
+        -------
+        DataFrame
+            As of `find`, with ``frame``, and ``x_nm``, ``y_nm`` if the movie is calibrated. Frames without
+            anything to be seen have no rows. ``attrs["doubts"]`` says which frames are worse than the others
+            (`frame_quality`).
+
+        Raises
+        ------
+        ValueError
+            If it is no movie, or the threshold is none.
+        """
+        from tqdm.auto import tqdm
+
+        if np.ndim(movie) != 3:
+            raise ValueError(f"a movie has the axes (time, y, x), got shape {np.shape(movie)}")
+        frames = tqdm(range(len(movie)), desc="particles", disable=not progress)
+        with quietly():
+            parts = {
+                t: self.find(level(movie[t]), threshold=threshold) for t in frames if not flat_frame(movie[t])
+            }
+        table = pd.concat([part.assign(frame=t) for t, part in parts.items() if len(part)] or [_NOBODY])
+        table = table.reset_index(drop=True)
+        if isinstance(movie, xr.DataArray):
+            table = with_nm(table, calibration_of(movie[0]))
+        strange = [t for t, part in parts.items() if part.attrs["doubts"]]
+        doubts = poor_frames(movie)
+        if strange:
+            doubts.append(f"frames {listed(strange)} have heights unlike those of the labelled particles")
+        table.attrs["doubts"] = doubts
+        warn(doubts)
+        return table
+
+    def _doubts_of_heights(self, pixels):
+        """A sentence where nothing is as high as a particle, or all is far higher."""
+        ratio = (np.percentile(pixels, 99.9) - background_of(pixels)) / float(self.network.template.max())
+        if _HEIGHTS[0] < ratio < _HEIGHTS[1]:
+            return []
+        return [
+            f"the frame is {ratio:.2g} times as high as the labelled particles: another unit or gain, or no "
+            "particles at all; bring heights to those of the labelled frame"
+        ]
 
     def _refined(self, table, pixels):
         """What a fit of the mean labelled particle says, where it is surer than the network."""
@@ -115,7 +188,7 @@ class ParticleNetwork:
                 continue
             error = np.sqrt(self.spread_of_fit[0] + self.spread_of_fit[1] * fit[3] ** 2)
             if error < row.theta_err:
-                theta = fit[2] % (360 / self.symmetry)
+                theta = float(folded(fit[2], self.symmetry))
                 table.loc[row.Index, ["x", "y", "theta", "theta_err"]] = *fit[:2], theta, error
         return table
 
@@ -124,7 +197,11 @@ class ParticleNetwork:
         import torch
 
         height, width = pixels.shape
-        padded = np.pad(normalised(pixels), ((0, -height % 4), (0, -width % 4)), mode="edge")
+        padded = np.pad(
+            normalised(pixels, float(self.network.template.max())),
+            ((0, -height % 4), (0, -width % 4)),
+            mode="edge",
+        )
         with torch.inference_mode():
             place, angle = self.network(torch.from_numpy(padded[None, None]))
             maps = torch.cat([torch.sigmoid(place), angle], 1)[0, :, :height, :width]
@@ -153,6 +230,7 @@ class ParticleNetwork:
         described = {
             "symmetry": self.symmetry,
             "apart": self.apart,
+            "scale": self.scale,
             "spread": list(self.spread),
             "spread_of_fit": list(self.spread_of_fit),
             "filters": self.filters,
@@ -197,10 +275,11 @@ def train(
 
     Notes
     -----
-    Crops of the frame are turned by any angle, the labels with them, stretched by up to a tenth, and made worse
-    by noise, steps of lines and scars. The network returns cos n theta and sin n theta, which have no jump where
-    the angle begins anew. Unlabelled particles teach it to overlook such: label all, or cut the frame.
-    After S. V. Kalinin and others, npj Comput. Mater. 7, 181 (2021); network and augmentation are ours.
+    Crops of the frame are turned by any angle, the labels with them, stretched by up to a tenth, and made
+    worse by noise, steps of lines and scars. The network returns cos n theta and sin n theta, which have no
+    jump where the angle begins anew. Unlabelled particles teach it to overlook such: label all, or cut the
+    frame. After S. V. Kalinin and others, npj Comput. Mater. 7, 181 (2021); network and augmentation are
+    ours.
 
     Examples
     --------
@@ -222,7 +301,10 @@ def train(
     rng = np.random.default_rng(random_state)
     noise = 1.4826 * np.median(np.abs(np.diff(pixels, axis=1))) / np.sqrt(2) + _NOISE * np.ptp(pixels)
     template = template_of(pixels, xy, theta, symmetry)
-    pictures = partial(_crops.batch, pixels, xy, theta, symmetry, template, noise, rng)
+    scale = min(1.0, _RADIUS / (len(template) // 2))
+    small = _smaller(pixels, scale)
+    shrunk = template if scale == 1 else template_of(small, scale * xy, theta, symmetry)
+    pictures = partial(_crops.batch, small, scale * xy, theta, symmetry, shrunk, noise, rng)
     with one_torch_thread(), keep_random_state():
         torch.manual_seed(random_state)
         network, losses = _net.fitted(
@@ -231,19 +313,31 @@ def train(
         )  # fmt: skip
     away = cKDTree(xy).query(xy, 2)[0][:, 1] if len(xy) > 1 else np.array([np.inf])
     apart = float(np.clip(np.percentile(away, 5), 4, 64))
-    model = ParticleNetwork(int(symmetry), apart, (0.0, 1.0), (0.0, 1.0), _FILTERS, network)
+    model = ParticleNetwork(int(symmetry), apart, scale, (0.0, 1.0), (0.0, 1.0), _FILTERS, network)
     model.history = pd.DataFrame(losses, columns=["place", "angle"]).rename_axis("step")
-    model.spread, model.spread_of_fit = _calibrated(model, pictures)
+    whole = partial(_crops.batch, pixels, xy, theta, symmetry, template, noise, rng)
+    model.spread, model.spread_of_fit = _calibrated(model, whole)
     return model
+
+
+def _smaller(pixels, scale):
+    """The same frame with fewer pixels: what lies at x then lies at scale times x."""
+    if scale == 1:
+        return pixels
+    at = np.meshgrid(*(np.arange(0, n - 1, 1 / scale) for n in pixels.shape), indexing="ij")
+    return map_coordinates(gaussian_filter(pixels, 0.5 / scale - 0.5), at, order=1)
 
 
 def _calibrated(model, pictures):
     """How large errors of angles are, by what network and fit say of themselves, in crops made for this."""
-    crops, answers = pictures(count=_TRIALS, size=_TRIAL_SIZE)
+    size = round(_TRIAL_SIZE / model.scale)
+    crops, answers = pictures(count=_TRIALS, size=size, stretch=0)
     template, kinds = model.network.template.numpy(), ([], [])
-    for crop, answer in zip(crops[:, 0], answers, strict=True):
-        for row in model.find(crop, refine=False).itertuples():
-            at = tuple(np.clip(np.rint([row.y, row.x]).astype(int), 0, _TRIAL_SIZE - 1))
+    for crop, answer in zip(crops[:, 0] * template.max(), answers, strict=True):
+        with quietly():
+            found = model.find(crop, refine=False)
+        for row in found.itertuples():
+            at = tuple(np.clip(np.rint([row.y, row.x]).astype(int), 0, size - 1))
             if answer[0][at] <= _SCORE:
                 continue
             planted = np.degrees(np.arctan2(answer[2][at], answer[1][at])) / model.symmetry
@@ -259,13 +353,13 @@ def _spread(found):
     """Variance of errors as a line in the variance that was claimed; rows of error and claim."""
     if len(found) < _TRIALS:
         return _FLOOR**2, 1.0
-    squares, claimed = found.T**2
-    usual = squares < np.percentile(squares, 98) + 1e-12
-    slope, offset = np.polyfit(claimed[usual], squares[usual], 1)
-    if slope <= 0 or offset < _FLOOR**2:
-        offset = _FLOOR**2
-        slope = max(np.mean(squares[usual] - offset) / max(np.mean(claimed[usual]), 1e-12), 0.0)
-    return float(offset), float(slope)
+    error, claim = found[np.argsort(found[:, 1])].T
+    parts = np.array_split(np.arange(len(found)), _BINS)
+    # Robust: where a particle is taken for its neighbour, the error is no error of an angle.
+    seen = np.array([(1.4826 * np.median(np.abs(error[part]))) ** 2 for part in parts]) + 1e-6
+    claimed = np.array([np.median(claim[part]) ** 2 for part in parts])
+    offset, slope = nnls(np.column_stack([np.ones(_BINS), claimed]) / seen[:, None], np.ones(_BINS))[0]
+    return float(max(offset, _FLOOR**2)), float(slope)
 
 
 def load_model(path: str | PathLike[str]) -> ParticleNetwork:
@@ -288,7 +382,7 @@ def load_model(path: str | PathLike[str]) -> ParticleNetwork:
 
     Examples
     --------
-    >>> load_model("nothing.pt")
+    >>> load_model("nothing.pt")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
         ...
     FileNotFoundError: ...
@@ -301,7 +395,7 @@ def load_model(path: str | PathLike[str]) -> ParticleNetwork:
         filters, side = int(about["filters"]), int(about["template"])
         network = _net.OrientationNet(filters, np.zeros((side, side))).eval()
         return ParticleNetwork(
-            int(about["symmetry"]), float(about["apart"]), *spreads, filters, network
+            int(about["symmetry"]), float(about["apart"]), float(about["scale"]), *spreads, filters, network
         ), network
 
     return _weights.load(path, _weights.PARTICLE_NETWORK, build)

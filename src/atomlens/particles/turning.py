@@ -1,0 +1,268 @@
+"""How particles turn: rotational diffusion freed from noise, and whether their steps have a heavy tail."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from scipy import optimize, stats
+
+from atomlens._doubts import repeated, warn
+from atomlens._types import ArrayLike, DataFrame
+
+__all__ = ["RotationalDiffusion", "StepTails", "rotational_diffusion", "step_tails"]
+
+_RESAMPLED = 999
+_LEAST = 30  # steps, below which nothing is said of tails
+
+
+@dataclass(frozen=True, eq=False)
+class RotationalDiffusion:
+    """How fast particles turn.
+
+    Attributes
+    ----------
+    coefficient : float
+        Degrees squared a second (or a frame): the mean square of a turn is 2 x coefficient x time.
+    interval : (float, float)
+        Of 95 %, by resampling of particles.
+    noise : float
+        Standard deviation of what comes and goes from frame to frame: errors of angles, and rattling.
+    naive : float
+        Mean square step over twice the time, which takes noise for motion.
+    unit : str
+    n_tracks, n_steps : int
+    doubts : list of str
+    """
+
+    coefficient: float
+    interval: tuple[float, float]
+    noise: float
+    naive: float
+    unit: str
+    n_tracks: int
+    n_steps: int
+    doubts: list[str] = field(default_factory=list)
+
+    def __repr__(self):
+        low, high = self.interval
+        return (
+            f"<RotationalDiffusion {self.coefficient:.3g} {self.unit} ({low:.3g} to {high:.3g}, 95%), angles "
+            f"scatter by {self.noise:.2g}°; {self.n_steps} steps of {self.n_tracks} tracks>"
+            f"{repeated(self.doubts)}"
+        )
+
+
+def rotational_diffusion(
+    tracks: DataFrame, *, dt: float | None = None, random_state: int = 0
+) -> RotationalDiffusion:
+    """Rotational diffusion from the turns of tracks, with the noise of angles taken out.
+
+    Parameters
+    ----------
+    tracks : DataFrame
+        ``frame``, ``particle`` and ``turn`` (degrees), as `particles.link` gives.
+    dt : float, optional
+        Time from frame to frame, s; without it the answer is per frame.
+    random_state : int
+        Of resampling.
+
+    Returns
+    -------
+    RotationalDiffusion
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, or the time is none.
+
+    Notes
+    -----
+    Noise moves an angle there and back, so that successive steps s are anticorrelated; what is left is
+    motion: D = <s²> / 2t + <s s'> / t, and the variance of the noise is -<s s'>. Particles that turn
+    together, as in a domain, are not independent: the interval is then too narrow; give one track a domain.
+
+    References
+    ----------
+    Vestergaard, Blainey, Flyvbjerg, Phys. Rev. E 89, 022726 (2014), for one axis.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> turns = rng.normal(0, 2, (40, 100)).cumsum(1) + rng.normal(0, 3, (40, 100))
+    >>> frame, particle = np.meshgrid(np.arange(100), np.arange(40))
+    >>> tracks = pd.DataFrame({"frame": frame.ravel(), "particle": particle.ravel(), "turn": turns.ravel()})
+    >>> found = rotational_diffusion(tracks, dt=1.0)
+    >>> bool(found.interval[0] < 2 < found.interval[1]), round(found.noise)
+    (True, 3)
+    """
+    lacking = [name for name in ("frame", "particle", "turn") if name not in tracks]
+    if lacking:
+        raise ValueError(f"the tracks lack {', '.join(lacking)}: link them with particles.link")
+    if dt is not None and not 0 < dt < np.inf:
+        raise ValueError(f"dt must be a positive time in s, got {dt!r}")
+    time, unit = (1.0, "deg²/frame") if dt is None else (dt, "deg²/s")
+    sums = np.array([_sums(track) for _, track in tracks.groupby("particle")]).reshape(-1, 4)
+    sums = sums[sums[:, 1] > 0]
+    doubts = []
+    if len(sums) < 2 or not sums[:, 3].sum():
+        doubts.append(
+            "no two tracks have three successive frames: nothing is known of turning; link with more "
+            "memory, or record longer"
+        )
+        warn(doubts)
+        return RotationalDiffusion(
+            np.nan, (0.0, np.inf), np.nan, np.nan, unit, len(sums), int(sums[:, 1].sum()), doubts
+        )
+
+    def of(total):
+        square, product = total[0] / total[1], total[2] / max(total[3], 1)
+        return (square / 2 + product) / time, -product, square / 2 / time
+
+    coefficient, variance, naive = of(sums.sum(axis=0))
+    rng = np.random.default_rng(random_state)
+    drawn = [of(sums[rng.integers(len(sums), size=len(sums))].sum(axis=0))[0] for _ in range(_RESAMPLED)]
+    low, high = np.percentile(drawn, [2.5, 97.5])
+    if low <= 0:
+        doubts.append("no turning beyond the noise of angles: the diffusion may be zero")
+        low, coefficient = 0.0, max(coefficient, 0.0)
+    warn(doubts)
+    return RotationalDiffusion(
+        float(coefficient), (float(low), float(max(high, 0.0))), float(np.sqrt(max(variance, 0.0))),
+        float(naive), unit, len(sums), int(sums[:, 1].sum()), doubts,
+    )  # fmt: skip
+
+
+def _sums(track):
+    """Sum of squared steps and their number; sum of products of successive steps and their number."""
+    track = track.sort_values("frame")
+    step, near = np.diff(track["turn"]), np.diff(track["frame"]) == 1
+    both = near[1:] & near[:-1]
+    return (step[near] ** 2).sum(), near.sum(), (step[1:] * step[:-1])[both].sum(), both.sum()
+
+
+@dataclass(frozen=True, eq=False)
+class StepTails:
+    """Which distribution describes steps best.
+
+    Attributes
+    ----------
+    table : DataFrame
+        One row a model: ``model``, ``log_likelihood`` a step on parts that were kept back, ``ahead`` of the
+        normal one and its standard error ``ahead_err``.
+    best : str
+        "normal", "rattle and hops" or "heavy tail"; "undecided" if none is two standard errors ahead.
+    exponent : float
+        Of the heavy tail: the probability of steps longer than s falls with s to minus this; 2 or less is a
+        Levy flight.
+    n_steps : int
+    doubts : list of str
+    """
+
+    table: DataFrame
+    best: str
+    exponent: float
+    n_steps: int
+    doubts: list[str] = field(default_factory=list)
+
+    def __repr__(self):
+        return f"<StepTails of {self.n_steps} steps: {self.best}>{repeated(self.doubts)}"
+
+
+def step_tails(steps: ArrayLike, *, folds: int = 5, random_state: int = 0) -> StepTails:
+    """Whether steps are normal, a mixture of rattling and hops, or have a heavy tail.
+
+    Parameters
+    ----------
+    steps : array_like of shape (N,)
+        Turns (degrees) or displacements along one axis (nm), from frame to frame.
+    folds : int
+        Into how many parts the steps are divided; each is judged by a model of the others.
+    random_state : int
+        Of the division.
+
+    Returns
+    -------
+    StepTails
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 30 steps, or some are not finite.
+
+    Notes
+    -----
+    A straight line in a plot of two logarithms proves nothing (Clauset, Shalizi, Newman, SIAM Rev. 51, 661,
+    2009): a mixture of two normal distributions gives one, too. So three models compete on steps that they
+    have not seen: normal; two normals, for rattling in a minimum and hops between them; Student's t, whose
+    tail is a power. Steps of angles are folded, at half a period: a tail that goes beyond cannot be seen.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> step_tails(rng.standard_t(1.5, 1000)).best
+    'heavy tail'
+    """
+    steps = np.asarray(steps, float).ravel()
+    if not np.isfinite(steps).all():
+        raise ValueError("steps hold NaN or infinite values: drop them first")
+    if len(steps) < _LEAST:
+        raise ValueError(f"{len(steps)} steps say nothing of a tail: {_LEAST} are the least")
+    if not np.std(steps):
+        raise ValueError("all steps are alike: there is no distribution to tell")
+    part = np.random.default_rng(random_state).permutation(len(steps)) % folds
+    models = {"normal": _normal, "rattle and hops": _mixture, "heavy tail": _student}
+    score = np.empty((len(models), len(steps)))
+    for k in range(folds):
+        for row, model in zip(score, models.values(), strict=True):
+            row[part == k] = model(steps[part != k])(steps[part == k])
+    gain = score - score[0]
+    error = gain.std(axis=1, ddof=1) / np.sqrt(len(steps))
+    table = pd.DataFrame(
+        {
+            "model": list(models),
+            "log_likelihood": score.mean(axis=1),
+            "ahead": gain.mean(axis=1),
+            "ahead_err": error,
+        }
+    )
+    order = np.argsort(-score.mean(axis=1))
+    between = score[order[0]] - score[order[1]]
+    sure = between.mean() > 2 * between.std(ddof=1) / np.sqrt(len(steps))
+    simple = int(order[0]) == 0  # the simplest needs no lead
+    best = list(models)[order[0]] if sure or simple else "undecided"
+    doubts = []
+    if best == "undecided":
+        doubts.append(
+            f"'{list(models)[order[0]]}' and '{list(models)[order[1]]}' describe {len(steps)} steps as well: "
+            "record more"
+        )
+        warn(doubts)
+    freedom = stats.t.fit(steps)[0]
+    return StepTails(table, best, float(freedom), len(steps), doubts)
+
+
+def _normal(steps):
+    return stats.norm(*stats.norm.fit(steps)).logpdf
+
+
+def _student(steps):
+    return stats.t(*stats.t.fit(steps)).logpdf
+
+
+def _mixture(steps):
+    """Log density of two centred normals and their share, by maximum likelihood."""
+    middle = np.median(steps)
+    usual = max(1.4826 * np.median(np.abs(steps - middle)), 1e-3 * steps.std())
+
+    def logpdf(p, s):
+        share = 1 / (1 + np.exp(-p[0]))
+        return np.logaddexp(
+            np.log1p(-share) + stats.norm.logpdf(s, middle, np.exp(p[1])),
+            np.log(share) + stats.norm.logpdf(s, middle, np.exp(p[1]) + np.exp(p[2])),
+        )
+
+    start = [-2.0, np.log(usual), np.log(2 * steps.std())]
+    found = optimize.minimize(lambda p: -logpdf(p, steps).sum(), start, method="Nelder-Mead").x
+    return lambda s: logpdf(found, s)
