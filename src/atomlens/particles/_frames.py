@@ -53,7 +53,7 @@ def labels_of(table, shape, symmetry):
         raise ValueError("there are no labels: mark at least one particle")
     if not (np.isfinite(xy).all() and np.isfinite(theta).all()):
         raise ValueError("labels hold NaN: every particle needs a place and an angle")
-    outside = ((xy < -0.5) | (xy > np.array(shape[::-1]) - 0.5)).any(axis=1)
+    outside = ((xy < -1) | (xy > shape[::-1])).any(axis=1)
     if outside.any():
         x, y = xy[outside][0]
         raise ValueError(

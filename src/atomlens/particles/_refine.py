@@ -16,7 +16,7 @@ _MARGIN = 2  # pixels around it that are looked at
 _SEEN = 0.2  # of the labelled particles, the share that must show a point
 _ROUNDS = 8
 _HUBER = 1.345  # standard deviations, beyond which a residual counts less: 95 % efficient for normal ones
-_STILL = (2.0, 25.0)  # pixels; degrees over the symmetry: the most that a fit may move
+_STILL = (2.0, 25.0)  # pixels of the network; degrees over the symmetry: the most that a fit may move
 _FEW = 12  # pixels, below which nothing is fitted
 
 
@@ -50,7 +50,7 @@ def template_of(pixels, xy, theta, symmetry):
     )
 
 
-def refined(pixels, template, x, y, theta, symmetry):
+def refined(pixels, template, x, y, theta, symmetry, scale=1.0):
     """Fit the template at a place: x, y, theta and its standard error in degrees; None if it fails.
 
     Gauss-Newton over place, angle, height and background, with Huber's weights: neighbours that touch are
@@ -93,7 +93,7 @@ def refined(pixels, template, x, y, theta, symmetry):
         step = np.linalg.lstsq(normal, jacobian.T @ (weight * rest), rcond=None)[0]
         x, y, angle = x + step[0], y + step[1], angle + step[2]
         moved = abs(np.degrees(angle) - theta) * symmetry
-        if np.hypot(x - start[0], y - start[1]) > _STILL[0] or moved > symmetry * _STILL[1]:
+        if np.hypot(x - start[0], y - start[1]) > _STILL[0] / scale or moved > symmetry * _STILL[1]:
             return None
         if np.abs(step[:3]).max() < 1e-4:
             break

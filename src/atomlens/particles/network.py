@@ -171,7 +171,8 @@ class ParticleNetwork:
 
     def _doubts_of_heights(self, pixels):
         """A sentence where nothing is as high as a particle, or all is far higher."""
-        ratio = (np.percentile(pixels, 99.9) - background_of(pixels)) / float(self.network.template.max())
+        highest = gaussian_filter(pixels, 2).max() - background_of(pixels)  # noise is no height
+        ratio = highest / float(self.network.template.max())
         if _HEIGHTS[0] < ratio < _HEIGHTS[1]:
             return []
         return [
@@ -183,7 +184,7 @@ class ParticleNetwork:
         """What a fit of the mean labelled particle says, where it is surer than the network."""
         template = self.network.template.numpy()
         for row in table.itertuples():
-            fit = refined(pixels, template, row.x, row.y, row.theta, self.symmetry)
+            fit = refined(pixels, template, row.x, row.y, row.theta, self.symmetry, self.scale)
             if fit is None:
                 continue
             error = np.sqrt(self.spread_of_fit[0] + self.spread_of_fit[1] * fit[3] ** 2)
@@ -342,7 +343,7 @@ def _calibrated(model, pictures):
                 continue
             planted = np.degrees(np.arctan2(answer[2][at], answer[1][at])) / model.symmetry
             said = [(row.theta, row.theta_err)]  # spread is (0, 1) still: what the network itself says
-            fit = refined(crop, template, row.x, row.y, row.theta, model.symmetry)
+            fit = refined(crop, template, row.x, row.y, row.theta, model.symmetry, model.scale)
             said += [fit[2:]] if fit else []
             for kind, (theta, doubt) in zip(kinds, said, strict=False):
                 kind.append((angle_between(theta, planted, model.symmetry), doubt))

@@ -14,6 +14,7 @@ from atomlens._types import ArrayLike, DataFrame
 __all__ = ["RotationalDiffusion", "StepTails", "rotational_diffusion", "step_tails"]
 
 _RESAMPLED = 999
+_MOST = 5.0  # by which one step may speak for a model, in log likelihood: no single one decides
 _LEAST = 30  # steps, below which nothing is said of tails
 
 
@@ -149,8 +150,8 @@ class StepTails:
     Attributes
     ----------
     table : DataFrame
-        One row a model: ``model``, ``log_likelihood`` a step on parts that were kept back, ``ahead`` of the
-        normal one and its standard error ``ahead_err``.
+        One row a model: ``model``, ``log_likelihood`` a step on parts that were kept back, how far it is
+        ``ahead`` of the normal one (no step counts more than 5) and the standard error ``ahead_err``.
     best : str
         "normal", "rattle and hops" or "heavy tail"; "undecided" if none is two standard errors ahead.
     exponent : float
@@ -217,30 +218,30 @@ def step_tails(steps: ArrayLike, *, folds: int = 5, random_state: int = 0) -> St
     for k in range(folds):
         for row, model in zip(score, models.values(), strict=True):
             row[part == k] = model(steps[part != k])(steps[part == k])
-    gain = score - score[0]
+    names = list(models)
+    gain = np.clip(score - score[0], -_MOST, _MOST)
     error = gain.std(axis=1, ddof=1) / np.sqrt(len(steps))
     table = pd.DataFrame(
-        {
-            "model": list(models),
-            "log_likelihood": score.mean(axis=1),
-            "ahead": gain.mean(axis=1),
-            "ahead_err": error,
-        }
+        {"model": names, "log_likelihood": score.mean(axis=1), "ahead": gain.mean(axis=1), "ahead_err": error}
     )
-    order = np.argsort(-score.mean(axis=1))
-    between = score[order[0]] - score[order[1]]
-    sure = between.mean() > 2 * between.std(ddof=1) / np.sqrt(len(steps))
-    simple = int(order[0]) == 0  # the simplest needs no lead
-    best = list(models)[order[0]] if sure or simple else "undecided"
+    order = np.argsort(-gain.mean(axis=1), kind="stable")
+    first, second = names[order[0]], names[order[1]]
+    if not _ahead(score[order[0]], score[0]):
+        best = "normal"  # the simplest needs no lead
+    else:
+        best = first if _ahead(score[order[0]], score[order[1]]) else "undecided"
     doubts = []
     if best == "undecided":
-        doubts.append(
-            f"'{list(models)[order[0]]}' and '{list(models)[order[1]]}' describe {len(steps)} steps as well: "
-            "record more"
-        )
+        doubts.append(f"'{first}' and '{second}' describe {len(steps)} steps as well: record more")
         warn(doubts)
     freedom = stats.t.fit(steps)[0]
     return StepTails(table, best, float(freedom), len(steps), doubts)
+
+
+def _ahead(one, two):
+    """Whether one model describes the steps better than another, by two standard errors."""
+    gain = np.clip(one - two, -_MOST, _MOST)
+    return bool(gain.mean() > 2 * gain.std(ddof=1) / np.sqrt(len(gain)))
 
 
 def _normal(steps):

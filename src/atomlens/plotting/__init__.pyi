@@ -74,6 +74,12 @@ from .motion import (
     matrices as matrices,
     state_sequences as state_sequences,
 )
+from .particles import (
+    domain_growth as domain_growth,
+    draw_angles as draw_angles,
+    draw_particles as draw_particles,
+    turns as turns,
+)
 from .schematics import (
     descriptors_schematic as descriptors_schematic,
     draw_boundary as draw_boundary,

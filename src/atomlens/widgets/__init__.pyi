@@ -16,6 +16,8 @@ from .manifold_models import ManifoldModel as ManifoldModel
 from .models import ClusterModel as ClusterModel, CockpitModel as CockpitModel
 from .motion_models import TrackModel as TrackModel
 from .motion_views import track_explorer as track_explorer
+from .particle_models import LabelModel as LabelModel, ParticleModel as ParticleModel
+from .particle_views import particle_explorer as particle_explorer, particle_labeller as particle_labeller
 from .views import cluster_explorer as cluster_explorer, k_cockpit as k_cockpit
 from .sample_models import SampleModel as SampleModel
 from .sample_views import sample_app as sample_app

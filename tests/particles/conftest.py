@@ -1,8 +1,11 @@
-"""Particles drawn by another hand than `simulate.particles`: outlines from distances, edges blurred, noise with a grain."""
+"""Particles drawn by another hand than `simulate.particles`: outlines from distances, grainy noise."""
 
 import numpy as np
 import pandas as pd
+import pytest
 from scipy.ndimage import gaussian_filter
+
+from atomlens import particles
 
 SYMMETRY = {"rod": 2, "boomerang": 1, "propeller": 3}
 
@@ -22,7 +25,7 @@ def _away(kind, u, v):
     return np.minimum.reduce([*arms, np.hypot(u, v) + 0.5])
 
 
-def drawn(kind, *, coverage, noise, apart=1.5, shape=(256, 256), seed=0):
+def _drawn(kind, *, coverage, noise, apart=1.5, shape=(256, 256), seed=0):
     """A frame (heights of particles are 4) and its table; particles keep `apart` pixels between outlines."""
     rng = np.random.default_rng(seed)
     y, x = np.mgrid[: shape[0], : shape[1]].astype(float)
@@ -43,3 +46,17 @@ def drawn(kind, *, coverage, noise, apart=1.5, shape=(256, 256), seed=0):
     grain = gaussian_filter(rng.normal(0, 1, shape), (0, 0.6))  # the feedback smears noise along the scan
     frame = heights + noise * grain / grain.std() + rng.normal(0, 0.1, (shape[0], 1)) + 0.004 * x
     return frame.astype(np.float32), pd.DataFrame(rows, columns=["x", "y", "theta"])
+
+
+@pytest.fixture(scope="session")
+def drawn():
+    """The routine that draws."""
+    return _drawn
+
+
+@pytest.fixture(scope="session")
+def rods():
+    """A network that learnt rods from one drawn frame, and that frame with its labels."""
+    frame, labels = _drawn("rod", coverage=0.2, noise=0.4, seed=1)
+    flat = particles.level(frame)
+    return particles.train(flat, labels, symmetry=2), flat, labels

@@ -1,0 +1,184 @@
+"""The network on frames that another routine has drawn, on seeds that no constant was chosen by."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy import ndimage
+
+from atomlens import io, particles, simulate
+
+SEEDS = (201, 202, 203)
+
+
+def graded(drawn, find, **frame):
+    """F1 (the worst), absolute errors and z-scores of all unseen frames."""
+    scores = []
+    for seed in SEEDS:
+        heights, truth = drawn("rod", seed=seed, **frame)
+        flat = particles.level(heights)
+        found = find(flat)
+        scores.append(particles.agreement(found, truth, symmetry=2, tolerance=5, border=8, shape=flat.shape))
+    errors = np.concatenate([score.error for score in scores])
+    return min(score.f1 for score in scores), np.abs(errors), np.concatenate([score.z for score in scores])
+
+
+def test_rods_of_another_hand_are_found_and_turned_right(drawn, rods):
+    f1, error, z = graded(drawn, rods[0].find, coverage=0.2, noise=0.4)
+    assert f1 >= 0.97
+    assert np.median(error) <= 1
+    assert 0.8 < z.std() < 1.25
+
+
+def test_touching_rods_are_told_apart(drawn, rods):
+    f1, error, z = graded(drawn, rods[0].find, coverage=0.35, noise=0.4, apart=0.0)
+    assert f1 >= 0.93
+    assert np.median(error) <= 2
+    assert 0.8 < z.std() < 1.25
+
+
+@pytest.mark.parametrize("noise", [0.2, 0.8, 1.4])
+def test_the_network_is_ahead_of_templates_at_every_noise(drawn, rods, noise):
+    model, flat, labels = rods
+    mine = graded(drawn, model.find, coverage=0.3, noise=noise, apart=0.5)
+    theirs = graded(
+        drawn,
+        lambda frame: particles.by_template(frame, labels, symmetry=2, radius=14, labelled=flat),
+        coverage=0.3,
+        noise=noise,
+        apart=0.5,
+    )
+    assert mine[0] > theirs[0]
+    assert np.median(mine[1]) < np.median(theirs[1])
+    assert np.median(mine[1]) <= 2
+
+
+def test_nothing_is_found_where_nothing_is(rods):
+    noise = np.random.default_rng(0).normal(0, 0.4, (160, 160))
+    with pytest.warns(UserWarning, match="times as high as the labelled particles"):
+        found = rods[0].find(noise)
+    assert len(found) == 0
+    assert "another unit" in found.attrs["doubts"][0]
+
+
+def test_a_single_particle_and_one_at_the_rim_are_found(drawn, rods):
+    heights, truth = drawn("rod", coverage=0.004, noise=0.2, seed=5, shape=(128, 128))
+    found = rods[0].find(particles.level(heights))
+    assert len(found) == len(truth) == 1
+    half = heights[:, : int(truth.x.iloc[0]) + 6]
+    assert len(rods[0].find(particles.level(half))) == 1
+
+
+@pytest.mark.parametrize("shape", [(97, 130), (64, 301)])
+def test_frames_of_any_size(drawn, rods, shape):
+    heights, truth = drawn("rod", coverage=0.15, noise=0.2, seed=7, shape=shape)
+    found = rods[0].find(particles.level(heights))
+    assert particles.agreement(found, truth, symmetry=2, tolerance=5, border=8, shape=shape).f1 > 0.95
+
+
+def test_saturated_and_missing_lines_do_not_hide_the_others(drawn, rods):
+    heights, truth = drawn("rod", coverage=0.15, noise=0.2, seed=8)
+    heights = np.minimum(heights, 3.5)
+    heights[100] = heights.min()
+    heights[180] = heights.max()
+    found = rods[0].find(particles.level(heights))
+    assert particles.agreement(found, truth, symmetry=2, tolerance=5, border=8, shape=heights.shape).f1 > 0.9
+
+
+def test_a_network_that_is_saved_is_the_same(rods, tmp_path):
+    model, flat, _ = rods
+    path = model.save(tmp_path / "rods.pt")
+    again = particles.load_model(path)
+    pd.testing.assert_frame_equal(model.find(flat), again.find(flat))
+    with pytest.raises(FileExistsError):
+        model.save(path)
+
+
+def test_weights_that_are_no_tensors_are_refused(rods, tmp_path):
+    path = rods[0].save(tmp_path / "rods.pt")
+    torch.save({"a": print}, path)
+    with pytest.raises(ValueError, match=r"rods\.pt"):
+        particles.load_model(path)
+
+
+def test_the_same_seed_gives_the_same_network_on_one_thread_or_two(rods):
+    _, flat, labels = rods
+    before, found = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            model = particles.train(flat, labels, symmetry=2, steps=3)
+            found.append(model.find(flat, threshold=0.05))
+    finally:
+        torch.set_num_threads(before)
+    pd.testing.assert_frame_equal(*found)
+
+
+def test_movies_say_which_frames_are_poor(drawn, rods):
+    frames = [drawn("rod", coverage=0.1, noise=0.2, seed=9, shape=(128, 128))[0]] * 4
+    rng = np.random.default_rng(0)
+    noisy = [frame + rng.normal(0, 0.2, frame.shape) for frame in frames]
+    lost = [rng.normal(0, 1, frames[0].shape) for _ in range(2)]
+    flat = [np.zeros(frames[0].shape)]
+    with pytest.warns(UserWarning, match="frames 4-6 show nothing that stays"):
+        found = rods[0].find_all(np.stack([*noisy, *lost, *flat]))
+    assert found.frame.isin(range(4)).all()
+    assert np.ptp(found.groupby("frame").size()) == 0
+
+
+def test_a_movie_with_a_scale_gives_nm(rods):
+    movie = simulate.particles.assembly(n_frames=1, shape=(96, 96)).data
+    found = rods[0].find_all(movie)
+    assert np.allclose(found.x_nm, found.x * 0.8)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"symmetry": 0}, "symmetry"),
+        ({"symmetry": 2.5}, "symmetry"),
+        ({"steps": 0}, "steps"),
+        ({"labels": pd.DataFrame({"x": [1.0], "y": [2.0]})}, "theta is missing"),
+        ({"labels": pd.DataFrame({"x": [], "y": [], "theta": []})}, "no labels"),
+        ({"labels": pd.DataFrame({"x": [900.0], "y": [2.0], "theta": [0.0]})}, "outside the frame"),
+        ({"labels": pd.DataFrame({"x": [np.nan], "y": [2.0], "theta": [0.0]})}, "NaN"),
+        ({"frame": np.zeros((64, 64))}, "alike"),
+        ({"frame": np.ones((3, 64, 64))}, "two axes"),
+        ({"frame": np.eye(8)}, "too small"),
+        ({"frame": np.full((64, 64), np.nan)}, "NaN"),
+    ],
+)
+def test_what_cannot_be_learnt_is_refused(drawn, change, said):
+    frame, labels = drawn("rod", coverage=0.1, noise=0.1, shape=(64, 64))
+    with pytest.raises(ValueError, match=said):
+        particles.train(**({"frame": frame, "labels": labels, "symmetry": 2, "steps": 1} | change))
+
+
+@pytest.mark.parametrize("threshold", [0, 1, -1, 2])
+def test_a_threshold_that_is_none_is_refused(rods, threshold):
+    with pytest.raises(ValueError, match="threshold"):
+        rods[0].find(rods[1], threshold=threshold)
+
+
+def test_a_frame_is_no_movie(rods):
+    with pytest.raises(ValueError, match="time, y, x"):
+        rods[0].find_all(rods[1])
+
+
+def test_rods_turned_degree_by_degree(data_dir):
+    """A published key of angles: learnt from the first row, all 63 rods are known within a degree."""
+    path = data_dir / "afm_particles" / "rotate_test.tif"
+    if not path.is_file():
+        pytest.skip("the key is not here")
+    frame = io.read(path).values
+    marks, n = ndimage.label(frame > 3)
+    rows, columns = np.array(ndimage.center_of_mass(frame, marks, range(1, n + 1))).T
+    row = np.rint((rows - rows.min()) / np.ptp(rows) * 6)
+    order = np.lexsort([columns, row])
+    key = pd.DataFrame({"x": columns[order], "y": rows[order], "theta": np.arange(63.0)})
+    first, upper = key[:9], int(key.y[:18].mean())
+    model = particles.train(frame[:upper], first, symmetry=2)
+    score = particles.agreement(model.find(frame), key, symmetry=2, tolerance=8)
+    assert len(key) == n == 63
+    assert score.f1 == 1
+    assert np.abs(score.error).max() <= 1
