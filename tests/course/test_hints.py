@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 import xarray as xr
 
-from atomlens import columns, crystallography, dynamics, lattice, spectra
+from atomlens import columns, crystallography, dynamics, lattice, particles, spectra
 from atomlens._doubts import quietly
 from atomlens.course.record import Record
 from atomlens.patterson import patterson
@@ -24,6 +24,7 @@ LESSONS = {
     "07": "defect_library",
     "08": "defect_dynamics",
     "08b": "silicon_edge",
+    "09": "protein_assembly",
 }
 STUDENTS = ("Ada Lovelace", "Rosalind Franklin")
 UNITS = (
@@ -62,6 +63,18 @@ def other(*allowed):
 def energies(e):
     found = e._result.spectra
     return found - found.mean("cluster")
+
+
+def steps_of_theta(e):
+    return (np.diff(e.theta) + 90) % 180 - 90
+
+
+def rotation(e):
+    return particles.rotational_diffusion(e.tracks, dt=e.dt).coefficient
+
+
+def naive(e):
+    return particles.rotational_diffusion(e.tracks, dt=e.dt).naive
 
 
 def strongest(e):
@@ -440,6 +453,23 @@ ROWS = [
     ("08b", "memory", lambda e: (e._remembers + 1) % 3, "another one", other()),
     ("08b", "memory", lambda e: 3, "from 0 to 2", other()),
     ("08b", "memory", lambda e: 0.01, "whole number", other()),
+    # 09
+    ("09", "mean", lambda e: e.angles.mean(), "plain mean", other()),
+    ("09", "mean", lambda e: np.degrees(np.angle(e._arrow)), "twice the angle", other()),
+    ("09", "mean", lambda e: "north", "expected an angle", other()),
+    ("09", "mean", lambda e: np.degrees(np.angle(e._arrow)) / 2 + 40, "another angle", other()),
+    ("09", "order", lambda e: abs(np.exp(1j * np.radians(e.angles)).mean()), "n = 1", other()),
+    ("09", "order", lambda e: abs(e._arrow) ** 2, "square of the length", other("square")),
+    ("09", "order", lambda e: 100 * abs(e._arrow), "in per cent", other("per cent")),
+    ("09", "turn", lambda e: e.theta[-1] - e.theta[0], "full turns are lost", other()),
+    ("09", "turn", lambda e: np.abs(steps_of_theta(e)).sum(), "steps are signed", other("sign")),
+    ("09", "turn", lambda e: -steps_of_theta(e).sum(), "the sign is wrong", other("sign")),
+    ("09", "diffusion", naive, "rattling for turning", other()),
+    ("09", "diffusion", lambda e: rotation(e) * e.dt, "a frame", other()),
+    ("09", "diffusion", lambda e: 2 * rotation(e), "halve it", other()),
+    ("09", "diffusion", lambda e: 1, "expected a number", other()),
+    ("09", "frame", lambda e: e._poor - 2, "another one", ("first or", *other())),
+    ("09", "frame", lambda e: 8, "from 0 to 7", other()),
 ]  # fmt: skip
 
 

@@ -25,6 +25,7 @@ LESSONS = {
     "defect_library": "07",
     "defect_dynamics": "08",
     "silicon_edge": "08b",
+    "protein_assembly": "09",
 }
 
 

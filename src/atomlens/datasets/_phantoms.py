@@ -15,7 +15,8 @@ from scipy.ndimage import gaussian_filter
 from scipy.spatial import cKDTree
 
 from atomlens._sample import Sample, pedigree
-from atomlens.simulate import Instrument, defects, image, movies, stm, strain, structures
+from atomlens.simulate import Instrument, defects, image, movies, particles, stm, strain, structures
+from atomlens.simulate.particles import Afm
 
 
 def mos2(random_state=0):
@@ -198,6 +199,15 @@ def ws2_movie(random_state=0):
     return movies.hopping(
         20, n_frames=60, shape=(256, 256), electrons=40, appear=0.1, drift=(0.001, 0.0005), wander=0.005,
         holes=1, growth=0.01, instrument=microscope, random_state=random_state,
+    )  # fmt: skip
+
+
+def hs_afm(random_state=0):
+    """Rings in one large lattice, line steps and scars; the tip goes blunt, and the last frames are noise."""
+    microscope = Afm(noise=0.6, line_step=0.3, tilt=(2.0, 1.0), scars=2, lag=1.0)
+    return particles.assembly(
+        "hexagon", n_frames=24, n_domains=1, growth=60, hop=0, rattle=3, drift=(0.2, 0.1), worse=(16, 25),
+        shape=(160, 160), pixel_size=0.8, microscope=microscope, random_state=random_state,
     )  # fmt: skip
 
 

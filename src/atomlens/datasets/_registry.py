@@ -101,6 +101,10 @@ PHANTOMS = {
         "atomlens.datasets._phantoms:ws2_movie", "movie", (60, 256, 256),
         "HAADF movie of WS2 with dopants and vacancies that hop, and a hole that grows", "08",
     ),
+    "hs_afm_phantom": Phantom(
+        "atomlens.datasets._phantoms:hs_afm", "movie", (24, 160, 160),
+        "AFM movie of a protein lattice that fades and ends in noise", "09",
+    ),
     "stm_vacancies_phantom": Phantom(
         "atomlens.datasets._phantoms:stm_vacancies", "image", (512, 512),
         "STM topography of a surface with vacancies, lines and streaks", "05",
