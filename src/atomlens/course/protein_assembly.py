@@ -129,7 +129,9 @@ class Exercise(Lesson):
         }
         return check.judge(
             answer,
-            lambda: why_not_close(answer, step.sum(), 0, 0.5, slips=slips)  # whole turns count here: no unit of angles,
+            lambda: why_not_close(
+                answer, step.sum(), 0, 0.5, slips=slips
+            ),  # without a unit: whole turns count
             "total turn",
             of=self,
         )
