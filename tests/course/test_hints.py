@@ -461,7 +461,7 @@ ROWS = [
     ("09", "order", lambda e: abs(np.exp(1j * np.radians(e.angles)).mean()), "n = 1", other()),
     ("09", "order", lambda e: abs(e._arrow) ** 2, "square of the length", other("square")),
     ("09", "order", lambda e: 100 * abs(e._arrow), "in per cent", other("per cent")),
-    ("09", "turn", lambda e: e.theta[-1] - e.theta[0], "full turns are lost", other()),
+    ("09", "turn", lambda e: e.theta[-1] - e.theta[0], "turns beyond the period are lost", other()),
     ("09", "turn", lambda e: np.abs(steps_of_theta(e)).sum(), "steps are signed", other("sign")),
     ("09", "turn", lambda e: -steps_of_theta(e).sum(), "the sign is wrong", other("sign")),
     ("09", "diffusion", naive, "rattling for turning", other()),

@@ -121,11 +121,9 @@ class Exercise(Lesson):
         """Judge by how many degrees the rod of `theta` has turned in all."""
         step = angle_between(self.theta[1:], self.theta[:-1], 2)
         slips = {
-            "this is the last angle less the first: full turns are lost": self.theta[-1] - self.theta[0],
+            "this is the last angle less the first: turns beyond the period are lost": self.theta[-1]
+            - self.theta[0],
             "steps are signed: a turn back is taken away": np.abs(step).sum(),
-            "each step is folded for a full turn, but a rod repeats after half of one": angle_between(
-                self.theta[1:], self.theta[:-1], 1
-            ).sum(),
         }
         return check.judge(
             answer,
