@@ -65,6 +65,8 @@ environment_report()
 # | [Exercises to 08](exercises/08_defect_dynamics.ipynb) | Have I understood it? Your own tracks, checked as you go | 40 min | lesson 08 |
 # | [08b · Silicon at the edge of graphene](08b_silicon_edge.ipynb) | Which of these pictures are one state turned round, and what becomes of what? | 30 min | lesson 08 |
 # | [Exercises to 08b](exercises/08b_silicon_edge.ipynb) | Have I understood it? Your own classes and chains, checked as you go | 30 min | lesson 08b |
+# | [09 · Proteins that assemble](09_protein_assembly.ipynb) | Where is every particle, how is it turned, how sure is that, and what do they do? | 45 min | lessons 03 and 08 |
+# | [Exercises to 09](exercises/09_protein_assembly.ipynb) | Have I understood it? Your own angles and turns, checked as you go | 40 min | lesson 09 |
 # | [10 · Your sample](10_your_sample.ipynb) | What is in my own file? From a file to a report, by hand | 10 min | nothing |
 #
 # A new sample, and no time to learn? In a terminal, `atomlens report my_image.dm4` makes every analysis that makes

@@ -97,6 +97,17 @@ def edge() -> DataFrame:
     return found.operations
 
 
+def assembly(frames: DataArray, labels: DataFrame) -> float:
+    """Learn particles from one frame, follow them, and say how fast they turn."""
+    model = al.particles.train(al.particles.level(frames[0]), labels, symmetry=2)
+    found: DataFrame = model.find_all(frames)
+    assert al.particles.agreement(found, labels, symmetry=2, tolerance=5.0).f1 > 0
+    assert al.particles.domains(found, symmetry=2, reach=24.0).size
+    tracks = al.particles.link(found, symmetry=2)
+    assert al.particles.step_tails(tracks["turn"]).best
+    return al.particles.rotational_diffusion(tracks, dt=1.0).coefficient
+
+
 def measure(path: Path) -> dict[str, DataFrame]:
     """Work on one file of many."""
     return {"columns": al.columns.find(al.io.read(path))}
