@@ -71,9 +71,15 @@ show(figure, alt="A frame with tilt, steps of lines and a scar; and the same fra
 #
 # ## 3 · A network that knows directions
 #
-# One frame is labelled: by hand, with `widgets.particle_labeller(flat, symmetry=2)`, or here by the answer key. Crops of it
-# are turned by any angle, and their labels with them; noise, steps and scars are added, and rods are put into gaps.
-# So one frame becomes thousands.
+# One frame is labelled by hand. Try it on three rods:
+
+# %%
+widgets.particle_labeller(flat, symmetry=2)
+
+# %% [markdown]
+# All of them take a quarter of an hour (`labeller.model.labels` is the table); here the answer key does it. Crops of the
+# frame are turned by any angle, and their labels with them. Noise, steps and scars are added, and rods are put into
+# gaps. So one frame becomes thousands.
 #
 # What should the network return? Not the angle: 179 and 1 degrees are neighbours, but their numbers are not. Two numbers
 # without a jump are

@@ -26,6 +26,8 @@ DEFECTS = ".atomlens-view:has-text('false-alarm rate')"
 GALLERY = ".atomlens-view:has-text('grouped by')"
 SAMPLE = ".atomlens-view:has-text('false alarms a cell')"
 TRACKS = ".atomlens-view:has-text('next event')"
+PARTICLES = ".atomlens-view:has-text('to see how it turns')"
+LABELLER = ".atomlens-view:has-text('then along its axis')"
 
 
 def draw_loop(canvas, *corners):
@@ -227,6 +229,24 @@ CONTROLS = (
         f"{TRACKS} button:has-text('code')",
         lambda c: c.click(),
         f"{TRACKS} .atomlens-code",
+    ),
+    (
+        "09_protein_assembly",
+        f"{PARTICLES} .noUi-handle",
+        lambda c: c.press("ArrowLeft"),
+        f"{PARTICLES} canvas >> nth=0",
+    ),
+    (  # a click on a rod
+        "09_protein_assembly",
+        f"{PARTICLES} canvas >> nth=1",
+        lambda c: c.click(position={"x": 150, "y": 150}),
+        f"{PARTICLES} canvas >> nth=0",
+    ),
+    (  # the middle of a rod
+        "09_protein_assembly",
+        f"{LABELLER} canvas >> nth=1",
+        lambda c: c.click(position={"x": 250, "y": 250}),
+        f"{LABELLER} canvas >> nth=0",
     ),
     (
         "10_your_sample",

@@ -23,6 +23,7 @@ def batch(pixels, xy, theta, symmetry, template, noise, rng, *, count, size, str
     into the gaps, so that particles touch; noise of any strength up to some times that of the frame is added,
     steps from line to line, and now and then a scar.
     """
+    template = np.nan_to_num(template)
     crops = np.empty((count, 1, size, size), np.float32)
     answers = np.zeros((count, 3, size, size), np.float32)
     height, width = pixels.shape

@@ -5,7 +5,13 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
-from scipy.ndimage import binary_dilation, gaussian_filter, map_coordinates, spline_filter
+from scipy.ndimage import (
+    binary_dilation,
+    distance_transform_edt,
+    gaussian_filter,
+    map_coordinates,
+    spline_filter,
+)
 from scipy.spatial import cKDTree
 
 from atomlens.particles._frames import background_of
@@ -21,7 +27,10 @@ _FEW = 12  # pixels, below which nothing is fitted
 
 
 def template_of(pixels, xy, theta, symmetry):
-    """The median of all labelled particles, turned alike: shape (2 r + 1, 2 r + 1), background at zero."""
+    """The median of all labelled particles, turned alike: shape (2 r + 1, 2 r + 1), background at zero.
+
+    NaN is where hardly any particle can be seen, for the neighbours.
+    """
     n = min(_WIDEST, (min(pixels.shape) - 1) // 2)
     v, u = np.mgrid[-n : n + 1, -n : n + 1].astype(float)
     turns = 360 / symmetry * np.arange(symmetry)
@@ -37,32 +46,40 @@ def template_of(pixels, xy, theta, symmetry):
             values = map_coordinates(pixels, at, order=1, mode="constant", cval=np.nan)
             seen[k * symmetry + m] = np.where(own, values, np.nan)
     with warnings.catch_warnings(action="ignore"):  # where no particle is seen whole
-        mean = np.nan_to_num(np.nanmedian(seen, axis=0) - empty)
-    mean[np.isfinite(seen).mean(axis=0) < _SEEN] = 0
+        mean = np.nanmedian(seen, axis=0) - empty
+    mean[np.isfinite(seen).mean(axis=0) < _SEEN] = np.nan
+    known = np.nan_to_num(mean)
     away = np.hypot(u, v)
-    rings = [gaussian_filter(mean, 1)[(away >= k - 0.5) & (away < k + 0.5)].max() for k in range(n + 1)]
+    rings = [gaussian_filter(known, 1)[(away >= k - 0.5) & (away < k + 0.5)].max() for k in range(n + 1)]
     low = np.flatnonzero(np.array(rings) < _VISIBLE * max(rings))
-    radius = int(min(low[0] if len(low) else n, n - 1)) + _MARGIN
-    radius = min(radius, n)
-    return (
-        mean[n - radius : n + radius + 1, n - radius : n + radius + 1]
-        * (away <= radius)[n - radius : n + radius + 1, n - radius : n + radius + 1]
-    )
+    radius = min(int(low[0] if len(low) else n) + _MARGIN, n)
+    part = np.s_[n - radius : n + radius + 1, n - radius : n + radius + 1]
+    return np.where(away[part] <= radius, mean[part], 0)
 
 
-def refined(pixels, template, x, y, theta, symmetry, scale=1.0):
+def refined(pixels, template, x, y, theta, symmetry, scale=1.0, others=()):
     """Fit the template at a place: x, y, theta and its standard error in degrees; None if it fails.
 
     Gauss-Newton over place, angle, height and background, with Huber's weights: neighbours that touch are
     outliers.
     """
     n = len(template) // 2
-    support = binary_dilation(template > _VISIBLE * template.max(), iterations=_MARGIN)
+    unknown = np.isnan(template)
+    if unknown.any():  # what is next to it, so that the slope at the border is not that of a cliff
+        template = template[
+            tuple(distance_transform_edt(unknown, return_distances=False, return_indices=True))
+        ]
+    support = binary_dilation(template > _VISIBLE * template.max(), iterations=_MARGIN) & ~unknown
     smooth = spline_filter(template)
     slopes = [spline_filter(slope) for slope in np.gradient(template)]
     rows = np.arange(max(round(y) - n, 0), min(round(y) + n + 1, pixels.shape[0]))
     columns = np.arange(max(round(x) - n, 0), min(round(x) + n + 1, pixels.shape[1]))
     py, px = (a.ravel() for a in np.meshgrid(rows, columns, indexing="ij"))
+    own = np.hypot(px - x, py - y)
+    for a, b in others:  # to each particle its own cell
+        if np.hypot(a - x, b - y) < 4 * n:
+            mine = own <= np.hypot(px - a, py - b)
+            py, px, own = py[mine], px[mine], own[mine]
     values = pixels[py, px].astype(float)
     start, angle = (x, y), np.radians(theta)
     for _ in range(_ROUNDS):

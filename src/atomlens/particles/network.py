@@ -169,10 +169,15 @@ class ParticleNetwork:
         warn(doubts)
         return table
 
+    @property
+    def _height(self):
+        """Of a particle, in the unit of the labelled frame."""
+        return float(np.nanmax(self.network.template.numpy()))
+
     def _doubts_of_heights(self, pixels):
         """A sentence where nothing is as high as a particle, or all is far higher."""
         highest = gaussian_filter(pixels, 2).max() - background_of(pixels)  # noise is no height
-        ratio = highest / float(self.network.template.max())
+        ratio = highest / self._height
         if _HEIGHTS[0] < ratio < _HEIGHTS[1]:
             return []
         return [
@@ -182,9 +187,10 @@ class ParticleNetwork:
 
     def _refined(self, table, pixels):
         """What a fit of the mean labelled particle says, where it is surer than the network."""
-        template = self.network.template.numpy()
+        template, places = self.network.template.numpy(), table[["x", "y"]].to_numpy()
         for row in table.itertuples():
-            fit = refined(pixels, template, row.x, row.y, row.theta, self.symmetry, self.scale)
+            others = np.delete(places, row.Index, axis=0)
+            fit = refined(pixels, template, row.x, row.y, row.theta, self.symmetry, self.scale, others)
             if fit is None:
                 continue
             error = np.sqrt(self.spread_of_fit[0] + self.spread_of_fit[1] * fit[3] ** 2)
@@ -199,7 +205,7 @@ class ParticleNetwork:
 
         height, width = pixels.shape
         padded = np.pad(
-            normalised(pixels, float(self.network.template.max())),
+            normalised(pixels, self._height),
             ((0, -height % 4), (0, -width % 4)),
             mode="edge",
         )
@@ -334,7 +340,7 @@ def _calibrated(model, pictures):
     size = round(_TRIAL_SIZE / model.scale)
     crops, answers = pictures(count=_TRIALS, size=size, stretch=0)
     template, kinds = model.network.template.numpy(), ([], [])
-    for crop, answer in zip(crops[:, 0] * template.max(), answers, strict=True):
+    for crop, answer in zip(crops[:, 0] * model._height, answers, strict=True):
         with quietly():
             found = model.find(crop, refine=False)
         for row in found.itertuples():
@@ -343,7 +349,8 @@ def _calibrated(model, pictures):
                 continue
             planted = np.degrees(np.arctan2(answer[2][at], answer[1][at])) / model.symmetry
             said = [(row.theta, row.theta_err)]  # spread is (0, 1) still: what the network itself says
-            fit = refined(crop, template, row.x, row.y, row.theta, model.symmetry, model.scale)
+            others = np.delete(found[["x", "y"]].to_numpy(), row.Index, axis=0)
+            fit = refined(crop, template, row.x, row.y, row.theta, model.symmetry, model.scale, others)
             said += [fit[2:]] if fit else []
             for kind, (theta, doubt) in zip(kinds, said, strict=False):
                 kind.append((angle_between(theta, planted, model.symmetry), doubt))
