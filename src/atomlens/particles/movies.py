@@ -11,8 +11,7 @@ from scipy.spatial import cKDTree
 
 from atomlens import dynamics
 from atomlens._types import ArrayLike, DataArray, DataFrame
-from atomlens.particles._frames import check_symmetry, flat_frame, folded
-from atomlens.particles.levelling import level
+from atomlens.particles._frames import check_symmetry, flat_frame, folded, pixels_of
 from atomlens.particles.score import angle_between
 
 __all__ = ["domains", "frame_quality", "link"]
@@ -47,9 +46,9 @@ def frame_quality(movie: DataArray | ArrayLike) -> DataFrame:
 
     Notes
     -----
-    Noise differs from frame to frame, and what is on the surface stays. Frames are made level first.
-    Particles that all move far between two frames look like noise here: such a movie was recorded too slowly
-    to be followed.
+    Noise differs from frame to frame, and what is on the surface stays. The median of each line is taken away
+    first. Particles that all move far between two frames look like noise here: such a movie was recorded too
+    slowly to be followed.
 
     Examples
     --------
@@ -100,8 +99,10 @@ def _spectrum(frame):
     """Fourier transform of a frame that is level, without mean and of norm one; None of a flat one."""
     if flat_frame(frame):
         return None
-    values = level(frame).values
-    values = values - gaussian_filter(values, min(values.shape) / _BROAD)  # a lost tip makes broad steps
+    # Line by line, though rows of particles lose some height: a lost tip makes whole lines that jump.
+    values = pixels_of(frame)
+    values = values - np.median(values, axis=1, keepdims=True)
+    values = values - gaussian_filter(values, min(values.shape) / _BROAD)
     low, high = np.percentile(values, [0.1, 99.9])
     values = np.clip(values, low, high)  # scars and jumps of the tip would outweigh the rest
     values = values - values.mean()

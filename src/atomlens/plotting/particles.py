@@ -7,6 +7,7 @@ from functools import cache
 import numpy as np
 from matplotlib.collections import LineCollection
 from matplotlib.colors import ListedColormap
+from matplotlib.patheffects import withStroke
 
 from atomlens._types import Any, ArrayLike, Axes, DataArray, DataFrame, Figure
 from atomlens.plotting.drawing import (
@@ -85,6 +86,7 @@ def draw_particles(
     segments = on_image(frame, np.stack([middle, middle + arm], axis=2).reshape(-1, 2, 2))
     hue = np.repeat(np.mod(table["theta"].to_numpy(float), 360 / symmetry), symmetry) * symmetry / 360
     lines = LineCollection(segments, array=hue, cmap=angle_colours(), clim=(0, 1), linewidths=1.8)
+    lines.set_path_effects([withStroke(linewidth=3.2, foreground="black")])  # on bright particles, too
     ax.add_collection(lines, autolim=False)
     return lines
 
