@@ -10,7 +10,6 @@ from scipy.ndimage import (
     distance_transform_edt,
     gaussian_filter,
     map_coordinates,
-    spline_filter,
 )
 from scipy.spatial import cKDTree
 
@@ -21,6 +20,8 @@ _VISIBLE = 0.12  # of its height: where a particle ends
 _MARGIN = 2  # pixels around it that are looked at
 _SEEN = 0.2  # of the labelled particles, the share that must show a point
 _ROUNDS = 8
+_CONVERGED = 1e-3  # pixels, radians: far below the noise of either
+_FINE = 4  # points a pixel at which the template is laid out
 _HUBER = 1.345  # standard deviations, beyond which a residual counts less: 95 % efficient for normal ones
 _STILL = (2.0, 25.0)  # pixels of the network; degrees over the symmetry: the most that a fit may move
 _FEW = 12  # pixels, below which nothing is fitted
@@ -57,68 +58,89 @@ def template_of(pixels, xy, theta, symmetry):
     return np.where(away[part] <= radius, mean[part], 0)
 
 
-def refined(pixels, template, x, y, theta, symmetry, scale=1.0, others=()):
-    """Fit the template at a place: x, y, theta and its standard error in degrees; None if it fails.
+class Fit:
+    """The template, ready to be fitted to many places of frames."""
 
-    Gauss-Newton over place, angle, height and background, with Huber's weights: neighbours that touch are
-    outliers.
-    """
-    n = len(template) // 2
-    unknown = np.isnan(template)
-    if unknown.any():  # what is next to it, so that the slope at the border is not that of a cliff
-        template = template[
-            tuple(distance_transform_edt(unknown, return_distances=False, return_indices=True))
-        ]
-    support = binary_dilation(template > _VISIBLE * template.max(), iterations=_MARGIN) & ~unknown
-    smooth = spline_filter(template)
-    slopes = [spline_filter(slope) for slope in np.gradient(template)]
-    rows = np.arange(max(round(y) - n, 0), min(round(y) + n + 1, pixels.shape[0]))
-    columns = np.arange(max(round(x) - n, 0), min(round(x) + n + 1, pixels.shape[1]))
-    py, px = (a.ravel() for a in np.meshgrid(rows, columns, indexing="ij"))
-    own = np.hypot(px - x, py - y)
-    for a, b in others:  # to each particle its own cell
-        if np.hypot(a - x, b - y) < 4 * n:
-            mine = own <= np.hypot(px - a, py - b)
-            py, px, own = py[mine], px[mine], own[mine]
-    values = pixels[py, px].astype(float)
-    start, angle = (x, y), np.radians(theta)
-    for _ in range(_ROUNDS):
-        cos, sin = np.cos(angle), np.sin(angle)
-        dx, dy = px - x, py - y
-        u, v = cos * dx + sin * dy, -sin * dx + cos * dy
-        at = [v + n, u + n]
-        seen = map_coordinates(support.astype(float), at, order=0, cval=0) > 0.5
-        if seen.sum() < _FEW:
-            return None
-        shape = map_coordinates(smooth, at, order=3, prefilter=False)[seen]
-        tv, tu = (map_coordinates(slope, at, order=3, prefilter=False)[seen] for slope in slopes)
-        ones = np.ones(len(shape))
-        height, base = np.linalg.lstsq(np.column_stack([shape, ones]), values[seen], rcond=None)[0]
-        rest = values[seen] - height * shape - base
-        spread = max(1.4826 * np.median(np.abs(rest)), 1e-9)
-        weight = np.minimum(1, _HUBER * spread / np.maximum(np.abs(rest), 1e-12))
-        jacobian = np.column_stack(
-            [
-                height * (-cos * tu + sin * tv),
-                height * (-sin * tu - cos * tv),
-                height * (tu * v[seen] - tv * u[seen]),
-                shape,
-                ones,
-            ]
-        )
-        normal = jacobian.T @ (weight[:, None] * jacobian)
-        step = np.linalg.lstsq(normal, jacobian.T @ (weight * rest), rcond=None)[0]
-        x, y, angle = x + step[0], y + step[1], angle + step[2]
-        moved = abs(np.degrees(angle) - theta) * symmetry
-        if np.hypot(x - start[0], y - start[1]) > _STILL[0] / scale or moved > symmetry * _STILL[1]:
-            return None
-        if np.abs(step[:3]).max() < 1e-4:
-            break
-    # Residuals of neighbouring pixels go together, as tip and feedback smear; the template itself is not
-    # perfect.
-    variance = (weight * rest**2).sum() / max(weight.sum() - 5, 1)
-    covariance = variance * np.linalg.pinv(normal)
-    return x, y, float(np.degrees(angle)), float(np.degrees(np.sqrt(max(covariance[2, 2], 0))))
+    def __init__(self, template, symmetry, scale=1.0):
+        self.symmetry, self.scale, self.n = symmetry, scale, len(template) // 2
+        unknown = np.isnan(template)
+        if unknown.any():  # what is next to it, so that the slope at the border is not that of a cliff
+            nearest = distance_transform_edt(unknown, return_distances=False, return_indices=True)
+            template = template[tuple(nearest)]
+        visible = template > _VISIBLE * template.max()
+        self._support = binary_dilation(visible, iterations=_MARGIN) & ~unknown
+        self._reach = binary_dilation(self._support, iterations=2 * _MARGIN)
+        fine = np.arange(0, 2 * self.n + 1e-9, 1 / _FINE)
+        self._shape = map_coordinates(template, np.meshgrid(fine, fine, indexing="ij"), order=3)
+        self._slopes = [_FINE * slope for slope in np.gradient(self._shape)]
+
+    def __call__(self, pixels, x, y, theta, others=()):
+        """Fit at a place: x, y, theta and its standard error in degrees; None if it fails.
+
+        Gauss-Newton over place, angle, height and background, with Huber's weights: neighbours that touch
+        are outliers, and pixels nearer to one of the `others` (N, 2) are theirs.
+        """
+        start, angle = (x, y), np.radians(theta)
+        px, py = self._pixels(pixels.shape, x, y, angle, others)
+        values = pixels[py, px].astype(float)
+        for _ in range(_ROUNDS):
+            u, v = _turned(px - x, py - y, angle)
+            at = [v + self.n, u + self.n]
+            seen = map_coordinates(self._support, at, order=0, output=bool)
+            if seen.sum() < _FEW:
+                return None
+            at = [_FINE * along[seen] for along in at]
+            shape, tv, tu = (
+                map_coordinates(image, at, order=1, mode="nearest") for image in (self._shape, *self._slopes)
+            )
+            height, base = _line(shape, values[seen])
+            rest = values[seen] - height * shape - base
+            spread = max(1.4826 * np.median(np.abs(rest)), 1e-9)
+            weight = np.minimum(1, _HUBER * spread / np.maximum(np.abs(rest), 1e-12))
+            cos, sin = np.cos(angle), np.sin(angle)
+            across, along, round_ = -cos * tu + sin * tv, -sin * tu - cos * tv, tu * v[seen] - tv * u[seen]
+            jacobian = np.stack(
+                [height * across, height * along, height * round_, shape, np.ones_like(shape)]
+            )
+            normal = (jacobian * weight) @ jacobian.T
+            step = np.linalg.lstsq(normal, jacobian @ (weight * rest), rcond=None)[0]
+            x, y, angle = x + step[0], y + step[1], angle + step[2]
+            if np.hypot(x - start[0], y - start[1]) > _STILL[0] / self.scale:
+                return None
+            if abs(np.degrees(angle) - theta) > _STILL[1]:
+                return None
+            if np.abs(step[:3]).max() < _CONVERGED:
+                break
+        # Residuals of neighbouring pixels go together, as tip and feedback smear: calibration sees to that.
+        variance = (weight * rest**2).sum() / max(weight.sum() - 5, 1)
+        covariance = variance * np.linalg.pinv(normal)
+        return x, y, float(np.degrees(angle)), float(np.degrees(np.sqrt(max(covariance[2, 2], 0))))
+
+    def _pixels(self, shape, x, y, angle, others):
+        """Columns and rows of the pixels that may belong to a particle."""
+        rows = np.arange(max(round(y) - self.n, 0), min(round(y) + self.n + 1, shape[0]))
+        columns = np.arange(max(round(x) - self.n, 0), min(round(x) + self.n + 1, shape[1]))
+        py, px = (a.ravel() for a in np.meshgrid(rows, columns, indexing="ij"))
+        u, v = _turned(px - x, py - y, angle)
+        near = map_coordinates(self._reach, [v + self.n, u + self.n], order=0, output=bool)
+        px, py = px[near], py[near]
+        for a, b in others:
+            own = np.hypot(px - x, py - y) <= np.hypot(px - a, py - b)
+            px, py = px[own], py[own]
+        return px, py
+
+
+def _turned(dx, dy, angle):
+    """Coordinates along a particle and across it."""
+    cos, sin = np.cos(angle), np.sin(angle)
+    return cos * dx + sin * dy, -sin * dx + cos * dy
+
+
+def _line(x, y):
+    """Slope and intercept of least squares."""
+    middle = x - x.mean()
+    slope = (middle @ y) / max(middle @ middle, 1e-12)
+    return slope, y.mean() - slope * x.mean()
 
 
 def _at(u, v, x, y, angle):

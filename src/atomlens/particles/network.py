@@ -22,7 +22,7 @@ from atomlens._torch import keep_random_state
 from atomlens._types import Any, ArrayLike, DataArray, DataFrame
 from atomlens.particles import _crops
 from atomlens.particles._frames import background_of, flat_frame, folded, labels_of, normalised, pixels_of
-from atomlens.particles._refine import refined, template_of
+from atomlens.particles._refine import Fit, template_of
 from atomlens.particles.levelling import level
 from atomlens.particles.movies import listed, poor_frames
 from atomlens.particles.score import angle_between
@@ -187,16 +187,16 @@ class ParticleNetwork:
 
     def _refined(self, table, pixels):
         """What a fit of the mean labelled particle says, where it is surer than the network."""
-        template, places = self.network.template.numpy(), table[["x", "y"]].to_numpy()
-        for row in table.itertuples():
-            others = np.delete(places, row.Index, axis=0)
-            fit = refined(pixels, template, row.x, row.y, row.theta, self.symmetry, self.scale, others)
+        fitted = Fit(self.network.template.numpy(), self.symmetry, self.scale)
+        rows = table[["x", "y", "theta", "theta_err"]].to_numpy()
+        for row, others in zip(rows, _neighbours(table, 2 * fitted.n), strict=True):
+            fit = fitted(pixels, *row[:3], others)
             if fit is None:
                 continue
             error = np.sqrt(self.spread_of_fit[0] + self.spread_of_fit[1] * fit[3] ** 2)
-            if error < row.theta_err:
-                theta = float(folded(fit[2], self.symmetry))
-                table.loc[row.Index, ["x", "y", "theta", "theta_err"]] = *fit[:2], theta, error
+            if error < row[3]:
+                row[:] = *fit[:2], folded(fit[2], self.symmetry), error
+        table[["x", "y", "theta", "theta_err"]] = rows
         return table
 
     def _maps(self, pixels):
@@ -339,22 +339,28 @@ def _calibrated(model, pictures):
     """How large errors of angles are, by what network and fit say of themselves, in crops made for this."""
     size = round(_TRIAL_SIZE / model.scale)
     crops, answers = pictures(count=_TRIALS, size=size, stretch=0)
-    template, kinds = model.network.template.numpy(), ([], [])
+    fitted, kinds = Fit(model.network.template.numpy(), model.symmetry, model.scale), ([], [])
     for crop, answer in zip(crops[:, 0] * model._height, answers, strict=True):
         with quietly():
             found = model.find(crop, refine=False)
-        for row in found.itertuples():
+        for row, others in zip(found.itertuples(), _neighbours(found, 2 * fitted.n), strict=True):
             at = tuple(np.clip(np.rint([row.y, row.x]).astype(int), 0, size - 1))
             if answer[0][at] <= _SCORE:
                 continue
             planted = np.degrees(np.arctan2(answer[2][at], answer[1][at])) / model.symmetry
             said = [(row.theta, row.theta_err)]  # spread is (0, 1) still: what the network itself says
-            others = np.delete(found[["x", "y"]].to_numpy(), row.Index, axis=0)
-            fit = refined(crop, template, row.x, row.y, row.theta, model.symmetry, model.scale, others)
+            fit = fitted(crop, row.x, row.y, row.theta, others)
             said += [fit[2:]] if fit else []
             for kind, (theta, doubt) in zip(kinds, said, strict=False):
                 kind.append((angle_between(theta, planted, model.symmetry), doubt))
     return tuple(_spread(np.array(kind).reshape(-1, 2)) for kind in kinds)
+
+
+def _neighbours(table, reach):
+    """For each particle the places of those within reach."""
+    xy = table[["x", "y"]].to_numpy()
+    near = cKDTree(xy).query_ball_point(xy, reach) if len(xy) else []
+    return [xy[[k for k in group if k != n]] for n, group in enumerate(near)]
 
 
 def _spread(found):
