@@ -1,5 +1,7 @@
 """The network on frames that another routine has drawn, on seeds that no constant was chosen by."""
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -163,6 +165,35 @@ def test_a_threshold_that_is_none_is_refused(rods, threshold):
 def test_a_frame_is_no_movie(rods):
     with pytest.raises(ValueError, match="time, y, x"):
         rods[0].find_all(rods[1])
+
+
+SYMMETRY = {"rod": 2, "boomerang": 1, "propeller": 3}
+
+
+def doubts(flat, labels, symmetry):
+    """What training says of labels."""
+    with warnings.catch_warnings(action="ignore"):
+        return particles.train(flat, labels, symmetry=symmetry, steps=1).doubts
+
+
+@pytest.mark.parametrize("kind", SYMMETRY)
+@pytest.mark.parametrize("seed", [301, 302])
+def test_labels_that_are_right_raise_no_doubt(drawn, kind, seed):
+    heights, labels = drawn(kind, coverage=0.25, noise=0.6, seed=seed, apart=0.5)
+    assert doubts(particles.level(heights), labels, SYMMETRY[kind]) == []
+
+
+@pytest.mark.parametrize("kind", SYMMETRY)
+def test_labels_that_are_wrong_do(drawn, kind):
+    """Angles counted the other way, a symmetry that is too high or too low, and half of the labels missing."""
+    n = SYMMETRY[kind]
+    heights, labels = drawn(kind, coverage=0.2, noise=0.4, seed=303)
+    flat = particles.level(heights)
+    assert "towards y (down)" in doubts(flat, labels.assign(theta=-labels.theta), n)[0]
+    assert f"lower than {2 * n}" in doubts(flat, labels.assign(theta=labels.theta % (180 / n)), 2 * n)[0]
+    assert "bear no label" in doubts(flat, labels[::2], n)[-1]
+    if n > 1:
+        assert f"is it {n}?" in doubts(flat, labels, 1)[0]
 
 
 def test_rods_turned_degree_by_degree(data_dir):

@@ -58,6 +58,11 @@ def template_of(pixels, xy, theta, symmetry):
     return np.where(away[part] <= radius, mean[part], 0)
 
 
+def support_of(template):
+    """Where a particle is, and a little beyond."""
+    return binary_dilation(template > _VISIBLE * template.max(), iterations=_MARGIN)
+
+
 class Fit:
     """The template, ready to be fitted to many places of frames."""
 
@@ -67,8 +72,7 @@ class Fit:
         if unknown.any():  # what is next to it, so that the slope at the border is not that of a cliff
             nearest = distance_transform_edt(unknown, return_distances=False, return_indices=True)
             template = template[tuple(nearest)]
-        visible = template > _VISIBLE * template.max()
-        self._support = binary_dilation(visible, iterations=_MARGIN) & ~unknown
+        self._support = support_of(template) & ~unknown
         self._reach = binary_dilation(self._support, iterations=2 * _MARGIN)
         fine = np.arange(0, 2 * self.n + 1e-9, 1 / _FINE)
         self._shape = map_coordinates(template, np.meshgrid(fine, fine, indexing="ij"), order=3)

@@ -22,6 +22,7 @@ from atomlens._torch import keep_random_state
 from atomlens._types import Any, ArrayLike, DataArray, DataFrame
 from atomlens.particles import _crops
 from atomlens.particles._frames import background_of, flat_frame, folded, labels_of, normalised, pixels_of
+from atomlens.particles._labels import doubts_of_labels
 from atomlens.particles._refine import Fit, template_of
 from atomlens.particles.levelling import level
 from atomlens.particles.movies import listed, poor_frames
@@ -62,6 +63,8 @@ class ParticleNetwork:
     history : DataFrame
         Losses of places and of angles by step.
     network : torch.nn.Module
+    doubts : list of str
+        What speaks against the labels it was trained with.
     """
 
     symmetry: int
@@ -72,6 +75,7 @@ class ParticleNetwork:
     filters: int
     network: Any
     history: DataFrame = field(default_factory=pd.DataFrame)
+    doubts: list[str] = field(default_factory=list)
 
     def find(
         self, frame: DataArray | ArrayLike, *, threshold: float = _SCORE, refine: bool = True
@@ -309,6 +313,7 @@ def train(
     noise = 1.4826 * np.median(np.abs(np.diff(pixels, axis=1))) / np.sqrt(2) + _NOISE * np.ptp(pixels)
     template = template_of(pixels, xy, theta, symmetry)
     scale = min(1.0, _RADIUS / (len(template) // 2))
+    doubts = doubts_of_labels(pixels, xy, theta, symmetry, template)
     small = _smaller(pixels, scale)
     shrunk = template if scale == 1 else template_of(small, scale * xy, theta, symmetry)
     pictures = partial(_crops.batch, small, scale * xy, theta, symmetry, shrunk, noise, rng)
@@ -321,9 +326,11 @@ def train(
     away = cKDTree(xy).query(xy, 2)[0][:, 1] if len(xy) > 1 else np.array([np.inf])
     apart = float(np.clip(np.percentile(away, 5), 4, 64))
     model = ParticleNetwork(int(symmetry), apart, scale, (0.0, 1.0), (0.0, 1.0), _FILTERS, network)
+    model.doubts = doubts
     model.history = pd.DataFrame(losses, columns=["place", "angle"]).rename_axis("step")
     whole = partial(_crops.batch, pixels, xy, theta, symmetry, template, noise, rng)
     model.spread, model.spread_of_fit = _calibrated(model, whole)
+    warn(doubts)
     return model
 
 
