@@ -93,12 +93,13 @@ def test_no_network(cache, server, register):
     assert files_in(cache) == []
 
 
-def test_connection_refused(cache, server, register):
+@pytest.mark.parametrize("or_phantom", [False, True])
+def test_connection_refused(cache, server, register, or_phantom):
     register("http://127.0.0.1:9/a.npy", server.content)
     with pytest.raises(
         datasets.DatasetUnavailableError, match=r"\(connection refused\); there is no phantom yet"
     ):
-        datasets.load("tiny")
+        datasets.load("tiny", or_phantom=or_phantom)
 
 
 def put_in_mirror(tmp_path, monkeypatch, content):

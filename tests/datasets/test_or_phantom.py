@@ -49,11 +49,6 @@ def test_images_and_members_of_collections_have_phantoms(offline, name, phantom)
     assert sample.truth is not None
 
 
-def test_sets_without_a_phantom_stay_unavailable(offline):
-    with pytest.raises(datasets.DatasetUnavailableError, match="no phantom"):
-        datasets.load("hs_afm_lattice", or_phantom=True)
-
-
 def test_old_names_load_with_a_note():
     with pytest.warns(FutureWarning, match="eels_twin is called eels_phantom now"):
         old = datasets.load("eels_twin", random_state=3)

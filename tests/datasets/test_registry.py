@@ -85,8 +85,8 @@ def test_phantoms_are_simulated_as_listed(name):
     assert not sample.data.equals(datasets.load(name).data)
 
 
-def test_only_the_movie_has_no_phantom():
-    assert [name for name, entry in registry().items() if entry.phantom is None] == ["hs_afm_lattice"]
+def test_every_real_set_has_a_phantom():
+    assert [name for name, entry in registry().items() if entry.phantom is None] == []
     for entry in registry().values():
         if entry.kind in ("image", "columns"):
             assert PHANTOMS[entry.phantom].kind == entry.kind

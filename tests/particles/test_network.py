@@ -122,8 +122,11 @@ def test_movies_say_which_frames_are_poor(drawn, rods):
     noisy = [frame + rng.normal(0, 0.2, frame.shape) for frame in frames]
     lost = [rng.normal(0, 1, frames[0].shape) for _ in range(2)]
     flat = [np.zeros(frames[0].shape)]
-    with pytest.warns(UserWarning, match="frames 4-6 show nothing that stays"):
+    with pytest.warns(UserWarning):
         found = rods[0].find_all(np.stack([*noisy, *lost, *flat]))
+    poor, strange = found.attrs["doubts"]
+    assert "frames 4-6 show nothing that stays" in poor
+    assert "heights unlike those of the labelled particles" in strange
     assert found.frame.isin(range(4)).all()
     assert np.ptp(found.groupby("frame").size()) == 0
 
@@ -185,7 +188,7 @@ def test_labels_that_are_right_raise_no_doubt(drawn, kind, seed):
 
 @pytest.mark.parametrize("kind", SYMMETRY)
 def test_labels_that_are_wrong_do(drawn, kind):
-    """Angles counted the other way, a symmetry that is too high or too low, and half of the labels missing."""
+    """Angles counted the other way, a symmetry too high or too low, half of the labels missing."""
     n = SYMMETRY[kind]
     heights, labels = drawn(kind, coverage=0.2, noise=0.4, seed=303)
     flat = particles.level(heights)
