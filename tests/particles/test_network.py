@@ -122,7 +122,7 @@ def test_movies_say_which_frames_are_poor(drawn, rods):
     noisy = [frame + rng.normal(0, 0.2, frame.shape) for frame in frames]
     lost = [rng.normal(0, 1, frames[0].shape) for _ in range(2)]
     flat = [np.zeros(frames[0].shape)]
-    with pytest.warns(UserWarning):
+    with pytest.warns(UserWarning, match="frames"):
         found = rods[0].find_all(np.stack([*noisy, *lost, *flat]))
     poor, strange = found.attrs["doubts"]
     assert "frames 4-6 show nothing that stays" in poor
