@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from atomlens import particles
+from atomlens import particles, simulate
 
 
 def tracks_of(turns):
@@ -62,9 +62,79 @@ def test_impossible_times_are_refused(dt):
         particles.rotational_diffusion(tracks_of(np.zeros((2, 9))), dt=dt)
 
 
+def hopping_tracks(kind, symmetry, hop, seed, **link):
+    scene = {"n_frames": 30, "n_domains": 5, "rattle": 2, "hop": hop}
+    truth = simulate.particles.assembly(kind, **scene, random_state=seed).truth
+    return particles.link(truth.drop(columns="particle"), symmetry=symmetry, **link)
+
+
 def test_tables_without_turns_are_refused():
     with pytest.raises(ValueError, match="lack turn"):
         particles.rotational_diffusion(pd.DataFrame({"frame": [0], "particle": [0]}))
+
+
+@pytest.mark.filterwarnings("ignore:.*(have another one within the search range|end at once)")
+@pytest.mark.parametrize(("kind", "symmetry", "hop"), [("rod", 2, 0.04), ("chiral", 3, 0.1)])
+def test_jumps_of_domains_are_counted_once(kind, symmetry, hop):
+    held, turns, rates = [], [], []
+    for seed in range(100, 112):
+        tracks = hopping_tracks(kind, symmetry, hop, seed)
+        found = particles.jumps(tracks, symmetry=symmetry, reach=24, dt=2.0)
+        assert found.unit == "s"
+        rates.append(2 * found.rate)
+        held.append(found.interval[0] <= hop / 2 <= found.interval[1])
+        turns += found.events.turn.abs().tolist()
+    assert np.mean(held) >= 0.8
+    assert np.mean(rates) == pytest.approx(hop, rel=0.25)
+    assert np.mean(np.abs(np.array(turns) - 60) < 15) >= 0.9  # domains that touch are at times taken for one
+
+
+@pytest.mark.filterwarnings("ignore:.*have another one within the search range")
+def test_jumps_that_end_the_tracks_are_told():
+    with pytest.warns(UserWarning, match="most tracks of a domain end at once"):
+        found = particles.jumps(hopping_tracks("rod", 2, 0.1, 1, search_range=4.0), symmetry=2, reach=24)
+    assert "search_range" in repr(found)
+    assert not particles.jumps(
+        hopping_tracks("rod", 2, 0.1, 1, search_range=12.0), symmetry=2, reach=24
+    ).doubts
+
+
+def test_rattling_is_no_jump():
+    scene = {"n_frames": 20, "n_domains": 3, "rattle": 4, "hop": 0}
+    truth = simulate.particles.assembly(**scene, random_state=1).truth
+    tracks = particles.link(truth.drop(columns="particle"), symmetry=2, search_range=4.0)
+    found = particles.jumps(tracks, symmetry=2, reach=24)
+    assert len(found.events) == found.n_particles == 0
+    assert found.interval[0] == found.rate == 0
+    assert found.interval[1] < 0.2
+
+
+def test_a_domain_that_turns_as_one_is_one_event():
+    """Nine rods in a square that all turn by 60 degrees between two frames, and one that stays."""
+    grid = np.stack(np.meshgrid(np.arange(3), np.arange(3)), -1).reshape(-1, 2) * 10.0
+    rows = [
+        {"frame": t, "particle": n, "x": x, "y": y, "theta": (60 * (t >= 2)) % 180, "turn": 60.0 * (t >= 2)}
+        for t in range(5)
+        for n, (x, y) in enumerate(grid)
+    ]
+    still = [{"frame": t, "particle": 9, "x": 200.0, "y": 0.0, "theta": 5, "turn": 0.0} for t in range(5)]
+    found = particles.jumps(pd.DataFrame(rows + still), symmetry=2, reach=12)
+    assert found.events.to_dict("records") == [{"frame": 1, "domain": 0, "particles": 9, "turn": 60.0}]
+    assert found.exposure == 8
+    assert found.rate == 1 / 8
+
+
+@pytest.mark.filterwarnings("ignore:no particle is seen")
+@pytest.mark.parametrize(
+    ("change", "said"), [({"least": 0}, "least"), ({"least": 91}, "least"), ({"dt": 0}, "dt")]
+)
+def test_jumps_that_cannot_be_counted_are_refused(change, said):
+    table = pd.DataFrame({"frame": [0], "particle": 0, "x": 1.0, "y": 1.0, "theta": 0.0, "turn": 0.0})
+    with pytest.raises(ValueError, match=said):
+        particles.jumps(table, symmetry=2, reach=9, **change)
+    with pytest.raises(ValueError, match="lack turn"):
+        particles.jumps(table.drop(columns="turn"), symmetry=2, reach=9)
+    assert particles.jumps(table, symmetry=2, reach=9).interval == (0.0, np.inf)
 
 
 def steps_of(kind, rng, n=1500):

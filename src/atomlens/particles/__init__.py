@@ -14,10 +14,18 @@ from atomlens.particles.levelling import level
 from atomlens.particles.movies import domains, frame_quality, link
 from atomlens.particles.network import ParticleNetwork, load_model, train
 from atomlens.particles.score import Agreement, agreement
-from atomlens.particles.turning import RotationalDiffusion, StepTails, rotational_diffusion, step_tails
+from atomlens.particles.turning import (
+    Jumps,
+    RotationalDiffusion,
+    StepTails,
+    jumps,
+    rotational_diffusion,
+    step_tails,
+)
 
 __all__ = [
     "Agreement",
+    "Jumps",
     "ParticleNetwork",
     "RotationalDiffusion",
     "StepTails",
@@ -26,6 +34,7 @@ __all__ = [
     "by_template",
     "domains",
     "frame_quality",
+    "jumps",
     "level",
     "link",
     "load_model",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -56,25 +58,32 @@ def _up(small, like):
 
 def fitted(pictures, template, *, filters, steps, rate, progress):
     """Train on batches of (crops, answers) that `pictures` makes; returns the network and its losses."""
-    net = OrientationNet(filters, template)
+    net = OrientationNet(filters, template).to(memory_format=torch.channels_last)  # a fifth faster on CPUs
     optimiser = torch.optim.Adam(net.parameters(), rate)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, rate, total_steps=steps)
     losses = []
-    for _ in progress(range(steps)):
-        crops, answers = map(torch.from_numpy, pictures())
-        place, angle = net(crops)
-        blob = answers[:, :1]
-        wrong_place = F.binary_cross_entropy_with_logits(place, blob)
-        wrong_angle = (((angle - answers[:, 1:]) ** 2).sum(1, keepdim=True) * blob).sum() / blob.sum().clamp(
-            min=1
-        )
-        loss = _PLACE * wrong_place + wrong_angle
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        schedule.step()
-        losses.append((float(wrong_place.detach()), float(wrong_angle.detach())))
+    with ThreadPoolExecutor(1) as painter:  # one batch ahead
+        drawn = painter.submit(pictures)
+        for step in progress(range(steps)):
+            crops, answers = map(torch.from_numpy, drawn.result())
+            if step + 1 < steps:
+                drawn = painter.submit(pictures)
+            losses.append(_step(net, optimiser, crops, answers))
+            schedule.step()
     return net.eval(), losses
+
+
+def _step(net, optimiser, crops, answers):
+    """Learn from one batch; its losses."""
+    place, angle = net(crops.contiguous(memory_format=torch.channels_last))
+    blob = answers[:, :1]
+    wrong_place = F.binary_cross_entropy_with_logits(place, blob)
+    miss = ((angle - answers[:, 1:]) ** 2).sum(1, keepdim=True)
+    wrong_angle = (miss * blob).sum() / blob.sum().clamp(min=1)
+    optimiser.zero_grad()
+    (_PLACE * wrong_place + wrong_angle).backward()
+    optimiser.step()
+    return float(wrong_place.detach()), float(wrong_angle.detach())
 
 
 _PLACE = 4.0  # weight of places against angles: both losses are then about as large at the end

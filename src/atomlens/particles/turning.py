@@ -10,10 +10,12 @@ from scipy import optimize, stats
 
 from atomlens._doubts import repeated, warn
 from atomlens._types import ArrayLike, DataFrame
+from atomlens.particles.movies import domains
 
-__all__ = ["RotationalDiffusion", "StepTails", "rotational_diffusion", "step_tails"]
+__all__ = ["Jumps", "RotationalDiffusion", "StepTails", "jumps", "rotational_diffusion", "step_tails"]
 
 _RESAMPLED = 999
+_TORN = 0.01  # of a domain's frames: that more end than this is no matter of one merging
 _MOST = 5.0  # by which one step may speak for a model, in log likelihood: no single one decides
 _LEAST = 30  # steps, below which nothing is said of tails
 
@@ -267,3 +269,126 @@ def _mixture(steps):
     start = [-2.0, np.log(usual), np.log(2 * steps.std())]
     found = optimize.minimize(lambda p: -logpdf(p, steps).sum(), start, method="Nelder-Mead").x
     return lambda s: logpdf(found, s)
+
+
+@dataclass(frozen=True, eq=False)
+class Jumps:
+    """How often domains jump from one angle to another.
+
+    Attributes
+    ----------
+    rate : float
+        Jumps of a domain a second (or a frame).
+    interval : (float, float)
+        Of 95 %, exact for independent jumps.
+    events : DataFrame
+        One row a jump: ``frame`` before it, ``domain``, ``particles`` that were seen to jump, ``turn`` (their
+        median, degrees).
+    n_particles : int
+        Jumps of single particles in these events.
+    exposure : int
+        Domains times frames that were watched.
+    unit : str
+    doubts : list of str
+    """
+
+    rate: float
+    interval: tuple[float, float]
+    events: DataFrame
+    n_particles: int
+    exposure: int
+    unit: str
+    doubts: list[str] = field(default_factory=list)
+
+    def __repr__(self):
+        low, high = self.interval
+        return (
+            f"<Jumps: {len(self.events)} of domains ({self.n_particles} of particles), {self.rate:.3g} a "
+            f"domain and {self.unit} ({low:.3g} to {high:.3g}, 95%)>{repeated(self.doubts)}"
+        )
+
+
+def jumps(
+    tracks: DataFrame,
+    *,
+    symmetry: int,
+    reach: float,
+    least: float = 30.0,
+    tolerance: float = 20.0,
+    dt: float | None = None,
+) -> Jumps:
+    """Count jumps of domains: neighbours that turn together are one event.
+
+    Parameters
+    ----------
+    tracks : DataFrame
+        As of `particles.link`.
+    symmetry : int
+    reach, tolerance : float
+        Of neighbours in a domain, see `domains`: pixels, degrees.
+    least : float
+        Degrees: a smaller turn is no jump.
+    dt : float, optional
+        Time from frame to frame, s; without it the rate is per frame.
+
+    Returns
+    -------
+    Jumps
+
+    Raises
+    ------
+    ValueError
+        If a column is missing, or a parameter is out of its range.
+
+    Notes
+    -----
+    A domain has jumped when at least half of its particles that are seen before and after have. Intervals are
+    those of Clopper and Pearson. A jump by a whole period is not seen, one that goes farther than half of it
+    is taken for one the other way. A jump carries particles at the rim far: beyond the search range of
+    `particles.link` their tracks end, and where most of a domain does so often, the result has a doubt.
+
+    Examples
+    --------
+    >>> from atomlens import particles, simulate
+    >>> truth = simulate.particles.assembly("chiral", hop=0.1, rattle=1, random_state=1).truth
+    >>> tracks = particles.link(truth.drop(columns="particle"), symmetry=3)
+    >>> found = jumps(tracks, symmetry=3, reach=24)
+    >>> bool(found.interval[0] < 0.1 < found.interval[1])
+    True
+    """
+    lacking = [name for name in ("frame", "particle", "x", "y", "theta", "turn") if name not in tracks]
+    if lacking:
+        raise ValueError(f"the tracks lack {', '.join(lacking)}: link them with particles.link")
+    if not 0 < least <= 180 / symmetry:
+        raise ValueError(f"least must be above 0 and at most {180 / symmetry:g} degrees, got {least!r}")
+    if dt is not None and not 0 < dt < np.inf:
+        raise ValueError(f"dt must be a positive time in s, got {dt!r}")
+    table = domains(tracks, symmetry=symmetry, reach=reach, tolerance=tolerance)
+    table = table.sort_values(["particle", "frame"], ignore_index=True)
+    later = table.groupby("particle")[["frame", "turn"]].shift(-1)
+    table["step"] = (later["turn"] - table["turn"]).where(later["frame"] == table["frame"] + 1)
+    seen = table.dropna(subset="step").assign(jumped=lambda rows: rows["step"].abs() >= least)
+    groups = seen.groupby(["frame", "domain"])
+    share = groups["jumped"].mean()
+    happened = share.index[share >= 0.5]  # the median step of a group is then a jump, too
+    chosen = seen.set_index(["frame", "domain"]).loc[happened]
+    chosen = chosen[chosen["jumped"]].groupby(level=[0, 1])["step"]
+    events = chosen.agg(particles="size", turn="median").reset_index()
+    time, unit = (1.0, "frame") if dt is None else (dt, "s")
+    exposure, n = len(share), len(events)
+    if not exposure:
+        doubts = ["no particle is seen in two successive frames: nothing is known of jumps"]
+        warn(doubts)
+        return Jumps(np.nan, (0.0, np.inf), events, 0, 0, unit, doubts)
+    lost = table[table["frame"] < table["frame"].max()].groupby(["frame", "domain"])["step"]
+    torn = int((lost.count() < lost.size() / 2).sum())
+    doubts = []
+    if torn > max(0.5 * n, _TORN * len(lost)):
+        doubts = [
+            f"{torn} of {len(lost)} times most tracks of a domain end at once: these may be jumps, and the "
+            "rate is then too low; link with a larger search_range"
+        ]
+        warn(doubts)
+    interval = stats.binomtest(n, exposure).proportion_ci(0.95)
+    limits = interval.low / time, interval.high / time
+    return Jumps(n / exposure / time, limits, events, int(events["particles"].sum()), exposure, unit, doubts)
