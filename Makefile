@@ -20,7 +20,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --quiet -
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab app test lint types unit notebook-tests browser-tests lesson notebooks weights samples fuzz bench \
-	docs format clean
+	docs docs-check format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -56,7 +56,7 @@ types: setup  # what those who call atomlens may rely on
 	$(BIN)/mypy
 
 unit: setup  # unit tests, doctests, Binder, packaging
-	$(BIN)/python -m pytest -m "not notebooks and not browser" $(PARALLEL) loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not notebooks and not browser and not site" $(PARALLEL) loadfile $(PYTEST_ARGS)
 
 notebook-tests: setup  # every notebook executed, pairing, freshness, outputs
 	$(BIN)/python -m pytest -m "$(NOTEBOOK_TESTS)" $(PARALLEL) worksteal --maxprocesses 4 $(PYTEST_ARGS)
@@ -85,14 +85,17 @@ bench: setup  ## run every benchmark; each prints its table
 	$(PIP_INSTALL) --editable '.[interop,peers]'
 	@set -e; for script in benchmarks/[a-z]*.py; do echo; echo "== $$script"; $(BIN)/python $$script; done
 
-docs: setup  ## build the API reference and the pages for developers, in docs/_build/html
+docs: setup  ## build the site from the stored notebooks and the docstrings: docs/_build/html/index.html
 	$(PIP_INSTALL) --editable '.[docs]'
-	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet docs docs/_build/html
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -d docs/_build/doctrees docs docs/_build/html
+
+docs-check: docs  # links, accessibility and size of the site, every page opened in Chromium
+	$(BIN)/python -m pytest -m site tests/browser $(PARALLEL) worksteal --maxprocesses 2 $(PYTEST_ARGS)
 
 format: setup  ## lay out the code as ruff wants it, and repair what can be repaired
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
 clean:  ## remove what was built, and the environment
-	rm -rf $(VENV) build dist docs/_build docs/api .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) build dist docs/_build docs/api docs/lessons .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

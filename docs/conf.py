@@ -1,23 +1,49 @@
-"""Settings of the documentation: the API from the docstrings, and the pages for developers."""
+"""Settings of the site: lessons, reference, pages for users and developers; it is read without a network."""
 
 from __future__ import annotations
 
-import inspect
+import importlib.util
+import sys
 from pathlib import Path
 
 import atomlens
 
-HERE = Path(__file__).parent
+sys.path.insert(0, str(Path(__file__).parent))
+import pages
+
 project, author = "atomlens", "The atomlens developers"
 release = version = atomlens.__version__
 copyright = f"2026, {author}"
 
-extensions = ["sphinx.ext.autodoc", "sphinx.ext.autosummary", "numpydoc", "myst_parser"]
-exclude_patterns = ["_build"]
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "myst_nb",
+    "sphinx_design",
+]
+exclude_patterns = ["_build", "*.in.md"]
+source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
 html_theme = "pydata_sphinx_theme"
-html_theme_options = {"show_toc_level": 2, "navigation_with_keys": False}
+html_theme_options = {
+    "show_toc_level": 2,
+    "navigation_with_keys": False,
+    "collapse_navigation": True,
+    "logo": {"text": "atomlens", "image_light": "_static/logo.svg", "image_dark": "_static/logo.svg"},
+    "header_links_before_dropdown": 4,
+    "footer_start": ["copyright"],
+    "footer_end": [],
+    "pygments_light_style": "a11y-high-contrast-light",
+    "pygments_dark_style": "a11y-high-contrast-dark",
+}
+html_sidebars = {name: [] for name in ("index", "withstands", "changelog")}
 html_title = "atomlens"
+html_favicon = "_static/logo.svg"
 html_copy_source = html_show_sourcelink = False
+html_static_path = ["_static"]
+html_css_files = ["site.css"]
+html_js_files = [("site.js", {"defer": "defer"})]
 numpydoc_show_class_members = False
 numpydoc_validation_checks = set()
 autodoc_typehints = "none"  # the docstrings say it, with shapes and units
@@ -26,52 +52,30 @@ autosummary_ignore_module_all = False
 autosummary_imported_members = True
 templates_path = ["_templates"]
 myst_heading_anchors = 3
+myst_enable_extensions = ["dollarmath", "amsmath", "colon_fence", "attrs_inline"]
+myst_dmath_double_inline = True
+nb_execution_mode = "off"  # the stored outputs are those that were checked
+nb_merge_streams = True
+nb_code_prompt_show = "Show the code"
+nb_code_prompt_hide = "Hide the code"
 nitpicky = False
 
-
-def _rooms():
-    """Every room with a public name, and the modules that rooms such as `simulate` open."""
-    for name in sorted(atomlens.__all__):
-        room = getattr(atomlens, name)
-        if not inspect.ismodule(room):
-            continue
-        yield name, room
-        for inner in getattr(room, "__all__", ()):
-            if inspect.ismodule(getattr(room, inner)):
-                yield f"{name}.{inner}", getattr(room, inner)
+# Formulas are set by a copy of MathJax that lies beside the pages, as SVG, which needs no fonts.
+_mathjax = Path(importlib.util.find_spec("sphinx-mathjax-offline").origin).parent / "static/mathjax"
+mathjax_path = "tex-svg-full.js"
+mathjax3_config = {"options": {"enableMenu": False}}
 
 
-def _at_home(thing, room):
-    """Whether a public name is documented with this room: not a module, nor what another room offers too."""
-    home = getattr(thing, "__module__", f"atomlens.{room}").split(".")[1:2]
-    elsewhere = home and not home[0].startswith("_") and home[0] != room.partition(".")[0]
-    return not inspect.ismodule(thing) and not elsewhere
+def setup(app):
+    """Put MathJax beside the pages when they are written."""
+    from sphinx.util.fileutil import copy_asset
+
+    app.connect(
+        "build-finished",
+        lambda app, failed: (
+            failed or copy_asset(str(_mathjax / mathjax_path), str(Path(app.outdir) / "_static"))
+        ),
+    )
 
 
-def _write_pages():
-    """One page a room: what its docstring says, and a table of its public names."""
-    folder = HERE / "api"
-    folder.mkdir(exist_ok=True)
-    for name, room in _rooms():
-        full = f"atomlens.{name}"
-        names = [n for n in getattr(room, "__all__", ()) if _at_home(getattr(room, n), name)]
-        lines = [full, "=" * len(full), "", f".. automodule:: {full}", "   :no-members:", ""]
-        if names:
-            lines += [f".. currentmodule:: {full}", "", ".. autosummary::", "   :toctree: objects", ""]
-            lines += [f"   {n}" for n in names]
-        text = "\n".join([*lines, ""])
-        page = folder / f"{name}.rst"
-        if not page.exists() or page.read_text(encoding="utf-8") != text:
-            page.write_text(text, encoding="utf-8")
-
-
-def _copy_pages():
-    """The pages that stand at the root of the repository, their links as seen from here."""
-    for name in ("CONTRIBUTING.md", "CHANGELOG.md"):
-        text = (HERE.parent / name).read_text(encoding="utf-8")
-        text = text.replace("](docs/", "](").replace("](CHANGELOG.md)", "](changelog.md)")
-        (HERE / name.lower()).write_text(text, encoding="utf-8")
-
-
-_copy_pages()
-_write_pages()
+pages.write_all()

@@ -1,0 +1,184 @@
+"""Pages that are made when the site is built: the API, the lessons, and what stands elsewhere."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+import pandas as pd
+
+import atomlens
+from atomlens._project import REPOSITORY
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent
+LESSONS = HERE / "lessons"
+
+
+def write_all():
+    """Make them, and touch no file that is as it should be, so that a second build is quick."""
+    _write_api()
+    _write_lessons()
+    _copy_pages()
+    _write_withstands()
+
+
+def _keep(path, text):
+    """Write a page if it differs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        path.write_text(text, encoding="utf-8")
+
+
+# ---------------------------------------------------------------- the reference
+
+
+def _rooms():
+    """Every room with a public name, and the modules that rooms such as `simulate` open."""
+    for name in sorted(atomlens.__all__):
+        room = getattr(atomlens, name)
+        if not inspect.ismodule(room):
+            continue
+        yield name, room
+        for inner in getattr(room, "__all__", ()):
+            if inspect.ismodule(getattr(room, inner)):
+                yield f"{name}.{inner}", getattr(room, inner)
+
+
+def _at_home(thing, room):
+    """Whether a public name is documented with this room: not a module, nor what another room offers too."""
+    home = getattr(thing, "__module__", f"atomlens.{room}").split(".")[1:2]
+    elsewhere = home and not home[0].startswith("_") and home[0] != room.partition(".")[0]
+    return not inspect.ismodule(thing) and not elsewhere
+
+
+def _write_api():
+    """One page a room: what its docstring says, and a table of its public names."""
+    for name, room in _rooms():
+        full = f"atomlens.{name}"
+        names = [n for n in getattr(room, "__all__", ()) if _at_home(getattr(room, n), name)]
+        lines = [full, "=" * len(full), "", f".. automodule:: {full}", "   :no-members:", ""]
+        if names:
+            lines += [f".. currentmodule:: {full}", "", ".. autosummary::", "   :toctree: objects", ""]
+            lines += [f"   {n}" for n in names]
+        _keep(HERE / "api" / f"{name}.rst", "\n".join([*lines, ""]))
+
+
+# ---------------------------------------------------------------- the lessons
+
+
+def _stored_notebooks():
+    """Lessons and students' exercises, by their place below notebooks/; solutions are not shown."""
+    folder = ROOT / "notebooks"
+    for path in sorted([*folder.glob("*.ipynb"), *folder.glob("exercises/*.ipynb")]):
+        if not path.stem.endswith("_solution"):
+            yield path.relative_to(folder), path
+
+
+def _write_lessons():
+    """Copy the stored notebooks; their figures keep the alt text and the width that the lesson gave them."""
+    names = []
+    for place, path in _stored_notebooks():
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            if cell.cell_type == "code":
+                _describe(cell)
+            elif REPOSITORY is None:
+                cell.source = cell.source.replace("<!-- badges -->", "")
+        _keep(LESSONS / place, nbformat.writes(notebook) + "\n")
+        names.append(place.with_suffix("").as_posix())
+    for name in ("glossary.md", "before_you_start.md"):
+        _keep(LESSONS / name, (ROOT / "notebooks" / name).read_text(encoding="utf-8"))
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    section = re.search(r"(?ms)^## Lessons\n(.*?)^## ", readme)[1].replace("](notebooks/", "](")
+    order = re.findall(r"(?m)^\| \[[^\]]*\]\((.*?)\.ipynb\)", section)
+    missing = sorted(set(names) - set(order))
+    if missing:
+        raise ValueError(f"the table of lessons in README.md lacks {', '.join(missing)}")
+    toctree = "\n".join(["```{toctree}", ":hidden:", "", "before_you_start", *order, "glossary", "```"])
+    _keep(LESSONS / "index.md", f"# Lessons\n{section}\n{toctree}\n")
+
+
+def _describe(cell):
+    """What MyST-NB needs to know of the figure of a cell."""
+    looks = [
+        output.metadata[kind]
+        for output in cell.outputs
+        for kind in output.get("data", {})
+        if kind.startswith("image/") and kind in output.metadata
+    ]
+    if looks:
+        cell.metadata["mystnb"] = {
+            "image": {"alt": looks[0].get("alt", ""), "width": f"{looks[0].get('width', 800)}px"}
+        }
+
+
+# ---------------------------------------------------------------- pages of the repository
+
+
+def _copy_pages():
+    """The pages that stand elsewhere, their links as seen from here."""
+    moved = {"](docs/": "](", "](CHANGELOG.md)": "](changelog.md)", "](notebooks/": "](lessons/"}
+    for name in ("CONTRIBUTING.md", "CHANGELOG.md"):
+        text = (ROOT / name).read_text(encoding="utf-8")
+        for old, new in moved.items():
+            text = text.replace(old, new)
+        _keep(HERE / name.lower(), text)
+    shutil.copy(ROOT / "CITATION.cff", HERE / "_static" / "CITATION.cff")
+
+
+# ---------------------------------------------------------------- what each method withstands
+
+_METHODS = {
+    "find": "columns found",
+    "refine": "refined places",
+    "estimate(image)": "lattice of image",
+    "estimate(columns)": "lattice of columns",
+    "detect": "defects",
+    "recall": "missing columns seen",
+    "domains": "domains",
+    "displacement": "displacements",
+}
+
+
+def _write_withstands():
+    """The page of what methods do on images that they were not made for, from the stored benchmarks."""
+    parts = [(HERE / "withstands.in.md").read_text(encoding="utf-8")]
+    stored = ROOT / "data" / "results"
+    for name, title in (("wild_truth", "Ordinary processing"), ("wild_strong", "Twice as strong")):
+        parts += [f"## {title}", _as_markdown(_verdicts(pd.read_csv(stored / f"{name}.csv", index_col=0)))]
+    alarms = pd.read_csv(stored / "defects_false_alarms.csv", index_col=0)
+    told = "False alarms of `defects.detect` in perfect crystals; nominal are those in 1000 cells."
+    parts += ["## False alarms", told, _as_markdown(alarms)]
+    _keep(HERE / "withstands.md", "\n\n".join(parts) + "\n")
+
+
+def _as_markdown(table):
+    """A table of texts and numbers, the index first."""
+    rows = [[table.index.name, *table.columns], ["---"] * (1 + table.shape[1])]
+    rows += [
+        [index, *values] for index, values in zip(table.index, table.to_numpy(dtype=object), strict=True)
+    ]
+    return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
+
+
+def _verdicts(table):
+    """One cell a method and disturbance: how many of the cases are right, doubted, or refused."""
+    columns = {}
+    for key, name in _METHODS.items():
+        if f"{key}: right" not in table:
+            continue
+        right, doubt = (100 * table[f"{key}: {state}"] for state in ("right", "doubt"))
+        refused = table[f"{key}: refused"]
+        columns[name] = [
+            " · ".join(
+                [f"{r:.0f} %", *([f"{d:.0f} % doubted"] if d else []), *([f"{n:.0f} refused"] if n else [])]
+            )
+            for r, d, n in zip(right, doubt, refused, strict=True)
+        ]
+    shown = pd.DataFrame(columns, index=table.index)
+    shown.index.name = "what was done to the image"
+    return shown
