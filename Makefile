@@ -20,7 +20,7 @@ PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --quiet -
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab app test lint types unit notebook-tests browser-tests lesson notebooks weights samples fuzz bench \
-	docs docs-check format clean
+	docs docs-check slides format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -89,7 +89,11 @@ docs: setup  ## build the site from the stored notebooks and the docstrings: doc
 	$(PIP_INSTALL) --editable '.[docs]'
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -d docs/_build/doctrees docs docs/_build/html
 
-docs-check: docs  # links, accessibility and size of the site, every page opened in Chromium
+slides: setup  ## make slides of the core lessons, one file each, in build/slides; or of those with NAME in theirs
+	$(PIP_INSTALL) --editable '.[docs]'
+	$(BIN)/python notebooks/teaching/slides.py build/slides $(NAME)
+
+docs-check: docs slides  # links, accessibility and size of the site, every page opened in Chromium
 	$(BIN)/python -m pytest -m site tests/browser $(PARALLEL) worksteal --maxprocesses 2 $(PYTEST_ARGS)
 
 format: setup  ## lay out the code as ruff wants it, and repair what can be repaired

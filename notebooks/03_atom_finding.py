@@ -465,7 +465,8 @@ show(
 # %% [markdown]
 # **Figure 3.11.** Rings are labelled atoms that it missed, crosses are dots without a label; above the figure stands what this
 # network said of its trouble. No warning is no promise. (Hand labels are no planted truth: a human, too, had to decide where a lump ends and an atom begins.)
-#
+
+# %% [markdown] tags=["skip"]
 # **Predict, then run.** Dots are drawn where the score exceeds a threshold. Will another one do?
 
 # %%

@@ -15,6 +15,8 @@ pytestmark = pytest.mark.site
 MAX_MB = 40
 AXE = "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})"
 BROKEN = "[...document.images].filter(i => i.complete && !i.naturalWidth).map(i => i.src)"
+FITS = """(() => { const slide = document.querySelector("section.present > div");
+return slide.scrollHeight <= slide.clientHeight + 1 && slide.scrollWidth <= slide.clientWidth + 1; })()"""
 FEW = 12  # of the pages of functions, which come from one template: every so-manieth
 
 
@@ -122,6 +124,29 @@ def test_pages_are_accessible_and_need_no_network(browser, site, pages, group, s
                 node = violation["nodes"][0]
                 failed.append(f"{path.relative_to(site)}: {violation['id']}: {node['html'][:120]}")
         failed += [f"{path.relative_to(site)}: no picture {src}" for src in page.evaluate(BROKEN)]
+    page.close()
+    assert failed == []
+    assert [url for url in asked if not re.match(r"file:|data:|blob:", url)] == []
+
+
+def test_slides_fit_are_set_and_need_no_network(browser, root):
+    decks = sorted((root / "build/slides").glob("*.html"))
+    assert len(decks) >= 9, "run `make slides`"
+    page = browser.new_page(viewport={"width": 1280, "height": 720})
+    asked, failed = [], []
+    page.on("request", lambda request: asked.append(request.url))
+    page.on("pageerror", lambda error: failed.append(f"{page.url}: {error}"))
+    for deck in decks:
+        page.goto(deck.as_uri())
+        page.wait_for_function("window.Reveal && Reveal.isReady()")
+        page.evaluate("window.MathJax && MathJax.startup.promise")
+        for number in range(page.evaluate("Reveal.getTotalSlides()")):
+            page.evaluate(f"Reveal.slide({number})")
+            if page.evaluate(FITS) is not True:
+                failed.append(f"{deck.name}: slide {number + 1} is too full")
+        if page.evaluate("document.querySelectorAll('mjx-merror, [data-mjx-error]').length"):
+            failed.append(f"{deck.name}: a formula that is none")
+        assert page.evaluate("document.querySelectorAll('aside.notes').length") >= 8
     page.close()
     assert failed == []
     assert [url for url in asked if not re.match(r"file:|data:|blob:", url)] == []
