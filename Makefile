@@ -1,5 +1,5 @@
 # atomlens: `make` lists the targets. Variables: PYTHON, TORCH_INDEX, LAB_ARGS, APP_ARGS, NAME, FORCE, WORKERS,
-# THOROUGH, PYTEST_ARGS.
+# THOROUGH, PYTEST_ARGS, OUT, COURSE, LESSON.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -18,9 +18,12 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)
 PIP_INSTALL = $(BIN)/python -m pip install --disable-pip-version-check --quiet --constraint constraints.txt \
 	$(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX))
 
+GRADING := .venv-grading/.installed
+GRADE = JUPYTER_PATH=$(CURDIR)/$(VENV)/share/jupyter .venv-grading/bin/python notebooks/teaching/grade.py
+
 .DEFAULT_GOAL := help
 .PHONY: help setup lab app test lint types unit notebook-tests browser-tests lesson notebooks weights samples fuzz bench \
-	docs docs-check slides format clean
+	docs docs-check slides course course-check grade format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -56,7 +59,7 @@ types: setup  # what those who call atomlens may rely on
 	$(BIN)/mypy
 
 unit: setup  # unit tests, doctests, Binder, packaging
-	$(BIN)/python -m pytest -m "not notebooks and not browser and not site" $(PARALLEL) loadfile $(PYTEST_ARGS)
+	$(BIN)/python -m pytest -m "not notebooks and not browser and not site and not course" $(PARALLEL) loadfile $(PYTEST_ARGS)
 
 notebook-tests: setup  # every notebook executed, pairing, freshness, outputs
 	$(BIN)/python -m pytest -m "$(NOTEBOOK_TESTS)" $(PARALLEL) worksteal --maxprocesses 4 $(PYTEST_ARGS)
@@ -93,6 +96,25 @@ slides: setup  ## make slides of the core lessons, one file each, in build/slide
 	$(PIP_INSTALL) --editable '.[docs]'
 	$(BIN)/python notebooks/teaching/slides.py build/slides $(NAME)
 
+course: slides $(GRADING)  ## make a course pack with assignments: make course OUT=my_course
+	$(BIN)/python notebooks/teaching/pack.py "$(OUT)"
+	cp -r build/slides "$(OUT)/"
+	$(GRADE) release "$(OUT)"
+
+grade: setup $(GRADING)  ## grade what students handed in: make grade COURSE=my_course LESSON=05_patterson_ocsvm
+	$(GRADE) grade "$(COURSE)" "$(LESSON)"
+
+course-check:  # a course pack is made, and students' work is graded
+	$(MAKE) course OUT=build/course
+	$(BIN)/python -m pytest -m course tests/course $(PYTEST_ARGS)
+
+# nbgrader's pins and ours would get in each other's way: it has an environment of its own, and runs our kernel.
+$(GRADING): notebooks/teaching/requirements.txt constraints.txt
+	@test -x .venv-grading/bin/python || $(PYTHON) -m venv .venv-grading
+	.venv-grading/bin/python -m pip install --disable-pip-version-check --quiet --no-compile \
+		--constraint constraints.txt --requirement notebooks/teaching/requirements.txt
+	@touch $@
+
 docs-check: docs slides  # links, accessibility and size of the site, every page opened in Chromium
 	$(BIN)/python -m pytest -m site tests/browser $(PARALLEL) worksteal --maxprocesses 2 $(PYTEST_ARGS)
 
@@ -101,5 +123,5 @@ format: setup  ## lay out the code as ruff wants it, and repair what can be repa
 	$(BIN)/ruff format .
 
 clean:  ## remove what was built, and the environment
-	rm -rf $(VENV) build dist docs/_build docs/api docs/lessons .pytest_cache .ruff_cache .mypy_cache
+	rm -rf $(VENV) .venv-grading build dist docs/_build docs/api docs/lessons .pytest_cache .ruff_cache .mypy_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -101,7 +101,9 @@ def test_a_slope_across_the_image_gives_no_hits(holes, found):
 def test_the_smallest_rates(found):
     strict = found.at(1e-300)
     assert strict.threshold > found.threshold
-    assert strict.defects["p_value"].min() >= 1e-12
+    # How many are left hangs on the tail that was fitted, to the last digit of a machine's arithmetic.
+    assert len(strict.defects) <= len(found.defects)
+    assert min(*strict.defects["p_value"], *found.defects["p_value"]) >= 1e-12
 
 
 def test_several_strong_neighbours_do_not_make_a_hit():
