@@ -11,7 +11,6 @@ import nbformat
 import pandas as pd
 
 import atomlens
-from atomlens._project import REPOSITORY
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -86,8 +85,6 @@ def _write_lessons():
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 _describe(cell)
-            elif REPOSITORY is None:
-                cell.source = cell.source.replace("<!-- badges -->", "")
         _keep(LESSONS / place, nbformat.writes(notebook) + "\n")
         names.append(place.with_suffix("").as_posix())
     for name in ("glossary.md", "before_you_start.md"):

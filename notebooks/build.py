@@ -40,7 +40,7 @@ sys.path.insert(0, str(HERE))
 
 from freshness import fingerprint
 
-from atomlens._project import binder_badge
+from atomlens._project import badges, colab_cell
 
 KERNEL = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
 # The second one makes the two files equal to the last blank line: JupyterLab would refuse an .ipynb that is
@@ -60,7 +60,6 @@ MAX_WIDTH, MIN_TEXT = 1010, 11  # CSS pixels: of a page, and what can be read on
 MAX_CELL_LINES, MAX_MEDIAN_LINES = 15, 8  # of cells that are read; folded ones may be longer
 MAX_WORDS, MAX_CELLS, MAX_SENTENCE = 1800, 35, 17  # of a core lesson: 45 minutes with questions
 CUT, END = "# --- solution", "# --- end"  # the student's copy lacks what stands between
-BADGES = "<!-- badges -->"  # where a lesson's badges go, once the project has an address
 WIDGET = "application/vnd.jupyter.widget-view+json"
 REMEDY = "run `make notebooks`"
 
@@ -106,6 +105,7 @@ def read(source):
     notebook = jupytext.reads(source.read_text(encoding="utf-8"), fmt="py:percent")
     notebook.metadata = nbformat.from_dict({"kernelspec": KERNEL, "language_info": {"name": "python"}})
     notebook.nbformat, notebook.nbformat_minor = 4, 5
+    _publish(notebook, source)
     seen = set()
     for cell in notebook.cells:
         repeat = 0
@@ -113,10 +113,19 @@ def read(source):
             repeat += 1
         seen.add(identity)
         cell.id = identity
-        if cell.cell_type == "markdown" and BADGES in cell.source and (badge := binder_badge(_place(source))):
-            cell.source = cell.source.replace(BADGES, badge)
         cell.metadata = nbformat.from_dict(_metadata(cell.metadata))
     return notebook
+
+
+def _publish(notebook, source):
+    """Badges under the title, and a first cell for Colab, once the project has an address."""
+    if not colab_cell():
+        return
+    titled = next(i for i, cell in enumerate(notebook.cells) if cell.source.startswith("# "))
+    title, _, rest = notebook.cells[titled].source.partition("\n")
+    notebook.cells[titled].source = f"{title}\n\n{badges(_place(source))}\n{rest}"
+    setup = nbformat.v4.new_code_cell(colab_cell(), metadata={"tags": [HIDDEN]})
+    notebook.cells.insert(titled + 1, setup)
 
 
 def _metadata(written):

@@ -31,8 +31,6 @@ LESSON = """\
 #
 # </div>
 #
-# <!-- badges -->
-#
 # The idea in a paragraph: what is asked, what is measured, what one would like to know. And its equation:
 #
 # $$ F_1 = \\frac{{2\\,N_\\mathrm{{right}}}}{{N_\\mathrm{{found}} + N_\\mathrm{{planted}}}}. \\tag{{{number}.1}} $$

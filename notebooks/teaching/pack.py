@@ -20,6 +20,7 @@ HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
 
 import build
+
 from atomlens.datasets import _fetch, _registry
 
 POINTS = {"check": 2, "question": 1}  # an answer that was worked out; one that was chosen

@@ -70,7 +70,6 @@ def test_every_lesson_is_there_with_its_figures(root, site, pages):
         page = site / "lessons" / f"{notebook.stem}.html"
         text = page.read_text(encoding="utf-8")
         assert text.count("<img alt=") >= notebook.read_text(encoding="utf-8").count('"image/png": "')
-        assert "<!-- badges -->" not in text
 
 
 def test_it_is_small(site):

@@ -3,11 +3,14 @@
 import ast
 import json
 import shutil
+import subprocess
 import sys
 
 import nbformat
 import pytest
 from nbclient.exceptions import CellExecutionError
+
+from atomlens import _project
 
 LESSON = """
 # %% [markdown]
@@ -210,12 +213,37 @@ def test_a_wrong_solution_does_not_build(builder, folder):
         builder.build(solution)
 
 
-def test_badges_appear_with_the_address(builder, folder, monkeypatch):
+def test_badges_and_a_cell_for_colab_appear_with_the_address(builder, folder, monkeypatch):
     lesson = folder / "01_lesson.py"
-    lesson.write_text("# %% [markdown]\n# # Title\n# <!-- badges -->\n", encoding="utf-8")
-    assert builder.read(lesson).cells[0].source == "# Title\n<!-- badges -->"
+    lesson.write_text("# %% [markdown]\n# # Title\n# Text.\n\n# %%\n1\n", encoding="utf-8")
+    assert [cell.source for cell in builder.read(lesson).cells] == ["# Title\nText.", "1"]
     monkeypatch.setattr("atomlens._project.REPOSITORY", "https://github.com/someone/atomlens")
-    assert "labpath=notebooks%2F01_lesson.ipynb)" in builder.read(lesson).cells[0].source
+    title, setup, code = builder.read(lesson).cells
+    assert title.source.startswith("# Title\n\n[![Open on Binder]")
+    assert title.source.endswith("\nText.")
+    for address in (
+        "https://mybinder.org/v2/gh/someone/atomlens/HEAD?labpath=notebooks%2F01_lesson.ipynb",
+        "https://colab.research.google.com/github/someone/atomlens/blob/HEAD/notebooks/01_lesson.ipynb",
+        "https://raw.githubusercontent.com/someone/atomlens/HEAD/notebooks/01_lesson.ipynb",
+    ):
+        assert f"]({address})" in title.source
+    assert setup.metadata["tags"] == ["hide-input"]
+    assert code.source == "1"
+
+
+@pytest.mark.parametrize(("on_colab", "there"), [(True, False), (True, True), (False, False)])
+def test_colab_installs_only_what_is_missing(monkeypatch, on_colab, there):
+    monkeypatch.setattr("atomlens._project.REPOSITORY", "https://github.com/someone/atomlens")
+    done = []
+    monkeypatch.setattr(subprocess, "run", lambda command, check: done.append(command))
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: object() if there else None)
+    if on_colab:
+        monkeypatch.setitem(sys.modules, "google.colab", object())
+    exec(_project.colab_cell(), {})
+    assert len(done) == (on_colab and not there)
+    for command in done:
+        assert command[-1] == "atomlens[lab,deep] @ git+https://github.com/someone/atomlens"
+        assert "only-if-needed" in command  # Colab's own NumPy and torch stay as they are
 
 
 @pytest.mark.parametrize("text", ["# --- solution\nx = 1\n", "x = 1\n# --- end\n"])
