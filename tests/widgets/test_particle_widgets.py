@@ -1,5 +1,6 @@
 """The labeller and the explorer of particles: models without a browser, and the views that show them."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -101,6 +102,7 @@ def test_the_explorer_begins_with_the_longest_track(movie, tracks):
     assert len(model.path) == longest.max()
     scope = {"tracks": tracks, "particles": particles}
     exec(model.code, scope)
+    plt.close("all")  # it draws, as pandas does, with pyplot
     assert len(scope["one"]) == len(model.path)
 
 
