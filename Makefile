@@ -23,7 +23,7 @@ GRADE = JUPYTER_PATH=$(CURDIR)/$(VENV)/share/jupyter .venv-grading/bin/python no
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab app test lint types unit notebook-tests browser-tests lesson notebooks weights samples fuzz bench \
-	docs docs-check slides course course-check grade format clean
+	docs docs-check slides course course-check grade release-check format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -117,6 +117,9 @@ $(GRADING): notebooks/teaching/requirements.txt constraints.txt
 
 docs-check: docs slides  # links, accessibility and size of the site, every page opened in Chromium
 	$(BIN)/python -m pytest -m site tests/browser $(PARALLEL) worksteal --maxprocesses 2 $(PYTEST_ARGS)
+
+release-check: setup  ## build the distributions, install the wheel elsewhere, and use it there
+	.ci/release-check
 
 format: setup  ## lay out the code as ruff wants it, and repair what can be repaired
 	$(BIN)/ruff check --fix .

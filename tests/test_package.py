@@ -1,6 +1,7 @@
 """The package as others get it: light to import, complete when it is installed away from its checkout."""
 
 import ast
+import importlib.metadata
 import inspect
 import json
 import re
@@ -220,7 +221,10 @@ def test_public_functions_say_their_types():
 def test_one_version_everywhere(root):
     project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     citation = yaml.safe_load((root / "CITATION.cff").read_text(encoding="utf-8"))
-    assert project["version"] == atomlens.__version__ == citation["version"]
+    assert project["dynamic"] == ["version"]  # hatchling reads it where we do
+    assert importlib.metadata.version("atomlens") == atomlens.__version__ == citation["version"]
+    changes = (root / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.search(r"(?m)^## ([\d.]+)", changes)[1] == atomlens.__version__
     assert project["license"] == citation["license"] == "MIT"
 
 

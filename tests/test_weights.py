@@ -1,13 +1,15 @@
 """Files of networks: nobody's file is overwritten, and whatever is no network of ours is said to be so."""
 
 import json
+import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from atomlens import columns, shiftvae, simulate  # noqa: E402
+from atomlens import columns, dynamics, particles, shiftvae, simulate  # noqa: E402
 from atomlens.columns.model import Spec  # noqa: E402
 
 
@@ -106,3 +108,20 @@ def test_all_networks_of_the_package_open():
     for name in columns.model_names():
         model = columns.load_model(name)
         assert model.probability(picture).shape == (len(model.spec.classes), 32, 32)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda: columns.load_model("general"),
+        lambda: columns.train(simulate.structures.graphene((4, 4)), steps=1),
+        lambda: particles.train(np.eye(64), pd.DataFrame({"x": [30], "y": [30], "theta": [0.0]}), symmetry=2),
+        lambda: dynamics.train_on_frame(np.eye(64)),
+    ],
+)
+def test_without_torch_the_extra_is_named(monkeypatch, use):
+    monkeypatch.setitem(sys.modules, "torch", None)  # as if it were not installed
+    with pytest.raises(
+        ImportError, match=r"needs torch, which is not installed: pip install \"atomlens\[deep\]"
+    ):
+        use()

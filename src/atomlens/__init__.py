@@ -13,7 +13,7 @@ Examples
 
 import lazy_loader
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # The rooms are listed once, in the .pyi, which type checkers and editors read as well.
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from atomlens._extras import require
 from atomlens._replace import replacing
 
 
@@ -110,7 +111,7 @@ def load(path, kind, build):
     -----
     Nothing is unpickled but tensors (``weights_only=True``), so that a file from elsewhere cannot run code.
     """
-    import torch
+    torch = require("torch", reason="opening a network")
 
     path = Path(path)
     about = path.with_suffix(".json")

@@ -14,6 +14,7 @@ import pandas as pd
 from tqdm.auto import tqdm
 
 from atomlens import metrics
+from atomlens._extras import require
 from atomlens._types import Any, Callable, Path, Sequence, Structure
 from atomlens.columns import losses
 from atomlens.columns._atomai import quiet
@@ -122,7 +123,7 @@ def train(
     >>> list(model.history.columns)
     ['step', 'loss', 'f1', 'seconds']
     """
-    import torch
+    torch = require("torch", reason="training a network")
 
     if architecture not in ("Unet", "dilnet"):
         raise ValueError(f"architecture must be 'Unet' or 'dilnet', got {architecture!r}")

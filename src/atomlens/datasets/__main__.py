@@ -13,6 +13,10 @@ simulates it, or reads it from a local mirror (`ATOMLENS_DATA_DIR`), from the ca
 (`ATOMLENS_CACHE_DIR`), or from its source, and checks its SHA-256. None of the files named below is part of
 this repository. A set without a licence is only linked.
 
+**Licence of what is in this folder.** Samples, networks (`weights/`) and stored tables (`results/`) were made
+by the code of this repository, from simulations alone, and are under the MIT licence like it. Measured sets
+keep the licences of their authors, which stand below.
+
 This page is generated: `python -m atomlens.datasets > data/README.md`.
 
 ## Simulated

@@ -12,6 +12,7 @@ from scipy.ndimage import gaussian_filter
 
 from atomlens import _weights
 from atomlens._doubts import repeated, warn
+from atomlens._extras import require
 from atomlens._types import Any, ArrayLike, DataFrame, Lattice, Path, ndarray
 from atomlens.columns import losses, quiet, segmentor
 from atomlens.dynamics._frames import Frames
@@ -310,7 +311,7 @@ def train_on_frame(
     >>> network.f1 > 0.8, list(network.history.columns)
     (True, ['step', 'loss', 'validation_loss', 'seconds'])
     """
-    import torch
+    torch = require("torch", reason="training a network")
 
     for name, value in {"filters": filters, "steps": steps, "batch_size": batch_size}.items():
         if not (isinstance(value, int | np.integer) and value >= 1):

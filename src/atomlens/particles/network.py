@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 
 from atomlens import _weights
 from atomlens._doubts import quietly, warn
+from atomlens._extras import require
 from atomlens._image import calibration_of, with_nm
 from atomlens._threads import one_torch_thread
 from atomlens._torch import keep_random_state
@@ -304,7 +305,7 @@ def train(
     xy, theta = labels_of(labels, pixels.shape, symmetry)
     if not (isinstance(steps, int | np.integer) and steps >= 1):
         raise ValueError(f"steps must be a whole number of at least 1, got {steps!r}")
-    import torch
+    torch = require("torch", reason="training a network")
     from tqdm.auto import tqdm
 
     from atomlens.particles import _net
