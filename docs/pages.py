@@ -11,6 +11,7 @@ import nbformat
 import pandas as pd
 
 import atomlens
+from atomlens._project import REPOSITORY
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -77,6 +78,12 @@ def _stored_notebooks():
             yield path.relative_to(folder), path
 
 
+_WHERE = (
+    "*To run it: `make lab`, then `notebooks/{place}`. {{download}}`Download this notebook <{name}>`. "
+    "[How to install](/howto/install.md).*"
+)
+
+
 def _write_lessons():
     """Copy the stored notebooks; their figures keep the alt text and the width that the lesson gave them."""
     names = []
@@ -85,6 +92,9 @@ def _write_lessons():
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 _describe(cell)
+        title = next(cell for cell in notebook.cells if cell.source.startswith("# "))
+        heading, _, rest = title.source.partition("\n")
+        title.source = f"{heading}\n\n{_WHERE.format(place=place.as_posix(), name=place.name)}\n\n{rest}"
         _keep(LESSONS / place, nbformat.writes(notebook) + "\n")
         names.append(place.with_suffix("").as_posix())
     for name in ("glossary.md", "before_you_start.md"):
@@ -118,6 +128,14 @@ def _describe(cell):
 
 def _copy_pages():
     """The pages that stand elsewhere, their links as seen from here."""
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    start = re.search(r"(?ms)^## Start\n(.*?)^## ", readme)[1].strip()
+    clone = (
+        f"git clone {REPOSITORY}"
+        if REPOSITORY
+        else "git clone ADDRESS  # of the repository you have this page from"
+    )
+    _keep(HERE / "howto" / "install.md", f"# Install\n\n```sh\n{clone}\ncd atomlens\n```\n\n{start}\n")
     moved = {"](docs/": "](", "](CHANGELOG.md)": "](changelog.md)", "](notebooks/": "](lessons/"}
     for name in ("CONTRIBUTING.md", "CHANGELOG.md"):
         text = (ROOT / name).read_text(encoding="utf-8")
@@ -146,9 +164,19 @@ def _write_withstands():
     parts = [(HERE / "withstands.in.md").read_text(encoding="utf-8")]
     stored = ROOT / "data" / "results"
     for name, title in (("wild_truth", "Ordinary processing"), ("wild_strong", "Twice as strong")):
-        parts += [f"## {title}", _as_markdown(_verdicts(pd.read_csv(stored / f"{name}.csv", index_col=0)))]
+        table = _verdicts(pd.read_csv(stored / f"{name}.csv", index_col=0))
+        sound = (table == _ALL).all(axis=1)
+        parts += [
+            f"## {title}",
+            f"**Right on all four lattices, by every method:** {', '.join(table.index[sound])}.",
+        ]
+        parts += ["For the others (— is right on all four, without a doubt):", _as_markdown(table[~sound])]
     alarms = pd.read_csv(stored / "defects_false_alarms.csv", index_col=0)
-    told = "False alarms of `defects.detect` in perfect crystals; nominal are those in 1000 cells."
+    told = (
+        "Hits of `defects.detect` in perfect crystals, at its default rate of one in 10,000 cells: "
+        "0.1 in 1000. *At 1 %* is the share of cells beyond a rate of one in a hundred. Where a row exceeds "
+        "its rate, by chance or truly, do not trust a single hit: ask for a lower rate."
+    )
     parts += ["## False alarms", told, _as_markdown(alarms)]
     _keep(HERE / "withstands.md", "\n\n".join(parts) + "\n")
 
@@ -162,20 +190,26 @@ def _as_markdown(table):
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in rows)
 
 
+_ALL = "—"
+
+
 def _verdicts(table):
     """One cell a method and disturbance: how many of the cases are right, doubted, or refused."""
     columns = {}
     for key, name in _METHODS.items():
         if f"{key}: right" not in table:
             continue
-        right, doubt = (100 * table[f"{key}: {state}"] for state in ("right", "doubt"))
-        refused = table[f"{key}: refused"]
-        columns[name] = [
-            " · ".join(
-                [f"{r:.0f} %", *([f"{d:.0f} % doubted"] if d else []), *([f"{n:.0f} refused"] if n else [])]
-            )
-            for r, d, n in zip(right, doubt, refused, strict=True)
-        ]
+        states = zip(*(table[f"{key}: {state}"] for state in ("right", "doubt", "refused")), strict=True)
+        columns[name] = [_verdict(*state) for state in states]
     shown = pd.DataFrame(columns, index=table.index)
     shown.index.name = "what was done to the image"
     return shown
+
+
+def _verdict(right, doubt, refused):
+    """In counts of the four lattices."""
+    if right == 1 and not doubt and not refused:
+        return _ALL
+    parts = [f"{4 * right:.0f} right"]
+    parts += [f"{4 * doubt:.0f} doubted"] if doubt else []
+    return ", ".join([*parts, *([f"{refused:.0f} refused"] if refused else [])])

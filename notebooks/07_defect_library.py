@@ -172,7 +172,7 @@ show(
 # label was used. The **adjusted Rand index** compares two groupings: 1 if they are equal, 0 for chance.
 
 # %%
-expected = {"Si-C, three bonds (flat)": 0.16, "Si-C, four bonds": 0.187}
+expected = {"Si-C, three bonds (from above)": 0.16, "Si-C, four bonds": 0.187}
 show(
     plotting.bond_lengths(shelf, groups, expected=expected),
     alt="Distances from silicon to carbon by group: near 0.15 nm for three neighbours, 0.19 for four.",
@@ -215,16 +215,18 @@ pd.concat([table.astype(float), noise.round(2).rename("noise, in atoms").to_fram
 # One silicon atom and three are well apart. But the largest folder comes out as two groups: the same defect, in quiet
 # pictures and in noisy ones. To a picture, noise is a property like any other. So *how many classes are there?* By
 # chemistry as many as formulas; by pictures a few more, for every day at the microscope. A name by meaning, here a
-# count of bonds, is worth more than a criterion. Here are members of the second group, noise and all.
+# count of bonds, is worth more than a criterion. Here are members of the noisier of the two groups.
 
 # %%
+halves = table.loc[table.sum(axis=1).idxmax()].nlargest(2).index
 show(
-    plotting.members(shelf, groups, 1),
-    alt="Members of the second group, each with rings on its carbon neighbours.",
+    plotting.members(shelf, found["mixture"], noise[halves].idxmax()),
+    alt="Members of the noisier group of the largest folder, each with rings on its carbon neighbours.",
 )
 
 # %% [markdown]
-# **Figure 7.5.** Members of the second group. (`widgets.library_gallery(shelf)` shows all.)
+# **Figure 7.5.** The mixture put these apart from others of the same folder, and what they share is noise.
+# (`widgets.library_gallery(shelf)` shows all.)
 #
 # ## 6 · Seen before?
 #
@@ -307,9 +309,9 @@ show(
 # neighbours. The tip follows a surface of equal density, where the waves of atoms add up or cancel; a map of atoms
 # does not have that. Trust the shape, not the height.
 #
-# *What to believe.* Lengths of bonds, within a few pm. Which atoms stand out. Not the energy of a state to better than
-# some tenths of an electronvolt, and not which of two shapes is lower. And the cell matters: in small cells defects
-# see their own copies.
+# *What not to believe.* Not the energy of a state to better than some tenths of an electronvolt, and not which of two shapes
+# is lower. And the cell matters: in small cells defects see their own copies. Lengths of relaxed bonds are right to a few
+# pm, and so is which atoms stand out.
 
 # %%
 print(*states.doubts, *relaxed.doubts, sep="\n")

@@ -1,9 +1,9 @@
 """Slides of a lecture, made from the stored notebook of a lesson: one file, no network.
 
-A slide is a figure with the first sentence of its caption, a formula with the sentence before it, a question that is to
-be answered before a cell is run, or what stays. The prose goes to the speaker's notes, with the time. So a lesson is
-written once. Tags of a cell change what is taken: "slide" makes a markdown cell a slide as it stands, "skip" leaves a
-cell out.
+A slide is a figure with its caption, a formula with the sentence before it, a question that is to be answered before a
+cell is run, the table that answers it, or what stays. Every section has one. The prose goes to the speaker's notes, with
+the time. So a lesson is written once. Tags of a cell change what is taken: "slide" makes a markdown cell a slide as it
+stands, "skip" leaves a cell out.
 
     python notebooks/teaching/slides.py OUT [NAME ...]
 """
@@ -27,10 +27,11 @@ sys.path.insert(0, str(HERE.parent))
 
 import build
 
-MINUTES = 45  # of a lesson, with questions
+MINUTES, LONGEST = 35, 3.0  # of a lecture, which leaves ten for questions; of a slide
 MOST = 20  # slides of a lesson
 _BASE = 60  # words that a slide costs besides its notes: it is looked at, too
-_SHORT = 60  # characters of a sentence that says too little alone
+_CAPTION, _POINT = 230, 200  # characters: whole sentences, as many as fit
+_ROWS = 12  # of a table, or lines that were printed
 _KINDS = ("image/svg+xml", "image/png", "image/jpeg", "image/gif")
 
 
@@ -43,7 +44,7 @@ class Slide:
     title : str
     body : str
         Markdown.
-    kind : {"title", "figure", "formula", "question", "list", "text"}
+    kind : {"title", "figure", "formula", "question", "result", "list", "text"}
     picture : (str, str), optional
         An address (``data:...``), and what it shows in words.
     notes : list of str
@@ -68,7 +69,7 @@ def slides_of(notebook, minutes=MINUTES):
     notebook : NotebookNode
         A lesson with its outputs.
     minutes : float
-        Shared out among the slides by the words that belong to each.
+        Shared out among the slides by the words that belong to each, in halves.
 
     Returns
     -------
@@ -87,9 +88,13 @@ def slides_of(notebook, minutes=MINUTES):
             for block in _blocks(cell.source):
                 maker.prose(block)
     slides = maker.finished()
+    while len(slides) > MOST and any(slide.kind == "question" for slide in slides):
+        last = max(i for i, slide in enumerate(slides) if slide.kind == "question")
+        asked = slides.pop(last)
+        slides[min(last, len(slides) - 1)].notes[:0] = [asked.body, *asked.notes]  # then it is only spoken
     words = [_BASE + len(" ".join([slide.body, *slide.notes]).split()) for slide in slides]
     for slide, share in zip(slides, words, strict=True):
-        slide.minutes = minutes * share / sum(words)
+        slide.minutes = min(max(round(2 * minutes * share / sum(words)) / 2, 0.5), LONGEST)
     return slides
 
 
@@ -97,12 +102,25 @@ class _Maker:
     """Reads a lesson block by block, and decides what becomes a slide."""
 
     def __init__(self):
-        self.slides, self.section, self.said, self.pictures = [], "", [], []
+        self.slides, self.pictures, self.symbols = [], [], False
+        self._begin("")
+
+    def _begin(self, section):
+        self.section, self.shown = section, False
+        self.said = []  # in this section before its first slide
+        self.result, self.answers = None, []  # what a cell printed last; with what the prose says of it
 
     def add(self, kind, body, picture=None):
         title = self.section or (self.slides[0].title if self.slides else "")
         self.slides.append(Slide(title, body, kind, picture, self.said))
-        self.said = []
+        self.said, self.shown = [], True
+
+    def _say(self, text):
+        """To the slide that it is about; before the first one of a section, to that."""
+        if self.shown or not self.section:
+            self.slides[-1].notes.append(text)
+        else:
+            self.said.append(text)
 
     def code(self, cell):
         for output in cell.outputs:
@@ -112,51 +130,105 @@ class _Maker:
                 self.pictures.append((_address(kind, data[kind]), alt))
             elif "text/markdown" in data and self.section == "What stays":
                 self.add("list", _plain(data["text/markdown"]))
+            else:
+                self.result = _result(output) or self.result
 
     def prose(self, block):
+        self._block(block)
+        self.symbols = block.startswith("$$")  # the next block says what they mean
+
+    def _block(self, block):
         if block.startswith("# "):
             self.slides.append(Slide(_plain(block[2:]), "", "title"))
         elif block.startswith("## "):
             self._close()
-            self.section = re.sub(r"^\d+ · ", "", _plain(block[3:]))
+            self._begin(re.sub(r"^\d+ · ", "", _plain(block[3:])))
         elif "**You will**" in block:
             aims = _plain(block).partition("**You will**")[2].partition("**Needs**")[0]
             self.slides[0].body = "\n".join(f"* {_capital(aim)}" for aim in aims.split(" · "))
         elif block.startswith("$$"):
-            before = _sentences(self.said[-1])[-1] if self.said else ""
-            self.add("formula", f"{_capital(before)}\n\n{block}")
+            self._formula(block)
         elif block.startswith("**Figure"):
             self._captions(block)
         elif block.startswith(("**Predict", "**Question")):
             self.add("question", _plain(block))
+            self.result = None  # of before: no answer
         elif not block.startswith(("<details", "<div", "<!--", "```")):
-            self.said.append(_plain(block))
+            self._paragraph(_plain(block))
+
+    def _formula(self, block):
+        """With the sentence that leads to it, and the one before where it leans on that."""
+        paragraph = (self.said or (self.slides[-1].notes if self.shown else []) or [""])[-1]
+        *earlier, last = _sentences(paragraph)
+        leans = last[:1].islower() or last.split(" ")[0] in (
+            "So",
+            "It",
+            "This",
+            "In",
+            "Then",
+            "They",
+            "Their",
+        )
+        before = f"{earlier[-1]} {last}" if earlier and leans else last
+        self.add("formula", f"{_capital(before)}\n\n{block}")
 
     def _captions(self, block):
         """Each caption belongs to a picture before it; what has none was drawn for something else."""
         captions = [_plain(caption) for caption in re.split(r"(?=\*\*Figure)", block)[1:]]
         for caption, picture in zip(captions, self.pictures[-len(captions) :], strict=False):
-            text = re.sub(
-                r"^\*\*Figure [\w.]+\*\*\s*(,)?", lambda found: "This figure," if found[1] else "", caption
-            )
-            first, *more = _sentences(text)
-            short = len(first) < _SHORT and more
-            self.said.append(text)
-            self.add("figure", _whole(f"{first} {more[0]}" if short else first), picture)
+            found = re.match(r"\*\*Figure [\w.]+\*\*\s*(,)?", caption)
+            text = ("This figure," if found[1] else "") + caption[found.end() :]
+            self.add("figure", _fitting(text, _CAPTION), picture)
+            self._say(text)
         self.pictures = []
 
+    def _paragraph(self, text):
+        last = self.slides[-1] if self.slides else None
+        if self.symbols and re.match(r"[a-z]|Here ", text):
+            last.body += f"\n\n{_capital(_sentences(text)[0])}"  # what the symbols mean
+        if self.result:
+            answer = f"{_fitting(text, _CAPTION)}\n\n{self.result}"
+            if self.shown and last.kind == "question" and not self.pictures:
+                self.add("result", answer)
+            self.answers.append(answer)
+            self.result = None
+        self._say(text)
+
     def _close(self):
-        """At the end of the section on failures: its points, if no figure has shown them."""
-        points = [block for block in self.said if re.match(r"(\* )?\*[^*]+\*", block)]
-        if self.section == "Where it fails" and len(points) > 1:
-            named = (" ".join(_sentences(point.removeprefix("* "))[:2]) for point in points)
-            self.add("list", "\n".join(f"* {_whole(point)}" for point in named))
+        """At the end of a section: its points, if it is about failures; and something, if it has shown nothing."""
+        if self.section == "Where it fails":
+            said = [*self.said, *(note for s in self.slides if s.title == self.section for note in s.notes)]
+            points = [block.removeprefix("* ") for block in said if re.match(r"(\* )?\*[^*]+\*", block)]
+            if len(points) > 1:
+                self.add("list", "\n".join(f"* {_fitting(point, _POINT)}" for point in points))
+        elif self.section and not self.shown:
+            if self.answers:
+                self.add("result", max(self.answers, key=lambda answer: "<table" in answer))
+            elif self.said:
+                self.add("text", _fitting(" ".join(self.said), 2 * _CAPTION))
 
     def finished(self):
         self._close()
-        if self.said and self.slides:
-            self.slides[-1].notes += self.said
         return self.slides
+
+
+def _result(output):
+    """A table or printed lines of a cell as they stand on a slide, or None where they are too long."""
+    table = re.search(r"(?s)<table.*?</table>", output.get("data", {}).get("text/html", ""))
+    if table and table[0].count("<tr") <= _ROWS:
+        return table[0]
+    text = output.get("text", "") if output.output_type == "stream" else ""
+    return f"```\n{text.strip()}\n```" if text.strip() and text.count("\n") <= _ROWS else None
+
+
+def _fitting(text, most):
+    """The first sentences of a text, whole ones, at least one."""
+    first, *more = _sentences(text)
+    for sentence in more:
+        if len(first) + len(sentence) >= most:
+            break
+        first += f" {sentence}"
+    return _whole(first)
 
 
 def _blocks(source):
@@ -185,7 +257,7 @@ def _sentences(text):
         return f"\0{len(kept) - 1}\0"
 
     joined = re.sub(r"\$[^$]*\$|`[^`]*`", put_by, " ".join(text.split()))
-    parts = re.split(r"(?:(?<=[.!?])|(?<=[.!?]\*)|(?<=[.!?]\*\*)) (?=[^a-z])", joined)
+    parts = re.split(r"(?:(?<=[.!?])|(?<=[.!?]\*)|(?<=[.!?]\*\*))(?<!\b[A-Z]\.) (?=[^a-z])", joined)
     return [re.sub(r"\0(\d+)\0", lambda found: kept[int(found[1])], part) for part in parts]
 
 
