@@ -56,7 +56,8 @@ def _at_home(thing, room):
 
 
 def _write_api():
-    """One page a room: what its docstring says, and a table of its public names."""
+    """One page a room: what its docstring says, and a table of its public names; and a table of the rooms."""
+    rooms = ["| room | what is there |", "| --- | --- |"]
     for name, room in _rooms():
         full = f"atomlens.{name}"
         names = [n for n in getattr(room, "__all__", ()) if _at_home(getattr(room, n), name)]
@@ -65,6 +66,9 @@ def _write_api():
             lines += [f".. currentmodule:: {full}", "", ".. autosummary::", "   :toctree: objects", ""]
             lines += [f"   {n}" for n in names]
         _keep(HERE / "api" / f"{name}.rst", "\n".join([*lines, ""]))
+        told = " ".join(inspect.getdoc(room).partition("\n\n")[0].split())
+        rooms.append(f"| [`{name}`](api/{name}.rst) | {told} |")
+    _keep(HERE / "api" / "rooms.inc", "\n".join(rooms) + "\n")
 
 
 # ---------------------------------------------------------------- the lessons
@@ -110,7 +114,9 @@ def _write_lessons():
 
 
 def _describe(cell):
-    """What MyST-NB needs to know of the figure of a cell."""
+    """What MyST-NB needs to know of the figure of a cell; what only shows it is folded."""
+    if cell.source.startswith("show(") and "hide-input" not in cell.metadata.get("tags", []):
+        cell.metadata["tags"] = [*cell.metadata.get("tags", []), "hide-input"]
     looks = [
         output.metadata[kind]
         for output in cell.outputs
@@ -168,7 +174,7 @@ def _write_withstands():
         sound = (table == _ALL).all(axis=1)
         parts += [
             f"## {title}",
-            f"**Right on all four lattices, by every method:** {', '.join(table.index[sound])}.",
+            f"**Right on all four lattices, by every method:** {' · '.join(table.index[sound])}.",
         ]
         parts += ["For the others (— is right on all four, without a doubt):", _as_markdown(table[~sound])]
     alarms = pd.read_csv(stored / "defects_false_alarms.csv", index_col=0)
