@@ -23,7 +23,7 @@ extensions = [
     "myst_nb",
     "sphinx_design",
 ]
-exclude_patterns = ["_build", "*.in.md"]
+exclude_patterns = ["_build", "*.in.md", "lessons/blank"]
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb", ".ipynb": "myst-nb"}
 html_theme = "pydata_sphinx_theme"
 html_theme_options = {

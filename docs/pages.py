@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import re
 import shutil
@@ -83,7 +84,7 @@ def _stored_notebooks():
 
 
 _WHERE = (
-    "*To run it: `make lab`, then `notebooks/{place}`. {{download}}`Download this notebook <{name}>`. "
+    "*To run it: `make lab`, then `notebooks/{place}`. {{download}}`Download this notebook </lessons/blank/{place}>`. "
     "[How to install](/howto/install.md).*"
 )
 
@@ -93,12 +94,17 @@ def _write_lessons():
     names = []
     for place, path in _stored_notebooks():
         notebook = nbformat.read(path, as_version=4)
+        blank = copy.deepcopy(notebook)
+        for cell in blank.cells:
+            if cell.cell_type == "code":
+                cell.outputs, cell.execution_count = [], None
+        _keep(LESSONS / "blank" / place, nbformat.writes(blank) + "\n")  # to download: a fiftieth of the size
         for cell in notebook.cells:
             if cell.cell_type == "code":
                 _describe(cell)
         title = next(cell for cell in notebook.cells if cell.source.startswith("# "))
         heading, _, rest = title.source.partition("\n")
-        title.source = f"{heading}\n\n{_WHERE.format(place=place.as_posix(), name=place.name)}\n\n{rest}"
+        title.source = f"{heading}\n\n{_WHERE.format(place=place.as_posix())}\n\n{rest}"
         _keep(LESSONS / place, nbformat.writes(notebook) + "\n")
         names.append(place.with_suffix("").as_posix())
     for name in ("glossary.md", "before_you_start.md"):
