@@ -84,8 +84,8 @@ def _stored_notebooks():
 
 
 _WHERE = (
-    "*To run it: `make lab`, then `notebooks/{place}`. {{download}}`Download this notebook </lessons/blank/{place}>`. "
-    "[How to install](/howto/install.md).*"
+    "*To run it: `make lab`, then `notebooks/{place}`. "
+    "{{download}}`Download this notebook </lessons/blank/{place}>`. [How to install](/howto/install.md).*"
 )
 
 
