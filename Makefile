@@ -105,6 +105,7 @@ grade: setup $(GRADING)  ## grade what students handed in: make grade COURSE=my_
 	$(GRADE) grade "$(COURSE)" "$(LESSON)"
 
 course-check:  # a course pack is made, and students' work is graded
+	rm -rf build/course
 	$(MAKE) course OUT=build/course
 	$(BIN)/python -m pytest -m course tests/course $(PYTEST_ARGS)
 

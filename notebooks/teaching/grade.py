@@ -9,10 +9,12 @@ machine: run it in an account, or a container, that holds nothing else.
 
 from __future__ import annotations
 
-import ast
+import contextlib
 import csv
+import hashlib
 import os
 import re
+import shutil
 import sys
 import time
 import unicodedata
@@ -23,6 +25,7 @@ from pathlib import Path
 
 import nbformat
 from jupyter_client.kernelspec import KernelSpecManager
+from nbgrader.api import MissingEntry
 from nbgrader.apps.api import NbGraderAPI
 from nbgrader.coursedir import CourseDirectory
 from traitlets.config import Config
@@ -65,6 +68,11 @@ def release(course):
     """Write what students get of every assignment."""
     api = interface(course)
     for folder in sorted((course / "source").iterdir()):
+        if (course / "release" / folder.name).is_dir() and any(
+            (course / "submitted").glob(f"*/{folder.name}")
+        ):
+            print(f"release/{folder.name} stays: work on it was handed in")
+            continue
         done = api.generate_assignment(folder.name)
         if not done["success"]:
             raise RuntimeError(f"{folder.name} could not be released:\n{done['log']}\n{done['error']}")
@@ -75,22 +83,31 @@ def grade(course, lesson):
     """Grade one assignment of all students; returns the rows of the table that is written.
 
     A row has ``id``, ``name`` of the roster, ``score``, ``of``, one column a check, and ``note``: what a lecturer should
-    look at, such as a name that is not the student's.
+    look at, such as a sample that is not the student's. A check earns its points if its verdict is there, not if nothing
+    went wrong.
     """
-    api, names = interface(course), roster(course)
+    source = course / "source" / lesson / f"{lesson}.ipynb"
     if not (course / "release" / lesson).is_dir():
         known = ", ".join(sorted(path.name for path in (course / "release").glob("*"))) or "none yet"
         raise FileNotFoundError(f"{lesson!r} was not released; there are: {known}")
-    handed_in = {path.name for path in (course / "submitted").glob("*") if path.is_dir()}
+    interface(course)
+    names = roster(course)
+    folders = {path.name for path in (course / "submitted").glob("*") if path.is_dir()}
+    students = sorted({*names, *(name for name in folders if not name.startswith((".", "_")))})
+    checks = {name: cell.metadata.nbgrader.points for name, cell in _cells(_read(source), "grade")}
     rows = {
-        student: {"id": student, "name": names.get(student, ""), "score": 0.0, "of": None, "note": ""}
-        for student in sorted({*names, *handed_in})
+        student: {"id": student, "name": names.get(student, ""), "score": 0, "of": sum(checks.values())}
+        | dict.fromkeys(checks, 0)
+        | {"note": ""}
+        for student in students
     }
-    paths = {student: course / "submitted" / student / lesson / f"{lesson}.ipynb" for student in rows}
-    for student, row in rows.items():
-        if not paths[student].is_file():
-            row["note"] = "nothing handed in"
-    at_work = [student for student in rows if paths[student].is_file()]
+    notes = {student: _roster_notes(student, names) for student in students}
+    at_work = []
+    for student in students:
+        path, said = _handed_in(course, student, lesson)
+        notes[student] += said
+        if path is not None:
+            at_work.append(student)
     # Each runs for a while and writes for a moment, so the few processes do not wait for the database.
     with ProcessPoolExecutor(
         max_workers=min(4, os.cpu_count() or 1), mp_context=get_context("spawn")
@@ -98,96 +115,209 @@ def grade(course, lesson):
         jobs = {pool.submit(_run, course, lesson, student): student for student in at_work}
         for job in as_completed(jobs):
             student, (problem, seconds) = jobs[job], job.result()
-            row = rows[student]
             if problem:
-                row["note"] = f"could not be graded: {problem}"
+                notes[student].append(f"could not be graded: {problem}")
             else:
-                row |= _scores(api, lesson, student)
-                row["note"] = _name_note(paths[student], row["name"])
-            print(f"{student}: {row['score']:g} in {seconds:.0f} s {row['note']}", flush=True)
-    rows = list(rows.values())
-    _note_same_names(course, lesson, rows)
-    most = max((row["of"] or 0 for row in rows), default=0)
-    for row in rows:
-        row["of"] = most
-    _write(course / f"grades_{lesson}.csv", rows)
-    return rows
+                points, said = _judged(course, lesson, student, checks)
+                notes[student] += said
+                rows[student] |= points | {"score": sum(points.values())}
+            print(
+                f"{student}: {rows[student]['score']:g} in {seconds:.0f} s {'; '.join(notes[student])}",
+                flush=True,
+            )
+    _compare_samples(course, lesson, at_work, names, notes)
+    for student, row in rows.items():
+        row["note"] = "; ".join(notes[student])
+    _write(course / f"grades_{lesson}.csv", list(rows.values()))
+    return list(rows.values())
 
 
 def _run(course, lesson, student):
-    """Grade one notebook; what went wrong, or None, and the seconds it took."""
+    """Run and restore one notebook; what went wrong, or None, and the seconds it took."""
     start = time.perf_counter()
-    done = interface(course).autograde(lesson, student)
+    api = interface(course)
+    with api.gradebook as book, contextlib.suppress(MissingEntry):
+        book.remove_submission(
+            lesson, student
+        )  # of an earlier run: points of cells that are gone now would stay
+    done = api.autograde(lesson, student)
     reasons = re.findall(r"(?m)^ +([\w.]+: .*)$", done["log"] or "") or ["see nbgrader's log"]
     return None if done["success"] else reasons[-1], time.perf_counter() - start
 
 
+# ---------------------------------------------------------------- who, and what was handed in
+
+
 def roster(course):
-    """Names by id, of roster.csv."""
+    """Names by id, of roster.csv: commas or semicolons, as Excel writes them."""
     path = course / "roster.csv"
     if not path.is_file():
         return {}
-    with path.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
-    if rows and not {"id", "name"} <= set(rows[0]):
-        raise ValueError(f"{path} needs the columns id and name, it has {', '.join(rows[0])}")
-    return {row["id"].strip(): row["name"].strip() for row in rows}
+    raw = path.read_bytes()
+    try:
+        text = raw.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = raw.decode("cp1252", errors="replace")
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        return {}
+    separator = max(",;\t", key=lines[0].count)
+    rows = list(csv.DictReader(lines, delimiter=separator))
+    if not {"id", "name"} <= set(rows[0] if rows else lines[0].split(separator)):
+        raise ValueError(f"{path}: the first line must be id,name, it is {lines[0]!r}")
+    names = {}
+    for number, row in enumerate(rows, start=2):
+        student = (row["id"] or "").strip()
+        if not student or not (row["name"] or "").strip() or None in row:
+            raise ValueError(f"{path}, line {number}: one id and one name, names with a comma in quotes")
+        if student in names:
+            raise ValueError(f"{path}, line {number}: {student!r} stands there twice")
+        names[student] = row["name"].strip()
+    return names
 
 
-def _scores(api, lesson, student):
-    with api.gradebook as book:
-        [notebook] = book.find_submission(lesson, student).notebooks
-        points = {item.name: item.score for item in notebook.grades}
-        return {"score": notebook.score, "of": notebook.max_score, **points}
+def _roster_notes(student, names):
+    if student in names:
+        return []
+    alike = [other for other in names if _plain(other).lstrip("0") == _plain(student).lstrip("0")]
+    hint = f" (is it {alike[0]!r}?)" if alike else ""
+    return [f"not in roster.csv{hint}: nobody checks whose sample it is"]
 
 
-def _student_of(path):
-    """The name that a notebook was worked out for, or None."""
-    for cell in nbformat.read(path, as_version=4).cells:
-        if cell.cell_type == "code" and "student" in cell.source:
-            try:
-                body = ast.parse(cell.source).body
-            except SyntaxError:
-                continue
-            for node in body:
-                if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", "") == "student":
-                    value = node.value
-                    return str(value.value) if isinstance(value, ast.Constant) else None
-    return None
+def _handed_in(course, student, lesson):
+    """Where a notebook is, or None, and notes; one that lies elsewhere in the student's folder is copied there."""
+    folder = course / "submitted" / student
+    path = folder / lesson / f"{lesson}.ipynb"
+    if not path.is_file():
+        others = [p for p in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in p.parts]
+        mine = [p for p in others if p.name.startswith(lesson)] or (others if len(others) == 1 else [])
+        if len(mine) != 1:
+            names = ", ".join(str(p.relative_to(folder)) for p in others)
+            return None, [
+                f"nothing handed in as {lesson}/{lesson}.ipynb, but {names}" if names else "nothing handed in"
+            ]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(mine[0], path)
+        notes = [f"taken from {mine[0].relative_to(folder)}"]
+    else:
+        notes = []
+    try:
+        notebook = _read(path)
+    except (ValueError, OSError, KeyError, AttributeError):
+        return None, [*notes, "the file is no notebook"]
+    if not dict(_cells(notebook, "grade")):
+        return None, [*notes, f"not the notebook of release/{lesson}: it has no checks; ask for that one"]
+    beside = sorted(p.name for p in path.parent.iterdir() if p != path and not p.name.startswith("."))
+    return path, [
+        *notes,
+        *([f"other files beside it, which its code can see: {', '.join(beside)}"] if beside else []),
+    ]
+
+
+# ---------------------------------------------------------------- what it is worth
+
+
+def _judged(course, lesson, student, checks):
+    """Points by check, and what a lecturer should look at, from the notebook as it ran."""
+    handed_in = _read(course / "submitted" / student / lesson / f"{lesson}.ipynb")
+    ran = _read(course / "autograded" / student / lesson / f"{lesson}.ipynb")
+    release = _read(course / "release" / lesson / f"{lesson}.ipynb")
+    theirs, blank = dict(_cells(handed_in, "grade")), dict(_cells(release, "grade"))
+    points, odd = {}, []
+    for name, cell in dict(_cells(ran, "grade")).items():
+        verdict = _verdict(cell)
+        points[name] = checks[name] if verdict == "right" else 0
+        if verdict == "none":
+            odd.append(name)
+    changed = [name for name in blank if name in theirs and theirs[name].source != blank[name].source]
+    gone = sorted(blank.keys() - theirs.keys())
+    answers, empty = (dict(_cells(book, "solution")) for book in (handed_in, release))
+    untouched = all(answers[name].source == empty[name].source for name in empty if name in answers)
+    errors = [
+        f"{output.ename}: {output.evalue[:60]}"
+        for cell in ran.cells
+        if cell.cell_type == "code" and not _told(cell).get("grade")
+        for output in cell.outputs
+        if output.output_type == "error"
+    ]
+    text = "\n".join(cell.source for cell in handed_in.cells if not _told(cell).get("locked"))
+    notes = [
+        "nothing answered" if untouched else "",
+        f"{len(changed)} checks had been changed, and were restored" if changed else "",
+        f"{len(gone)} checks were deleted" if gone else "",
+        f"{len(odd)} checks gave no verdict: {', '.join(odd[:3])}" if odd and not untouched else "",
+        f"{len(errors)} cells failed, the first with {errors[0]}" if errors and not untouched else "",
+        "touches the checks or the answers: look at it" if _TOUCHES.search(text) else "",
+    ]
+    return dict.fromkeys(checks, 0) | points, [note for note in notes if note]
+
+
+# Settings of the checks, private parts of an exercise, or its methods given another meaning.
+_TOUCHES = re.compile(r"ATOMLENS_|exercise\._|\b[eE]xercise\.\w+ *=[^=]|%env|\.environ|setattr")
+
+
+def _verdict(cell):
+    """What stands below a check that ran: "right", "wrong", or "none" where there is no verdict."""
+    texts = []
+    for output in cell.outputs:
+        texts += [
+            output.get("text", ""),
+            output.get("data", {}).get("text/plain", ""),
+            output.get("evalue", ""),
+        ]
+    marks = {text.strip()[:1] for text in texts if text}
+    if "✗" in marks or "○" in marks:
+        return "wrong"
+    return "right" if "✓" in marks and not any(o.output_type == "error" for o in cell.outputs) else "none"
+
+
+def _compare_samples(course, lesson, students, names, notes):
+    """Whose sample was it? The last cell of each notebook says the seed of the one that was worked on."""
+    by_seed = {}
+    for student in students:
+        path = course / "autograded" / student / lesson / f"{lesson}.ipynb"
+        said = "".join(
+            output.get("text", "") for cell in _read(path).cells[-1:] for output in cell.get("outputs", [])
+        ) if path.is_file() else ""  # fmt: skip
+        found = re.fullmatch(r"sample (\d+)\s*", said)
+        if found is None:
+            notes[student].append("no sample: was a name written into the notebook?")
+            continue
+        by_seed.setdefault(int(found[1]), []).append(student)
+        if student in names and int(found[1]) not in (seed(names[student]), seed(student)):
+            owner = next((name for name in names.values() if seed(name) == int(found[1])), "another name")
+            notes[student].append(f"worked out for {owner!r}, the roster says {names[student]!r}")
+    for same in by_seed.values():
+        for student in same if len(same) > 1 else ():
+            others = ", ".join(other for other in same if other != student)
+            notes[student].append(f"the same sample as {others}")
+
+
+def seed(name):
+    """Of a student's sample, as atomlens.course.check.seed has it, which is not installed here."""
+    return int.from_bytes(hashlib.sha256(_plain(name).encode()).digest()[:4], "big") >> 1
 
 
 def _plain(name):
-    """A name as the seed of a sample sees it."""
     return " ".join(unicodedata.normalize("NFKC", name or "").casefold().split())
 
 
-def _name_note(path, name):
-    written = _student_of(path)
-    if written is None:
-        return "the name was taken out of the notebook"
-    if name and _plain(written) != _plain(name):
-        return f"worked out for {written!r}, the roster says {name!r}"
-    return ""
+def _read(path):
+    return nbformat.read(path, as_version=4)
 
 
-def _note_same_names(course, lesson, rows):
-    """Two notebooks for one name have one sample: somebody should look at them."""
-    by_name = {}
-    for row in rows:
-        path = course / "submitted" / row["id"] / lesson / f"{lesson}.ipynb"
-        if path.is_file() and (name := _plain(_student_of(path))):
-            by_name.setdefault(name, []).append(row)
-    for same in by_name.values():
-        for row in same if len(same) > 1 else ():
-            others = ", ".join(other["id"] for other in same if other is not row)
-            row["note"] = "; ".join(filter(None, [row["note"], f"the same sample as {others}"]))
+def _told(cell):
+    return cell.metadata.get("nbgrader", {})
+
+
+def _cells(notebook, kind):
+    """Names and cells of one kind, "grade" or "solution"."""
+    return [(_told(cell).get("grade_id"), cell) for cell in notebook.cells if _told(cell).get(kind)]
 
 
 def _write(path, rows):
-    first = ["id", "name", "score", "of"]
-    checks = dict.fromkeys(key for row in rows for key in row if key not in (*first, "note"))
-    with path.open("w", encoding="utf-8", newline="") as file:
-        table = csv.DictWriter(file, [*first, *checks, "note"])
+    with path.open("w", encoding="utf-8-sig", newline="") as file:  # so that Excel knows it, too
+        table = csv.DictWriter(file, rows[0] if rows else ["id", "name", "score", "of", "note"])
         table.writeheader()
         table.writerows(rows)
 

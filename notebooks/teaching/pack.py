@@ -24,6 +24,10 @@ import build
 from atomlens.datasets import _fetch, _registry
 
 POINTS = {"check": 2, "question": 1}  # an answer that was worked out; one that was chosen
+HAND_IN = """\
+**An assignment.** Write your name into the cell that asks for it: it makes your sample. Write each answer in place of the
+dots, run that cell, *and the check below it*, which says ✓ or gives a hint. Only your own cells can be changed. Hand in this
+file, under this name, with all cells."""
 NAME = re.compile(r'Exercise\("([^"]*)"\)')
 CHECK = re.compile(r'exercise\.(check|question)(?:_(\w+))?\((?:"([^"]*)")?')
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"  # nbgrader's
@@ -60,6 +64,8 @@ def write(out):
     for solution in build.solutions():
         name = build.student_of(solution).stem
         path = out / "source" / name / f"{name}.ipynb"
+        if path.exists() and any((out / "submitted").glob(f"*/{name}")):
+            continue  # what students have is what their work is judged by
         path.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(assignment(build.read(solution)), path)
     return _data(out / "data", lessons)
@@ -96,8 +102,12 @@ def assignment(notebook):
     -------
     NotebookNode
     """
-    cells = []
+    cells = [_marked(nbformat.v4.new_markdown_cell(HAND_IN), "hand-in")]
     for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = re.sub(
+                r"\[([^\]]+)\]\(\.\.[^)]*\)", r"\1", cell.source
+            )  # a student may have but this file
         if "solution" in cell.metadata.get("tags", ()):
             continue
         if cell.cell_type == "code" and NAME.search(cell.source):
@@ -108,7 +118,8 @@ def assignment(notebook):
             cells += _graded(cell.source)
         else:
             cells.append(_marked(cell, f"stays-{cell.id}"))
-    notebook.cells = cells
+    last = nbformat.v4.new_code_cell('print("sample", exercise.seed)')
+    notebook.cells = [*cells, _marked(last, "whose-sample")]
     names = [cell.metadata.nbgrader.grade_id for cell in cells if "nbgrader" in cell.metadata]
     if len(names) != len(set(names)):
         raise ValueError(f"two cells have one name: {sorted(n for n in set(names) if names.count(n) > 1)}")
@@ -117,8 +128,7 @@ def assignment(notebook):
 
 def _named(cell):
     """The student's name in a cell of its own, which they fill in; the rest is locked."""
-    name = NAME.search(cell.source)[1]
-    own = nbformat.v4.new_code_cell(f'student = "{name}"  # your own name, as your lecturer knows it')
+    own = nbformat.v4.new_code_cell('student = ""  # write your name here, as your lecturer knows it')
     cell.source = NAME.sub("Exercise(student)", cell.source)
     return [own, _marked(cell, "sample")]
 
@@ -209,6 +219,11 @@ def _data(folder, lessons):
         rows.append(
             f"- **{name}**: {entry.description}. Licence: {entry.licence}. Please cite: {entry.citation}."
         )
+    if missing:
+        rows += [
+            "",
+            f"Not here: {', '.join(missing)}. Lessons then take phantoms, which come with the package.",
+        ]
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "README.md").write_text("\n".join(rows) + "\n", encoding="utf-8")
     if not missing:

@@ -33,7 +33,7 @@ def code(*cells):
 
 def test_a_solution_is_divided_into_what_is_written_and_what_is_checked(pack):
     cell = "size = 3\n# --- solution\nn = size + 1\n# --- end\nexercise.check_size(n)"
-    write, test = pack.assignment(code(cell)).cells
+    write, test = pack.assignment(code(cell)).cells[1:-1]
     assert write.source == "size = 3\nn = ...\n### BEGIN SOLUTION\nn = size + 1\n### END SOLUTION"
     assert (told(write)["solution"], told(write)["grade"], told(write)["locked"]) == (True, False, False)
     assert test.source == "exercise.check_size(n)"
@@ -43,13 +43,13 @@ def test_a_solution_is_divided_into_what_is_written_and_what_is_checked(pack):
 
 def test_a_question_is_worth_less_and_is_named_by_what_it_asks(pack):
     cell = '# --- solution\noption = "a"\n# --- end\nexercise.question("why not 90°?", option)'
-    test = pack.assignment(code(cell)).cells[1]
+    test = pack.assignment(code(cell)).cells[2]
     assert (told(test)["grade_id"], told(test)["points"]) == ("question-why-not-90", 1)
 
 
 def test_the_name_is_the_student_s_and_the_sample_is_locked(pack):
-    own, sample = pack.assignment(code('exercise = Exercise("Ada Lovelace")\nexercise.image')).cells
-    assert own.source.startswith('student = "Ada Lovelace"')
+    own, sample = pack.assignment(code('exercise = Exercise("Ada Lovelace")\nexercise.image')).cells[1:-1]
+    assert own.source.startswith('student = ""')  # which is refused, so that nobody forgets it
     assert not told(own)
     assert sample.source == "exercise = Exercise(student)\nexercise.image"
     assert told(sample)["locked"]
@@ -70,7 +70,10 @@ def test_every_exercise_becomes_an_assignment(pack, root, course):
         assert len(graded) == len(checks) > 5
         assert sum(told(cell)["points"] for cell in graded) == sum(pack.POINTS[kind] for kind in checks)
         assert [cell.source.startswith("student = ") for cell in notebook.cells].count(True) == 1
-        assert not any("Ada Lovelace" in cell.source for cell in notebook.cells if told(cell))
+        assert not any("Ada Lovelace" in cell.source for cell in notebook.cells)
+        assert "**An assignment.**" in notebook.cells[0].source
+        assert not any("](.." in cell.source for cell in notebook.cells)
+        assert notebook.cells[-1].source == 'print("sample", exercise.seed)'
         assert all(not cell.get("outputs") for cell in notebook.cells)
 
 
@@ -110,12 +113,16 @@ def test_a_folder_of_others_is_refused_and_a_roster_is_kept(pack, course, tmp_pa
     with pytest.raises(FileExistsError, match="something else"):
         pack.write(tmp_path)
     (course / "roster.csv").write_text("id,name\nada,Ada Lovelace\n", encoding="utf-8")
+    handed_out = course / "source/05_patterson_ocsvm/05_patterson_ocsvm.ipynb"
+    handed_out.write_text("as handed out", encoding="utf-8")
+    (course / "submitted/ada/05_patterson_ocsvm").mkdir(parents=True)
     pack.write(course)
+    assert handed_out.read_text(encoding="utf-8") == "as handed out"  # work on it is judged by it
     assert "ada" in (course / "roster.csv").read_text(encoding="utf-8")
 
 
 def test_two_checks_in_a_cell_are_two(pack):
     cell = "# --- solution\na, b = 1, 2\n# --- end\nexercise.check_a(a)\nexercise.check_b(b)"
-    write, one, two = pack.assignment(code(cell)).cells
+    write, one, two = pack.assignment(code(cell)).cells[1:-1]
     assert [told(c)["grade_id"] for c in (write, one, two)] == ["check-a-answer", "check-a", "check-b"]
     assert write.source.startswith("a = ...\nb = ...\n")
