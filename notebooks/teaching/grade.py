@@ -225,6 +225,8 @@ def _judged(course, lesson, student, checks):
     theirs, blank = dict(_cells(handed_in, "grade")), dict(_cells(release, "grade"))
     points, odd = {}, []
     for name, cell in dict(_cells(ran, "grade")).items():
+        if name not in checks:  # a cell that a student has marked as a check
+            continue
         verdict = _verdict(cell)
         points[name] = checks[name] if verdict == "right" else 0
         if verdict == "none":

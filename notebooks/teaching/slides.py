@@ -282,7 +282,7 @@ def _address(kind, data):
 # ---------------------------------------------------------------- as a page
 
 
-def deck(slides, name):
+def deck(slides):
     """The slides as a notebook that nbconvert's exporter of slides reads."""
     notebook = nbformat.v4.new_notebook(metadata={"title": slides[0].title})
     after = 0.0
@@ -332,7 +332,7 @@ def page(slides, name):
         config=Config({"SlidesExporter": {"template_name": "lecture", "exclude_input_prompt": True}}),
         extra_template_basedirs=[str(HERE)],
     )
-    return exporter.from_notebook_node(deck(slides, name), {"lecture": texts, "metadata": {"name": name}})[0]
+    return exporter.from_notebook_node(deck(slides), {"lecture": texts, "metadata": {"name": name}})[0]
 
 
 def _package(name):
