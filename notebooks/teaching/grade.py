@@ -16,6 +16,7 @@ import os
 import re
 import shutil
 import sys
+import tempfile
 import time
 import unicodedata
 import warnings
@@ -41,12 +42,15 @@ os.environ["PATH"] = os.pathsep.join(
 os.environ |= {"ATOMLENS_CHECK": "strict", "ATOMLENS_ANSWERS": "off", "OMP_NUM_THREADS": "1"}
 
 
-def interface(course):
+def interface(course, sockets=None):
     """nbgrader's interface to a course pack.
 
     Parameters
     ----------
     course : Path
+    sockets : path-like, optional
+        A folder for the files through which a kernel is spoken to, instead of ports: two that start at once
+        may pick the same port.
 
     Returns
     -------
@@ -61,6 +65,8 @@ def interface(course):
         )
     config = Config(PyFileConfigLoader(settings.name, path=str(course)).load_config())
     config.CourseDirectory.root = str(course.resolve())
+    if sockets and os.name != "nt":
+        config.KernelManager |= {"transport": "ipc", "connection_file": str(Path(sockets) / "kernel.json")}
     return NbGraderAPI(CourseDirectory(config=config), config=config)
 
 
@@ -135,12 +141,13 @@ def grade(course, lesson):
 def _run(course, lesson, student):
     """Run and restore one notebook; what went wrong, or None, and the seconds it took."""
     start = time.perf_counter()
-    api = interface(course)
-    with api.gradebook as book, contextlib.suppress(MissingEntry):
-        book.remove_submission(
-            lesson, student
-        )  # of an earlier run: points of cells that are gone now would stay
-    done = api.autograde(lesson, student)
+    with tempfile.TemporaryDirectory(prefix="atomlens-") as sockets:
+        api = interface(course, sockets)
+        with api.gradebook as book, contextlib.suppress(MissingEntry):
+            book.remove_submission(
+                lesson, student
+            )  # of an earlier run: points of cells that are gone now would stay
+        done = api.autograde(lesson, student)
     reasons = re.findall(r"(?m)^ +([\w.]+: .*)$", done["log"] or "") or ["see nbgrader's log"]
     return None if done["success"] else reasons[-1], time.perf_counter() - start
 

@@ -192,15 +192,11 @@ class ParticleNetwork:
 
     def _refined(self, table, pixels):
         """What a fit of the mean labelled particle says, where it is surer than the network."""
-        fitted = Fit(self.network.template.numpy(), self.symmetry, self.scale)
         rows = table[["x", "y", "theta", "theta_err"]].to_numpy()
-        for row, others in zip(rows, _neighbours(table, 2 * fitted.n), strict=True):
-            fit = fitted(pixels, *row[:3], others)
-            if fit is None:
-                continue
-            error = np.sqrt(self.spread_of_fit[0] + self.spread_of_fit[1] * fit[3] ** 2)
-            if error < row[3]:
-                row[:] = *fit[:2], folded(fit[2], self.symmetry), error
+        fits = Fit(self.network.template.numpy(), self.symmetry, self.scale)(pixels, rows[:, :3])
+        error = np.sqrt(self.spread_of_fit[0] + self.spread_of_fit[1] * fits[:, 3] ** 2)
+        surer = error < rows[:, 3]  # False where a fit failed
+        rows[surer] = np.column_stack([fits[:, :2], folded(fits[:, 2], self.symmetry), error])[surer]
         table[["x", "y", "theta", "theta_err"]] = rows
         return table
 
@@ -351,24 +347,17 @@ def _calibrated(model, pictures):
     for crop, answer in zip(crops[:, 0] * model._height, answers, strict=True):
         with quietly():
             found = model.find(crop, refine=False)
-        for row, others in zip(found.itertuples(), _neighbours(found, 2 * fitted.n), strict=True):
+        fits = fitted(crop, found[["x", "y", "theta"]].to_numpy())
+        for row, fit in zip(found.itertuples(), fits, strict=True):
             at = tuple(np.clip(np.rint([row.y, row.x]).astype(int), 0, size - 1))
             if answer[0][at] <= _SCORE:
                 continue
             planted = np.degrees(np.arctan2(answer[2][at], answer[1][at])) / model.symmetry
             said = [(row.theta, row.theta_err)]  # spread is (0, 1) still: what the network itself says
-            fit = fitted(crop, row.x, row.y, row.theta, others)
-            said += [fit[2:]] if fit else []
+            said += [] if np.isnan(fit).any() else [fit[2:]]
             for kind, (theta, doubt) in zip(kinds, said, strict=False):
                 kind.append((angle_between(theta, planted, model.symmetry), doubt))
     return tuple(_spread(np.array(kind).reshape(-1, 2)) for kind in kinds)
-
-
-def _neighbours(table, reach):
-    """For each particle the places of those within reach."""
-    xy = table[["x", "y"]].to_numpy()
-    near = cKDTree(xy).query_ball_point(xy, reach) if len(xy) else []
-    return [xy[[k for k in group if k != n]] for n, group in enumerate(near)]
 
 
 def _spread(found):
