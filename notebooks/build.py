@@ -270,9 +270,7 @@ def _sockets(folder):
     """Where a kernel is spoken to: in files of its own. Two that start at once may pick the same port."""
     if os.name == "nt":
         return Config()
-    return Config(
-        KernelManager={"transport": "ipc", "connection_file": str(folder.with_name("kernel.json"))}
-    )
+    return Config(KernelManager={"transport": "ipc", "connection_file": str(folder.with_name("kernel.json"))})
 
 
 @contextlib.contextmanager

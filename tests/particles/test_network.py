@@ -47,7 +47,7 @@ def test_touching_rods_are_told_apart(drawn, rods):
 
 
 @pytest.mark.parametrize(
-    "noise, worse",
+    ("noise", "worse"),
     [(0.2, 1), (0.8, 1), (1.4, 1.15)],  # in the last, both angles are as good as noise allows
 )
 def test_the_network_is_ahead_of_templates_at_every_noise(drawn, rods, noise, worse):
