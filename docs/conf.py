@@ -39,6 +39,7 @@ html_theme_options = {
 }
 html_sidebars = {name: [] for name in ("index", "withstands", "changelog")}
 html_title = "atomlens"
+html_search_scorer = str(Path(__file__).with_name("scorer.js"))
 html_favicon = "_static/logo.svg"
 html_copy_source = html_show_sourcelink = False
 html_static_path = ["_static"]

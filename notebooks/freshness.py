@@ -59,7 +59,10 @@ class Reach:
     """
 
     def __init__(self, statements):
-        self._places, self._tables, self.texts = {}, {}, set()
+        self._places, self._tables = {}, {}
+        self.texts, self._gappy, self._folders = set(), set(), set()
+        # One fingerprint is of one moment: within it no file is looked for, or read, twice.
+        self._file, self._load = cache(_file), cache(_Module.load)
         self._follow(statements, _Module("__main__", None, statements))
         while self._open_tables():
             pass
@@ -71,16 +74,21 @@ class Reach:
 
     def names(self, key):
         """Whether a text names this key, or may name it."""
-        return key in self.texts or any(_may_be(text, key) for text in self.texts if _GAP in text)
+        return key in self.texts or any(_may_be(text, key) for text in self._gappy)
 
     def loads(self, name):
         """Whether a text names this data set, or a member of it."""
-        return self.names(name) or any(text.startswith(f"{name}/") for text in self.texts)
+        return name in self._folders or self.names(name)
+
+    def _read(self, texts):
+        self.texts |= texts
+        self._gappy |= {text for text in texts if _GAP in text}
+        self._folders |= {text.partition("/")[0] for text in texts if "/" in text}
 
     def _follow(self, nodes, module):
         for node in nodes:
             names = _names(node)
-            self.texts |= names.texts
+            self._read(names.texts)
             for chain, origin in names.chains.items():
                 if origin:
                     self._import(module, origin, chain[1:])
@@ -94,22 +102,22 @@ class Reach:
         source, name = resolve_name(origin[0], module.package), origin[1]
         if source.partition(".")[0] != PACKAGE:
             return
-        if name and source == module.name and _file(f"{source}.{name}"):
+        if name and source == module.name and self._file(f"{source}.{name}"):
             self._walk(f"{source}.{name}", rest)  # a package that imports its own modules
         else:
             self._walk(source, [name, *rest] if name else rest)
 
     def _walk(self, name, rest):
         """Reach ``name.a.b``, of which the beginning is a module."""
-        if not _file(name):
+        if not self._file(name):
             return
-        module = _Module.load(name)
+        module = self._load(name)
         if rest and rest[0] in module.bindings:
             self._take(module, rest[0], rest[1:])
-        elif rest and _file(f"{name}.{rest[0]}"):
+        elif rest and self._file(f"{name}.{rest[0]}"):
             self._walk(f"{name}.{rest[0]}", rest[1:])
         elif name != PACKAGE:  # the module itself, or what it makes up when asked
-            for inside in map(_Module.load, _inside(name)):
+            for inside in map(self._load, _inside(name)):
                 self._begin(inside)
                 for binding in inside.bindings:
                     self._take(inside, binding, ())
@@ -145,18 +153,20 @@ class Reach:
         """Take the entries of tables that are named by now, all where none is; False if there was no news."""
         before = sum(map(len, self._places.values()))
         # a measured set may be replaced by its phantom, which only the registry names
-        self.texts |= {row.get("phantom") for name, row in _registry().items() if self.loads(name)} - {None}
+        self._read({row.get("phantom") for name, row in _registry().items() if self.loads(name)} - {None})
         for module, entries in list(self._tables.values()):
             for key in [key for key in entries if self.names(key)] or entries:
                 self._add(module, entries[key], ())
         return before < sum(map(len, self._places.values()))
 
 
+@cache
 def _reference(text):
     found = _REFERENCE.fullmatch(text)
     return found and found.groups()
 
 
+@cache
 def _may_be(text, key):
     pieces = text.split(_GAP)
     return max(map(len, pieces)) > 2 and re.fullmatch(".*".join(map(re.escape, pieces)), key)
