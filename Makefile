@@ -10,8 +10,8 @@ PYTHON ?= $(shell for p in python3 python3.11 python3.12 python; do \
 # Test processes at once: the tests keep each to one thread. Each notebook takes up to 1 GB: no more than 4.
 WORKERS ?= auto
 PARALLEL = --numprocesses $(WORKERS) --dist
-# What is slow and rarely broken (every notebook once more, without data and network) runs with THOROUGH=1, as
-# in .ci/run.
+# Lessons run without data and network, and with real data, where there are such, in the browser. THOROUGH=1
+# runs them with real data here, too.
 NOTEBOOK_TESTS = notebooks$(if $(THOROUGH),, and not thorough)
 # As root (in a container, say) JupyterLab wants to be told that this is meant.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),--allow-root)

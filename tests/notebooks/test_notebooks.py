@@ -41,13 +41,14 @@ def _run(builder, path, record_property, **options):
     return [output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs]
 
 
-def test_runs_with_real_data(builder, measured, data_dir, tmp_path, record_property):
-    _run(builder, measured, record_property, env={"ATOMLENS_CACHE_DIR": str(tmp_path)})
+def test_runs_without_data_and_without_network(builder, measured, tmp_path, record_property):
+    _run(builder, measured, record_property, env={**OFFLINE, "ATOMLENS_CACHE_DIR": str(tmp_path)})
 
 
 @pytest.mark.thorough
-def test_runs_without_data_and_without_network(builder, measured, tmp_path, record_property):
-    _run(builder, measured, record_property, env={**OFFLINE, "ATOMLENS_CACHE_DIR": str(tmp_path)})
+def test_runs_with_real_data(builder, measured, data_dir, tmp_path, record_property):
+    """As every lesson does in the browser's tests, too, where the data are."""
+    _run(builder, measured, record_property, env={"ATOMLENS_CACHE_DIR": str(tmp_path)})
 
 
 def test_runs_where_nothing_is_measured(builder, simulated, tmp_path, record_property):
