@@ -90,7 +90,7 @@ widgets.particle_labeller(flat, symmetry=2)
 
 # %%
 labels = truth[truth.frame == last]
-model = particles.train(flat, labels, symmetry=2, steps=budget(full=300, fast=30))
+model = particles.train(flat, labels, symmetry=2, steps=budget(full=240, fast=30))
 
 # %%
 figure, axes = plotting.new_figure(1, 2, size=(9.4, 3.8))

@@ -36,14 +36,14 @@ def test_rods_of_another_hand_are_found_and_turned_right(drawn, rods):
     f1, error, z = graded(drawn, rods[0].find, coverage=0.2, noise=0.4)
     assert f1 >= 0.97
     assert np.median(error) <= 1
-    assert 0.8 < z.std() < 1.25
+    assert 0.85 < z.std() < 1.2
 
 
 def test_touching_rods_are_told_apart(drawn, rods):
     f1, error, z = graded(drawn, rods[0].find, coverage=0.35, noise=0.4, apart=0.0)
     assert f1 >= 0.93
     assert np.median(error) <= 2
-    assert 0.8 < z.std() < 1.25
+    assert 0.85 < z.std() < 1.2
 
 
 @pytest.mark.parametrize(
