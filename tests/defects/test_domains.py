@@ -55,7 +55,8 @@ def test_phantoms(make, height, fraction):
     # The larger domain is 0
     assert np.bincount(labels.values.ravel())[1] / labels.size == pytest.approx(fraction, abs=0.08)
     row = np.nonzero(np.diff(labels.values, axis=0))[0]
-    assert np.median(row) == pytest.approx(fraction * rows, abs=max(labels.attrs["window"]) / 2)
+    # As near where one twin is small: most of its windows reach over the border, and must not draw it
+    assert np.median(row) == pytest.approx(fraction * rows, abs=max(labels.attrs["window"]) / 8)
 
 
 @pytest.mark.parametrize(("grains", "seed"), [(2, 1), (3, 0), (3, 7)])  # no smaller than a fifth

@@ -27,6 +27,7 @@ _BATCH = 1 << 24  # pixels
 _COMPONENTS = 10
 _COVERED = 0.9  # of a window that must show the specimen
 _WIDEST_WALL = 1.25  # windows
+_PURE = 0.25  # of the windows of a domain, those that reach over no border
 _APART = 4.0  # standard deviations of the noise between domains
 
 
@@ -228,17 +229,18 @@ def _halves(features, mask, width, seed):
         return None
     machine = KMeans(2, n_init=3, random_state=seed).fit(features[core])
     label = machine.predict(features.reshape(-1, features.shape[2])).reshape(mask.shape)
-    second = mask & (uniform_filter(np.where(mask, label, 0.5).astype(float), max(3, width // 2)) > 0.5)
+    axis, middle = _between(features[core], label[core])
+    along = features @ axis
+    beyond = along > middle
+    second = mask & (uniform_filter(np.where(mask, beyond, 0.5).astype(float), max(3, width // 2)) > 0.5)
     # A wall between domains fills windows as well, but no region wider than one.
     wide = int(np.ceil(_WIDEST_WALL * width))
     if not all(
         minimum_filter(half, wide, mode="constant", cval=1).any() for half in (second, mask & ~second)
     ):
         return None
-    one, two = machine.cluster_centers_
-    axis = (two - one) / np.linalg.norm(two - one)
-    along = features @ axis
     noise = _noise(along, core, width)
+    one, two = machine.cluster_centers_
     distance = np.linalg.norm(two - one) / max(noise, 1e-12)
     if distance < _APART:
         return None
@@ -255,6 +257,22 @@ def _halves(features, mask, width, seed):
         )
     p = gap_p_values(folds, fisher=False)[0, 1]
     return float(p), float(distance), second
+
+
+def _between(features, label):
+    """Direction from one half of the windows to the other, and where along it a window shows as much of both.
+
+    Not from mean to mean: most windows of a small domain reach over its border, so its mean lies on the way
+    to the other one, and aside, since mixed windows are no mean of pure ones. The purest windows of each
+    tell where the ends are.
+    """
+    one, two = (features[label == k].mean(axis=0) for k in (0, 1))
+    along = features @ (two - one)
+    ends = np.quantile(along[label == 0], _PURE), np.quantile(along[label == 1], 1 - _PURE)
+    one, two = (features[(label == 0) & (along <= ends[0])], features[(label == 1) & (along >= ends[1])])
+    one, two = one.mean(axis=0), two.mean(axis=0)
+    axis = (two - one) / np.linalg.norm(two - one)
+    return axis, axis @ (one + two) / 2
 
 
 def _noise(values, core, width):
