@@ -75,7 +75,7 @@ def release(course):
     api = interface(course)
     for folder in sorted((course / "source").iterdir()):
         if (course / "release" / folder.name).is_dir() and any(
-            (course / "submitted").glob(f"*/{folder.name}")
+            (course / "submitted").glob(f"*/{folder.name}*")
         ):
             print(f"release/{folder.name} stays: work on it was handed in")
             continue

@@ -64,7 +64,7 @@ def write(out):
     for solution in build.solutions():
         name = build.student_of(solution).stem
         path = out / "source" / name / f"{name}.ipynb"
-        if path.exists() and any((out / "submitted").glob(f"*/{name}")):
+        if path.exists() and any((out / "submitted").glob(f"*/{name}*")):
             continue  # what students have is what their work is judged by
         path.parent.mkdir(parents=True, exist_ok=True)
         nbformat.write(assignment(build.read(solution)), path)

@@ -115,7 +115,8 @@ def test_a_folder_of_others_is_refused_and_a_roster_is_kept(pack, course, tmp_pa
     (course / "roster.csv").write_text("id,name\nada,Ada Lovelace\n", encoding="utf-8")
     handed_out = course / "source/05_patterson_ocsvm/05_patterson_ocsvm.ipynb"
     handed_out.write_text("as handed out", encoding="utf-8")
-    (course / "submitted/ada/05_patterson_ocsvm").mkdir(parents=True)
+    (course / "submitted/ada").mkdir(parents=True)
+    (course / "submitted/ada/05_patterson_ocsvm (1).ipynb").touch()  # as a browser saves it
     pack.write(course)
     assert handed_out.read_text(encoding="utf-8") == "as handed out"  # work on it is judged by it
     assert "ada" in (course / "roster.csv").read_text(encoding="utf-8")
