@@ -175,7 +175,8 @@ crystal.verdict_[short].round(3).assign(**with_p)
 # them are in the field, and `orbit_size` is how many the point group makes of it. `closure` is the share of the replicas
 # that land on the label which the permutation wants: the doubled phase closes to one half, since its variants turned by 90°
 # are not in the field. `asymmetry_pm` is how far the neighbours stand from their symmetric places; in the doubled phase to
-# and fro cancel.
+# and fro cancel. Its p is then a matter of chance, and small ones occur: draw the noise anew, with another `random_state` in
+# the first cell, and it is another.
 #
 # ## 5 · A test that is too easy to pass
 #
