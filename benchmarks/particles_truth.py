@@ -20,7 +20,7 @@ import pandas as pd
 
 from atomlens import particles, simulate
 
-STORED = Path(__file__).resolve().parent.parent / "data/results/particles.csv"
+STORED = Path(__file__).resolve().parent.parent / "data/results/particles_truth.csv"
 SEED = 71_000
 SYMMETRY = {"rod": 2, "tile": 4, "hexagon": 6, "chiral": 3}
 NOISES = (0.3, 0.8, 1.5)  # nm; particles are 3 to 5 nm high

@@ -82,6 +82,13 @@ def test_one_crystal_is_one_domain(make, instrument):
     assert (labels == 0).all()
 
 
+@pytest.mark.filterwarnings("error")
+def test_an_image_that_repeats_to_the_last_digit_is_one_domain():
+    y, x = np.mgrid[:256, :256] % 16
+    image = np.exp(-((x - 8) ** 2 + (y - 8) ** 2) / 10)
+    assert segment_domains(image).attrs["n_domains"] == 1
+
+
 def test_more_domains_than_there_are_get_a_warning():
     image = imaged(structures.metal("Au", (6, 6))).data
     with pytest.warns(UserWarning, match="1 of the 3 domains asked for were found"):

@@ -35,6 +35,19 @@ def test_a_surface_that_is_nearly_full_stays_as_high():
     assert np.percentile(np.abs(off - np.median(off)), 90) < 1.2  # of rods that are 5 nm high
 
 
+@pytest.mark.parametrize("noise", [0.3, 0.8, 1.5])
+def test_a_crowd_does_not_pull_lines_whatever_the_noise(noise):
+    """Touching particles cover most of each line; noise of a third of their height joins the classes."""
+    crowd = {"coverage": 0.35, "touching": True, "random_state": 8}
+    poor, clean = (
+        simulate.particles.scattered("chiral", **crowd, microscope=one).data
+        for one in (Afm(noise=noise, line_step=0.2, tilt=(2, 1)), Afm(noise=0.01))
+    )
+    lines = np.median(particles.level(poor).values - clean.values, axis=1)
+    assert lines.std() < 0.1 + 0.2 * noise
+    assert abs(np.median(lines)) < 0.1 + 0.4 * noise
+
+
 def test_scars_are_gone():
     frame = np.random.default_rng(0).normal(0, 0.1, (64, 64))
     frame[20, 10:50] += 5

@@ -229,6 +229,8 @@ def _halves(features, mask, width, seed):
         return None
     machine = KMeans(2, n_init=3, random_state=seed).fit(features[core])
     label = machine.predict(features.reshape(-1, features.shape[2])).reshape(mask.shape)
+    if np.ptp(label[core]) == 0:  # all windows are alike
+        return None
     axis, middle = _between(features[core], label[core])
     along = features @ axis
     beyond = along > middle
@@ -271,7 +273,7 @@ def _between(features, label):
     ends = np.quantile(along[label == 0], _PURE), np.quantile(along[label == 1], 1 - _PURE)
     one, two = (features[(label == 0) & (along <= ends[0])], features[(label == 1) & (along >= ends[1])])
     one, two = one.mean(axis=0), two.mean(axis=0)
-    axis = (two - one) / np.linalg.norm(two - one)
+    axis = (two - one) / max(np.linalg.norm(two - one), 1e-12)
     return axis, axis @ (one + two) / 2
 
 

@@ -146,13 +146,15 @@ class Fit:
             axis=1,
         )
         weighted = jacobian * weight[:, None]
-        inverse = np.linalg.pinv((weighted @ jacobian.swapaxes(1, 2)).astype(float), hermitian=True)
+        normal = (weighted @ jacobian.swapaxes(1, 2)).astype(float)
+        failed = (count[:, 0] < _FEW) | ~np.isfinite(normal).all(axis=(1, 2))
+        normal[failed] = 0
+        inverse = np.linalg.pinv(normal, hermitian=True)
         step = (inverse @ (weighted @ rest[..., None]))[:, :3, 0]
         # Residuals of neighbouring pixels go together, as tip and feedback smear: calibration sees to that.
         variance = (weight * rest**2).sum(axis=1) / np.maximum(weight.sum(axis=1) - 5, 1)
         error = np.sqrt(np.maximum(variance * inverse[:, 2, 2], 0))
-        few = count[:, 0] < _FEW
-        step[few], error[few] = np.nan, np.nan
+        step[failed], error[failed] = np.nan, np.nan
         return step, error
 
     def _template(self, u, v):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import xarray as xr
+from scipy.ndimage import gaussian_filter
 
 from atomlens._types import ArrayLike, DataArray
 from atomlens.particles._frames import pixels_of
@@ -11,6 +12,7 @@ from atomlens.particles._frames import pixels_of
 __all__ = ["level"]
 
 _ROUNDS = 6  # of fitting the plane, then lines, to what is not high
+_QUIET, _WIDEST = 0.06, 2.0  # of the range of heights, noise that joins no classes; pixels of a Gaussian
 _HIGH = 2.0  # robust standard deviations over the plane: a particle, not the substrate
 _TWO = 0.68  # of the variance lies between two classes (Otsu): 0.64 if one normal class is cut in halves
 _FREE = 0.1  # of a line, the share of substrate from which its height is read
@@ -37,10 +39,10 @@ def level(frame: DataArray | ArrayLike) -> DataArray:
 
     Notes
     -----
-    The plane is fitted to what is low (the lower class of Otsu's threshold, where there are two), lines are
-    shifted by the median of their low pixels, and where a stretch of a line stands over both its neighbours
-    by four standard deviations, their mean takes its place. Scar removal as in D. Necas and P. Klapetek,
-    Cent. Eur. J. Phys. 10, 181 (2012).
+    The plane is fitted to what is low (the lower class of Otsu's threshold, where there are two, in a frame
+    smoothed as its noise asks for), lines are shifted by the median of their low pixels, and where a stretch
+    of a line stands over both its neighbours by four standard deviations, their mean takes its place. Scar
+    removal as in D. Necas and P. Klapetek, Cent. Eur. J. Phys. 10, 181 (2012).
 
     Examples
     --------
@@ -70,6 +72,7 @@ def _substrate(rest, low):
     """What is no particle: the lower of two classes where there are two, else all but what stands out."""
     from skimage.filters import threshold_otsu
 
+    rest = gaussian_filter(rest, _width(rest))
     threshold = threshold_otsu(rest)
     below = rest <= threshold
     between = below.mean() * (1 - below.mean()) * (rest[below].mean() - rest[~below].mean()) ** 2
@@ -77,6 +80,13 @@ def _substrate(rest, low):
         low = below  # gaps between particles may lie above the substrate: they are left out next
     middle, spread = _robust(rest[low])
     return rest < middle + _HIGH * spread
+
+
+def _width(rest):
+    """Of the narrowest Gaussian that makes noise small beside the range of heights: gaps must stay open."""
+    noise = 1.4826 * np.median(np.abs(np.diff(rest, axis=1))) / np.sqrt(2)
+    extent = np.subtract(*np.percentile(rest, [95, 5]))
+    return min(noise / max(2 * np.sqrt(np.pi) * _QUIET * extent, 1e-12), _WIDEST)
 
 
 def _line_heights(rest, low):

@@ -195,10 +195,24 @@ class ParticleNetwork:
         rows = table[["x", "y", "theta", "theta_err"]].to_numpy()
         fits = Fit(self.network.template.numpy(), self.symmetry, self.scale)(pixels, rows[:, :3])
         error = np.sqrt(self.spread_of_fit[0] + self.spread_of_fit[1] * fits[:, 3] ** 2)
+        rows[:, 3] *= self._beyond_claims(rows, fits, error)
         surer = error < rows[:, 3]  # False where a fit failed
         rows[surer] = np.column_stack([fits[:, :2], folded(fits[:, 2], self.symmetry), error])[surer]
         table[["x", "y", "theta", "theta_err"]] = rows
         return table
+
+    def _beyond_claims(self, rows, fits, error):
+        """How many times larger than it says errors of the network are, in a frame unlike the labelled one.
+
+        Its claims come from crops of that frame; those of fits from the residuals of this one. Fits by least
+        squares are efficient: by how much the network differs from them adds to their error.
+        """
+        both = np.isfinite(error)
+        if both.sum() < _TRIALS:
+            return 1.0
+        gap = angle_between(rows[both, 2], fits[both, 2], self.symmetry)
+        its_own = (1.4826 * np.median(np.abs(gap))) ** 2 + np.median(error[both] ** 2)
+        return np.sqrt(max(its_own / np.median(rows[both, 3] ** 2), 1.0))
 
     def _maps(self, pixels):
         """Probability of a particle, and cosine and sine of its angle, each (H, W)."""
