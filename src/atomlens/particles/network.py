@@ -282,7 +282,7 @@ def train(
     symmetry : int
         How often a particle repeats in a full turn: 2 for a rod, 1 for none.
     steps : int
-        240 take up to a minute on one core. More help where particles touch: a third of a percent of F1.
+        240 take up to a minute on one core. More help a little where particles touch.
     progress : bool
     random_state : int
 
