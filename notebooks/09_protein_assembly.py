@@ -135,9 +135,9 @@ scores.pivot_table(index="way", columns="frame", sort=False).round(2)
 # Rods that touch make the difference. A template sees its neighbours as part of itself, and moments add them up. On a
 # rod that lies alone, a template is as exact.
 #
-# An angle without an error is half an answer. `theta_err` is calibrated while training, on crops whose angles are known.
-# Errors over `theta_err` are z-scores: their spread should be one. Crops are crowded at random, and a lattice is tidier:
-# there errors are stated too large.
+# An angle without an error is half an answer. `theta_err` comes from what the fit leaves over: how large residuals are,
+# and how they go together along the scan, as tip and feedback smear. Errors over `theta_err` are z-scores: their spread
+# should be one.
 
 # %%
 frame, key = particles.level(movie.data[first]), truth[truth.frame == first]
@@ -254,14 +254,16 @@ for t in good[:: max(1, len(good) // 5)]:
 # %% [markdown]
 # ## 8 · Where it fails
 #
-# *Another particle.* A network of rods is shown tiles. It finds something in them, with angles that mean nothing:
+# *Another particle.* A network of rods is shown tiles. It finds something in them, with angles that mean nothing. Only what
+# the fits leave over tells: residuals of noise alone do not go together from line to line.
 
 # %%
 tiles = simulate.particles.scattered("tile", coverage=0.2, microscope=microscope, random_state=5)
 wrong = model.find(particles.level(tiles.data))
 print(
-    f"{len(tiles.truth)} tiles; {len(wrong)} 'rods', median theta_err {wrong.theta_err.median():.1f} degrees"
-)
+    f"{len(tiles.truth)} tiles; {len(wrong)} 'rods', median theta_err {wrong.theta_err.median():.1f} degrees",
+    *wrong.attrs["doubts"], sep="\n",
+)  # fmt: skip
 
 # %% [markdown]
 # *A blunt tip.* It makes everything wider, and the gaps between neighbours vanish:

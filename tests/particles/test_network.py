@@ -1,7 +1,6 @@
 """The network on frames that another routine has drawn, on seeds that no constant was chosen by."""
 
 import copy
-import warnings
 
 import numpy as np
 import pandas as pd
@@ -10,6 +9,10 @@ import torch
 from scipy import ndimage
 
 from atomlens import io, particles, simulate
+from atomlens.particles._frames import pixels_of
+from atomlens.particles._labels import doubts_of_labels
+from atomlens.particles._refine import template_of
+from atomlens.particles.network import _agreed as agreed_labels
 
 SEEDS = (201, 202, 203)
 
@@ -78,6 +81,14 @@ def test_nothing_is_found_where_nothing_is(rods):
     assert "another unit" in found.attrs["doubts"][0]
 
 
+@pytest.mark.parametrize("kind", ["boomerang", "propeller"])
+@pytest.mark.parametrize("noise", [0.1, 0.8])
+def test_particles_of_another_shape_are_doubted(drawn, rods, kind, noise):
+    heights, _ = drawn(kind, coverage=0.2, noise=noise, seed=205)
+    with pytest.warns(UserWarning, match="not shaped like the labelled ones"):
+        rods[0].find(particles.level(heights))
+
+
 def test_a_single_particle_and_one_at_the_rim_are_found(drawn, rods):
     heights, truth = drawn("rod", coverage=0.004, noise=0.2, seed=5, shape=(128, 128))
     found = rods[0].find(particles.level(heights))
@@ -93,6 +104,7 @@ def test_frames_of_any_size(drawn, rods, shape):
     assert particles.agreement(found, truth, symmetry=2, tolerance=5, border=8, shape=shape).f1 > 0.95
 
 
+@pytest.mark.filterwarnings("ignore:what fits leave over")
 def test_saturated_and_missing_lines_do_not_hide_the_others(drawn, rods):
     heights, truth = drawn("rod", coverage=0.15, noise=0.2, seed=8)
     heights = np.minimum(heights, 3.5)
@@ -100,6 +112,7 @@ def test_saturated_and_missing_lines_do_not_hide_the_others(drawn, rods):
     heights[180] = heights.max()
     found = rods[0].find(particles.level(heights))
     assert particles.agreement(found, truth, symmetry=2, tolerance=5, border=8, shape=heights.shape).f1 > 0.9
+    assert "saturated" in found.attrs["doubts"][0]
 
 
 def test_a_network_that_is_saved_is_the_same(rods, tmp_path):
@@ -127,6 +140,7 @@ def test_weights_that_are_no_tensors_are_refused(rods, tmp_path):
         particles.load_model(path)
 
 
+@pytest.mark.filterwarnings("ignore:what fits leave over")  # of a network that has hardly learnt
 def test_the_same_seed_gives_the_same_network_on_one_thread_or_two(rods):
     _, flat, labels = rods
     before, found = torch.get_num_threads(), []
@@ -150,14 +164,15 @@ def test_movies_say_which_frames_are_poor(drawn, rods):
         found = rods[0].find_all(np.stack([*noisy, *lost, *flat]))
     poor, strange = found.attrs["doubts"]
     assert "frames 4-6 show nothing that stays" in poor
-    assert "heights unlike those of the labelled particles" in strange
+    assert "frames 5-6 are unlike the labelled one" in strange
     assert found.frame.isin(range(4)).all()
     assert np.ptp(found.groupby("frame").size()) == 0
 
 
 def test_a_movie_with_a_scale_gives_nm(rods):
     movie = simulate.particles.assembly(n_frames=1, shape=(96, 96)).data
-    found = rods[0].find_all(movie)
+    with pytest.warns(UserWarning, match="unlike the labelled one"):  # rods of another size
+        found = rods[0].find_all(movie)
     assert np.allclose(found.x_nm, found.x * 0.8)
 
 
@@ -199,15 +214,29 @@ SYMMETRY = {"rod": 2, "boomerang": 1, "propeller": 3}
 
 def doubts(flat, labels, symmetry):
     """What training says of labels."""
-    with warnings.catch_warnings(action="ignore"):
-        return particles.train(flat, labels, symmetry=symmetry, steps=1).doubts
+    pixels = pixels_of(flat)
+    xy, theta = labels[["x", "y"]].to_numpy(), labels["theta"].to_numpy()
+    template = template_of(pixels, xy, theta, symmetry)
+    agreed = agreed_labels(pixels, xy, theta, symmetry, template)[:2]
+    return doubts_of_labels(pixels, xy, theta, symmetry, template, agreed)
+
+
+def test_training_says_what_speaks_against_labels(drawn):
+    heights, labels = drawn("rod", coverage=0.2, noise=0.4, seed=303, shape=(128, 128))
+    with pytest.warns(UserWarning, match="bear no label"):
+        model = particles.train(particles.level(heights), labels[::2], symmetry=2, steps=1)
+    assert "bear no label" in model.doubts[-1]
 
 
 @pytest.mark.parametrize("kind", SYMMETRY)
 @pytest.mark.parametrize("seed", [301, 302])
 def test_labels_that_are_right_raise_no_doubt(drawn, kind, seed):
     heights, labels = drawn(kind, coverage=0.25, noise=0.6, seed=seed, apart=0.5)
-    assert doubts(particles.level(heights), labels, SYMMETRY[kind]) == []
+    flat = particles.level(heights)
+    assert doubts(flat, labels, SYMMETRY[kind]) == []
+    by_hand = labels + np.random.default_rng(seed).normal(0, (0.7, 0.7, 2), labels.shape)  # pixels, degrees
+    by_hand[["x", "y"]] = by_hand[["x", "y"]].clip(0, 255)
+    assert doubts(flat, by_hand, SYMMETRY[kind]) == []
 
 
 @pytest.mark.parametrize("kind", SYMMETRY)

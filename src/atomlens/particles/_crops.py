@@ -16,12 +16,15 @@ _OUTLINE, _OVERLAP = 0.3, 0.03  # of the height, a particle's outline; of its ar
 _BEYOND = 5  # pixels beyond a crop, to where particles still show in its answer
 
 
-def batch(pixels, xy, theta, symmetry, template, noise, rng, *, count, size, stretch=_STRETCH):
+def batch(pixels, xy, theta, symmetry, template, noise, rng, *, count, size, level=False):
     """Crops, and their answers: (count, 1, s, s); (count, 3, s, s) of place, cos n theta, sin n theta.
 
     A crop is turned by any angle, and its labels with it. In half of them, copies of the `template` are put
     into the gaps, so that particles touch; noise of any strength up to some times that of the frame is added,
     steps from line to line, and now and then a scar.
+
+    If they are to be as `level` leaves frames, they are neither stretched nor resampled, which would smear
+    their noise (quarter turns only), and have no steps and no scars but their own.
     """
     template = np.nan_to_num(template)
     crops = np.empty((count, 1, size, size), np.float32)
@@ -35,16 +38,18 @@ def batch(pixels, xy, theta, symmetry, template, noise, rng, *, count, size, str
             middle = xy[rng.integers(len(xy))] + rng.uniform(-size / 3, size / 3, 2)
         else:
             middle = rng.uniform((0, 0), (width, height))
-        turn, zoom = rng.uniform(0, 360), rng.uniform(1 - stretch, 1 + stretch)
+        turn, zoom = rng.uniform(0, 360), rng.uniform(1 - _STRETCH, 1 + _STRETCH)
+        if level:
+            turn, zoom, middle = 90 * (turn // 90), 1.0, np.rint(middle - half) + half
         cos, sin = np.cos(np.radians(turn)), np.sin(np.radians(turn))
         u, v = (x - half) / zoom, (y - half) / zoom
         at = [-sin * u + cos * v + middle[1], cos * u + sin * v + middle[0]]
-        crop = map_coordinates(pixels, at, order=1, mode="constant", cval=empty)
+        crop = map_coordinates(pixels, np.round(at, 9), order=1, mode="constant", cval=empty)
         dx, dy = (xy - middle).T * zoom
         there = np.column_stack([cos * dx - sin * dy + half, sin * dx + cos * dy + half, theta + turn])
         if rng.random() < _CROWDED:
             crop, there = _crowded(crop, there, template, empty, rng)
-        crops[k, 0] = normalised(_worse(crop, noise, rng), high * rng.uniform(*_GAIN))
+        crops[k, 0] = normalised(_worse(crop, noise, rng, level), high * rng.uniform(*_GAIN))
         _answer(answers[k], *there.T, symmetry, x, y)
     return crops, answers
 
@@ -83,8 +88,10 @@ def _answer(into, px, py, theta, symmetry, x, y):
         into[1][nearest], into[2][nearest] = np.cos(angle), np.sin(angle)
 
 
-def _worse(crop, noise, rng):
+def _worse(crop, noise, rng, level):
     crop = crop + rng.normal(0, noise * np.exp(rng.uniform(-1, 1)), crop.shape)
+    if level:
+        return crop
     if rng.random() < 0.5:
         crop = crop + rng.normal(0, noise, (len(crop), 1))
     if rng.random() < 0.3:

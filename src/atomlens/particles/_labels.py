@@ -19,35 +19,51 @@ _SURE = 0.6  # correlation from which something looks like the labelled particle
 _MISSED = 0.1  # of what looks like them, the share without a label that is worth a sentence
 
 
-def doubts_of_labels(pixels, xy, theta, symmetry, template):
-    """What speaks against labels, each in a sentence with its remedy."""
+def doubts_of_labels(pixels, xy, theta, symmetry, template, agreed):
+    """What speaks against labels, each in a sentence with its remedy.
+
+    Symmetry is judged by the `agreed` places (x, y, theta): turned about a place half a pixel off, nothing
+    looks the same.
+    """
     radius = len(template) // 2
-    of_angles = _doubts_of_angles(pixels, xy, theta, symmetry, template)
+    mask = support_of(np.nan_to_num(template))
     return [
-        *(of_angles or _doubts_of_symmetry(pixels, xy, theta, symmetry)),
+        *(
+            _doubts_of_angles(_likeness_by_turn(pixels, xy, theta, symmetry, mask))
+            or _doubts_of_period(_likeness_by_turn(pixels, *agreed, symmetry, mask), symmetry)
+            or _doubts_of_symmetry(pixels, xy, theta, symmetry)
+        ),
         *_doubts_of_places(pixels, xy, theta, symmetry, radius),
     ]
 
 
-def _doubts_of_angles(pixels, xy, theta, symmetry, template):
-    radius = len(template) // 2
-    mask = support_of(np.nan_to_num(template))
+def _likeness_by_turn(pixels, xy, theta, symmetry, mask):
+    """Correlation of pairs of labelled particles: shape (pairs, symmetry, _ANGLES), turns within a period."""
+    radius = len(mask) // 2
     inner = np.all((xy >= radius) & (xy <= np.array(pixels.shape[::-1]) - 1 - radius), axis=1)
     chosen = np.flatnonzero(inner)[: _PAIRS + 1]
-    if len(chosen) < 3:
-        return []
     turns = 360 / (_ANGLES * symmetry) * np.arange(_ANGLES * symmetry)
-    found = np.array([
+    found = [
         [_likeness(pixels, xy[[a, b]], (theta[a], theta[b] + turn), mask) for turn in turns]
         for a, b in pairwise(chosen)
-    ])  # fmt: skip
-    labelled = found[:, ::_ANGLES]  # by the angle that was given, and whole periods beyond
-    if np.median(found.max(axis=1) - labelled.max(axis=1)) > _BETTER:
+    ]
+    return np.reshape(found, (-1, symmetry, _ANGLES)) if len(found) > 1 else np.zeros((0, symmetry, _ANGLES))
+
+
+def _doubts_of_angles(likeness):
+    """Another angle than the one that was given fits better."""
+    given = likeness[:, :, 0].max(axis=1)
+    if len(given) and np.median(likeness.max(axis=(1, 2)) - given) > _BETTER:
         return [
             "labelled particles, turned back by their angles, are not alike: theta is in degrees, from x "
             "(right) towards y (down), along the same axis of each particle"
         ]
-    if symmetry > 1 and np.median(np.ptp(labelled, axis=1)) > _BETTER:
+    return []
+
+
+def _doubts_of_period(likeness, symmetry):
+    """After a whole period they do not look the same."""
+    if symmetry > 1 and len(likeness) and np.median(np.ptp(likeness[:, :, 0], axis=1)) > _BETTER:
         return [
             f"a labelled particle does not look the same after a turn by {360 / symmetry:g} degrees: its "
             f"symmetry is lower than {symmetry}; label it over the whole range of its angles"

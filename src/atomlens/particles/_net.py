@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from concurrent.futures import ThreadPoolExecutor
 
 import torch
 import torch.nn.functional as F
 from torch import nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 _DILATIONS = (1, 2, 4, 8)
 
@@ -42,15 +44,23 @@ class OrientationNet(nn.Module):
         self.to(memory_format=torch.channels_last)  # a fifth to a third faster on CPUs
 
     def forward(self, x):
-        """Logits of the place; cosine and sine of the angle, times how sure they are."""
+        """Logits of the place; of cosine and sine of the angle, times how sure they are, the inverse tanh."""
         fine = self.fine(x.contiguous(memory_format=torch.channels_last))
         middle = self.middle(F.max_pool2d(fine, 2))
         coarse = self.coarse(F.max_pool2d(middle, 2))
         coarse = self.join(torch.cat([level(coarse) for level in self.pyramid], 1))
         middle = self.up_middle(torch.cat([_up(coarse, middle), middle], 1))
         fine = self.up_fine(torch.cat([_up(middle, fine), fine], 1))
-        place, angle = self.answer(fine).split((1, 2), 1)
-        return place, torch.tanh(angle)
+        return self.answer(fine).split((1, 2), 1)
+
+
+def swift(net):
+    """A copy of a trained network to be asked, not trained: normalisations are part of the convolutions."""
+    net = copy.deepcopy(net)
+    for block in [module for module in net.modules() if isinstance(module, nn.Sequential)]:
+        if isinstance(block[0], nn.Conv2d):
+            block[0], block[1] = fuse_conv_bn_eval(block[0], block[1]), nn.Identity()
+    return net.to(memory_format=torch.channels_last)
 
 
 def _up(small, like):
@@ -79,7 +89,7 @@ def _step(net, optimiser, crops, answers):
     place, angle = net(crops)
     blob = answers[:, :1]
     wrong_place = F.binary_cross_entropy_with_logits(place, blob)
-    miss = ((angle - answers[:, 1:]) ** 2).sum(1, keepdim=True)
+    miss = ((torch.tanh(angle) - answers[:, 1:]) ** 2).sum(1, keepdim=True)
     wrong_angle = (miss * blob).sum() / blob.sum().clamp(min=1)
     optimiser.zero_grad()
     (_PLACE * wrong_place + wrong_angle).backward()

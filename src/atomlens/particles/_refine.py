@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 from scipy.ndimage import (
     binary_dilation,
     distance_transform_edt,
@@ -19,12 +20,16 @@ _WIDEST = 64  # pixels, the largest particle
 _VISIBLE = 0.12  # of its height: where a particle ends
 _MARGIN = 2  # pixels around it that are looked at
 _SEEN = 0.2  # of the labelled particles, the share that must show a point
-_ROUNDS = 8
-_CONVERGED = 1e-3  # pixels, radians: far below the noise of either
+_ROUNDS = (2, 8)  # of the fit: before it is asked anew which pixel is whose, and after
+_CONVERGED = (5e-3, 5e-3, 3e-3)  # pixels, radians: a step this small leaves an error far below noise
 _FINE = 4  # points a pixel at which the template is laid out
 _HUBER = 1.345  # standard deviations, beyond which a residual counts less: 95 % efficient for normal ones
-_STILL = (2.0, 25.0)  # pixels of the network; degrees over the symmetry: the most that a fit may move
+_STILL = (2.0, 25.0)  # pixels of the network; degrees: the most that a fit may move
+_HIGHER = 0.02  # of its height: by so much another particle must be higher for a pixel to be its own
 _FEW = 12  # pixels, below which nothing is fitted
+_MEMORY = (1, 4)  # rows, columns, up to which residuals may go together
+_CLEAR = 3.0  # standard errors of a correlation, above which it is believed
+_TURNS = 12  # angles, for which it is worked out what correlations do
 _POINTS = 200_000  # of all particles that are fitted at once: what the cache of a core holds
 
 
@@ -87,44 +92,77 @@ class Fit:
     def __call__(self, pixels, places):
         """Fit at places (N, 3) of x, y and theta in degrees.
 
-        Returns x, y, theta and its standard error in degrees, shape (N, 4); NaN where a fit fails.
+        Returns x, y, theta and its standard error in degrees, shape (N, 4), NaN where a fit fails; and the
+        correlation of residuals from line to line: no scan smears them that way, but another particle does.
 
-        Gauss-Newton over place, angle, height and background, with Huber's weights: neighbours that touch
-        are outliers, and pixels nearer to another of the places are not looked at. All at once: a fit alone
-        takes longer to be called than to be computed.
+        Gauss-Newton over place, angle, height and background, with Huber's weights. A tip feels the higher
+        of two particles that touch, not their sum: a pixel belongs to the one whose template is higher there,
+        and no other looks at it. This is asked again when all are roughly in place. All are fitted at once:
+        a fit alone takes longer to be called than to be computed.
         """
         fits = np.full((len(places), 4), np.nan)
         if not len(places):
-            return fits
-        others = _others(places[:, :2], 2 * self.n)
-        for start in range(0, len(places), at_once := max(_POINTS // (2 * self.n + 1) ** 2, 1)):
-            part = np.s_[start : start + at_once]
-            fits[part] = self._fitted(pixels, places[part], others[part])
-        return fits
+            return fits, 0.0
+        middle, start = np.rint(places[:, :2]), _from(np.rint(places[:, :2]), places)
+        around = self._around(middle, start, pixels)
+        now = start
+        at_once = max(_POINTS // around[0].shape[1], 1)
+        for rounds in _ROUNDS:
+            own = *around[:2], self._own(*around, now, pixels.size)
+            rest, owner = np.full((2, pixels.size), np.nan, np.float32)
+            for part in (np.s_[k : k + at_once] for k in range(0, len(places), at_once)):
+                fits[part], seen, residual = self._fitted(
+                    start[part], now[part], [a[part] for a in own], rounds
+                )
+                at = around[2][part][seen]
+                rest[at], owner[at] = residual[seen], np.nonzero(seen)[0] + part.start
+            now = np.where(np.isfinite(fits[:, 3:]), fits[:, :3], start)
+        fits[:, :2] += middle
+        fits[:, 2:] = np.degrees(fits[:, 2:])
+        memory = _correlations(rest.reshape(pixels.shape), owner.reshape(pixels.shape))
+        fits[:, 3] *= self._remembered(memory, fits[:, 2])
+        return fits, float(memory[_MEMORY[0] - 1, _MEMORY[1]])
 
-    def _fitted(self, pixels, places, others):
-        middle = np.rint(places[:, :2])
-        start = np.column_stack([places[:, :2] - middle, np.radians(places[:, 2])])
-        dx, dy, values = self._pixels(pixels, middle, start, others)
-        now, fits = start.copy(), np.full((len(places), 4), np.nan)
-        left = np.arange(len(places))
-        for _ in range(_ROUNDS):
-            step, error = self._step(dx[left], dy[left], values[left], now[left])
+    def _fitted(self, start, now, own, rounds):
+        """Fit on from where they are now, each to its own pixels; also which are seen, and their residuals.
+
+        Too far from their start, fits have failed.
+        """
+        now, fits = now.copy(), np.full((len(start), 4), np.nan)
+        seen, residual = np.zeros(own[0].shape, bool), np.zeros(own[0].shape, np.float32)
+        left = np.arange(len(start))
+        for _ in range(rounds):
+            step, error, seen[left], residual[left] = self._step(*(a[left] for a in own), now[left])
             now[left] += step
             moved = np.abs(now[left] - start[left])
             sound = np.hypot(moved[:, 0], moved[:, 1]) <= _STILL[0] / self.scale  # False where a step is NaN
             sound &= np.degrees(moved[:, 2]) <= _STILL[1]
             fits[left] = np.column_stack([now[left], error])
             fits[left[~sound]] = np.nan
-            left = left[sound & (np.abs(step).max(axis=1) >= _CONVERGED)]
+            left = left[sound & (np.abs(step) >= _CONVERGED).any(axis=1)]
             if not len(left):
                 break
-        return np.column_stack([fits[:, :2] + middle, np.degrees(fits[:, 2:])])
+        return fits, seen, residual
+
+    def _remembered(self, memory, theta):
+        """How many times larger errors of angles are than those of noise that forgets from pixel to pixel.
+
+        Tip and feedback smear noise along the scan, and what turns a particle, its slope along the angle,
+        is smooth: the correlation of residuals is carried over to it (variance of a linear estimator).
+        """
+        period = 360 / self.symmetry
+        angles = np.linspace(0, period, _TURNS, endpoint=False)
+        v, u = np.mgrid[-self.n : self.n + 1, -self.n : self.n + 1].astype(np.float32)
+        along, across = _turned(u, v, np.radians(angles)[:, None, None].astype(np.float32))
+        _, tu, tv = self._template(along, across)
+        pull = (tu * across - tv * along) * self._inside(self._support, along, across)
+        likeness = _overlap(pull)
+        factor = (likeness * memory).sum(axis=(1, 2)) / likeness[:, *_MEMORY]
+        return np.sqrt(np.interp(np.mod(theta, period), angles, np.maximum(factor, 1), period=period))
 
     def _step(self, dx, dy, values, now):
         """Step of x, y and angle, and the standard error of the angle (radians); NaN with too few pixels."""
-        x, y, angle = now.T[:, :, None].astype(np.float32)
-        u, v = _turned(dx - x, dy - y, angle)
+        u, v = _seen_from(now, dx, dy)
         seen = self._inside(self._support, u, v) & np.isfinite(values)
         shape, tu, tv = self._template(u, v)
         count = seen.sum(axis=1, keepdims=True)
@@ -134,7 +172,7 @@ class Fit:
         size = np.abs(rest)
         spread = np.maximum(1.4826 * _medians(np.where(seen, size, np.inf), count), 1e-9)
         weight = seen * np.minimum(1, _HUBER * spread / np.maximum(size, 1e-12))
-        cos, sin = np.cos(angle), np.sin(angle)
+        cos, sin = np.cos(now[:, 2:]).astype(np.float32), np.sin(now[:, 2:]).astype(np.float32)
         jacobian = np.stack(
             [
                 height * (sin * tv - cos * tu),
@@ -149,13 +187,20 @@ class Fit:
         normal = (weighted @ jacobian.swapaxes(1, 2)).astype(float)
         failed = (count[:, 0] < _FEW) | ~np.isfinite(normal).all(axis=(1, 2))
         normal[failed] = 0
-        inverse = np.linalg.pinv(normal, hermitian=True)
+        diagonal = np.arange(5)
+        normal[:, diagonal, diagonal] += 1e-9 * np.trace(normal, axis1=1, axis2=2)[:, None] + 1e-30
+        inverse = np.linalg.inv(normal)
         step = (inverse @ (weighted @ rest[..., None]))[:, :3, 0]
-        # Residuals of neighbouring pixels go together, as tip and feedback smear: calibration sees to that.
-        variance = (weight * rest**2).sum(axis=1) / np.maximum(weight.sum(axis=1) - 5, 1)
+        # Variance of Huber's estimate (P. J. Huber, Ann. Math. Stat. 35, 73 (1964)): that of the clipped
+        # residuals over the square of the share that is not clipped.
+        clipped = weight * rest
+        free = np.maximum(count[:, 0] - 5, 1)
+        whole = np.maximum(((weight == 1) & seen).sum(axis=1) / np.maximum(count[:, 0], 1), 0.1)
+        variance = (clipped**2).sum(axis=1) / free / whole**2
+        variance *= weight.sum(axis=1) / np.maximum(count[:, 0], 1)  # as the inverse is of weighted pixels
         error = np.sqrt(np.maximum(variance * inverse[:, 2, 2], 0))
         step[failed], error[failed] = np.nan, np.nan
-        return step, error
+        return step, error, seen, clipped
 
     def _template(self, u, v):
         """The template and its slopes along u and v, each by the nearest point of a fine grid."""
@@ -170,36 +215,70 @@ class Fit:
         i, j = (np.clip(np.rint(a) + self.n + 1, 0, 2 * self.n + 2).astype(np.int32) for a in (v, u))
         return mask.ravel().take(i * (2 * self.n + 3) + j)
 
-    def _pixels(self, pixels, middle, start, others):
-        """Pixels that may belong to each of N particles: dx, dy from its middle and values, each (N, P).
+    def _around(self, middle, start, pixels):
+        """Pixels that N particles may reach, each (N, P): dx, dy from a middle, where in the frame, values.
 
         A value is NaN where there is no pixel.
         """
-        dy, dx = (a.ravel() for a in np.mgrid[-self.n : self.n + 1, -self.n : self.n + 1])
-        x, y, angle = start.T[:, :, None]
-        near = self._inside(self._reach, *_turned(dx - x, dy - y, angle))
-        columns, rows = (a[:, None].astype(int) + d for a, d in zip(middle.T, (dx, dy), strict=True))
-        near &= (rows >= 0) & (rows < pixels.shape[0]) & (columns >= 0) & (columns < pixels.shape[1])
-        away = (dx - x) ** 2 + (dy - y) ** 2
-        for a, b in (others - middle[:, None]).transpose(1, 2, 0)[..., None]:
-            near &= away <= (dx - a) ** 2 + (dy - b) ** 2
+        dy, dx = (a.ravel() for a in np.mgrid[-self.n : self.n + 1, -self.n : self.n + 1].astype(np.float32))
+        columns, rows = (a[:, None].astype(np.float32) + d for a, d in zip(middle.T, (dx, dy), strict=True))
+        near = (rows >= 0) & (rows < pixels.shape[0]) & (columns >= 0) & (columns < pixels.shape[1])
+        near &= self._inside(self._reach, *_seen_from(start, dx, dy))
         first = np.argsort(~near, axis=1, kind="stable")[:, : max(near.sum(axis=1).max(), 1)]
         near, rows, columns = (np.take_along_axis(a, first, 1) for a in (near, rows, columns))
-        values = pixels[np.where(near, rows, 0), np.where(near, columns, 0)] / self._height
+        at = np.where(near, rows.astype(int) * pixels.shape[1] + columns.astype(int), 0)
+        values = pixels.ravel()[at] / self._height
         values -= (near * values).sum(axis=1, keepdims=True) / np.maximum(near.sum(axis=1, keepdims=True), 1)
-        return (
-            dx[first].astype(np.float32),
-            dy[first].astype(np.float32),
-            np.where(near, values, np.nan).astype(np.float32),
-        )
+        return dx[first], dy[first], at, np.where(near, values, np.nan).astype(np.float32)
+
+    def _own(self, dx, dy, at, values, now, size):
+        """Values of the pixels where no other of the particles is higher; NaN elsewhere."""
+        near = np.isfinite(values)
+        height = self._template(*_seen_from(now, dx, dy))[0]
+        highest = np.zeros(size, np.float32)
+        np.maximum.at(highest, at[near], height[near])
+        return np.where(highest[at] > height + _HIGHER, np.float32(np.nan), values)
 
 
-def _others(xy, reach):
-    """For each place those within reach, itself first: shape (N, K, 2), infinite where there are fewer."""
-    tree = cKDTree(xy)
-    most = tree.query_ball_point(xy, reach, return_length=True).max()
-    index = tree.query(xy, np.arange(1, most + 1), distance_upper_bound=reach)[1]
-    return np.vstack([xy, [np.inf, np.inf]])[index]
+def _overlap(pictures):
+    """Sum over all pixels of pictures (..., H, W) times themselves, shifted by each of up to _MEMORY."""
+    still = [(0, 0)] * (pictures.ndim - 2)
+    padded = np.pad(pictures, [*still, *((most, most) for most in _MEMORY)])
+    shifted = sliding_window_view(padded, pictures.shape[-2:], axis=(-2, -1))
+    return np.einsum("...ij,...klij->...kl", pictures, shifted)
+
+
+def _correlations(rest, owner):
+    """Correlation of residuals (NaN where there are none) by distance in rows and columns; 0 where unsure.
+
+    The median over the particles that own them: beside one that was not found, residuals go together, too.
+    """
+    rest, owner = (np.pad(a, _MEMORY, constant_values=np.nan) for a in (rest, owner))
+    here = np.flatnonzero(np.isfinite(rest))
+    known, values = np.isfinite(rest).ravel(), np.nan_to_num(rest).ravel()
+    whose = np.unique(owner.ravel()[here], return_inverse=True)[1]
+    power = np.bincount(whose, values[here] ** 2) / np.bincount(whose)
+    found = np.zeros([2 * most + 1 for most in _MEMORY])
+    for k in range(found.size // 2 + 1 if len(here) else 0):  # back is as forth
+        i, j = divmod(k, found.shape[1])
+        there = here + (i - _MEMORY[0]) * rest.shape[1] + j - _MEMORY[1]
+        pairs = np.maximum(np.bincount(whose, known[there]), 1)
+        alike = np.bincount(whose, values[here] * values[there]) / pairs
+        usual = np.median(alike / np.maximum(power, 1e-12))
+        if abs(usual) * np.sqrt(pairs.sum()) > _CLEAR:
+            found.flat[[k, found.size - 1 - k]] = usual
+    return found
+
+
+def _from(middle, places):
+    """Places (N, 3) of x, y and theta in degrees, as x, y from a middle and the angle in radians."""
+    return np.column_stack([places[:, :2] - middle, np.radians(places[:, 2])])
+
+
+def _seen_from(now, dx, dy):
+    """Coordinates of points along each of N particles and across it, in single precision."""
+    x, y, angle = now.T[..., None].astype(np.float32)
+    return _turned(dx - x, dy - y, angle)
 
 
 def _turned(dx, dy, angle):

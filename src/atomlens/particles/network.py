@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from os import PathLike
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
-from scipy.ndimage import gaussian_filter, map_coordinates, maximum_filter
+from scipy.ndimage import affine_transform, gaussian_filter, maximum_filter
 from scipy.optimize import nnls
 from scipy.spatial import cKDTree
 
@@ -35,10 +35,14 @@ _SIZE, _COUNT, _RATE, _FILTERS = 64, 12, 3e-3, 12  # pixels of a crop, crops a s
 _NOISE = 0.03  # of the range of heights: noise that is added even to a frame that has none
 _SCORE = 0.35  # of a blob, above which it is a particle
 _HEIGHTS = (0.3, 5.0)  # times the height of a particle, that a frame with particles reaches
+_MISFIT = (
+    0.2  # correlation of residuals from line to line: up to .14 for the labelled kind, from .23 for others
+)
 _REACH = 3  # pixels around a particle, over which its angle is averaged
 _TRIALS, _TRIAL_SIZE = 24, 128  # crops on which the error of angles is calibrated
+_ENOUGH = 24  # particles, from which a scatter is told
 _BINS = 6  # of trials, by what they claim
-_FLOOR = 0.2  # degrees: errors of angles are not believed to be smaller
+_HAND = 1.0  # degrees: how well an angle is labelled, where labels are too few to say
 _NOBODY = pd.DataFrame({name: np.zeros(0) for name in ("x", "y", "theta", "theta_err", "score")}).assign(
     frame=np.zeros(0, int)
 )
@@ -57,9 +61,11 @@ class ParticleNetwork:
         Pixels: two particles are not nearer than half of this.
     scale : float
         By how much frames are made smaller before the network sees them; 1 for small particles.
-    spread, spread_of_fit : (float, float)
+    spread : (float, float)
         Of the error of an angle, degrees squared: the first, plus the second times minus two times the
-        logarithm of the resultant length; for a fit, times the variance that it gives itself.
+        logarithm of the resultant length.
+    floor : float
+        Degrees: how well it is known where angles begin, which is where the labels put it on average.
     filters : int
     history : DataFrame
         Losses of places and of angles by step.
@@ -72,7 +78,7 @@ class ParticleNetwork:
     apart: float
     scale: float
     spread: tuple[float, float]
-    spread_of_fit: tuple[float, float]
+    floor: float
     filters: int
     network: Any
     history: DataFrame = field(default_factory=pd.DataFrame)
@@ -109,25 +115,32 @@ class ParticleNetwork:
         place, cosine, sine = self._maps(_smaller(pixels, self.scale))
         smooth = gaussian_filter(place, 1)
         near = 2 * max(int(self.apart * self.scale / 4), 1) + 1
-        rows = []
-        for i, j in np.argwhere((smooth == maximum_filter(smooth, near)) & (smooth > threshold)):
-            part = np.s_[max(i - _REACH, 0) : i + _REACH + 1, max(j - _REACH, 0) : j + _REACH + 1]
-            weight = place[part] / place[part].sum()
-            dy, dx = np.indices(weight.shape)
-            c, s = (weight * cosine[part]).sum(), (weight * sine[part]).sum()
-            x = (part[1].start + (weight * dx).sum()) / self.scale
-            y = (part[0].start + (weight * dy).sum()) / self.scale
-            rows.append((x, y, np.arctan2(s, c), min(np.hypot(c, s), 1 - 1e-6), smooth[i, j]))
-        table = pd.DataFrame(rows, columns=["x", "y", "angle", "length", "score"], dtype=float)
+        i, j = np.nonzero((smooth == maximum_filter(smooth, near)) & (smooth > threshold))
+        # A square around each; beyond the rim there is nothing to be weighed.
+        place, cosine, sine = np.pad([place, cosine, sine], ((0, 0), (_REACH, _REACH), (_REACH, _REACH)))
+        dy, dx = np.mgrid[: 2 * _REACH + 1, : 2 * _REACH + 1]
+        around = i[:, None, None] + dy, j[:, None, None] + dx
+        weight = place[around] / place[around].sum(axis=(1, 2), keepdims=True)
+        c, s = (np.tanh(a[around]) for a in (cosine, sine))
+        c, s, x, y = ((weight * a).sum(axis=(1, 2)) for a in (c, s, dx - _REACH, dy - _REACH))
+        table = pd.DataFrame({"x": (j + x) / self.scale, "y": (i + y) / self.scale, "score": smooth[i, j]})
+        table = table.assign(angle=np.arctan2(s, c), length=np.minimum(np.hypot(c, s), 1 - 1e-6))
         theta = folded(np.degrees(table["angle"]) / self.symmetry, self.symmetry)
         error = np.sqrt(self.spread[0] + self.spread[1] * -2 * np.log(np.maximum(table["length"], 1e-6)))
         table = table.assign(theta=theta, theta_err=np.minimum(error, 90 / self.symmetry))
+        doubts = self._doubts_of_heights(pixels)
         if refine:
-            table = self._refined(table, pixels)
+            table, misfit = self._refined(table, pixels)
+            if misfit > _MISFIT:
+                doubts.append(
+                    f"what fits leave over goes together from line to line (correlation {misfit:.2f}): "
+                    "particles are not shaped like the labelled ones, or the frame was smoothed, enlarged or "
+                    "saturated; label a frame like this one"
+                )
         table = table.sort_values("score", ascending=False, kind="stable", ignore_index=True)
         table = table[["x", "y", "theta", "theta_err", "score"]]
-        table.attrs["doubts"] = self._doubts_of_heights(pixels)
-        warn(table.attrs["doubts"])
+        table.attrs["doubts"] = doubts
+        warn(doubts)
         return table
 
     def find_all(
@@ -169,10 +182,18 @@ class ParticleNetwork:
         strange = [t for t, part in parts.items() if part.attrs["doubts"]]
         doubts = poor_frames(movie)
         if strange:
-            doubts.append(f"frames {listed(strange)} have heights unlike those of the labelled particles")
+            doubts.append(
+                f"frames {listed(strange)} are unlike the labelled one, in heights or shapes of particles"
+            )
         table.attrs["doubts"] = doubts
         warn(doubts)
         return table
+
+    @cached_property
+    def _swift(self):
+        from atomlens.particles import _net
+
+        return _net.swift(self.network)
 
     @property
     def _height(self):
@@ -181,8 +202,8 @@ class ParticleNetwork:
 
     def _doubts_of_heights(self, pixels):
         """A sentence where nothing is as high as a particle, or all is far higher."""
-        highest = gaussian_filter(pixels, 2).max() - background_of(pixels)  # noise is no height
-        ratio = highest / self._height
+        smooth = gaussian_filter(pixels, 2)  # noise is no height
+        ratio = (smooth.max() - background_of(smooth)) / self._height
         if _HEIGHTS[0] < ratio < _HEIGHTS[1]:
             return []
         return [
@@ -191,15 +212,19 @@ class ParticleNetwork:
         ]
 
     def _refined(self, table, pixels):
-        """What a fit of the mean labelled particle says, where it is surer than the network."""
+        """What a fit of the mean labelled particle says, where it is surer than the network; how ill it fits.
+
+        The latter is a correlation of residuals.
+        """
         rows = table[["x", "y", "theta", "theta_err"]].to_numpy()
-        fits = Fit(self.network.template.numpy(), self.symmetry, self.scale)(pixels, rows[:, :3])
-        error = np.sqrt(self.spread_of_fit[0] + self.spread_of_fit[1] * fits[:, 3] ** 2)
+        fit = Fit(self.network.template.numpy(), self.symmetry, self.scale)
+        fits, misfit = fit(pixels, rows[:, :3])
+        error = np.hypot(self.floor, fits[:, 3])
         rows[:, 3] *= self._beyond_claims(rows, fits, error)
         surer = error < rows[:, 3]  # False where a fit failed
         rows[surer] = np.column_stack([fits[:, :2], folded(fits[:, 2], self.symmetry), error])[surer]
         table[["x", "y", "theta", "theta_err"]] = rows
-        return table
+        return table, misfit
 
     def _beyond_claims(self, rows, fits, error):
         """How many times larger than it says errors of the network are, in a frame unlike the labelled one.
@@ -208,14 +233,14 @@ class ParticleNetwork:
         squares are efficient: by how much the network differs from them adds to their error.
         """
         both = np.isfinite(error)
-        if both.sum() < _TRIALS:
+        if both.sum() < _ENOUGH:
             return 1.0
         gap = angle_between(rows[both, 2], fits[both, 2], self.symmetry)
         its_own = (1.4826 * np.median(np.abs(gap))) ** 2 + np.median(error[both] ** 2)
         return np.sqrt(max(its_own / np.median(rows[both, 3] ** 2), 1.0))
 
     def _maps(self, pixels):
-        """Probability of a particle, and cosine and sine of its angle, each (H, W)."""
+        """Probability of a particle, and inverse tanh of cosine and sine of its angle, each (H, W)."""
         import torch
 
         height, width = pixels.shape
@@ -225,9 +250,9 @@ class ParticleNetwork:
             mode="edge",
         )
         with torch.inference_mode():
-            place, angle = self.network(torch.from_numpy(padded[None, None]))
+            place, angle = self._swift(torch.from_numpy(padded[None, None]))
             maps = torch.cat([torch.sigmoid(place), angle], 1)[0, :, :height, :width]
-        return maps.numpy().astype(float)
+        return maps.contiguous().numpy()
 
     def save(self, path: str | PathLike[str], *, overwrite: bool = False) -> Path:
         """Write weights (.pt) and a description (.json) beside them; `load_model` reads both.
@@ -254,7 +279,7 @@ class ParticleNetwork:
             "apart": self.apart,
             "scale": self.scale,
             "spread": list(self.spread),
-            "spread_of_fit": list(self.spread_of_fit),
+            "floor": self.floor,
             "filters": self.filters,
             "template": len(self.network.template),
         }
@@ -323,8 +348,11 @@ def train(
     rng = np.random.default_rng(random_state)
     noise = 1.4826 * np.median(np.abs(np.diff(pixels, axis=1))) / np.sqrt(2) + _NOISE * np.ptp(pixels)
     template = template_of(pixels, xy, theta, symmetry)
+    *agreed, floor = _agreed(pixels, xy, theta, symmetry, template)
+    doubts = doubts_of_labels(pixels, xy, theta, symmetry, template, agreed)
+    xy, theta = agreed
+    template = template_of(pixels, xy, theta, symmetry)
     scale = min(1.0, _RADIUS / (len(template) // 2))
-    doubts = doubts_of_labels(pixels, xy, theta, symmetry, template)
     small = _smaller(pixels, scale)
     shrunk = template if scale == 1 else template_of(small, scale * xy, theta, symmetry)
     pictures = partial(_crops.batch, small, scale * xy, theta, symmetry, shrunk, noise, rng)
@@ -336,11 +364,11 @@ def train(
         )  # fmt: skip
     away = cKDTree(xy).query(xy, 2)[0][:, 1] if len(xy) > 1 else np.array([np.inf])
     apart = float(np.clip(np.percentile(away, 5), 4, 64))
-    model = ParticleNetwork(int(symmetry), apart, scale, (0.0, 1.0), (0.0, 1.0), _FILTERS, network)
+    model = ParticleNetwork(int(symmetry), apart, scale, (0.0, 1.0), floor, _FILTERS, network)
     model.doubts = doubts
     model.history = pd.DataFrame(losses, columns=["place", "angle"]).rename_axis("step")
     whole = partial(_crops.batch, pixels, xy, theta, symmetry, template, noise, rng)
-    model.spread, model.spread_of_fit = _calibrated(model, whole)
+    model.spread = _calibrated(model, whole)
     warn(doubts)
     return model
 
@@ -349,42 +377,52 @@ def _smaller(pixels, scale):
     """The same frame with fewer pixels: what lies at x then lies at scale times x."""
     if scale == 1:
         return pixels
-    at = np.meshgrid(*(np.arange(0, n - 1, 1 / scale) for n in pixels.shape), indexing="ij")
-    return map_coordinates(gaussian_filter(pixels, 0.5 / scale - 0.5), at, order=1)
+    shape = tuple(int(np.ceil((n - 1) * scale)) for n in pixels.shape)
+    return affine_transform(
+        gaussian_filter(pixels, 0.5 / scale - 0.5), [1 / scale] * 2, output_shape=shape, order=1
+    )
+
+
+def _agreed(pixels, xy, theta, symmetry, template):
+    """Labels on which all particles agree: each is fitted by the mean of all, which no hand can see.
+
+    Also how well it is known, in degrees, where angles begin: where labels put it on average.
+    """
+    fits, _ = Fit(template, symmetry)(pixels, np.column_stack([xy, theta]))
+    fitted = np.isfinite(fits[:, 3])
+    gap = angle_between(fits[fitted, 2], theta[fitted], symmetry)
+    scatter = 1.4826 * np.median(np.abs(gap)) if len(gap) >= _ENOUGH else _HAND
+    xy, theta = xy.copy(), theta.copy()
+    xy[fitted], theta[fitted] = fits[fitted, :2], fits[fitted, 2]
+    return xy, theta, float(scatter / np.sqrt(len(xy)))
 
 
 def _calibrated(model, pictures):
-    """How large errors of angles are, by what network and fit say of themselves, in crops made for this."""
+    """How large errors of the network's angles are, by what it says of them, in crops made for this.
+
+    Variance of errors as a line in the variance that was claimed: offset and slope.
+    """
     size = round(_TRIAL_SIZE / model.scale)
-    crops, answers = pictures(count=_TRIALS, size=size, stretch=0)
-    fitted, kinds = Fit(model.network.template.numpy(), model.symmetry, model.scale), ([], [])
+    crops, answers = pictures(count=_TRIALS, size=size, level=True)
+    found = []
     for crop, answer in zip(crops[:, 0] * model._height, answers, strict=True):
         with quietly():
-            found = model.find(crop, refine=False)
-        fits = fitted(crop, found[["x", "y", "theta"]].to_numpy())
-        for row, fit in zip(found.itertuples(), fits, strict=True):
-            at = tuple(np.clip(np.rint([row.y, row.x]).astype(int), 0, size - 1))
-            if answer[0][at] <= _SCORE:
-                continue
-            planted = np.degrees(np.arctan2(answer[2][at], answer[1][at])) / model.symmetry
-            said = [(row.theta, row.theta_err)]  # spread is (0, 1) still: what the network itself says
-            said += [] if np.isnan(fit).any() else [fit[2:]]
-            for kind, (theta, doubt) in zip(kinds, said, strict=False):
-                kind.append((angle_between(theta, planted, model.symmetry), doubt))
-    return tuple(_spread(np.array(kind).reshape(-1, 2)) for kind in kinds)
-
-
-def _spread(found):
-    """Variance of errors as a line in the variance that was claimed; rows of error and claim."""
-    if len(found) < _TRIALS:
-        return _FLOOR**2, 1.0
+            table = model.find(crop, refine=False)
+        at = np.clip(np.rint(table[["y", "x"]].to_numpy()).astype(int), 0, size - 1)
+        place, cosine, sine = answer[:, *at.T]
+        planted = np.degrees(np.arctan2(sine, cosine)) / model.symmetry
+        gap = angle_between(table["theta"], planted, model.symmetry)
+        found.append(np.column_stack([gap, table["theta_err"]])[place > _SCORE])  # spread is (0, 1) still
+    found = np.vstack(found)
+    if len(found) < _ENOUGH:
+        return 0.0, 1.0
     error, claim = found[np.argsort(found[:, 1])].T
     parts = np.array_split(np.arange(len(found)), _BINS)
     # Robust: where a particle is taken for its neighbour, the error is no error of an angle.
     seen = np.array([(1.4826 * np.median(np.abs(error[part]))) ** 2 for part in parts]) + 1e-6
     claimed = np.array([np.median(claim[part]) ** 2 for part in parts])
     offset, slope = nnls(np.column_stack([np.ones(_BINS), claimed]) / seen[:, None], np.ones(_BINS))[0]
-    return float(max(offset, _FLOOR**2)), float(slope)
+    return float(offset), float(slope)
 
 
 def load_model(path: str | PathLike[str]) -> ParticleNetwork:
@@ -416,11 +454,11 @@ def load_model(path: str | PathLike[str]) -> ParticleNetwork:
     def build(about):
         from atomlens.particles import _net
 
-        spreads = [tuple(float(value) for value in about[name]) for name in ("spread", "spread_of_fit")]
+        spread = tuple(float(value) for value in about["spread"])
         filters, side = int(about["filters"]), int(about["template"])
         network = _net.OrientationNet(filters, np.zeros((side, side))).eval()
-        return ParticleNetwork(
-            int(about["symmetry"]), float(about["apart"]), float(about["scale"]), *spreads, filters, network
-        ), network
+        symmetry, *sizes = int(about["symmetry"]), float(about["apart"]), float(about["scale"])
+        model = ParticleNetwork(symmetry, *sizes, spread, float(about["floor"]), filters, network)
+        return model, network
 
     return _weights.load(path, _weights.PARTICLE_NETWORK, build)
