@@ -28,6 +28,7 @@ _STILL = (2.0, 25.0)  # pixels of the network; degrees: the most that a fit may 
 _HIGHER = 0.02  # of its height: by so much another particle must be higher for a pixel to be its own
 _FEW = 12  # pixels, below which nothing is fitted
 _MEMORY = (1, 4)  # rows, columns, up to which residuals may go together
+_FAINT = 0.04  # of the height: up to .015 goes together in residuals of the labelled kind, from .15 else
 _CLEAR = 3.0  # standard errors of a correlation, above which it is believed
 _TURNS = 12  # angles, for which it is worked out what correlations do
 _POINTS = 200_000  # of all particles that are fitted at once: what the cache of a core holds
@@ -93,7 +94,8 @@ class Fit:
         """Fit at places (N, 3) of x, y and theta in degrees.
 
         Returns x, y, theta and its standard error in degrees, shape (N, 4), NaN where a fit fails; and the
-        correlation of residuals from line to line: no scan smears them that way, but another particle does.
+        correlation of residuals from line to line: no scan smears them that way, but another particle does
+        (0 where what goes together is faint).
 
         Gauss-Newton over place, angle, height and background, with Huber's weights. A tip feels the higher
         of two particles that touch, not their sum: a pixel belongs to the one whose template is higher there,
@@ -119,9 +121,10 @@ class Fit:
             now = np.where(np.isfinite(fits[:, 3:]), fits[:, :3], start)
         fits[:, :2] += middle
         fits[:, 2:] = np.degrees(fits[:, 2:])
-        memory = _correlations(rest.reshape(pixels.shape), owner.reshape(pixels.shape))
+        memory, power = _correlations(rest.reshape(pixels.shape), owner.reshape(pixels.shape))
         fits[:, 3] *= self._remembered(memory, fits[:, 2])
-        return fits, float(memory[_MEMORY[0] - 1, _MEMORY[1]])
+        line_to_line = float(memory[_MEMORY[0] - 1, _MEMORY[1]])
+        return fits, line_to_line if line_to_line * power > _FAINT**2 else 0.0
 
     def _fitted(self, start, now, own, rounds):
         """Fit on from where they are now, each to its own pixels; also which are seen, and their residuals.
@@ -249,9 +252,10 @@ def _overlap(pictures):
 
 
 def _correlations(rest, owner):
-    """Correlation of residuals (NaN where there are none) by distance in rows and columns; 0 where unsure.
+    """Correlation of residuals (NaN where there are none) by distance in rows and columns; their variance.
 
-    The median over the particles that own them: beside one that was not found, residuals go together, too.
+    A correlation is 0 where it is unsure. Both are medians over the particles that own residuals: beside
+    a neighbour that was not found they go together, too.
     """
     rest, owner = (np.pad(a, _MEMORY, constant_values=np.nan) for a in (rest, owner))
     here = np.flatnonzero(np.isfinite(rest))
@@ -267,7 +271,7 @@ def _correlations(rest, owner):
         usual = np.median(alike / np.maximum(power, 1e-12))
         if abs(usual) * np.sqrt(pairs.sum()) > _CLEAR:
             found.flat[[k, found.size - 1 - k]] = usual
-    return found
+    return found, float(np.median(power)) if len(here) else 0.0
 
 
 def _from(middle, places):
