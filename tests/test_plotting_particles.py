@@ -63,4 +63,5 @@ def test_figures_of_a_movie_have_units():
     assert "degrees" in right.get_xlabel()
     figure = plotting.domain_growth(particles.domains(truth, symmetry=2, reach=25))
     assert "degrees" in figure.axes[1].get_ylabel()
+    assert all(tick == round(tick) for ax in (left, *figure.axes[:2]) for tick in ax.get_xticks())  # frames
     assert figure.axes[0].lines[0].get_ydata().tolist() == truth.groupby("frame").size().tolist()

@@ -1,11 +1,14 @@
 """The network on frames that another routine has drawn, on seeds that no constant was chosen by."""
 
 import copy
+from functools import partial
+from io import BytesIO
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 from scipy import ndimage
 
 from atomlens import io, particles, simulate
@@ -87,6 +90,38 @@ def test_particles_of_another_shape_are_doubted(drawn, rods, kind, noise):
     heights, _ = drawn(kind, coverage=0.2, noise=noise, seed=205)
     with pytest.warns(UserWarning, match="not shaped like the labelled ones"):
         rods[0].find(particles.level(heights))
+
+
+def compressed(heights):
+    """As a picture on the web: eight bits, JPEG."""
+    low, high = heights.min(), heights.max()
+    file = BytesIO()
+    Image.fromarray(np.uint8(255 * (heights - low) / (high - low))).save(file, "JPEG", quality=75)
+    return np.asarray(Image.open(file)) / 255 * (high - low) + low
+
+
+@pytest.mark.parametrize("process", [compressed, partial(ndimage.gaussian_filter, sigma=1)])
+def test_frames_that_were_compressed_or_smoothed_a_little_are_read_right(drawn, rods, process):
+    f1, error, z = graded(
+        drawn, lambda frame: rods[0].find(process(np.asarray(frame))), coverage=0.2, noise=0.3
+    )
+    assert f1 >= 0.97
+    assert np.median(error) <= 1
+    assert 0.85 < z.std() < 1.2
+
+
+@pytest.mark.parametrize(
+    "process",
+    [
+        partial(ndimage.gaussian_filter, sigma=2),
+        partial(ndimage.zoom, zoom=1.3, order=1),
+        partial(ndimage.zoom, zoom=0.8, order=1),
+    ],
+)
+def test_frames_that_were_smoothed_or_resampled_are_doubted(drawn, rods, process):
+    heights, _ = drawn("rod", coverage=0.2, noise=1.0, seed=206)
+    with pytest.warns(UserWarning, match="smoothed or resampled"):
+        rods[0].find(process(np.asarray(particles.level(heights))))
 
 
 def test_a_single_particle_and_one_at_the_rim_are_found(drawn, rods):

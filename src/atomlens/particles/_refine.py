@@ -105,9 +105,9 @@ class Fit:
         fits = np.full((len(places), 4), np.nan)
         if not len(places):
             return fits, 0.0
-        middle, start = np.rint(places[:, :2]), _from(np.rint(places[:, :2]), places)
+        middle = np.rint(places[:, :2])
+        now = start = _from(middle, places)
         around = self._around(middle, start, pixels)
-        now = start
         at_once = max(_POINTS // around[0].shape[1], 1)
         for rounds in _ROUNDS:
             own = *around[:2], self._own(*around, now, pixels.size)

@@ -134,8 +134,8 @@ class ParticleNetwork:
             if misfit > _MISFIT:
                 doubts.append(
                     f"what fits leave over goes together from line to line (correlation {misfit:.2f}): "
-                    "particles are not shaped like the labelled ones, or the frame was smoothed, enlarged or "
-                    "saturated; label a frame like this one"
+                    "particles are not shaped like the labelled ones, or the frame was smoothed or "
+                    "resampled; label a frame like this one"
                 )
         table = table.sort_values("score", ascending=False, kind="stable", ignore_index=True)
         table = table[["x", "y", "theta", "theta_err", "score"]]

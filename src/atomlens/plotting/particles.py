@@ -160,6 +160,7 @@ def turns(tracks: DataFrame, *, most: int = 60) -> Figure:
         path = tracks[tracks["particle"] == particle].sort_values("frame")
         left.plot(path["frame"], path["turn"], color=colour_of(number), lw=0.9, alpha=0.8)
     left.set(xlabel="frame", ylabel="turned by (degrees)", title=f"The {len(longest)} longest tracks")
+    left.locator_params(axis="x", integer=True)
     steps = tracks.sort_values("frame").groupby("particle")["turn"].diff().dropna().to_numpy()
     right.hist(steps, 61, color=GREY, log=True)
     right.set(xlabel="turn from frame to frame (degrees)", ylabel="steps", title="All steps")
@@ -210,4 +211,6 @@ def domain_growth(table: DataFrame, *, least: int = 3) -> Figure:
     )
     figure.colorbar(drawn, ax=right, label="order: 1 if all are turned alike")
     right.set(xlabel="frame", ylabel="mean angle (degrees)", title="Domains; area: particles")
+    for ax in (left, right):
+        ax.locator_params(axis="x", integer=True)
     return figure
