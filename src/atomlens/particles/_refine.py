@@ -257,7 +257,8 @@ def _correlations(rest, owner):
     A correlation is 0 where it is unsure. Both are medians over the particles that own residuals: beside
     a neighbour that was not found they go together, too.
     """
-    rest, owner = (np.pad(a, _MEMORY, constant_values=np.nan) for a in (rest, owner))
+    rim = [(most, most) for most in _MEMORY]
+    rest, owner = (np.pad(a, rim, constant_values=np.nan) for a in (rest, owner))
     here = np.flatnonzero(np.isfinite(rest))
     known, values = np.isfinite(rest).ravel(), np.nan_to_num(rest).ravel()
     whose = np.unique(owner.ravel()[here], return_inverse=True)[1]

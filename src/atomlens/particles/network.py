@@ -35,9 +35,7 @@ _SIZE, _COUNT, _RATE, _FILTERS = 64, 12, 3e-3, 12  # pixels of a crop, crops a s
 _NOISE = 0.03  # of the range of heights: noise that is added even to a frame that has none
 _SCORE = 0.35  # of a blob, above which it is a particle
 _HEIGHTS = (0.3, 5.0)  # times the height of a particle, that a frame with particles reaches
-_MISFIT = (
-    0.2  # correlation of residuals from line to line: up to .14 for the labelled kind, from .23 for others
-)
+_MISFIT = 0.2  # correlation of residuals from line to line: up to .14 for the labelled kind, from .23 else
 _REACH = 3  # pixels around a particle, over which its angle is averaged
 _TRIALS, _TRIAL_SIZE = 24, 128  # crops on which the error of angles is calibrated
 _ENOUGH = 24  # particles, from which a scatter is told
