@@ -297,7 +297,7 @@ def test_rods_turned_degree_by_degree(data_dir):
     order = np.lexsort([columns, row])
     key = pd.DataFrame({"x": columns[order], "y": rows[order], "theta": np.arange(63.0)})
     first, upper = key[:9], int(key.y[:18].mean())
-    model = particles.train(frame[:upper], first, symmetry=2)
+    model = particles.train(frame[:upper], first, symmetry=2, steps=120)
     score = particles.agreement(model.find(frame), key, symmetry=2, tolerance=8)
     assert len(key) == n == 63
     assert score.f1 == 1

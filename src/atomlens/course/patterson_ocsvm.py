@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 from scipy.spatial.distance import pdist
 
@@ -62,9 +64,34 @@ class Exercise(Lesson):
         rngs = np.random.default_rng(self.seed).spawn(5)
         self.crystal, self.sizes, self._fits = _crystal(rngs[0])
         self.features = rngs[1].normal(size=(40, 6)).round(2)
-        self.film, self._count = _film(rngs[2])
-        self.suspects, self._perfect = _suspects(rngs[3])
-        self.twin, self._share = _twin(rngs[4])
+        self._rngs = rngs[2:]  # each sample has its own: it is made when it is asked for, in any order
+
+    @cached_property
+    def _counted(self):
+        return _film(self._rngs[0])
+
+    @cached_property
+    def _lineup(self):
+        return _suspects(self._rngs[1])
+
+    @cached_property
+    def _twinned(self):
+        return _twin(self._rngs[2])
+
+    @property
+    def film(self) -> Any:
+        """Strontium titanate with some columns missing."""
+        return self._counted[0]
+
+    @property
+    def suspects(self) -> Any:
+        """Three images of a crystal, of which one has no defect."""
+        return self._lineup[0]
+
+    @property
+    def twin(self) -> Any:
+        """Zirconia with a twin boundary."""
+        return self._twinned[0]
 
     def check_size(self, answer: Any) -> check.Result:
         """Judge (height, width) of the window that needs no taper."""
@@ -98,13 +125,13 @@ class Exercise(Lesson):
 
     def check_count(self, answer: Any) -> check.Result:
         """Judge the number of missing columns in `film`."""
-        return check.equal(answer, self._count, unit="count", name="number of vacancies", of=self)
+        return check.equal(answer, self._counted[1], unit="count", name="number of vacancies", of=self)
 
     def check_perfect(self, answer: Any) -> check.Result:
         """Judge which of the suspects has no defect: 0, 1 or 2."""
         count = len(self.suspects)
         return check.judge(
-            answer, lambda: why_not_place(answer, self._perfect, count), "perfect crystal", of=self
+            answer, lambda: why_not_place(answer, self._lineup[1], count), "perfect crystal", of=self
         )
 
     def check_share(self, answer: Any) -> check.Result:
@@ -112,10 +139,11 @@ class Exercise(Lesson):
         return check.judge(answer, lambda: self._why_not_share(answer), "smaller twin", of=self)
 
     def _why_not_share(self, answer):
-        share, large = numbers(answer, ()), 1 - self._share
-        if share is not None and abs(share - large) < _TOLERANCE < abs(large - self._share):
+        share, smaller = numbers(answer, ()), self._twinned[1]
+        larger = 1 - smaller
+        if share is not None and abs(share - larger) < _TOLERANCE < abs(larger - smaller):
             return "this is the larger twin"
-        return why_not_close(answer, self._share, 0, _TOLERANCE, unit="fraction")
+        return why_not_close(answer, smaller, 0, _TOLERANCE, unit="fraction")
 
 
 def _crystal(rng):

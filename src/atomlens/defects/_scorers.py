@@ -36,6 +36,7 @@ class UnitCellScorer(BaseEstimator):
     """
 
     calibration_cells = 3000
+    threads = 2  # that score surrogates: numpy leaves them alone, and each takes memory
 
     def footprint(self, view):
         """Standard deviation of the response to a point, in pixels."""
@@ -61,6 +62,7 @@ class FourierScorer(BaseEstimator):
     """FFT subtraction: what is left without the Bragg peaks, blurred to the width of a column and squared."""
 
     calibration_cells = 3000
+    threads = 2
 
     def footprint(self, view):
         """Standard deviation of the response to a point, in pixels."""
@@ -97,6 +99,7 @@ class PattersonScorer(BaseEstimator):
     """
 
     calibration_cells = 1500
+    threads = 1  # detectors and networks have their own
 
     def __init__(self, detector, random_state=0):
         self.detector = detector
@@ -229,6 +232,7 @@ class CycleScorer(BaseEstimator):
     """
 
     calibration_cells = 3000
+    threads = 1
 
     def footprint(self, view):
         """Standard deviation of the response to a point, in pixels."""

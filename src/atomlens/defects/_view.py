@@ -120,9 +120,15 @@ class View:
         """Return the same view without what has been kept because it was computed once."""
         return replace(self, frame=replace(self.frame))
 
-    @cached_property
+    @property
     def deviations(self):
         """How far a column there is brighter, moved along x, moved along y: standard deviations (3, H, W)."""
+        # `cached_property` of Python 3.11 would let one thread in at a time, for all surrogates together.
+        if "_deviations" not in vars(self):
+            vars(self)["_deviations"] = self._measured()
+        return vars(self)["_deviations"]
+
+    def _measured(self):
         rest = np.where(self.frame.usable, self.pixels - self.expected, 0)
         two = self.populations is not None and self.populations.shares
         return standardized(self.filter.amplitudes(rest), self.frame, self.populations.odd if two else None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -427,13 +428,16 @@ def _chosen(scheme, detector, seed):
 
 def _surrogate_scores(view, scorer, number, kept, seed):
     """Highest scores in the parts of crystals without defects."""
-    scores = []
-    for n in range(_SURROGATES):
+
+    def score(n):
         drawn = view.surrogate(None if seed is None else [seed, n])
-        scores.append(maximum(_on_crystal(scorer.score(drawn), view), number, kept))
-        if len(kept) * len(scores) >= scorer.calibration_cells:
-            break
-    return np.concatenate(scores)
+        return maximum(_on_crystal(scorer.score(drawn), view), number, kept)
+
+    needed = min(_SURROGATES, -(-scorer.calibration_cells // max(len(kept), 1)))
+    if min(needed, scorer.threads) == 1:  # a large image: a thread would keep memory of its own
+        return np.concatenate([score(n) for n in range(needed)])
+    with ThreadPoolExecutor(scorer.threads) as pool:
+        return np.concatenate(list(pool.map(score, range(needed))))
 
 
 def _in_reference(observed, reference, shape, number, kept):
