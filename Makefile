@@ -4,6 +4,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.atomlens-installed
+DOCS := $(VENV)/.docs-installed
 # The first supported Python on the path; `make PYTHON=/path/to/python3.12 setup` takes another one.
 PYTHON ?= $(shell for p in python3 python3.11 python3.12 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' >/dev/null 2>&1 && echo $$p && break; done)
@@ -24,7 +25,7 @@ GRADE = JUPYTER_PATH=$(CURDIR)/$(VENV)/share/jupyter .venv-grading/bin/python no
 
 .DEFAULT_GOAL := help
 .PHONY: help setup lab app test lint types unit notebook-tests browser-tests lesson notebooks weights samples fuzz bench \
-	docs docs-check slides course course-check grade release-check format clean
+	docs-tools docs docs-check slides course course-check grade release-check format clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | \
@@ -89,12 +90,16 @@ bench: setup  ## run every benchmark; each prints its table
 	$(PIP_INSTALL) --editable '.[interop,peers]'
 	@set -e; for script in benchmarks/[a-z]*.py; do echo; echo "== $$script"; $(BIN)/python $$script; done
 
-docs: setup  ## build the site from the stored notebooks and the docstrings: docs/_build/html/index.html
+docs-tools: $(DOCS)
+
+$(DOCS): $(STAMP)
 	$(PIP_INSTALL) --editable '.[docs]'
+	@touch $@
+
+docs: docs-tools  ## build the site from the stored notebooks and the docstrings: docs/_build/html/index.html
 	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -d docs/_build/doctrees docs docs/_build/html
 
-slides: setup  ## make slides of the core lessons, one file each, in build/slides; or of those with NAME in theirs
-	$(PIP_INSTALL) --editable '.[docs]'
+slides: docs-tools  ## make slides of the core lessons, one file each, in build/slides; or of those with NAME in theirs
 	$(BIN)/python notebooks/teaching/slides.py build/slides $(NAME)
 
 course: slides $(GRADING)  ## make a course pack with assignments: make course OUT=my_course

@@ -9,7 +9,7 @@ import xarray as xr
 
 pytest.importorskip("torch")
 
-from atomlens import doubts, metrics
+from atomlens import datasets, doubts, metrics
 from atomlens.columns import (
     Chain,
     ColumnModel,
@@ -177,6 +177,42 @@ def test_atoms_on_clouds_are_seen_at_their_own_size():
     sigma = sample.truth["sigma"].iloc[0]
     assert feature_size(pixels) > 2 * sigma
     assert typical_size(pixels) == pytest.approx(sigma, rel=0.35)
+
+
+@pytest.mark.parametrize(("electrons", "background"), [(100, 0.05), (300, 0.05), (1000, 0.05), (1000, 5)])
+@pytest.mark.parametrize("seed", [21, 22, 23])
+def test_few_atoms_in_the_dark_are_neither_a_lattice_nor_lost_among_specks(
+    expected_counts, electrons, background, seed
+):
+    """Between them are single electrons: these are no atoms, and what repeats there is chance."""
+    rng = np.random.default_rng(seed)
+    grid = np.stack(np.meshgrid(*[np.arange(25, 300, 50.0)] * 2), axis=-1).reshape(-1, 2)
+    places = rng.permutation(grid)[:15] + rng.uniform(-12, 12, (15, 2))
+    strength = electrons * rng.uniform(0.8, 1.2, 15)
+    drawn = expected_counts((300, 300), np.column_stack([places, strength, np.full(15, 2.4)]), background)
+    found = find(rng.poisson(drawn).astype(float))
+    assert metrics.match(found[["x", "y"]], places, tolerance=4).f1 >= 0.95
+    assert doubts(found) == []
+
+
+def test_platinum_at_25_electrons_is_found_without_the_specks():
+    """It was one atom in five of what was found, without a word."""
+    for seed in (5, 6, 7):
+        film = structures.single_atoms("Pt", (8, 8), random_state=seed)
+        sample = image(film, electrons=25, random_state=seed)
+        with warnings.catch_warnings(action="ignore"):
+            found = find(sample.data)
+        score = metrics.match(found[["x", "y"]], sample.truth[["x", "y"]], tolerance=5)
+        assert score.f1 >= 0.95 or doubts(found)
+        assert score.f1 >= 0.85
+
+
+@pytest.mark.parametrize("number", ["055", "025"])
+def test_atoms_that_clouds_hide_from_the_fit_are_doubted(data_dir, number):
+    """Of what the network sees on these films, people agree with three in four; no Gaussian fits any."""
+    sample = datasets.load(f"pt_single_atoms/{number}")
+    with pytest.warns(OutsideTrainedDomain, match="could not be fitted"):
+        find(sample.data)
 
 
 def test_an_ensemble_says_where_its_networks_disagree(mos2):

@@ -90,13 +90,18 @@ def doubts_about_fit(pixels, table):
         return []
     said = lopsided(pixels, table, table["sigma"].median() / COLUMN_WIDTH)
     inside = table["x"].between(0, pixels.shape[1] - 1) & table["y"].between(0, pixels.shape[0] - 1)
-    failed = np.count_nonzero(inside & ~table["converged"])
-    if failed > _FAILED * inside.sum():
-        said.append(
-            f"{failed} of {inside.sum()} columns could not be fitted and stay where they were: look at the "
-            "overlay for columns that are none, or that are missing"
-        )
+    said += unfitted((inside & ~table["converged"]).sum(), inside.sum())
     return said or misshapen(table.attrs)
+
+
+def unfitted(failed, total):
+    """What is to be said if many columns could not be fitted."""
+    if total < _FEWEST or failed <= _FAILED * total:
+        return []
+    return [
+        f"{failed} of {total} columns could not be fitted and stay where they were: look at the overlay for "
+        "columns that are none, or that are missing"
+    ]
 
 
 def misshapen(attrs):

@@ -15,13 +15,13 @@ from atomlens._image import prepare
 from atomlens._resample import resample
 from atomlens._tiles import even_slices
 from atomlens._types import Any, ArrayLike, DataFrame
-from atomlens.columns._doubts import clipped, doubt, irregular, lopsided, misshapen
+from atomlens.columns._doubts import clipped, doubt, irregular, lopsided, misshapen, unfitted
 from atomlens.columns._fitted import fitted
 from atomlens.columns._locate import locate, strongest
 from atomlens.columns._prepare import standardise
 from atomlens.columns._weak import with_weak
 from atomlens.columns.model import Chain, ColumnModel, Ensemble, load_model, model_names
-from atomlens.columns.scale import COLUMN_WIDTH, features, typical_size
+from atomlens.columns.scale import COLUMN_WIDTH, features, has_bragg_peaks, typical_size
 
 __all__ = ["OutsideTrainedDomain", "doubt", "find", "uncertainty_map"]
 
@@ -87,20 +87,20 @@ def find(
         One row a column inside the image: ``x, y`` (pixels; (0, 0) is the centre of the first pixel),
         ``label`` (class), ``score`` (0 to 1), ``intensity`` (counts above background), ``sigma`` (pixels),
         ``x_err, y_err`` (standard errors in pixels), and ``x_nm, y_nm`` if the image is calibrated. Without
-        refinement, and where the fit of a column fails, intensity, sigma and errors are NaN. The score of an
-        atom far brighter than its lattice, which networks overlook, is one minus the usual strength over
-        its own. An `Ensemble` adds ``score_sd``, by how much its networks disagree. ``attrs`` holds
-        ``classes`` (their names),
-        ``feature_size``, ``threshold``, the model's own ``model_threshold``, ``inverted``, ``saturated``
-        (share of the pixels that were clipped), ``model`` (which one, and why), and ``doubts``, which are
-        raised as warnings, too.
+        refinement, and where the fit of a column fails, intensity, sigma and errors are NaN. On a film the
+        fit also leaves out specks: what is far fainter than the atoms, and chance. The score of an atom far
+        brighter than its lattice, which networks overlook, is one minus the usual strength over its own. An
+        `Ensemble` adds ``score_sd``, by how much its networks disagree. ``attrs`` holds ``classes`` (their
+        names), ``feature_size``, ``threshold``, the model's own ``model_threshold``, ``inverted``,
+        ``saturated`` (share of the pixels that were clipped), ``model`` (which one, and why), and ``doubts``,
+        which are raised as warnings, too.
 
     Warns
     -----
     OutsideTrainedDomain
         If nothing rises above the noise, nothing is found, pixels are too coarse, most scores are low, weak
-        columns are missed between strong ones, no lattice speaks for what the network is not sure of, or the
-        image looks like a derivative.
+        columns are missed between strong ones, no lattice speaks for what the network is not sure of, many
+        columns cannot be fitted, or the image looks like a derivative.
     UserWarning
         If a scale bar is burnt in, or many pixels are saturated.
 
@@ -165,7 +165,8 @@ def find(
             table = _with_spots(table, spots, size)
         table = _on_specimen(table, prepared.usable)
         said += weak
-        said += filter(None, [doubt(table, network.spec.threshold)])
+        if crystal or not refine:  # on a film the fit tells specks from atoms
+            said += filter(None, [doubt(table, network.spec.threshold)])
         said += lopsided(values, table, size)
         if crystal and not said:
             said += irregular(values, table, prepared.usable)
@@ -182,6 +183,8 @@ def find(
         table = fitted(values, prepared.usable & ~prepared.mended, table, size, gain, crystal)
         said += misshapen(table.attrs)
         table = _on_specimen(table, prepared.usable)
+        said += [] if crystal else filter(None, [doubt(table, network.spec.threshold)])
+        said += unfitted(table["x_err"].isna().sum(), len(table))
     warn(said, OutsideTrainedDomain)
     warn(prepared.doubts)
     table = prepared.with_nm(table)
@@ -206,8 +209,9 @@ def _measured(values, usable):
         if len(spots):
             # In a lattice they hide it, and look wider than it is; on a film they are the atoms, and what is
             # between them are clouds.
+            # What a few bright atoms leave of themselves has lengths of its own: only a lattice will do.
             size_between, repeats = features(between)
-            if repeats and size_between < _WIDER * size:
+            if repeats and size_between < _WIDER * size and has_bragg_peaks(between):
                 return size_between, True, spots, between
     return size, crystal, (), values
 

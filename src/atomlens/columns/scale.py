@@ -128,6 +128,11 @@ def features(pixels):
     return (sigma if size > _CLOUDS * sigma and not spaced else size), bool(repeats)
 
 
+def has_bragg_peaks(pixels):
+    """Whether a lattice shows in the image or a quarter of it; `features` takes lesser evidence, too."""
+    return bool(np.isfinite(_size_by_peaks(*_flat_power(pixels)))) or _somewhere_a_lattice(pixels)
+
+
 def _somewhere_a_lattice(pixels):
     """Whether a quarter of the image has Bragg peaks, which clouds elsewhere drown in the whole."""
     half = min(n // 2 for n in pixels.shape)
