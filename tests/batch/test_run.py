@@ -329,6 +329,25 @@ def test_a_scheduler_without_workers_is_waited_for(files, tmp_path):
     assert set(done.table["status"]) == {"done"}
 
 
+def test_workers_that_are_all_lost_are_said_and_waited_for(files, tmp_path, monkeypatch):
+    from distributed import LocalCluster
+
+    monkeypatch.setattr("atomlens.batch._engine._COUNT_S", 0.5)
+    with LocalCluster(
+        n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0",
+        worker_dashboard_address=None, memory_limit="1GB", silence_logs=50,
+    ) as jobs:  # fmt: skip
+        timers = [threading.Timer(1, jobs.scale, [0]), threading.Timer(6, jobs.scale, [1])]
+        for timer in timers:
+            timer.start()
+        slow = partial(batch_work.measure, pause=0.3)
+        with pytest.warns(UserWarning, match="all workers of .* are gone"):
+            done = batch.run(slow, files(12), tmp_path / "out", scheduler=jobs, progress=False)
+        for timer in timers:
+            timer.join()
+    assert set(done.table["status"]) == {"done"}
+
+
 def test_work_that_the_workers_cannot_import_is_said(files, tmp_path, cluster, monkeypatch):
     (tmp_path / "only_here.py").write_text("def measure(path):\n    return 1\n")
     monkeypatch.syspath_prepend(tmp_path)

@@ -15,6 +15,7 @@ from atomlens.batch import _cluster, _folder, _work
 _AHEAD = 28  # small files that wait at the scheduler, so that no worker waits for them
 # Seconds between saves of failures, counts of workers, looks at the clock
 _SAVE_S, _COUNT_S, _POLL_S = 5.0, 10.0, 0.5
+_LOST = 2  # counts in a row without a worker: one that died is replaced within seconds
 _RESENT = 3  # times that a part is sent again after it was cancelled by someone else
 
 
@@ -87,13 +88,11 @@ class Engine:
                 "the same versions"
             ) from error
         self.limit = _cluster.memory_of(client)  # now: when it is to be told, the workers may all be dead
-        counted = -_COUNT_S
+        self.counted, self.bare = time.monotonic() - _COUNT_S, 0
         waiting = True  # whether more sources may come
         while waiting or self.sent:
-            if time.monotonic() - counted > _COUNT_S:
-                counted, threads = time.monotonic(), max(_cluster.threads(client), 1)
-                window = 2 * threads + 2 if heavy else 4 * threads + _AHEAD
-            while waiting and len(self.sent) < window:
+            threads = self._threads()
+            while waiting and len(self.sent) < (2 * threads + 2 if heavy else 4 * threads + _AHEAD):
                 source = next(self.sources, _END)
                 waiting = source is not _END
                 if source is None or not waiting:
@@ -104,7 +103,21 @@ class Engine:
         for source in self.suspects:
             self._send(source)
             while self.sent:
+                self._threads()
                 self._receive(alone=True)
+
+    def _threads(self):
+        """How many parts can be worked on at once, counted now and then; says if all workers are lost."""
+        if time.monotonic() - self.counted >= _COUNT_S:
+            self.counted, self.threads = time.monotonic(), _cluster.threads(self.client)
+            self.bare = 0 if self.threads else self.bare + 1
+            if self.bare == _LOST:
+                warnings.warn(
+                    f"all workers of {self.client.scheduler.address} are gone: waiting for new ones. Start "
+                    "some (a cluster of jobs: `cluster.scale`), or stop with Ctrl-C: results are kept, and "
+                    "the same call goes on from there"
+                )
+        return max(self.threads, 1)
 
     def _target(self, source):
         return str((self.out / _folder.PARTS / source.part).absolute())
