@@ -107,6 +107,18 @@ pd.DataFrame(
 # The network makes fewer false hits than its teacher: noise differs from window to window, defects do not. What only
 # differs from the mean frame is what moved, and misses who stayed.
 #
+# How faint may it get? F1 on larger movies, from the benchmark `movies_truth`. Electrons are those of the weakest column
+# of the sheet; *disturbed* means drift, streaks, contamination, and holes that grow.
+
+# %%
+measured = stored_table("movies").loc["found"]
+faint = measured.pivot_table("f1", "way", "case", sort=False).round(2)
+faint.assign(**{"s a frame": measured.groupby("way").seconds_a_frame.median().round(1)})
+
+# %% [markdown]
+# `defects.detect` compares every cell with the average one: mostly the fewest mistakes, and by far the
+# slowest. `trackpy.locate` looks for dark spots and was told how many; the sheet itself is full of them.
+#
 # ## 3 · What kind is it?
 #
 # Cut a small picture around every detection, turn it to agree with the others, and group the pictures: principal

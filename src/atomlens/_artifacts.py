@@ -137,6 +137,12 @@ def opened(flat, block):
     """Where a block (height, width) fits into the marked pixels; beyond the image all are."""
     if min(n - b for n, b in zip(flat.shape, block, strict=True)) < 0:
         return np.zeros_like(flat)
+    # Wherever a block lies, it covers a whole cell of a grid half as coarse: mostly there is none.
+    cell = [(b + 1) // 2 for b in block]
+    padded = np.pad(flat, [(0, -n % c) for n, c in zip(flat.shape, cell, strict=True)], constant_values=True)
+    cells = padded.reshape(padded.shape[0] // cell[0], cell[0], -1, cell[1])
+    if not cells.all(axis=1).all(axis=2).any():
+        return np.zeros_like(flat)
     fits = minimum_filter(flat, block, mode="constant", cval=1)
     return maximum_filter(
         fits, block, mode="constant", cval=0, origin=[-1 if b % 2 == 0 else 0 for b in block]

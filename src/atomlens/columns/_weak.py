@@ -47,14 +47,20 @@ def with_weak(values, usable, table, size, zoom, look):
     """
     root = np.sqrt(np.maximum(values - values[usable].min(), 0))
     away = _AWAY * COLUMN_WIDTH * size
-    if table.empty or not _somewhere(root, table, away, round(_PIECE / zoom), look):
+    more = table[:0] if table.empty else _in_pieces(root, table, away, round(_PIECE / zoom), look)
+    if more.empty:
         return table, []
-    more = look(root)
-    more = more[_far(more, table, away)]
     strength = -gaussian_laplace(values, _NARROW * size)
     light = _LIGHT * np.percentile(_at(strength, table), 90)
     on_root, noise = _strength_on_root(root, size)
-    if more.empty or np.median(_at(strength, more)) < light or np.median(_at(on_root, more)) < _SEEN * noise:
+
+    def visible(found):
+        return np.median(_at(strength, found)) >= light and np.median(_at(on_root, found)) >= _SEEN * noise
+
+    if visible(more):
+        more = look(root)
+        more = more[_far(more, table, away)]
+    if more.empty or not visible(more):
         more = more[:0]
     score, share = more["score"].median(), len(more) / len(table)
     if share > (_SHARE if score > _SURE else _MANY):
@@ -73,15 +79,16 @@ def _sentence(number):
     )
 
 
-def _somewhere(root, table, away, side, look):
-    """Whether pieces of the root show columns that the table lacks."""
-    seen = lacking = 0
+def _in_pieces(root, table, away, side, look):
+    """What pieces of the root show that the table lacks; nothing if that is little."""
+    found = []
     for rows in _parts(root.shape[0], side):
         for columns in _parts(root.shape[1], side):
-            found = look(root[rows, columns])
-            found = found.assign(x=found["x"] + columns.start, y=found["y"] + rows.start)
-            seen, lacking = seen + len(found), lacking + np.count_nonzero(_far(found, table, away))
-    return lacking > _SHARE * (seen - lacking)
+            piece = look(root[rows, columns])
+            found.append(piece.assign(x=piece["x"] + columns.start, y=piece["y"] + rows.start))
+    found = pd.concat(found, ignore_index=True)
+    lacking = _far(found, table, away)
+    return found[lacking & (lacking.sum() > _SHARE * (~lacking).sum())]
 
 
 def _parts(n, side):

@@ -64,6 +64,11 @@ def detect_frames(
     ValueError
         If the movie is unusable, an option is unknown, or "difference" gets a single frame.
 
+    Notes
+    -----
+    How faint defects may be for each method is measured by `benchmarks/movies_truth.py`, see
+    `data/results/movies.csv`.
+
     Examples
     --------
     >>> from atomlens import simulate
