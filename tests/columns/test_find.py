@@ -195,6 +195,13 @@ def test_few_atoms_in_the_dark_are_neither_a_lattice_nor_lost_among_specks(
     assert doubts(found) == []
 
 
+def test_no_atom_on_a_film_is_said():
+    film = image(structures.single_atoms("Pt", (6, 6), random_state=8), electrons=200, random_state=8)
+    with pytest.warns(OutsideTrainedDomain, match="no column was found"):
+        found = find(film.data, threshold=0.9999)
+    assert found.empty
+
+
 def test_platinum_at_25_electrons_is_found_without_the_specks():
     """They were one in five of what was found (F1 .4), without a word; what is still lost is doubted."""
     for seed in (5, 6, 7):

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import xarray as xr
+from scipy.ndimage import gaussian_filter
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 
@@ -80,6 +81,24 @@ def test_one_crystal_is_one_domain(make, instrument):
     labels = segment_domains(imaged(make(), instrument=instrument).data)
     assert labels.attrs["n_domains"] == 1
     assert (labels == 0).all()
+
+
+@pytest.mark.parametrize("film", [0.0, 0.4])
+@pytest.mark.parametrize(("electrons", "seed"), [(60, 11), (300, 12)])
+def test_vacuum_and_film_around_a_particle_are_no_domain(expected_counts, electrons, film, seed):
+    rng = np.random.default_rng(seed)
+    turn = rng.uniform(0, np.pi / 2)
+    basis = 14 * np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    xy = np.mgrid[-30:31, -30:31].reshape(2, -1).T @ basis + 200
+    faceted = np.abs(xy - 200).sum(axis=1) < 190
+    rows = np.column_stack([xy[faceted], np.full((faceted.sum(), 2), [electrons, 2.2])])
+    clouds = gaussian_filter(rng.normal(size=(400, 400)), 3)
+    background = 0.05 + film * np.exp(clouds / clouds.std() / 4)
+    found = segment_domains(rng.poisson(expected_counts((400, 400), rows) + background))
+    assert found.attrs["n_domains"] == 1
+    y, x = np.rint(xy[faceted]).astype(int).T[::-1]
+    assert (found.values[y, x] == 0).mean() > 0.9
+    assert (found.values[:60, :60] == -1).all()
 
 
 @pytest.mark.filterwarnings("error")

@@ -51,7 +51,8 @@ def doubt(table: DataFrame, model_threshold: float | None = None) -> str:
     """
     if table.empty:
         return (
-            "no column was found: lower `threshold`, set `inverted` or `feature_size`, or flatten the image"
+            "no column was found: lower `threshold`, set `inverted` or `feature_size`, flatten the image, or "
+            "name another `model`"
         )
     typical = table["score"].median()
     own = table.attrs["model_threshold"] if model_threshold is None else model_threshold

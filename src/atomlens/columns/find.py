@@ -165,7 +165,7 @@ def find(
             table = _with_spots(table, spots, size)
         table = _on_specimen(table, prepared.usable)
         said += weak
-        if crystal or not refine:  # on a film the fit tells specks from atoms
+        if crystal or not refine or table.empty:  # on a film the fit tells specks from atoms
             said += filter(None, [doubt(table, network.spec.threshold)])
         said += lopsided(values, table, size)
         if crystal and not said:
