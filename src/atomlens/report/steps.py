@@ -102,7 +102,7 @@ def _find(settings, known):
 
 
 def _defects(settings, known):
-    line = "defects = " + _call("al.defects.detect", "image", *_mask(known))
+    line = "defects = " + _call("al.defects.detect", "image", *_mask(known), "lattice=sample.lattice")
     if "false_alarm_rate" in settings.changed:
         line += f"\ndefects = defects.at({settings.false_alarm_rate!r})"
     return line
